@@ -1,0 +1,23 @@
+"""The default: an implicit autoencoder on the handwritten digits that scikit-learn ships (8x8).
+
+    python -m iae_jax.launch --config=experiments/digits.py --workdir=runs/digits
+
+A deterministic encoder of 6 global components and a decoder that reads 16 local ones, played by
+the IAE objective.
+"""
+
+from iae_jax.config import Config
+
+
+def get_config() -> Config:
+    config = Config(steps=4000)
+    config.code.size = 6
+    config.generator.noise = 16
+    config.generator.noise_at = "depth"
+    config.generator.ramp_start_steps = 1000
+    config.generator.ramp_steps = 1500
+    config.reconstruction.numerator_weight = 0.1
+    for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
+        player.network.hidden = 128
+        player.optimizer.rate = 5e-4
+    return config

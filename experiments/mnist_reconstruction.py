@@ -1,0 +1,33 @@
+"""Slides, Fig. 2: MNIST reconstructions as the global code shrinks and a local one takes over.
+
+    python -m iae_jax.launch --config=experiments/mnist_reconstruction.py:deterministic_20 \\
+        --workdir=runs/mnist_20
+
+Variants (global size, local size): deterministic_20 (Fig. 2b), global_10_local_100 (2c),
+global_5_local_100 (2d).
+"""
+
+from iae_jax.config import Config
+from iae_jax.types import InputError
+
+VARIANTS = {
+    "deterministic_20": (20, 0),
+    "global_10_local_100": (10, 100),
+    "global_5_local_100": (5, 100),
+}
+
+
+def get_config(variant: str = "deterministic_20") -> Config:
+    if variant not in VARIANTS:
+        raise InputError(f"a variant is one of {', '.join(VARIANTS)}, not {variant!r}")
+    size, local = VARIANTS[variant]
+    config = Config(steps=12000)
+    config.data.name = "mnist"
+    config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
+    config.code.size = size
+    config.generator.noise = local
+    if local:
+        config.generator.ramp_start_steps = 800
+        config.generator.ramp_steps = 2000
+        config.reconstruction.numerator_weight = 0.1
+    return config

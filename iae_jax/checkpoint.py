@@ -1,0 +1,329 @@
+"""Checkpoints of a run. Orbax writes and reads the files; what is added here is a reason to trust
+them: a checksum of every array, so that a restore is bitwise what was saved, or falls back.
+
+A checkpoint is a directory named after its step: `state` (every array of the TrainState by its
+path, in Orbax's OCDBT format) and `record` (JSON: config, metrics, extra, what each array is, and
+its SHA-256). Only `save` writes: an evaluation may read a directory that a training writes to.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import math
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers as policies
+
+from iae_jax.types import InputError, TrainState
+
+_log = logging.getLogger(__name__)
+
+
+def _quiet(entry: logging.LogRecord) -> bool:
+    """Orbax tells dozens of lines a save; only its warnings are news."""
+    return entry.levelno >= logging.WARNING or "orbax" not in entry.pathname
+
+
+logging.getLogger("absl").addFilter(_quiet)
+
+
+class Restored(NamedTuple):
+    """What `save` was given, arrays bitwise so, and the step."""
+
+    state: TrainState
+    config: dict[str, Any]
+    metrics: dict[str, float]
+    extra: dict[str, Any]
+    step: int
+
+
+def _named(state: TrainState) -> dict[str, Any]:
+    """Leaves by their path, as in "params/encoder/params/Dense_0/kernel"; no absent players."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(state)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def _kind(leaf: Any) -> str:
+    """float32[3, 4], key<fry>[]."""
+    return f"{leaf.dtype}{list(leaf.shape)}"
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _sha256(array: np.ndarray) -> str:
+    return hashlib.sha256(_kind(array).encode() + array.tobytes()).hexdigest()
+
+
+def _seal(record: dict[str, Any]) -> str:
+    """The SHA-256 of everything else in the record."""
+    rest = {name: value for name, value in record.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error: a message to the user is one line."""
+    return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
+
+
+class Checkpoints:
+    """The checkpoints in `directory`: the last `keep`, and the best one so far.
+
+    best: name of the validation metric that the best one is best by (None: only the last are
+    kept); a checkpoint saved without it, or with NaN, is never the best. Errors: InputError if
+    the directory cannot be made. Use as a context manager.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        keep: int,
+        best: str | None = None,
+        best_mode: Literal["min", "max"] = "min",
+    ) -> None:
+        if keep < 1:
+            raise InputError(f"keep={keep} would keep no checkpoint: keep at least 1")
+        if best_mode not in ("min", "max"):
+            raise InputError(f"best_mode is min or max, not {best_mode!r}")
+        self.directory = Path(directory).absolute()
+        self._best, self._sign = best, 1 if best_mode == "min" else -1
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"cannot make the directory {self.directory} ({error.strerror}): "
+                "choose a workdir that can be written to"
+            ) from error
+        self._manager = ocp.CheckpointManager(
+            self.directory,
+            options=ocp.CheckpointManagerOptions(
+                create=False,
+                # A save is done, or has failed, when it returns: the state is donated next.
+                enable_async_checkpointing=False,
+                # Orbax's own metadata stops its constructor when it is garbled; nothing needs it.
+                lightweight_initialize=True,
+                preservation_policy=policies.AnyPreservationPolicy(
+                    [policies.LatestN(keep), _Best(self)]
+                ),
+            ),
+        )
+        self._records: dict[int, dict[str, Any]] = {}  # of the checkpoints not known to be broken
+        for step in self._manager.all_steps():
+            try:
+                self._records[step] = self._read_record(step)
+            except Exception as error:  # whatever a damaged file makes Orbax raise
+                self._warn(step, error)
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._manager.close()
+
+    def steps(self) -> list[int]:
+        """Steps of the checkpoints that are not known to be broken, rising."""
+        return sorted(self._records)
+
+    def latest_step(self) -> int | None:
+        return max(self._records, default=None)
+
+    def best_step(self) -> int | None:
+        """The step that is best by the metric (the earliest of equals); None if none has it."""
+        return self._best_of(self.steps())
+
+    def config(self) -> dict[str, Any] | None:
+        """Config of the newest checkpoint, or None if there is none. Reads no array."""
+        step = self.latest_step()
+        return None if step is None else self._records[step]["config"]
+
+    def save(
+        self,
+        state: TrainState,
+        config: dict[str, Any],
+        metrics: dict[str, float],
+        extra: dict[str, Any],
+    ) -> None:
+        """Writes a checkpoint at int(state.step), whole or not at all, before it returns.
+
+        config, extra: what JSON can hold. Saving the newest step's very state again does nothing.
+        Broken checkpoints are renamed STEP.broken, since a person may still want what is in them.
+        Errors: InputError if the disk is full or cannot be written to, or if the directory holds a
+        later step (it belongs to another continuation of the run).
+        """
+        named = _named(state)
+        host = jax.device_get(
+            {k: jax.random.key_data(v) if _is_key(v) else v for k, v in named.items()}
+        )
+        arrays = {name: np.asarray(value) for name, value in host.items()}
+        record = {
+            "config": config,
+            "metrics": {name: float(value) for name, value in metrics.items()},
+            "extra": extra,
+            "arrays": {name: [_kind(named[name]), _sha256(arrays[name])] for name in named},
+            "keys": {k: str(jax.random.key_impl(v)) for k, v in named.items() if _is_key(v)},
+        }
+        record = json.loads(json.dumps(record))  # as it will be read back: tuples are lists
+        record["sha256"] = _seal(record)
+        step, latest = int(arrays["step"]), self.latest_step()
+        if latest is not None and step <= latest:
+            if step == latest and record["arrays"] == self._records[latest]["arrays"]:
+                return
+            raise InputError(
+                f"{self.directory} already holds checkpoint {latest}, and this is step {step} of "
+                "another continuation: move the later ones away, or choose a new workdir"
+            )
+        try:
+            self._clear_the_way()
+            self._records[step] = record
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    # Orbax refuses arrays without elements; the template has all there is to know.
+                    state=ocp.args.StandardSave({k: v for k, v in arrays.items() if v.size}),
+                    record=ocp.args.JsonSave(record),
+                ),
+                force=True,
+            )
+        except Exception as error:  # OSError, or whatever TensorStore makes of it
+            self._records.pop(step, None)
+            raise InputError(
+                f"cannot write checkpoint {step} to {self.directory} ({_reason(error)}): free some "
+                "space or make it writable, then run the same command again to resume"
+            ) from error
+        self._records = {s: r for s, r in self._records.items() if s in self._manager.all_steps()}
+
+    def restore(self, template: TrainState, step: int | None = None) -> Restored | None:
+        """The newest checkpoint that can be read, or the one at `step`; None if there is none.
+
+        template: a state, or jax.eval_shape of one. The arrays are on the default device. One
+        warning names each broken checkpoint that was passed over. Errors: InputError if none can
+        be read, if `step` cannot, or if the checkpoint's arrays are not those of the template.
+        """
+        for candidate in reversed(self.steps()) if step is None else [step]:
+            if candidate not in self._records:
+                raise InputError(
+                    f"no readable checkpoint {step} in {self.directory}: it has {self.steps()}"
+                )
+            self._check(candidate, template)
+            try:
+                state = self._read_state(candidate, template)
+            except Exception as error:  # whatever a damaged file makes Orbax raise
+                self._warn(candidate, error)
+                del self._records[candidate]
+                continue
+            record = self._records[candidate]
+            return Restored(
+                state, record["config"], record["metrics"], record["extra"], candidate
+            )
+        if broken := [path.name for path in self._broken()]:
+            raise InputError(
+                f"cannot read checkpoint {', '.join(sorted(broken, key=int))} in "
+                f"{self.directory}: put back a copy, or choose another step or workdir"
+            )
+        return None
+
+    def _read_record(self, step: int) -> dict[str, Any]:
+        args = ocp.args.Composite(record=ocp.args.JsonRestore())
+        record = self._manager.restore(step, args=args)["record"]
+        if record["sha256"] != _seal(record):
+            raise ValueError("its record does not have the checksum that it was saved with")
+        return record
+
+    def _check(self, step: int, template: TrainState) -> None:
+        saved = {name: kind for name, (kind, _) in self._records[step]["arrays"].items()}
+        wanted = {name: _kind(leaf) for name, leaf in _named(template).items()}
+        for name in sorted(saved.keys() | wanted.keys()):
+            there, here = saved.get(name, "absent"), wanted.get(name, "absent")
+            if there != here:
+                raise InputError(
+                    f"checkpoint {step} in {self.directory} is of another config: {name} is "
+                    f"{there} there and {here} here; go back to that config, or choose a new workdir"
+                )
+
+    def _read_state(self, step: int, template: TrainState) -> TrainState:
+        record = self._records[step]
+        # As numpy, on the host, whatever device and sharding the state was saved from.
+        args = ocp.args.Composite(state=ocp.args.StandardRestore())
+        arrays = self._manager.restore(step, args=args)["state"]
+        leaves = []
+        for name, leaf in _named(template).items():
+            array = arrays[name] if leaf.size else np.empty(leaf.shape, leaf.dtype)
+            if _sha256(array) != record["arrays"][name][1]:
+                raise ValueError(f"{name} does not have the checksum that it was saved with")
+            # A copy: on a CPU the array might share numpy's memory, and the state is donated.
+            value = jnp.array(array, copy=True)
+            impl = record["keys"].get(name)
+            leaves.append(jax.random.wrap_key_data(value, impl=impl) if impl else value)
+        return jax.tree.unflatten(jax.tree.structure(template), leaves)
+
+    def _best_of(self, steps: Iterable[int]) -> int | None:
+        scores = {s: self._records[s]["metrics"].get(self._best) for s in steps if s in self._records}
+        ranked = [(self._sign * v, s) for s, v in scores.items() if v is not None and math.isfinite(v)]
+        return min(ranked)[1] if ranked else None
+
+    def _broken(self) -> list[Path]:
+        """Directories named after a step that is not among the readable ones."""
+        named = [path for path in self.directory.iterdir() if path.name.isdecimal()]
+        return [path for path in named if int(path.name) not in self._records]
+
+    def _clear_the_way(self) -> None:
+        """Renames what is broken and removes what a killed save left, so that a save can follow."""
+        for path in self._broken():
+            aside = path.with_name(f"{path.name}.broken")
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(aside)
+            path.rename(aside)
+        for path in self.directory.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
+            shutil.rmtree(path)
+        self._manager.reload()
+
+    def _warn(self, step: int, error: Exception) -> None:
+        _log.warning(
+            "checkpoint %d in %s is broken and is passed over (%s)",
+            step, self.directory, _reason(error),
+        )
+
+
+class _Best:
+    """An Orbax preservation policy: BestN of n=1, by the records, which are checked."""
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+
+    def should_preserve(
+        self, checkpoints: Sequence[policies.PolicyCheckpointInfo], *, context: Any
+    ) -> list[bool]:
+        best = self._checkpoints._best_of(info.step for info in checkpoints)
+        return [info.step == best for info in checkpoints]
+
+
+def difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """What changed from one nested config to another: "optimizer.rate: 0.0002 -> 0.0004".
+
+    Values are compared as JSON holds them (a tuple equals a list), so that a config equals its
+    saved self.
+    """
+    lines = []
+    old, new = json.loads(json.dumps(old)), json.loads(json.dumps(new))
+    for name in [*old, *(name for name in new if name not in old)]:
+        if name not in new:
+            lines.append(f"{name}: {old[name]!r} -> (removed)")
+        elif name not in old:
+            lines.append(f"{name}: (added) -> {new[name]!r}")
+        elif isinstance(old[name], dict) and isinstance(new[name], dict):
+            lines += [f"{name}.{line}" for line in difference(old[name], new[name])]
+        elif old[name] != new[name]:
+            lines.append(f"{name}: {old[name]!r} -> {new[name]!r}")
+    return lines

@@ -1,0 +1,321 @@
+"""A run as data: typed dataclasses, and `build(config, shape) -> Game`.
+
+Every field can be set on the command line: `--config.generator.noise=100`. A field that is not
+there and a value of another type are refused. `run` holds what does not change the result (how
+often to log, save, draw); all else is part of the run's identity.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import optax
+
+from iae_jax import game, networks, objectives, priors, terms
+from iae_jax.scoring import SCORINGS
+from iae_jax.types import Array, Game, InputError, Players, Weight
+
+
+@dataclass
+class Data:
+    """name: digits, mnist, another set that TFDS has prepared, or npz:PATH. directory: where TFDS
+    keeps its sets ("" is its default). The splits are TFDS slicing strings; choices are made on
+    `validation`, `test` is only reported."""
+
+    name: str = "digits"
+    directory: str = ""
+    train: str = "train[:1350]"
+    validation: str = "train[1350:]"
+    test: str = "test"
+
+
+@dataclass
+class Code:
+    """z: a vector of `size` components, one of `categories` categories, or both."""
+
+    size: int = 10
+    categories: int = 0
+
+
+@dataclass
+class Network:
+    """See networks.Layout."""
+
+    kind: str = "conv"
+    width: int = 32
+    hidden: int = 256
+    depth: int = 2
+
+
+@dataclass
+class Optimizer:
+    """kind: adam or sgd. rate: per step. decay: "constant", or "cosine" down to `final` times the
+    rate at the last step."""
+
+    kind: str = "adam"
+    rate: float = 2e-4
+    b1: float = 0.5
+    b2: float = 0.99
+    decay: str = "cosine"
+    final: float = 0.05
+
+
+@dataclass
+class Encoder:
+    """q(z|x). kind: deterministic, gaussian, or implicit with `noise` components of noise."""
+
+    kind: str = "deterministic"
+    noise: int = 0
+    network: Network = field(default_factory=Network)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+
+
+@dataclass
+class Generator:
+    """p(x|z). noise: size of the local code n. noise_at: "input" or "depth". The scale of n is 0
+    until step `ramp_start_steps`, then rises to 1 in `ramp_steps` (0: it is 1 throughout): a
+    generator that meets n at full scale before it has learned to read z ignores z.
+    likelihood: none, bernoulli, or gaussian with standard deviation `deviation`."""
+
+    noise: int = 0
+    noise_at: str = "input"
+    ramp_start_steps: int = 0
+    ramp_steps: int = 0
+    likelihood: str = "none"
+    deviation: float = 0.1
+    network: Network = field(default_factory=Network)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+
+
+@dataclass
+class Term:
+    """One side of the objective and its discriminator.
+
+    kind: see objectives.RECONSTRUCTIONS and REGULARIZATIONS. weight: of the whole term (for
+    encoder and generator). scoring: see scoring.SCORINGS. r1: weight of the penalty, 0 for none,
+    every `r1_interval_steps`, on the "numerator" or the "denominator". numerator_weight,
+    denominator_weight: of whoever samples that side.
+    """
+
+    kind: str = "none"
+    weight: float = 1.0
+    scoring: str = "non_saturating"
+    r1: float = 1.0
+    r1_interval_steps: int = 8
+    r1_on: str = "numerator"
+    numerator_weight: float = 1.0
+    denominator_weight: float = 1.0
+    network: Network = field(default_factory=Network)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+
+
+@dataclass
+class Category:
+    """Charges on a categorical code: KL(q(y) || uniform), exact for the batch, and H(y|x)."""
+
+    kl_weight: float = 0.0
+    entropy_weight: float = 0.0
+
+
+@dataclass
+class Run:
+    """How often, in steps; nothing here changes the result.
+
+    devices: 0 is all of them. keep: how many of the newest checkpoints stay, beside the best.
+    judge: train (once) a classifier on the labelled training set, for the measures that need one.
+    cache: where judges are kept ("" is ~/.cache/iae_jax).
+    """
+
+    steps_per_call: int = 100
+    log_steps: int = 100
+    validate_steps: int = 500
+    figure_steps: int = 500
+    checkpoint_steps: int = 500
+    keep: int = 2
+    devices: int = 1
+    resident_megabytes: int = 1024
+    judge: bool = True
+    cache: str = ""
+
+
+@dataclass
+class Config:
+    """The default is the IAE of the digits; experiments/ has the others."""
+
+    seed: int = 0
+    steps: int = 3000
+    batch_size: int = 64
+    turns: str = "alternating"
+    average: float = 0.999
+    data: Data = field(default_factory=Data)
+    code: Code = field(default_factory=Code)
+    encoder: Encoder = field(default_factory=Encoder)
+    generator: Generator = field(default_factory=Generator)
+    reconstruction: Term = field(default_factory=lambda: Term(kind="joint_reconstruction"))
+    regularization: Term = field(
+        default_factory=lambda: Term(kind="marginal_code", r1_on="denominator")
+    )
+    category: Category = field(default_factory=Category)
+    run: Run = field(default_factory=Run)
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The config as JSON-able data."""
+    return dataclasses.asdict(config)
+
+
+def identity(config: Config) -> dict[str, Any]:
+    """What the result depends on: all but `run` and where the data lies."""
+    plain = to_dict(config)
+    del plain["run"], plain["data"]["directory"]
+    return plain
+
+
+def digest(config: Config) -> str:
+    """A short hash of the identity, for records."""
+    return hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def optimizer(config: Optimizer, steps: int) -> optax.GradientTransformation:
+    """Errors: InputError for a name that is not there or a rate that is not positive."""
+    if not config.rate > 0:
+        raise InputError(f"a learning rate is positive, not {config.rate}")
+    if config.decay not in ("constant", "cosine"):
+        raise InputError(f"decay is constant or cosine, not {config.decay!r}")
+    rate: Any = config.rate
+    if config.decay == "cosine":
+        rate = optax.cosine_decay_schedule(config.rate, steps, config.final)
+    if config.kind == "adam":
+        return optax.adam(rate, b1=config.b1, b2=config.b2)
+    if config.kind == "sgd":
+        return optax.sgd(rate)
+    raise InputError(f"an optimizer is adam or sgd, not {config.kind!r}")
+
+
+def noise_scale(config: Generator) -> Weight:
+    """The scale of the local code as a function of the step."""
+    if config.ramp_steps == 0 and config.ramp_start_steps == 0:
+        return 1.0
+    # A ramp of no length is a switch.
+    length = max(config.ramp_steps, 1)
+
+    def scale(step: Array) -> Array:
+        return ((step - config.ramp_start_steps) / length).clip(0.0, 1.0)
+
+    return scale
+
+
+def _adversary(term: Term) -> objectives.Adversary:
+    if term.scoring not in SCORINGS:
+        raise InputError(f"scoring is one of {', '.join(SCORINGS)}, not {term.scoring!r}")
+    if term.r1_interval_steps < 1:
+        raise InputError(f"r1_interval_steps is at least 1, not {term.r1_interval_steps}")
+    return objectives.Adversary(
+        SCORINGS[term.scoring],
+        terms.R1(term.r1, term.r1_interval_steps, term.r1_on) if term.r1 else None,
+        term.numerator_weight,
+        term.denominator_weight,
+    )
+
+
+def _layout(network: Network) -> networks.Layout:
+    if min(network.width, network.hidden, network.depth) < 1:
+        raise InputError(f"width, hidden and depth of a network are at least 1, not {network}")
+    return networks.Layout(**dataclasses.asdict(network))
+
+
+def check_numbers(config: Config) -> None:
+    """Errors: InputError for a count that is out of range."""
+    run = config.run
+    positive = {
+        "steps": config.steps,
+        "batch_size": config.batch_size,
+        **{
+            f"run.{name}": getattr(run, name)
+            for name in ("steps_per_call", "log_steps", "validate_steps", "figure_steps",
+                         "checkpoint_steps", "keep")
+        },
+    }
+    for name, value in positive.items():
+        if value < 1:
+            raise InputError(f"{name} is at least 1, not {value}")
+    not_negative = {
+        "seed": config.seed,
+        "code.size": config.code.size,
+        "code.categories": config.code.categories,
+        "encoder.noise": config.encoder.noise,
+        "generator.noise": config.generator.noise,
+        "generator.ramp_start_steps": config.generator.ramp_start_steps,
+        "generator.ramp_steps": config.generator.ramp_steps,
+        "run.devices": run.devices,
+    }
+    for name, value in not_negative.items():
+        if value < 0:
+            raise InputError(f"{name} is at least 0, not {value}")
+    if not 0 <= config.average < 1:
+        raise InputError(f"average is a decay from 0 to below 1, not {config.average}")
+
+
+def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
+    """The config's game for x f32[B, *shape] with values in [0, 1] ("unit") or any ("real").
+
+    Pure, no arrays. Errors: InputError that names the fix.
+    """
+    check_numbers(config)
+    size, categories = config.code.size, config.code.categories
+    charges = []
+    if config.category.kl_weight:
+        charges.append(terms.scaled(config.category.kl_weight, terms.category_marginal_kl()))
+    if config.category.entropy_weight:
+        charges.append(terms.scaled(config.category.entropy_weight, terms.category_entropy()))
+    objective = objectives.cell(
+        config.reconstruction.kind,
+        config.regularization.kind,
+        _adversary(config.reconstruction),
+        _adversary(config.regularization),
+        config.regularization.weight,
+        tuple(charges),
+    )
+    objective = objective._replace(
+        reconstruction=terms.scaled(config.reconstruction.weight, objective.reconstruction)
+    )
+    encoder = None
+    if "encoder" in objective.reconstruction.needs:
+        encoder = networks.encoder(
+            _layout(config.encoder.network), shape, config.encoder.kind, size, categories,
+            config.encoder.noise,
+        )
+    generator = networks.generator(
+        _layout(config.generator.network), shape, size, categories, config.generator.noise,
+        config.generator.noise_at, config.generator.likelihood, config.generator.deviation, values,
+    )
+    discriminators = [
+        networks.discriminator(_layout(side.network), shape, term.reads, size, categories)
+        if term.reads
+        else None
+        for side, term in (
+            (config.reconstruction, objective.reconstruction),
+            (config.regularization, objective.regularization),
+        )
+    ]
+    players = Players(encoder, generator, *discriminators)
+    parts: tuple[Encoder | Generator | Term, ...] = (config.encoder, config.generator, config.reconstruction, config.regularization)
+    optimizers = Players(
+        *(
+            network and optimizer(part.optimizer, config.steps)
+            for network, part in zip(players, parts, strict=True)
+        )
+    )
+    if config.turns not in game.TURNS:
+        raise InputError(f"turns is one of {', '.join(game.TURNS)}, not {config.turns!r}")
+    return game.build(
+        players,
+        priors.standard(size, categories),
+        objective,
+        optimizers,
+        game.TURNS[config.turns],
+        noise_scale(config.generator),
+        config.average,
+    )

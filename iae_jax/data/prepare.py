@@ -1,0 +1,183 @@
+"""Makes a data set once: `python -m iae_jax.data.prepare mnist [--manual_dir DIR]`."""
+
+import argparse
+import contextlib
+import hashlib
+import io
+import os
+import socket
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from iae_jax.types import InputError
+
+NAMES = ("digits", "mnist")
+
+
+def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = None) -> Path:
+    """Makes a data set that TFDS can open, unless it is there already.
+
+    Several processes may do this at once; if it fails, nothing is left behind.
+
+    Args:
+      name: one of `NAMES`.
+      data_dir: where TFDS keeps prepared sets; None is TFDS's own default.
+      manual_dir: a directory with the set's original files. None: TFDS downloads them.
+
+    Returns:
+      the set's directory, DATA_DIR/NAME/VERSION.
+
+    Raises:
+      InputError: unknown name, a file of manual_dir missing or changed, a failed download, a
+        data_dir that cannot be written.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = _builder(name, data_dir)
+    if is_prepared(builder):
+        return Path(builder.data_dir)
+    originals = builder.url_infos or {}  # TFDS's table: URL -> size, SHA-256, file name
+    if manual_dir is not None:
+        _check_manual_dir(Path(manual_dir).expanduser(), originals)
+    else:
+        _check_reachable(originals)
+
+    root = Path(builder.data_dir_root)
+    made = [path for path in (root / name, root, *root.parents) if not os.path.exists(path)]
+    tfds.disable_progress_bar()  # stderr is for errors
+    try:
+        _check_writable(root)
+        with tempfile.TemporaryDirectory() as downloads, contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare(
+                download_dir=downloads,
+                download_config=tfds.download.DownloadConfig(
+                    manual_dir=manual_dir, try_download_gcs=False
+                ),
+            )
+    except Exception as error:
+        # TFDS writes beside the final directory and renames. If another process was faster,
+        # that fails here, and all is well.
+        if is_prepared(builder):
+            return Path(builder.data_dir)
+        for path in made:
+            with contextlib.suppress(OSError):  # not empty, so not only ours
+                path.rmdir()
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{name} could not be prepared in {root} ({error}); if it is the download that "
+            "fails, put the original files into a directory and give it as --manual_dir"
+        ) from error
+    return Path(builder.data_dir)
+
+
+def is_prepared(builder: Any) -> bool:
+    """Whether a TFDS builder's set is there; InputError if only a part of it is."""
+    directory = Path(builder.data_dir)
+    # Asked of TFDS, this is a warning on stderr; Path.exists raises where one may not look.
+    if not os.path.exists(directory):
+        return False
+    if not builder.is_prepared():
+        raise InputError(f"{directory} is incomplete: delete that directory and prepare it again")
+    return True
+
+
+def _builder(name: str, data_dir: str | None) -> Any:
+    builder: Any
+    if name == "digits":
+        from iae_jax.data.digits import Digits
+
+        builder = Digits
+    elif name == "mnist":
+        from iae_jax.data.mnist import Mnist
+
+        builder = Mnist
+    else:
+        raise InputError(f"cannot prepare {name!r}; choose one of: {', '.join(NAMES)}")
+    try:
+        return builder(data_dir=data_dir, file_format="array_record")
+    except Exception as error:  # files of a prepared set that TFDS cannot read
+        raise InputError(
+            f"TFDS cannot open {name} ({error}); delete its directory and prepare it again"
+        ) from error
+
+
+def _check_manual_dir(directory: Path, expected: dict[str, Any]) -> None:
+    """Compares the files with TFDS's table first: TFDS would download those that are missing."""
+    if not directory.is_dir():
+        raise InputError(f"no directory {directory}: give the one with the original files")
+    missing = [
+        info.filename for info in expected.values() if not (directory / info.filename).is_file()
+    ]
+    if missing:
+        raise InputError(
+            f"{directory} lacks {', '.join(missing)}: put them there under these names, or "
+            "leave --manual_dir out to download them"
+        )
+    for info in expected.values():
+        data = (directory / info.filename).read_bytes()
+        if len(data) != info.size:
+            why = f"has {len(data)} bytes, not {info.size}"
+        elif hashlib.sha256(data).hexdigest() != info.checksum:
+            why = "fails TFDS's SHA-256 check"
+        else:
+            continue
+        raise InputError(f"{directory / info.filename} {why}: get this file again")
+
+
+def _check_reachable(originals: dict[str, Any]) -> None:
+    """Fails at once where there is no network: TFDS would retry for minutes first."""
+    for url in list(originals)[:1]:
+        parts = urlsplit(url)
+        if parts.scheme in getproxies():
+            return  # the proxy reaches it or not
+        try:
+            address = (parts.hostname, parts.port or {"http": 80}.get(parts.scheme, 443))
+            socket.create_connection(address, timeout=10).close()
+        except OSError as error:
+            names = ", ".join(info.filename for info in originals.values())
+            raise InputError(
+                f"cannot reach {parts.hostname} ({error.strerror}): put {names} into a directory "
+                "and give it as --manual_dir"
+            ) from error
+
+
+def _check_writable(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"cannot write in {directory} ({error.strerror}): choose another --data_dir"
+        ) from error
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see --help")  # one line, where argparse prints two
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command. Returns the exit code: 0, or 2 after one line `error: ...` on stderr."""
+    parser = _Parser(prog="python -m iae_jax.data.prepare", description="Makes a data set once.")
+    parser.add_argument("name", metavar="NAME", help=" or ".join(NAMES))
+    parser.add_argument("--manual_dir", help="original files; without it, they are downloaded")
+    parser.add_argument("--data_dir", help="where TFDS keeps data sets; default: as TFDS")
+    try:
+        options = parser.parse_args(arguments)
+        there = is_prepared(_builder(options.name, options.data_dir))
+        directory = prepare(options.name, options.data_dir, options.manual_dir)
+    except InputError as error:
+        print("error:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    print(f"{options.name} is {'already' if there else 'now'} in {directory}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

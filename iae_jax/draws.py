@@ -1,0 +1,110 @@
+"""One joint sample of every distribution on the slide, and the pure functions built on it.
+
+Randomness is one key for each example of the *global* batch, so that one device, eight devices
+and two hosts draw the same noise. What an objective does not read, XLA deletes.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from iae_jax.types import Array, Code, Draws, Encoding, Players, Prior
+
+# What a key of one example is used for. The numbers are part of the seed: changing one changes
+# every run.
+ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE = range(5)
+
+
+def example_keys(key: Array, start: Array | int, count: int) -> Array:
+    """Keys [count] of the examples start, start + 1, ... of the global batch."""
+    return jax.vmap(lambda index: jax.random.fold_in(key, index))(start + jnp.arange(count))
+
+
+def purpose_keys(keys: Array, purpose: int) -> Array:
+    """Keys [B] for one purpose."""
+    return jax.vmap(lambda key: jax.random.fold_in(key, purpose))(keys)
+
+
+def noise(keys: Array, purpose: int, size: int) -> Array:
+    """N(0, I): f32[B, size]."""
+    return jax.vmap(lambda key: jax.random.normal(key, (size,)))(purpose_keys(keys, purpose))
+
+
+def code_of(encoding: Encoding, keys: Array) -> Code:
+    """z ~ q(z|x): the encoding's vector, and a category drawn from its logits."""
+    if encoding.logits is None:
+        return Code(vector=encoding.vector)
+    draw = jax.vmap(jax.random.categorical)
+    category = draw(purpose_keys(keys, CATEGORY), encoding.logits)
+    return Code(
+        vector=encoding.vector,
+        category=jax.nn.one_hot(category, encoding.logits.shape[-1]),
+        probabilities=jax.nn.softmax(encoding.logits),
+    )
+
+
+def hard(z: Code | None) -> Code | None:
+    """The same code where the category is already fixed: something was generated from it."""
+    return z and z._replace(probabilities=z.category)
+
+
+def infer(networks: Players, params: Players, keys: Array, x: Array) -> tuple[Code, Encoding]:
+    """z ~ q(z|x) and what it was drawn from."""
+    encoder = networks.encoder
+    encoding = encoder.apply(params.encoder, x, noise(keys, ENCODER_NOISE, encoder.noise))
+    return code_of(encoding, keys), encoding
+
+
+def generate(
+    networks: Players, params: Players, keys: Array, z: Code, noise_scale: Array | float = 1.0,
+    purpose: int = LOCAL_CODE,
+) -> Array:
+    """x ~ p(x|z): f32[B, ...]. `noise_scale` multiplies the local code n."""
+    generator = networks.generator
+    n = noise_scale * noise(keys, purpose, generator.noise)
+    return generator.sample(params.generator, z, n)
+
+
+def log_likelihood(networks: Players, params: Players, z: Code, x: Array) -> Array | None:
+    """log p(x|z) in nats: f32[B, C], one column for each category that z could have had."""
+    density = networks.generator.log_likelihood
+    if density is None:
+        return None
+    if z.category is None:
+        return density(params.generator, z, x)[:, None]
+
+    shape = z.category.shape
+
+    def given(category: Array) -> Array:
+        one_hot = jnp.broadcast_to(category, shape)
+        return density(params.generator, z._replace(category=one_hot), x)
+
+    return jax.vmap(given, out_axes=1)(jnp.eye(shape[-1]))
+
+
+def draw(
+    networks: Players, prior: Prior, params: Players, keys: Array, x: Array,
+    noise_scale: Array | float = 1.0, axis_name: str | None = None,
+) -> Draws:
+    """Everything on the slide, once.
+
+    x: f32[B, ...]. keys: [B], consumed. axis_name: the pmapped axis over which the global batch
+    is spread, if any.
+    """
+    z_prior = prior.sample(purpose_keys(keys, PRIOR))
+    x_prior = generate(networks, params, keys, z_prior, noise_scale, PRIOR_LOCAL_CODE)
+    if networks.encoder is None:
+        return Draws(x, None, None, z_prior, x_prior, None, None, None)
+    z, encoding = infer(networks, params, keys, x)
+    aggregated = None if z.probabilities is None else jnp.mean(z.probabilities, axis=0)
+    if aggregated is not None and axis_name is not None:
+        aggregated = jax.lax.pmean(aggregated, axis_name)
+    return Draws(
+        x=x,
+        z=z,
+        x_hat=generate(networks, params, keys, z, noise_scale),
+        z_prior=z_prior,
+        x_prior=x_prior,
+        encoding=encoding,
+        log_likelihood=log_likelihood(networks, params, z, x),
+        aggregated=aggregated,
+    )

@@ -1,0 +1,125 @@
+"""The game: every player's own loss, and every player's own gradient of it."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from iae_jax.draws import draw
+from iae_jax.objectives import Objective, check
+from iae_jax.terms import Discriminate, at
+from iae_jax.types import (
+    DISCRIMINATORS,
+    PATH,
+    Array,
+    Game,
+    InputError,
+    Metrics,
+    Params,
+    Players,
+    Prior,
+    Weight,
+)
+
+SIMULTANEOUS = (PATH + DISCRIMINATORS,)
+ALTERNATING = (DISCRIMINATORS, PATH)
+# Two discriminator moves for each of encoder and generator: for ratio estimators (AVB).
+TWO_TO_ONE = (DISCRIMINATORS, DISCRIMINATORS, PATH)
+TURNS = {"simultaneous": SIMULTANEOUS, "alternating": ALTERNATING, "two_to_one": TWO_TO_ONE}
+
+LossFn = Callable[[Players], tuple[Players, Metrics]]
+
+
+def build(
+    networks: Players,
+    prior: Prior,
+    objective: Objective,
+    optimizers: Players,
+    turns: tuple[tuple[str, ...], ...] = SIMULTANEOUS,
+    noise_scale: Weight = 1.0,
+    decay: float = 0.999,
+) -> Game:
+    """A game that can be played. Errors: InputError that names the fix; see `check`."""
+    check(objective, networks, prior)
+    for name in Players._fields:
+        if getattr(networks, name) is not None and getattr(optimizers, name) is None:
+            raise InputError(f"the {name} has no optimizer: give it one")
+    return Game(networks, prior, objective, optimizers, turns, noise_scale, decay)
+
+
+def losses(
+    game: Game, params: Players, keys: Array, step: Array, x: Array, axis_name: str | None = None
+) -> tuple[Players, Metrics]:
+    """Every player's loss, a mean over the examples, and metrics name -> f32[B].
+
+    keys: [B], one an example, consumed. x: f32[B, ...]. Encoder and generator share one loss.
+    """
+    draws = draw(
+        game.networks, game.prior, params, keys, x, at(game.noise_scale, step), axis_name
+    )
+
+    def discriminate(role: str) -> Discriminate | None:
+        network, theta = getattr(game.networks, role), getattr(params, role)
+        return network and (lambda x, vector: network.apply(theta, x, vector))
+
+    metrics: Metrics = {}
+    path = jnp.zeros(x.shape[:1])
+    own = []
+    for part, role, term in zip(
+        ("reconstruction", "regularization"), DISCRIMINATORS, game.objective[:2], strict=True
+    ):
+        output = term.loss(discriminate(role), draws, step)
+        path += output.path
+        own.append(jnp.mean(output.discriminator) if getattr(game.networks, role) else None)
+        metrics[part] = output.path
+        metrics |= {f"{part}_{name}": value for name, value in output.metrics.items()}
+    for term in game.objective.charges:
+        output = term.loss(None, draws, step)
+        path += output.path
+        metrics[term.name] = output.path
+    loss = jnp.mean(path)
+    return Players(game.networks.encoder and loss, loss, *own), metrics
+
+
+def own_gradients(
+    loss_fn: LossFn, params: Players, movers: tuple[str, ...]
+) -> tuple[Players, Metrics]:
+    """dL_i / dtheta_i for each mover (the diagonal of the game's Jacobian); None for the others.
+
+    Two backward passes: one for encoder and generator, whose loss is the same, and one for both
+    discriminators, whose losses do not read each other's parameters, so that the gradient of the
+    sum is each one's own. XLA shares the forward pass between them.
+    """
+    found: dict[str, Params] = {}
+    metrics: Metrics = {}
+    for group in (PATH, DISCRIMINATORS):
+        moving = [m for m in group if m in movers and getattr(params, m) is not None]
+        if not moving:
+            continue
+        shared = group == PATH
+
+        def total(thetas: dict[str, Params], shared: bool = shared) -> tuple[Array, Metrics]:
+            values, metrics = loss_fn(params._replace(**thetas))
+            own = [getattr(values, name) for name in thetas]
+            return (own[0] if shared else sum(own)), metrics
+
+        gradients, metrics = jax.grad(total, has_aux=True)({m: getattr(params, m) for m in moving})
+        found |= gradients
+    return Players(**found), metrics
+
+
+def move(
+    game: Game, params: Players, opt_state: Players, gradients: Players
+) -> tuple[Players, Players]:
+    """One optimizer step for each player that has a gradient; the others stay as they are."""
+    for name, gradient in gradients._asdict().items():
+        if gradient is None:
+            continue
+        theta = getattr(params, name)
+        updates, state = getattr(game.optimizers, name).update(
+            gradient, getattr(opt_state, name), theta
+        )
+        params = params._replace(**{name: optax.apply_updates(theta, updates)})
+        opt_state = opt_state._replace(**{name: state})
+    return params, opt_state

@@ -1,0 +1,168 @@
+"""The command: `python -m iae_jax.launch --config=experiments/NAME.py --workdir=DIR`.
+
+--mode=train (default; the same command resumes), evaluate, sample or reconstruct. Exit codes: 0;
+2 for what the user gave, after one line that says what to do; 130 when interrupted.
+"""
+
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+from absl import app, flags
+from ml_collections import config_flags
+
+from iae_jax import config as configs
+from iae_jax import figures
+from iae_jax.evaluate import evaluate
+from iae_jax.judge import judge_of
+from iae_jax.parallel import to_unit
+from iae_jax.sampling import generate, reconstruct
+from iae_jax.terms import at
+from iae_jax.train import load_split, log, open_split, train, trained, write_json
+from iae_jax.types import InputError
+
+MODES = ("train", "evaluate", "sample", "reconstruct")
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "An experiment, for example experiments/digits.py; NAME.py:VARIANT for one of "
+    "its variants. --config.FIELD=VALUE changes a field."
+)
+_WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives; the same one resumes.")
+_MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "latest", "For the other modes: latest, best (by validation), or a step."
+)
+_SPLIT = flags.DEFINE_enum(
+    "split", "test", ("train", "validation", "test"), "For evaluate and reconstruct."
+)
+_COUNT = flags.DEFINE_integer("count", 64, "How many to sample or reconstruct.", lower_bound=1)
+_ALLOW = flags.DEFINE_bool(
+    "allow_config_change", False, "Go on with a run though its config has changed."
+)
+
+
+def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: str) -> None:
+    """Measures a trained run on a split; writes evaluation_SPLIT.json."""
+    game, restored = trained(config, workdir, checkpoint)
+    held_out, reference = load_split(config, split), load_split(config, "train")
+    classes = open_split(config, "train").classes
+    judge = None
+    if config.run.judge and classes:
+        cache = Path(config.run.cache or Path.home() / ".cache" / "iae_jax")
+        test = load_split(config, "test")
+        judge = judge_of(config.data.name, reference, test, cache, classes)
+        log(f"judge: {judge.hash}, test accuracy {judge.test_accuracy:.4f}")
+    records = evaluate(
+        game,
+        restored.state.average,
+        held_out.images,
+        held_out.labels,
+        split=split,
+        seed=config.seed,
+        noise_scale=at(game.noise_scale, restored.state.step),
+        judge=judge,
+        config_hash=configs.digest(config),
+        reference=reference.images,
+    )
+    path = workdir / f"evaluation_{split}.json"
+    content = {
+        "step": restored.step,
+        "judge_test_accuracy": judge and judge.test_accuracy,
+        "records": [record.to_json() for record in records],
+    }
+    write_json(path, content)
+    for record in records:
+        extractor = f"  {record.extractor}" if record.extractor else ""
+        print(f"{record.metric:32s} {record.value:10.4f}  n {record.n}{extractor}")
+    print(path)
+
+
+def sample_run(config: configs.Config, workdir: Path, checkpoint: str, count: int) -> None:
+    """Writes samples.npz (x: f32[count, ...]) and samples.png."""
+    game, restored = trained(config, workdir, checkpoint)
+    params, scale = restored.state.average, at(game.noise_scale, restored.state.step)
+    x = generate(game, params, jax.random.key(config.seed), count, scale)
+    np.savez(workdir / "samples.npz", x=np.asarray(x))
+    figures.reconstructions(workdir / "samples.png", None, [], np.asarray(x))
+    print(workdir / "samples.npz", workdir / "samples.png", sep="\n")
+
+
+def reconstruct_run(
+    config: configs.Config, workdir: Path, checkpoint: str, split: str, count: int
+) -> None:
+    """Writes reconstructions.npz (x, x_hat: f32[count, ...]) and reconstructions.png."""
+    game, restored = trained(config, workdir, checkpoint)
+    if game.networks.encoder is None:
+        raise InputError("this model has no encoder, so it reconstructs nothing: use --mode=sample")
+    source = open_split(config, split)
+    if count > len(source):
+        raise InputError(f"--count is {count} and {split} has {len(source)} images: ask for fewer")
+    x = to_unit(jax.numpy.asarray(source.read(np.arange(count)).images))
+    params, scale = restored.state.average, at(game.noise_scale, restored.state.step)
+    x_hat = np.asarray(reconstruct(game, params, x, jax.random.key(config.seed), scale))
+    np.savez(workdir / "reconstructions.npz", x=np.asarray(x), x_hat=x_hat)
+    figures.reconstructions(workdir / "reconstructions.png", np.asarray(x), [x_hat], None)
+    print(workdir / "reconstructions.npz", workdir / "reconstructions.png", sep="\n")
+
+
+def main(argv: list[str]) -> None:
+    if len(argv) > 1:
+        raise InputError(f"{argv[1]!r} is not a flag: write --name=value")
+    config = _CONFIG.value
+    if config is None or _WORKDIR.value is None:
+        raise InputError("say what to run and where: --config=experiments/digits.py --workdir=DIR")
+    if not isinstance(config, configs.Config):
+        raise InputError(
+            "cannot read --config: name a Python file whose get_config() returns "
+            "an iae_jax.config.Config"
+        )
+    workdir, checkpoint = Path(_WORKDIR.value), _CHECKPOINT.value
+    if _MODE.value == "train":
+        summary = train(config, workdir, _ALLOW.value)
+        print(f"figure: {summary.figure}")
+    elif _MODE.value == "evaluate":
+        evaluate_run(config, workdir, checkpoint, _SPLIT.value)
+    elif _MODE.value == "sample":
+        sample_run(config, workdir, checkpoint, _COUNT.value)
+    else:
+        reconstruct_run(config, workdir, checkpoint, _SPLIT.value, _COUNT.value)
+
+
+def guarded(argv: list[str]) -> None:
+    """main, with what the user can mend said in one line."""
+    try:
+        main(argv)
+    except InputError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted: the same command resumes", file=sys.stderr)
+        sys.exit(130)
+
+
+def fail(message: str) -> None:
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
+
+
+def parse(argv: list[str]) -> list[str]:
+    """Flags, with a bad one said in one line."""
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, InputError, config_flags.FlagOrderError) as error:
+        fail(str(error))
+    except (KeyError, AttributeError) as error:
+        # ml_collections: a field that the config does not have.
+        fail(f"{error.args[0]}: see the fields in iae_jax/config.py")
+    except (OSError, ImportError, SyntaxError, NameError, TypeError, ValueError) as error:
+        fail(f"cannot read --config: {error}")
+    raise AssertionError("fail() exits")
+
+
+def run() -> None:
+    """The console script `iae-jax`."""
+    app.run(guarded, flags_parser=parse)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,236 @@
+"""Networks as pure functions: Flax Linen inside, `init` and `apply` outside.
+
+Each builder takes shapes and returns an Encoder, a Generator or a Discriminator. A `Trunk` reads x
+and a `Body` writes x; `mlp` and `conv` have one of each, so a new kind of data is a new file with
+a Trunk and a Body.
+"""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from iae_jax.networks import conv, mlp
+from iae_jax.networks.layers import leaky
+from iae_jax.types import (
+    Array,
+    Code,
+    Discriminator,
+    Encoder,
+    Encoding,
+    Generator,
+    InputError,
+    Params,
+)
+
+LARGEST_LOG_VARIANCE = 10.0  # of a Gaussian encoder, either way
+
+
+class Layout(NamedTuple):
+    """kind: "mlp" (x of any shape) or "conv" (x f32[B, H, W, C]). width: channels of the first
+    convolution. hidden: features of the dense layers. depth: dense layers of an mlp."""
+
+    kind: str
+    width: int = 32
+    hidden: int = 256
+    depth: int = 2
+
+    def trunk(self) -> nn.Module:
+        if self.kind == "conv":
+            return conv.Trunk(self.width, self.hidden)
+        return mlp.Trunk((self.hidden,) * self.depth)
+
+    def body(self, shape: tuple[int, ...]) -> nn.Module:
+        if self.kind == "conv":
+            return conv.Body(shape, self.width, self.hidden)
+        return mlp.Body(shape, (self.hidden,) * self.depth)
+
+
+def check_layout(layout: Layout, shape: tuple[int, ...]) -> None:
+    """Errors: InputError if the layout cannot read x f32[B, *shape]."""
+    if layout.kind not in ("mlp", "conv"):
+        raise InputError(f"a network is an mlp or a conv, not {layout.kind!r}")
+    if layout.kind == "conv" and len(shape) != 3:
+        raise InputError(f"conv reads images and x has shape {shape}: set the network to mlp")
+
+
+class _Encoder(nn.Module):
+    layout: Layout
+    size: int
+    categories: int
+    gaussian: bool
+
+    @nn.compact
+    def __call__(self, x: Array, noise: Array) -> Encoding:
+        # Normalized, so that codes have unit scale from the first step: a discriminator under R1
+        # hardly sees codes that start near 0, and the generator then learns to ignore them.
+        h = nn.LayerNorm()(self.layout.trunk()(x, None if self.gaussian else noise))
+        logits = nn.Dense(self.categories)(h) if self.categories else None
+        if not self.size:
+            return Encoding(logits=logits)
+        mean = nn.Dense(self.size)(h)
+        if not self.gaussian:
+            return Encoding(vector=mean, logits=logits)
+        bound = LARGEST_LOG_VARIANCE
+        log_variance = jnp.clip(nn.Dense(self.size)(h), -bound, bound)
+        vector = mean + jnp.exp(0.5 * log_variance) * noise
+        return Encoding(vector, mean, log_variance, logits)
+
+
+def encoder(
+    layout: Layout,
+    shape: tuple[int, ...],
+    kind: str,
+    size: int,
+    categories: int = 0,
+    noise: int = 0,
+) -> Encoder:
+    """q(z|x) for x f32[B, *shape] and z of `size` components and `categories` categories.
+
+    kind: "deterministic", "gaussian" (factorized, density known) or "implicit" (reads `noise`
+    components of noise; its density is unknown). Errors: InputError for a kind or size that
+    contradict each other.
+    """
+    check_layout(layout, shape)
+    if kind not in ("deterministic", "gaussian", "implicit"):
+        raise InputError(f"an encoder is deterministic, gaussian or implicit, not {kind!r}")
+    if kind == "implicit" and noise < 1:
+        raise InputError("an implicit encoder reads noise: set encoder.noise or kind=deterministic")
+    if kind != "implicit" and noise:
+        raise InputError(f"a {kind} encoder reads no noise: set encoder.noise=0, or kind=implicit")
+    if not size and not categories:
+        raise InputError("the code has neither a size nor categories: give it one of them")
+    gaussian = kind == "gaussian" and size > 0
+    noise = size if gaussian else noise
+    module = _Encoder(layout, size, categories, gaussian)
+
+    def init(key: Array) -> Params:
+        return module.init(key, jnp.zeros((1, *shape)), jnp.zeros((1, noise)))
+
+    def apply(params: Params, x: Array, noise: Array) -> Encoding:
+        encoding: Any = module.apply(params, x, noise)
+        return encoding
+
+    return Encoder(init, apply, noise, factorized=gaussian or (not size and kind != "implicit"))
+
+
+class _Generator(nn.Module):
+    layout: Layout
+    shape: tuple[int, ...]
+    noise_at: str
+
+    @nn.compact
+    def __call__(self, vector: Array | None, category: Array | None, noise: Array) -> Array:
+        parts = [] if vector is None else [vector]
+        if category is not None:
+            # Unit variance for each input, as the vector has.
+            parts.append(jnp.sqrt(category.shape[-1]) * category)
+        if self.noise_at == "input":
+            return self.layout.body(self.shape)(jnp.concatenate([*parts, noise], axis=-1))
+        return self.layout.body(self.shape)(jnp.concatenate(parts, axis=-1), noise)
+
+
+LIKELIHOODS = ("none", "bernoulli", "gaussian")
+RANGES = ("unit", "real")
+
+
+def generator(
+    layout: Layout,
+    shape: tuple[int, ...],
+    size: int,
+    categories: int = 0,
+    noise: int = 0,
+    noise_at: str = "input",
+    likelihood: str = "none",
+    deviation: float = 0.1,
+    values: str = "unit",
+) -> Generator:
+    """p(x|z) for z of `size` components and `categories` categories, and `noise` local ones.
+
+    noise_at: "input" (beside z) or "depth" (modulating every level). likelihood: "none"
+    (implicit), "bernoulli", or "gaussian" with standard deviation `deviation`. values: "unit" if
+    x is in [0, 1], "real" if it is any number.
+    """
+    check_layout(layout, shape)
+    for name, value, known in (
+        ("likelihood", likelihood, LIKELIHOODS),
+        ("noise_at", noise_at, ("input", "depth")),
+        ("values", values, RANGES),
+    ):
+        if value not in known:
+            raise InputError(f"{name} is one of {', '.join(known)}, not {value!r}")
+    if likelihood == "bernoulli" and values != "unit":
+        raise InputError("a bernoulli likelihood is of x in [0, 1]: use likelihood=gaussian")
+    module = _Generator(layout, shape, noise_at)
+    squash = nn.sigmoid if values == "unit" else lambda logits: logits
+
+    def init(key: Array) -> Params:
+        vector = jnp.zeros((1, size)) if size else None
+        category = jnp.zeros((1, categories)) if categories else None
+        return module.init(key, vector, category, jnp.zeros((1, noise)))
+
+    def logits(params: Params, z: Code, noise: Array) -> Array:
+        out: Any = module.apply(params, z.vector, z.category, noise)
+        return out
+
+    def sample(params: Params, z: Code, noise: Array) -> Array:
+        return squash(logits(params, z, noise))
+
+    def log_likelihood(params: Params, z: Code, x: Array) -> Array:
+        out = logits(params, z, jnp.zeros((x.shape[0], 0)))
+        if likelihood == "bernoulli":
+            each = -optax.sigmoid_binary_cross_entropy(out, x)
+        else:
+            each = jax.scipy.stats.norm.logpdf(x, squash(out), deviation)
+        return jnp.sum(each.reshape(x.shape[0], -1), axis=-1)
+
+    return Generator(init, sample, noise, None if likelihood == "none" else log_likelihood)
+
+
+class _Discriminator(nn.Module):
+    layout: Layout
+    outputs: int
+
+    @nn.compact
+    def __call__(self, x: Array | None, vector: Array | None) -> Array:
+        hidden = self.layout.hidden
+        if x is None and vector is None:  # a category alone: one logit each
+            return self.param("logits", nn.initializers.zeros, (1, self.outputs))
+        if x is None:
+            h = leaky(nn.Dense(hidden)(leaky(nn.Dense(hidden)(vector))))
+        elif vector is None:
+            h = leaky(nn.Dense(hidden)(self.layout.trunk()(x)))
+        else:
+            # z enters twice, added and as a gate: a product is what tells whether x and z match.
+            h = nn.Dense(hidden)(self.layout.trunk()(x))
+            e = nn.Dense(hidden)(leaky(nn.Dense(hidden)(vector)))
+            h = jnp.concatenate([leaky(h + e), leaky(h) * jnp.tanh(e)], axis=-1)
+            h = leaky(nn.Dense(hidden)(h))
+        return nn.Dense(self.outputs)(h)
+
+
+def discriminator(
+    layout: Layout,
+    shape: tuple[int, ...],
+    reads: tuple[str, ...],
+    size: int = 0,
+    categories: int = 0,
+) -> Discriminator:
+    """T(x, z), T(x) or T(z) by what it reads; one logit for each category if it reads a code."""
+    check_layout(layout, shape)
+    if reads not in (("x",), ("z",), ("x", "z")):
+        raise InputError(f"a discriminator reads x, z or x and z, not {reads!r}")
+    module = _Discriminator(layout, categories if categories and "z" in reads else 1)
+
+    def init(key: Array) -> Params:
+        x = jnp.zeros((1, *shape)) if "x" in reads else None
+        vector = jnp.zeros((1, size)) if "z" in reads and size else None
+        return module.init(key, x, vector)
+
+    def apply(params: Params, x: Array | None, vector: Array | None) -> Array:
+        logits: Any = module.apply(params, x, vector)
+        return logits
+
+    return Discriminator(init, apply, reads)

@@ -1,0 +1,73 @@
+"""Networks on images whose sides are a small number times a power of 2: 8, 28, 32, 64, ..."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from iae_jax.networks.layers import Conv, Modulate, depth_to_space, leaky
+from iae_jax.types import Array
+
+# Halving stops here: a grid of 4 to 7 positions is left to the dense layers.
+SMALLEST_GRID = 7
+# Channels double with every halving up to this multiple of the width.
+WIDEST = 4
+
+
+def halvings(side: int) -> int:
+    """How often an image of this side is halved: 28 -> 14 -> 7 is 2, 64 -> ... -> 4 is 4."""
+    times = 0
+    while side > SMALLEST_GRID and side % 2 == 0:
+        side //= 2
+        times += 1
+    return times
+
+
+class Trunk(nn.Module):
+    """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden].
+
+    4x4 convolutions of stride 2, then a dense layer; noise enters beside the convolutions' output.
+    """
+
+    width: int
+    hidden: int
+
+    @nn.compact
+    def __call__(self, x: Array, noise: Array | None = None) -> Array:
+        for level in range(halvings(min(x.shape[1:3]))):
+            x = leaky(Conv(self.width * min(2**level, WIDEST), size=4, stride=2)(x))
+        h = x.reshape(x.shape[0], -1)
+        if noise is not None and noise.shape[-1]:
+            h = leaky(nn.Dense(self.hidden)(jnp.concatenate([h, noise], axis=-1)))
+        return leaky(nn.Dense(self.hidden)(h))
+
+
+class Body(nn.Module):
+    """Features f32[B, F] and noise f32[B, N] that enters at depth -> logits f32[B, *shape].
+
+    Each level is a 3x3 convolution to four times the channels and depth-to-space: no transposed
+    convolution, whose gradient is slow and whose output has a checkerboard.
+    """
+
+    shape: tuple[int, ...]
+    width: int
+    hidden: int
+
+    @nn.compact
+    def __call__(self, h: Array, noise: Array | None = None) -> Array:
+        height, width, channels = self.shape
+        levels = halvings(min(height, width))
+        grid = (height >> levels, width >> levels)
+        features: Sequence[int] = [
+            channels, *(self.width * min(2**level, WIDEST) for level in range(levels))
+        ]
+        h = nn.LayerNorm()(nn.relu(nn.Dense(self.hidden)(h)))
+        h = nn.LayerNorm()(nn.relu(nn.Dense(grid[0] * grid[1] * features[levels])(h)))
+        h = h.reshape(-1, *grid, features[levels])
+        for level in reversed(range(levels)):
+            if noise is not None and noise.shape[-1]:
+                h = Modulate(self.hidden)(h, noise)
+            h = depth_to_space(Conv(4 * features[level], size=3)(h))
+            if level:
+                h = nn.relu(nn.LayerNorm()(h))
+        return h

@@ -1,0 +1,42 @@
+"""Networks on vectors."""
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from iae_jax.networks.layers import Modulate, leaky
+from iae_jax.types import Array
+
+
+class Trunk(nn.Module):
+    """x f32[B, ...] and noise f32[B, N] -> features f32[B, widths[-1]]."""
+
+    widths: Sequence[int]
+
+    @nn.compact
+    def __call__(self, x: Array, noise: Array | None = None) -> Array:
+        h = x.reshape(x.shape[0], -1)
+        if noise is not None and noise.shape[-1]:
+            h = jnp.concatenate([h, noise], axis=-1)
+        for width in self.widths:
+            h = leaky(nn.Dense(width)(h))
+        return h
+
+
+class Body(nn.Module):
+    """Features f32[B, F] and noise f32[B, N] that enters at depth -> logits f32[B, *shape]."""
+
+    shape: tuple[int, ...]
+    widths: Sequence[int]
+
+    @nn.compact
+    def __call__(self, h: Array, noise: Array | None = None) -> Array:
+        for width in self.widths:
+            h = leaky(nn.Dense(width)(h))
+            if noise is not None and noise.shape[-1]:
+                h = Modulate(width)(h, noise)
+        size = 1
+        for extent in self.shape:
+            size *= extent
+        return nn.Dense(size)(h).reshape(-1, *self.shape)

@@ -1,0 +1,141 @@
+"""Objective = reconstruction term x regularization term: the Aggregated-ELBO slide as values.
+
+    reconstruction \\ regularization  none         analytic_kl  joint_code  marginal_code
+    likelihood                       autoencoder  VAE          AVB         AAE
+    joint_reconstruction             -            -            -           IAE
+    joint_model                      ALI/BiGAN
+    marginal_data                    GAN
+
+Each cell differs from -ELBO by: 0 in the likelihood row under analytic_kl and joint_code,
+-I(z;x) in the marginal_code column, -H(x|z) in the joint_reconstruction row. Because
+H(x|z) + I(z;x) = H_data is a constant, IAE is -ELBO up to a constant, while joint_reconstruction
+under {analytic_kl, joint_code} is *not* the ELBO: it charges the information in z twice. All lines
+in exact form: `iae_jax.elbo`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from iae_jax import terms
+from iae_jax.scoring import NON_SATURATING, Scoring
+from iae_jax.terms import R1, Pairing, Term
+from iae_jax.types import DISCRIMINATORS, InputError, Players, Prior, Weight
+
+
+class Objective(NamedTuple):
+    """reconstruction, regularization: terms, each with a discriminator of its own if it needs one.
+    charges: further terms for encoder and generator, without a discriminator."""
+
+    reconstruction: Term
+    regularization: Term
+    charges: tuple[Term, ...] = ()
+
+
+class Adversary(NamedTuple):
+    """How an adversarial term is played; the arguments of `terms.adversarial`."""
+
+    scoring: Scoring = NON_SATURATING
+    r1: R1 | None = None
+    numerator_weight: Weight = 1.0
+    denominator_weight: Weight = 1.0
+
+    def __call__(self, pairing: Pairing) -> Term:
+        return terms.adversarial(pairing, *self)
+
+
+PLAIN = Adversary()
+
+RECONSTRUCTIONS: dict[str, Callable[[Adversary], Term]] = {
+    "likelihood": lambda adversary: terms.likelihood(),
+    "joint_reconstruction": lambda adversary: adversary(terms.JOINT_RECONSTRUCTION),
+    "joint_model": lambda adversary: adversary(terms.JOINT_MODEL),
+    "marginal_data": lambda adversary: adversary(terms.MARGINAL_DATA),
+}
+REGULARIZATIONS: dict[str, Callable[[Adversary], Term]] = {
+    "none": lambda adversary: terms.nothing(),
+    "analytic_kl": lambda adversary: terms.analytic_kl(),
+    "joint_code": lambda adversary: adversary(terms.JOINT_CODE),
+    "marginal_code": lambda adversary: adversary(terms.MARGINAL_CODE),
+}
+
+
+def cell(
+    reconstruction: str,
+    regularization: str = "none",
+    reconstruction_adversary: Adversary = PLAIN,
+    regularization_adversary: Adversary = PLAIN,
+    regularization_weight: Weight = 1.0,
+    charges: tuple[Term, ...] = (),
+) -> Objective:
+    """A cell of the grid by the names of its row and its column.
+
+    Errors: InputError for a name that is not in the table, or for a column beside a row that is
+    a model of its own (ALI and GAN have no second term).
+    """
+    for kind, name, table in (
+        ("reconstruction", reconstruction, RECONSTRUCTIONS),
+        ("regularization", regularization, REGULARIZATIONS),
+    ):
+        if name not in table:
+            raise InputError(f"{kind} is one of {', '.join(table)}, not {name!r}")
+    if reconstruction in ("joint_model", "marginal_data") and regularization != "none":
+        raise InputError(
+            f"{reconstruction} already matches the model to the data; set regularization to none"
+        )
+    return Objective(
+        RECONSTRUCTIONS[reconstruction](reconstruction_adversary),
+        terms.scaled(
+            regularization_weight, REGULARIZATIONS[regularization](regularization_adversary)
+        ),
+        charges,
+    )
+
+
+def check(objective: Objective, networks: Players, prior: Prior) -> None:
+    """Refuse a game that cannot be played. Errors: InputError that names the fix."""
+    if networks.generator is None:
+        raise InputError("every model generates: give the game a generator")
+    encoder, needed = networks.encoder, set[str]()
+    for role, term in zip(DISCRIMINATORS, objective[:2], strict=True):
+        discriminator = getattr(networks, role)
+        if term.reads and discriminator is None:
+            raise InputError(
+                f"{term.name} is adversarial: give the game a {role} that reads "
+                f"{' and '.join(term.reads)}"
+            )
+        if not term.reads and discriminator is not None:
+            raise InputError(f"{term.name} needs no discriminator: remove the {role}")
+        if discriminator is not None and tuple(discriminator.reads) != term.reads:
+            raise InputError(
+                f"{term.name} shows its discriminator {' and '.join(term.reads)}; the {role} "
+                f"reads {' and '.join(discriminator.reads)}: build it for the former"
+            )
+    for term in (objective.reconstruction, objective.regularization, *objective.charges):
+        needed |= set(term.needs)
+        if "encoder" in term.needs and encoder is None:
+            raise InputError(f"{term.name} needs an encoder: give the game one")
+        if "factorized encoder" in term.needs and not encoder.factorized:
+            kind = "implicit" if encoder.noise else "deterministic"
+            raise InputError(
+                f"analytic_kl needs the density of q(z|x) and the encoder is {kind}: use a "
+                "gaussian encoder, or joint_code or marginal_code for the regularization"
+            )
+        if "factorized encoder" in term.needs and prior.size and not prior.standard_normal:
+            raise InputError(
+                "analytic_kl is to N(0, I) and the prior is another: use a gaussian prior, or "
+                "joint_code or marginal_code for the regularization"
+            )
+        if "likelihood" in term.needs and networks.generator.log_likelihood is None:
+            raise InputError(
+                "a likelihood term needs the density of p(x|z) and the generator is implicit: "
+                "give the generator a likelihood, or use joint_reconstruction"
+            )
+        if "category" in term.needs and not prior.categories:
+            raise InputError(f"{term.name} needs a categorical code: give the code categories")
+    if encoder is not None and "encoder" not in needed:
+        raise InputError("no term of this objective trains an encoder: remove it")
+    if networks.generator.log_likelihood is not None and networks.generator.noise:
+        raise InputError(
+            "a generator with a likelihood is a factorized p(x|z) and reads no local code: set "
+            "its noise to 0, or its likelihood to none"
+        )

@@ -1,0 +1,93 @@
+"""Where the arithmetic runs: jit on one device, pmap on several. The only file that names one."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from iae_jax.step import train_step
+from iae_jax.types import Array, Game, InputError, Metrics, TrainState
+
+AXIS = "batch"
+
+Step = Callable[[TrainState, Array], tuple[TrainState, Metrics]]
+Chunk = Callable[..., tuple[TrainState, Metrics]]
+
+
+def check_divisible(batch_size: int, devices: int) -> None:
+    """Errors: InputError if the global batch cannot be cut into equal slices."""
+    if batch_size < 1 or batch_size % devices:
+        raise InputError(
+            f"a batch of {batch_size} is not divisible by {devices} devices: use a multiple of "
+            f"{devices}"
+        )
+
+
+def to_unit(x: Array) -> Array:
+    """uint8 -> f32 in [0, 1]; floats pass as they are."""
+    return x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x
+
+
+def compile_step(game: Game, devices: Sequence[jax.Device] | None = None) -> Step:
+    """(state, x [B, ...]) -> (state, metrics): one train_step of a global batch.
+
+    The state is donated.
+    """
+    chunk = compile_chunk(game, devices)
+
+    def step(state: TrainState, x: Array) -> tuple[TrainState, Metrics]:
+        state, metrics = chunk(state, x[None])
+        return state, jax.tree.map(lambda values: values[0], metrics)
+
+    return step
+
+
+def compile_chunk(
+    game: Game, devices: Sequence[jax.Device] | None = None, resident: bool = False
+) -> Chunk:
+    """Many steps in one call, by `lax.scan`.
+
+    (state, x [steps, B, ...]) -> (state, metrics name -> f32[steps]); with `resident`,
+    (state, indices i32[steps, B], images [N, ...]) -> the same, with the whole data set on the
+    device. The state is donated. On several devices B is cut into contiguous slices and the
+    result does not depend on how many.
+    """
+    devices = list(devices or jax.local_devices()[:1])
+    several = len(devices) > 1
+    axis_name = AXIS if several else None
+
+    def run(state: TrainState, batches: Array, *images: Array) -> tuple[TrainState, Metrics]:
+        def body(state: TrainState, batch: Array) -> tuple[TrainState, Metrics]:
+            x = images[0][batch] if images else batch
+            return train_step(game, state, to_unit(x), axis_name)
+
+        return jax.lax.scan(body, state, batches)
+
+    if not several:
+        return jax.jit(run, donate_argnums=0)
+    pmapped = jax.pmap(
+        run,
+        axis_name=AXIS,
+        in_axes=(None, 1) + (None,) * resident,
+        out_axes=(None, None),
+        devices=devices,
+        donate_argnums=0,
+    )
+
+    def call(state: TrainState, batches: Array, *images: Array) -> tuple[TrainState, Metrics]:
+        steps, size = batches.shape[:2]
+        check_divisible(size, len(devices))
+        cut = batches.reshape(steps, len(devices), size // len(devices), *batches.shape[2:])
+        return pmapped(state, cut, *images)
+
+    return call
+
+
+def place(images: np.ndarray, devices: Sequence[jax.Device]) -> Array:
+    """The array on one device, or a copy of it on each of several."""
+    if len(devices) == 1:
+        return jax.device_put(images, devices[0])
+    mesh = Mesh(np.array(devices), (AXIS,))
+    return jax.device_put(images, NamedSharding(mesh, PartitionSpec()))

@@ -1,0 +1,388 @@
+"""The loop: restore, step, log, validate, draw, save."""
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from iae_jax import draws, figures
+from iae_jax.checkpoint import Checkpoints, Restored, difference
+from iae_jax.config import Config, build, identity, to_dict
+from iae_jax.data import Dataset, Source, indices, load, open_source, stream
+from iae_jax.evaluate import validate
+from iae_jax.parallel import check_divisible, compile_chunk, place, to_unit
+from iae_jax.step import init
+from iae_jax.terms import at
+from iae_jax.types import Array, Game, InputError, TrainState
+
+VALIDATION_METRIC = "pixel_error"  # what "best" means; never an adversarial loss
+VALIDATION_IMAGES = 1000
+FIGURE_IMAGES = 16
+STOCHASTIC_ROWS = 3
+
+# Everything that JAX reports to have done before a step can run: trace, lower, compile.
+_COMPILE_EVENTS = "/jax/core/compile/"
+
+
+class Diverged(InputError):
+    """A loss or a parameter is no longer a number."""
+
+
+class Summary(NamedTuple):
+    """What a finished run says of itself; `run.json` holds the same and more."""
+
+    step: int
+    steps_per_second: float
+    compile_seconds: float
+    validation: dict[str, float]
+    figure: Path | None
+
+
+def log(message: str) -> None:
+    """A plain line, above a progress bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(message, file=sys.stderr)
+
+
+def open_workdir(workdir: Path) -> None:
+    """Makes the directory. Errors: InputError if nothing can be written there."""
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        probe = workdir / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"cannot write in {workdir} ({error.strerror}): choose another --workdir"
+        ) from error
+
+
+def check_unchanged(saved: dict[str, Any] | None, config: Config, allowed: bool) -> None:
+    """Errors: InputError with the difference if the workdir's run has another config."""
+    if saved is None or allowed:
+        return
+    changes = difference(saved, identity(config))
+    if changes:
+        raise InputError(
+            f"the run in this workdir has another config ({'; '.join(changes)}): use another "
+            "--workdir, or --allow_config_change to go on with the new one"
+        )
+
+
+def devices_of(config: Config) -> list[jax.Device]:
+    """The devices that the run asks for. Errors: InputError if there are not as many."""
+    found = jax.local_devices()
+    wanted = config.run.devices or len(found)
+    if wanted > len(found):
+        raise InputError(f"run.devices is {wanted} and there are {len(found)}: ask for fewer")
+    check_divisible(config.batch_size, wanted)
+    return found[:wanted]
+
+
+def open_split(config: Config, split: str) -> Source:
+    """One of the config's splits: "train", "validation" or "test"."""
+    data = config.data
+    return open_source(data.name, getattr(data, split), data.directory or None)
+
+
+def commit() -> str:
+    """The commit of the source tree this runs from, or "unknown" for an installed package."""
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
+
+
+def peak_memory_megabytes(device: jax.Device) -> float:
+    """The device's peak where it counts it, else the process's peak resident set."""
+    stats = device.memory_stats() or {}
+    if "peak_bytes_in_use" in stats:
+        return stats["peak_bytes_in_use"] / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Atomically: a reader sees the old file or the new one."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(part, path)
+
+
+class Journal:
+    """metrics.jsonl: one line per record. Lines beyond the checkpoint that a run resumes from are
+    cut, so that every line is there exactly once."""
+
+    def __init__(self, path: Path, lines: int):
+        self.path = path
+        kept = path.read_text().splitlines(keepends=True)[:lines] if path.exists() else []
+        part = path.with_name(path.name + ".part")
+        part.write_text("".join(kept))
+        os.replace(part, path)
+        self.lines = len(kept)
+
+    def write(self, record: dict[str, Any]) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+        self.lines += 1
+
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.path.read_text().splitlines()]
+
+
+def next_stop(step: int, config: Config) -> int:
+    """The step at which the next call must end: a multiple of every interval is a stop.
+
+    Depends on `step` only, so that a resumed run makes the same calls.
+    """
+    run = config.run
+    intervals = (
+        run.steps_per_call, run.log_steps, run.validate_steps, run.figure_steps,
+        run.checkpoint_steps,
+    )
+    return min(config.steps, *((step // every + 1) * every for every in intervals))
+
+
+def check_finite(metrics: dict[str, np.ndarray], first_step: int, advice: str) -> None:
+    """metrics: name -> f32[steps]. Errors: Diverged that names the first bad step and its terms."""
+    bad = {name: ~np.isfinite(values) for name, values in metrics.items()}
+    steps = np.any(list(bad.values()), axis=0)
+    if steps.any():
+        at_step = int(np.argmax(steps))
+        names = ", ".join(name for name, where in bad.items() if where[at_step])
+        raise Diverged(f"{names} is not finite at step {first_step + at_step}: {advice}")
+
+
+def draw_figure(path: Path, game: Game, state: TrainState, images: np.ndarray) -> None:
+    """Originals, stochastic reconstructions, prior samples, by the averaged parameters."""
+    params = jax.device_get(state.average)
+    scale = at(game.noise_scale, jax.device_get(state.step))
+    x = to_unit(jax.numpy.asarray(images[:FIGURE_IMAGES]))
+    keys = draws.example_keys(jax.random.key(0), 0, len(x))
+
+    @jax.jit
+    def pictures(params: Any, x: Array, scale: Array) -> tuple[list[Array], list[Array]]:
+        def again(row: int) -> Array:
+            return draws.purpose_keys(keys, 100 + row)
+
+        x_hats = []
+        if game.networks.encoder is not None:
+            z, _ = draws.infer(game.networks, params, keys, x)
+            rows = STOCHASTIC_ROWS if game.networks.generator.noise else 1
+            x_hats = [
+                draws.generate(game.networks, params, again(row), z, scale) for row in range(rows)
+            ]
+        samples = [
+            draws.generate(
+                game.networks, params, again(row), game.prior.sample(again(50 + row)), scale
+            )
+            for row in range(2)
+        ]
+        return x_hats, samples
+
+    x_hats, samples = jax.device_get(pictures(params, x, scale))
+    figures.reconstructions(path, np.asarray(x), x_hats, np.concatenate(samples))
+
+
+def calls(
+    config: Config, source: Source, devices: list[jax.Device], start: int
+) -> tuple[bool, Iterator[tuple[int, tuple[Array | np.ndarray, ...]]]]:
+    """Whether the set is resident, and (steps, arguments of the next call) without end."""
+    size = len(source)
+    resident = source.nbytes <= config.run.resident_megabytes * 2**20
+
+    def resident_calls() -> Iterator[tuple[int, tuple[Array | np.ndarray, ...]]]:
+        images, step = place(load(source).images, devices), start
+        while step < config.steps:
+            stop = next_stop(step, config)
+            order = [
+                indices(size, config.seed, at_step, config.batch_size)
+                for at_step in range(step, stop)
+            ]
+            yield stop - step, (np.stack(order).astype(np.int32), images)
+            step = stop
+
+    def streamed_calls() -> Iterator[tuple[int, tuple[Array | np.ndarray, ...]]]:
+        steps, step = stream(source, config.seed, start, config.batch_size, 1), start
+        while step < config.steps:
+            stop = next_stop(step, config)
+            yield stop - step, (np.concatenate([next(steps).images for _ in range(stop - step)]),)
+            step = stop
+
+    return resident, resident_calls() if resident else streamed_calls()
+
+
+def train(config: Config, workdir: Path, allow_config_change: bool = False) -> Summary:
+    """Trains to `config.steps`, from the newest checkpoint in `workdir` if there is one.
+
+    Writes metrics.jsonl, config.json, run.json, checkpoints/ and figures/ there. Errors:
+    InputError for what the user gave, Diverged for a loss that is not finite (the last good
+    checkpoint stays).
+    """
+    from tqdm import tqdm
+
+    source, held_out = open_split(config, "train"), open_split(config, "validation")
+    game = build(config, source.shape)
+    devices = devices_of(config)
+    open_workdir(workdir)
+    validation = held_out.read(np.arange(min(len(held_out), VALIDATION_IMAGES))).images
+    compile_seconds = 0.0
+
+    def count(event: str, duration_secs: float, **_: Any) -> None:
+        nonlocal compile_seconds
+        compile_seconds += duration_secs if event.startswith(_COMPILE_EVENTS) else 0.0
+
+    jax.monitoring.register_event_duration_secs_listener(count)
+    best = VALIDATION_METRIC if game.networks.encoder is not None else None
+    with Checkpoints(workdir / "checkpoints", config.run.keep, best) as checkpoints:
+        check_unchanged(checkpoints.config(), config, allow_config_change)
+        template = jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
+        restored = checkpoints.restore(template)
+        if restored is None:
+            state, step, seconds, lines = init(game, jax.random.key(config.seed)), 0, 0.0, 0
+        else:
+            state, step = restored.state, restored.step
+            seconds, lines = restored.extra["seconds"], restored.extra["lines"]
+            log(f"resuming from step {step} in {workdir}")
+        if step >= config.steps:
+            log(f"{workdir} is trained to step {step} already")
+        write_json(workdir / "config.json", to_dict(config))
+        journal = Journal(workdir / "metrics.jsonl", lines)
+        resident, work = calls(config, source, devices, step)
+        chunk = compile_chunk(game, devices, resident)
+        metrics_of_log: list[dict[str, np.ndarray]] = []
+        measured: dict[str, float] = dict(restored.metrics) if restored else {}
+        speeds: list[float] = []
+        figure: Path | None = None
+        terminal = sys.stderr.isatty()
+        bar = tqdm(total=config.steps, initial=step, unit="step", disable=not terminal)
+        for steps, arguments in work:
+            compiled_before, begun = compile_seconds, time.perf_counter()
+            state, on_device = chunk(state, *arguments)
+            metrics: dict[str, np.ndarray] = jax.device_get(on_device)
+            elapsed = time.perf_counter() - begun
+            if compile_seconds == compiled_before:
+                speeds.append(steps / elapsed)
+            seconds += elapsed
+            good = checkpoints.latest_step()
+            check_finite(
+                metrics,
+                step,
+                "lower the learning rates or raise r1; "
+                + (f"the checkpoint of step {good} is good" if good is not None
+                   else "there is no checkpoint yet"),
+            )
+            step += steps
+            bar.update(steps)
+            metrics_of_log.append(metrics)
+
+            def due(every: int, step: int = step) -> bool:
+                return step % every == 0 or step == config.steps
+
+            scale = at(game.noise_scale, jax.numpy.float32(step))
+            if due(config.run.validate_steps):
+                measured = validate(
+                    game, jax.device_get(state.average), validation, scale, config.seed
+                )
+            if due(config.run.log_steps):
+                means = {
+                    name: float(np.concatenate([m[name] for m in metrics_of_log]).mean())
+                    for name in metrics
+                }
+                metrics_of_log = []
+                speed = speeds[-1] if speeds else steps / elapsed
+                record = {"step": step, **means, "seconds": round(seconds, 3)}
+                if due(config.run.validate_steps):
+                    record |= {f"validation_{name}": value for name, value in measured.items()}
+                journal.write(record)
+                shown = {**{k: means[k] for k in ("reconstruction", "regularization")}, **measured}
+                text = "  ".join(f"{name} {value:.4f}" for name, value in shown.items())
+                bar.set_postfix_str(text, refresh=False)
+                if not terminal:
+                    left = (config.steps - step) / speed
+                    pace = f"{speed:.1f} steps/s  eta {left:.0f} s"
+                    log(f"step {step}/{config.steps}  {text}  {pace}")
+            if due(config.run.figure_steps):
+                figure = workdir / "figures" / f"step_{step:07d}.png"
+                draw_figure(figure, game, state, validation)
+                figures.curves(workdir / "figures" / "curves.png", journal.records())
+            if due(config.run.checkpoint_steps):
+                finite = all(
+                    bool(np.isfinite(leaf).all())
+                    for leaf in jax.tree.leaves(jax.device_get(state.params))
+                )
+                if not finite:
+                    raise Diverged(f"a parameter is not finite at step {step}: lower the rates")
+                checkpoints.save(
+                    state, identity(config), measured,
+                    {"lines": journal.lines, "seconds": seconds},
+                )
+        bar.close()
+        summary = Summary(
+            step,
+            float(np.median(speeds)) if speeds else 0.0,
+            compile_seconds,
+            measured,
+            figure or newest_figure(workdir),
+        )
+        if speeds:
+            write_json(
+                workdir / "run.json",
+                {
+                    "steps": step,
+                    "steps_per_second": round(summary.steps_per_second, 3),
+                    "compile_seconds": round(compile_seconds, 2),
+                    "training_seconds": round(seconds, 2),
+                    "peak_memory_megabytes": round(peak_memory_megabytes(devices[0]), 1),
+                    "validation": measured,
+                    "best_step": checkpoints.best_step(),
+                    "device": f"{len(devices)} x {devices[0].device_kind}",
+                    "cores": os.cpu_count(),
+                    "versions": {"python": platform.python_version(), "jax": jax.__version__},
+                    "commit": commit(),
+                },
+            )
+    return summary
+
+
+def newest_figure(workdir: Path) -> Path | None:
+    """The last figure of training, if any."""
+    return max((workdir / "figures").glob("step_*.png"), default=None)
+
+
+def trained(config: Config, workdir: Path, checkpoint: str) -> tuple[Game, Restored]:
+    """The game and a checkpoint of it: "latest", "best", or a step. Errors: InputError."""
+    game = build(config, open_split(config, "test").shape)
+    if not (workdir / "checkpoints").is_dir():
+        raise InputError(f"there is no trained run in {workdir}: train one with --mode=train")
+    best = VALIDATION_METRIC if game.networks.encoder is not None else None
+    with Checkpoints(workdir / "checkpoints", config.run.keep, best) as checkpoints:
+        check_unchanged(checkpoints.config(), config, allowed=False)
+        if checkpoint == "latest":
+            step = None
+        elif checkpoint == "best":
+            step = checkpoints.best_step()
+        elif checkpoint.isdigit():
+            step = int(checkpoint)
+        else:
+            raise InputError(f"--checkpoint is latest, best or a step, not {checkpoint!r}")
+        template = jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
+        restored = checkpoints.restore(template, step)
+    if restored is None:
+        raise InputError(f"there is no checkpoint in {workdir}: train with --mode=train")
+    return game, restored
+
+
+def load_split(config: Config, split: str) -> Dataset:
+    """All images of one of the config's splits."""
+    return load(open_split(config, split))

@@ -1,0 +1,179 @@
+"""The nouns of the project: what a game is made of, and what it passes around.
+
+Nothing here computes. A `Game` holds functions and no arrays; a `TrainState` holds arrays and
+no functions; so jit, pmap, vmap over seeds, checkpoints and tests need no special care.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.struct
+import jax
+
+Array = jax.Array
+Params = Any
+Metrics = dict[str, Array]
+Schedule = Callable[[Array], Array | float]  # step -> value, evaluated inside the jitted step
+Weight = float | Schedule
+
+
+class InputError(ValueError):
+    """What the user gave cannot work; the message is one line that says what to do."""
+
+
+class Players(NamedTuple):
+    """One value per player. `None` means that the player is absent, and is the only off switch.
+
+    Used for networks, parameters, optimizers, optimizer states, losses and gradients alike.
+    """
+
+    encoder: Any = None
+    generator: Any = None
+    reconstruction_discriminator: Any = None
+    regularization_discriminator: Any = None
+
+
+PATH = ("encoder", "generator")
+DISCRIMINATORS = ("reconstruction_discriminator", "regularization_discriminator")
+
+
+class Code(NamedTuple):
+    """z: a Gaussian-like vector, a category, or both (a product code).
+
+    vector: f32[B, D] a sample, or None.
+    category: f32[B, K] the sampled category, one-hot (what the generator reads), or None.
+    probabilities: f32[B, K] the distribution that the category was drawn from given everything
+        that this sample depends on: q(y|x) for a code of x, the one-hot itself once something has
+        been generated from it. Terms take exact expectations over it (no sampling noise, and a
+        gradient where a one-hot has none).
+    """
+
+    vector: Array | None = None
+    category: Array | None = None
+    probabilities: Array | None = None
+
+
+class Encoding(NamedTuple):
+    """What an encoder says of x.
+
+    vector: f32[B, D] a sample of q(z|x), or None.
+    mean, log_variance: f32[B, D] of a factorized Gaussian q(z|x); None if q(z|x) is implicit.
+    logits: f32[B, K] of the category, or None.
+    """
+
+    vector: Array | None = None
+    mean: Array | None = None
+    log_variance: Array | None = None
+    logits: Array | None = None
+
+
+class Encoder(NamedTuple):
+    """q(z|x): a pure function of x and of a noise vector.
+
+    init: key -> params.
+    apply: (params, x f32[B, ...], noise f32[B, noise]) -> Encoding.
+    noise: size of the noise vector; 0 is the slides' "deterministic".
+    factorized: whether q(z|x) is a factorized Gaussian whose density is known.
+    """
+
+    init: Callable[[Array], Params]
+    apply: Callable[[Params, Array, Array], Encoding]
+    noise: int
+    factorized: bool
+
+
+class Generator(NamedTuple):
+    """p(x|z): a pure function of the global code z and of a noise vector, the local code n.
+
+    init: key -> params.
+    sample: (params, z Code, noise f32[B, noise]) -> x_hat f32[B, ...]. For a likelihood model
+        this is the mean of p(x|z).
+    noise: size of the local code; 0 is the slides' "deterministic".
+    log_likelihood: (params, z Code, x) -> f32[B] in nats, or None if p(x|z) is implicit.
+    """
+
+    init: Callable[[Array], Params]
+    sample: Callable[[Params, Code, Array], Array]
+    noise: int
+    log_likelihood: Callable[[Params, Code, Array], Array] | None = None
+
+
+class Discriminator(NamedTuple):
+    """T: how much likelier the numerator is than the denominator, as a logit.
+
+    init: key -> params.
+    apply: (params, x | None, vector f32[B, D] | None) -> logits f32[B, C], one for each category
+        of the code (C = 1 if the code has none): the whole row at once, so that expectations over
+        the category are exact.
+    reads: which of "x" and "z" it reads.
+    """
+
+    init: Callable[[Array], Params]
+    apply: Callable[[Params, Array | None, Array | None], Array]
+    reads: tuple[str, ...]
+
+
+class Prior(NamedTuple):
+    """p(z).
+
+    sample: keys [B] -> Code, one key an example.
+    standard_normal: whether the vector part is N(0, I), which the analytic KL needs.
+    size: D, or 0. categories: K (uniform), or 0.
+    """
+
+    sample: Callable[[Array], Code]
+    standard_normal: bool
+    size: int
+    categories: int
+
+
+class Draws(NamedTuple):
+    """One joint sample of every distribution on the slide (None: a player that it needs is absent).
+
+    x ~ p_data, z ~ q(z|x), x_hat ~ p(x|z), z_prior ~ p(z), x_prior ~ p(x|z_prior).
+    encoding: what z was drawn from. log_likelihood: f32[B, C] log p(x|z) for each category of z.
+    aggregated: f32[K], q(y) = E_x q(y|x) over the global batch.
+    """
+
+    x: Array
+    z: Code | None
+    x_hat: Array | None
+    z_prior: Code
+    x_prior: Array
+    encoding: Encoding | None
+    log_likelihood: Array | None
+    aggregated: Array | None
+
+
+class Game(NamedTuple):
+    """Everything static about a training: functions, no arrays.
+
+    networks: Players of Encoder, Generator, Discriminator, Discriminator.
+    optimizers: Players of optax.GradientTransformation.
+    turns: tuple of tuples of player names; the players of one turn move at once.
+    noise_scale: the scale of the local code n as a function of the step.
+    decay: of the exponential moving average of the encoder and the generator.
+    """
+
+    networks: Players
+    prior: Prior
+    objective: Any
+    optimizers: Players
+    turns: tuple[tuple[str, ...], ...]
+    noise_scale: Weight = 1.0
+    decay: float = 0.999
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Everything that changes in a training: arrays, no functions.
+
+    step: i32[]. key: the run's key; it never changes, step t folds t into it, so a resumed run
+    draws the same noise. average: exponential moving average of encoder and generator.
+    """
+
+    step: Array
+    key: Array
+    params: Players
+    opt_state: Players
+    average: Players

@@ -1,0 +1,379 @@
+"""Data sets and batches. Expected values come from scikit-learn, numpy and files written here."""
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from iae_jax.data import batches, indices, load, open_source, stream
+from iae_jax.data.prepare import prepare
+from iae_jax.types import InputError
+
+RNG = np.random.default_rng(7)
+IMAGES = RNG.integers(0, 256, (23, 5, 4, 3), dtype=np.uint8)  # no two sizes alike
+LABELS = RNG.permutation(23) % 6
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    directory = str(tmp_path_factory.mktemp("tfds"))
+    prepare("digits", directory)
+    return directory
+
+
+@pytest.fixture
+def digits_copy(data_dir, tmp_path):
+    """A prepared set that a test may damage: (data_dir, the train split's record file)."""
+    source = Path(data_dir) / "digits" / "1.0.0"
+    target = tmp_path / "digits" / "1.0.0"
+    target.mkdir(parents=True)
+    for file in source.iterdir():
+        (target / file.name).write_bytes(file.read_bytes())
+    (records,) = target.glob("*train*")
+    return str(tmp_path), records
+
+
+def write_npz(path, **arrays):
+    np.savez_compressed(path, **arrays)
+    return f"npz:{path}"
+
+
+# --- digits ---------------------------------------------------------------------------------
+
+
+def test_digits_are_scikit_learns_in_its_order(data_dir):
+    digits = load_digits()
+    # 0..16 -> 0..255, rounded half up, in integers
+    pixels = (2 * 255 * digits.images.astype(int) + 16) // 32
+    for split, part in {"train": slice(0, 1500), "test": slice(1500, 1797)}.items():
+        source = open_source("digits", split, data_dir)
+        images, labels = load(source)
+        assert images.dtype == np.uint8 and labels.dtype == np.int32
+        assert source.shape == (8, 8, 1) and source.classes == 10
+        np.testing.assert_array_equal(images[..., 0], pixels[part])
+        np.testing.assert_array_equal(labels, digits.target[part])
+
+
+def test_digits_are_made_on_first_use(tmp_path):
+    source = open_source("digits", "test[:3]", str(tmp_path / "new" / "place"))
+    assert [source[i][1] for i in range(3)] == list(load_digits().target[1500:1503])
+
+
+def test_the_slower_of_two_processes_uses_the_faster_ones_set(data_dir, tmp_path, monkeypatch):
+    from iae_jax.data.digits import Digits
+
+    stock = Digits._split_generators
+
+    def meanwhile_another_process_finishes(self, dl_manager):
+        winner = tmp_path / "digits" / "1.0.0"
+        winner.mkdir()
+        for file in (Path(data_dir) / "digits" / "1.0.0").iterdir():
+            (winner / file.name).write_bytes(file.read_bytes())
+        return stock(self, dl_manager)
+
+    monkeypatch.setattr(Digits, "_split_generators", meanwhile_another_process_finishes)
+    assert len(open_source("digits", "train", str(tmp_path))) == 1500
+    assert [path.name for path in (tmp_path / "digits").iterdir()] == ["1.0.0"]
+
+
+# --- sources --------------------------------------------------------------------------------
+
+
+def test_items_length_and_size(data_dir, tmp_path):
+    npz = write_npz(tmp_path / "a.npz", images=IMAGES, labels=LABELS)
+    for source in (open_source("digits", "train[7:30]", data_dir), open_source(npz, "train")):
+        images, labels = load(source)
+        assert len(source) == 23 and source.nbytes == images.nbytes
+        for i in (0, 11, -1):
+            np.testing.assert_array_equal(source[i][0], images[i])
+            assert source[i][1] == labels[i] and isinstance(source[i][1], int)
+        chosen = source.read([5, 2, 5])
+        np.testing.assert_array_equal(chosen.images, images[[5, 2, 5]])
+        np.testing.assert_array_equal(chosen.labels, labels[[5, 2, 5]])
+        with pytest.raises(IndexError):
+            source[23]
+
+
+@pytest.mark.parametrize(
+    ("split", "want"),
+    [
+        ("train", lambda train, test: train),
+        ("test", lambda train, test: test),
+        ("train[:5]", lambda train, test: train[:5]),
+        ("train[-5:]", lambda train, test: train[-5:]),
+        ("train[3:-4]", lambda train, test: train[3:-4]),
+        ("train[10%:60%]", lambda train, test: train[len(train) // 10 : len(train) * 6 // 10]),
+        ("test[2:]+train[:1]", lambda train, test: np.concatenate([test[2:], train[:1]])),
+    ],
+)
+def test_slicing_strings(data_dir, tmp_path, split, want):
+    digits = load_digits()
+    source = open_source("digits", split, data_dir)
+    np.testing.assert_array_equal(
+        load(source).labels, want(digits.target[:1500], digits.target[1500:])
+    )
+    npz = write_npz(
+        tmp_path / "a.npz",
+        images=IMAGES[:20],
+        labels=LABELS[:20],
+        test_images=IMAGES[20:],
+        test_labels=LABELS[20:],
+    )
+    images, labels = load(open_source(npz, split))
+    np.testing.assert_array_equal(images, want(IMAGES[:20], IMAGES[20:]))
+    np.testing.assert_array_equal(labels, want(LABELS[:20], LABELS[20:]))
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        "",
+        "valid",
+        "train[",
+        "train[:2000]",
+        "train[-2000:]",
+        "train[4:4]",
+        "train[9:3]",
+        "train[3]",
+    ],
+)
+def test_bad_splits_are_refused(data_dir, tmp_path, split):
+    npz = write_npz(tmp_path / "a.npz", images=IMAGES)
+    for name in ("digits", npz):
+        with pytest.raises(InputError, match=r"split .*there is train \(\d+ images\)"):
+            open_source(name, split, data_dir)
+
+
+def test_npz_of_gray_images_without_labels(tmp_path):
+    source = open_source(write_npz(tmp_path / "a.npz", images=IMAGES[..., 1]), "train[2:]")
+    images, labels = load(source)
+    assert source.shape == (5, 4, 1) and source.classes is None
+    np.testing.assert_array_equal(images, IMAGES[2:, :, :, 1:2])
+    np.testing.assert_array_equal(labels, np.full(21, -1))
+
+
+def test_npz_classes_are_those_of_the_whole_file(tmp_path):
+    npz = write_npz(tmp_path / "a.npz", images=IMAGES, labels=np.arange(23, dtype=np.uint8))
+    assert open_source(npz, "train[:2]").classes == 23
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"labels": LABELS}, "no array 'images'"),
+        ({"images": IMAGES / 255}, "images is float64"),
+        ({"images": IMAGES.astype(np.int64)}, "images is int64"),
+        ({"images": IMAGES[0, 0]}, r"images is uint8\[4, 3\]"),
+        ({"images": IMAGES[:0]}, r"images is uint8\[0, 5, 4, 3\]"),
+        ({"images": IMAGES, "labels": LABELS[:-1]}, r"labels is int64\[22\]"),
+        ({"images": IMAGES, "labels": LABELS[:, None]}, r"labels is int64\[23, 1\]"),
+        ({"images": IMAGES, "labels": LABELS + 0.5}, "labels is float64"),
+        ({"images": IMAGES, "labels": LABELS - 3}, "labels must be 0, 1, 2"),
+        ({"images": IMAGES, "labels": LABELS + 2**31}, "labels must be 0, 1, 2"),
+        ({"images": IMAGES, "test_images": IMAGES[:, 1:]}, "test_images are"),
+        (
+            {"images": IMAGES, "test_images": IMAGES[:4], "test_labels": LABELS[:3]},
+            r"test_labels is int64\[3\]",
+        ),
+    ],
+)
+def test_bad_npz_contents_are_refused(tmp_path, arrays, message):
+    with pytest.raises(InputError, match=message):
+        open_source(write_npz(tmp_path / "a.npz", **arrays), "train")
+
+
+@pytest.mark.parametrize("kept", [0, 1, 60, 500, 0.5, -30, -1])
+def test_truncated_npz_is_refused(tmp_path, kept):
+    name = write_npz(tmp_path / "a.npz", images=IMAGES, labels=LABELS)
+    data = (tmp_path / "a.npz").read_bytes()
+    (tmp_path / "a.npz").write_bytes(data[: int(kept * len(data)) if kept == 0.5 else kept])
+    with pytest.raises(InputError, match="a.npz"):
+        open_source(name, "train")
+
+
+def test_npz_that_is_missing_changed_or_another_file_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no file"):
+        open_source(f"npz:{tmp_path}/nothing.npz", "train")
+    with pytest.raises(InputError, match=str(tmp_path)):
+        open_source(f"npz:{tmp_path}", "train")
+    np.save(tmp_path / "one.npy", IMAGES)
+    with pytest.raises(InputError, match="one.npy"):
+        open_source(f"npz:{tmp_path}/one.npy", "train")
+    write_npz(tmp_path / "a.npz", images=IMAGES)
+    data = bytearray((tmp_path / "a.npz").read_bytes())
+    data[len(data) // 2] ^= 255
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(InputError, match="a.npz"):
+        open_source(f"npz:{tmp_path}/a.npz", "train")
+
+
+class Evil:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")  # unpickling makes a file
+
+
+def test_pickles_are_refused_and_not_run(tmp_path):
+    trace = tmp_path / "trace"
+    evil = np.array([Evil(str(trace))], dtype=object)
+    name = write_npz(tmp_path / "a.npz", images=IMAGES, labels=evil)
+    with pytest.raises(InputError, match="plain arrays"):
+        open_source(name, "train")
+    (tmp_path / "b.npz").write_bytes(pickle.dumps(Evil(str(trace))))
+    with pytest.raises(InputError, match="plain arrays"):
+        open_source(f"npz:{tmp_path}/b.npz", "train")
+    assert not trace.exists()
+
+
+def test_an_unknown_set_says_how_to_prepare_it(tmp_path):
+    with pytest.raises(InputError, match=f"prepare mnist --data_dir {tmp_path}$"):
+        open_source("mnist", "train", str(tmp_path))
+    with pytest.raises(InputError, match="no data set 'nosuchset'.*tfds build nosuchset"):
+        open_source("nosuchset", "train", str(tmp_path))
+    with pytest.raises(InputError, match="cannot open 'not a name'"):
+        open_source("not a name", "train", str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [0, 100, 65536, 131072, 200000, -65536, -1])
+def test_a_truncated_record_file_is_refused_when_opened(digits_copy, kept):
+    directory, records = digits_copy
+    records.write_bytes(records.read_bytes()[:kept])
+    with pytest.raises(InputError, match=f"{records.parent} is damaged.*delete.*prepare digits"):
+        open_source("digits", "train[:3]", directory)
+    assert len(load(open_source("digits", "test", directory)).images) == 297
+
+
+def test_a_record_file_with_too_few_records_is_refused(digits_copy):
+    directory, records = digits_copy
+    (other,) = records.parent.glob("*test*")
+    records.write_bytes(other.read_bytes())
+    with pytest.raises(InputError, match="297 records, not 1500"):
+        open_source("digits", "train[:3]", directory)
+
+
+def test_a_changed_record_is_refused_when_read(digits_copy):
+    directory, records = digits_copy
+    data = bytearray(records.read_bytes())
+    place = data.index(b"IDAT") + 8  # inside the first image
+    data[place] ^= 255
+    records.write_bytes(data)
+    source = open_source("digits", "train", directory)
+    message = f"{records.parent} is damaged.*delete.*prepare digits"
+    with pytest.raises(InputError, match=message):
+        load(source)
+    with pytest.raises(InputError, match=message):
+        for _ in zip(range(300), stream(source, 0, 0, 5, 1), strict=False):
+            pass
+
+
+def test_missing_files_of_a_prepared_set_are_refused(digits_copy):
+    directory, records = digits_copy
+    records.unlink()
+    with pytest.raises(InputError, match="is damaged"):
+        open_source("digits", "train", directory)
+    info = records.parent / "dataset_info.json"
+    info.write_text(json.dumps(json.loads(info.read_text()))[:50])
+    with pytest.raises(InputError, match="delete"):
+        open_source("digits", "test", directory)
+    info.unlink()
+    with pytest.raises(InputError, match=f"{records.parent} is incomplete: delete"):
+        open_source("digits", "test", directory)
+
+
+# --- batches --------------------------------------------------------------------------------
+
+
+def run(size, seed, batch_size, steps):
+    return np.concatenate([indices(size, seed, step, batch_size) for step in range(steps)])
+
+
+@pytest.mark.parametrize(("size", "batch_size"), [(23, 5), (23, 50), (24, 6), (1, 2)])
+def test_every_epoch_is_another_permutation_and_nothing_is_dropped(size, batch_size):
+    steps = -(-3 * size // batch_size)
+    positions = run(size, 3, batch_size, steps)
+    assert positions.dtype == np.int64 and len(positions) == steps * batch_size
+    epochs = positions[: 3 * size].reshape(3, size)
+    np.testing.assert_array_equal(np.sort(epochs), np.tile(np.arange(size), (3, 1)))
+    if size > 1:
+        assert len({tuple(epoch) for epoch in epochs} | {tuple(range(size))}) == 4
+
+
+def test_batches_depend_on_seed_and_step_only():
+    forwards = [indices(101, 5, step, 8) for step in range(30)]
+    batches._order.cache_clear()
+    for step in (29, 3, 17, 0):
+        np.testing.assert_array_equal(indices(101, 5, step, 8), forwards[step])
+    np.testing.assert_array_equal(np.concatenate(forwards), run(101, 5, 12, 20))
+    assert (run(101, 6, 8, 30) != np.concatenate(forwards)).any()
+    assert indices(101, 5, 10**12, 8).shape == (8,)
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_processes_take_contiguous_pieces_of_the_global_batch(processes):
+    for step in (0, 7):
+        pieces = [indices(37, 1, step, 12, (p, processes)) for p in range(processes)]
+        assert {len(piece) for piece in pieces} == {12 // processes}
+        np.testing.assert_array_equal(np.concatenate(pieces), indices(37, 1, step, 12))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((10, 0, 0, 6, (0, 4)), "multiple of 4"),
+        ((10, 0, 0, 0), "batch_size 0"),
+        ((10, 0, 0, 4, (2, 2)), "process 2 of 2"),
+        ((10, 0, 0, 4, (-1, 2)), "process -1"),
+        ((10, 0, 0, 4, (0, 0)), "process 0 of 0"),
+        ((10, 0, -1, 4), "step is -1"),
+        ((10, -2, 0, 4), "seed -2"),
+        ((0, 0, 0, 4), "size is 0"),
+    ],
+)
+def test_bad_batches_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        indices(*arguments)
+
+
+def test_bad_streams_are_refused(tmp_path):
+    source = open_source(write_npz(tmp_path / "a.npz", images=IMAGES), "train")
+    for start, batch_size, steps, process in [
+        (-1, 4, 2, (0, 1)),
+        (0, 4, 0, (0, 1)),
+        (0, 5, 2, (0, 2)),
+    ]:
+        with pytest.raises(InputError):
+            stream(source, 0, start, batch_size, steps, process)
+
+
+@pytest.mark.parametrize("process", [(0, 1), (1, 2)])
+def test_streamed_images_equal_the_resident_ones(data_dir, tmp_path, process):
+    npz = write_npz(tmp_path / "a.npz", images=IMAGES, labels=LABELS)
+    for source in (open_source("digits", "train[:50]", data_dir), open_source(npz, "train")):
+        images, labels = load(source)
+        calls = stream(source, 4, 3, 6, 5, process)
+        for first_step in (3, 8, 13, 18):  # 20 steps of 6: across epoch borders
+            got_images, got_labels = next(calls)
+            for k in range(5):
+                want = indices(len(source), 4, first_step + k, 6, process)
+                np.testing.assert_array_equal(got_images[k], images[want])
+                np.testing.assert_array_equal(got_labels[k], labels[want])
+        assert got_images.shape == (5, 6 // process[1], *source.shape)
+        assert got_images.dtype == np.uint8 and got_labels.dtype == np.int32
+
+
+# --- imports --------------------------------------------------------------------------------
+
+
+def test_importing_the_package_is_cheap():
+    code = "import sys, iae_jax.data; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {module.split(".")[0] for module in done.stdout.split()}
+    assert not loaded & {"tensorflow_datasets", "grain", "sklearn", "PIL", "array_record"}

@@ -117,7 +117,7 @@ class Checkpoints:
             ),
         )
         self._records: dict[int, dict[str, Any]] = {}  # of the checkpoints not known to be broken
-        for step in self._manager.all_steps():
+        for step in sorted(int(path.name) for path in self._broken()):  # until proved readable
             try:
                 self._records[step] = self._read_record(step)
             except Exception as error:  # whatever a damaged file makes Orbax raise
@@ -235,6 +235,8 @@ class Checkpoints:
         return None
 
     def _read_record(self, step: int) -> dict[str, Any]:
+        if step not in self._manager.all_steps():
+            raise ValueError("it is half written")
         args = ocp.args.Composite(record=ocp.args.JsonRestore())
         record = self._manager.restore(step, args=args)["record"]
         if record["sha256"] != _seal(record):
@@ -249,7 +251,7 @@ class Checkpoints:
             if there != here:
                 raise InputError(
                     f"checkpoint {step} in {self.directory} is of another config: {name} is "
-                    f"{there} there and {here} here; go back to that config, or choose a new workdir"
+                    f"{there} there and {here} here; go back to it, or choose a new workdir"
                 )
 
     def _read_state(self, step: int, template: TrainState) -> TrainState:
@@ -269,8 +271,9 @@ class Checkpoints:
         return jax.tree.unflatten(jax.tree.structure(template), leaves)
 
     def _best_of(self, steps: Iterable[int]) -> int | None:
-        scores = {s: self._records[s]["metrics"].get(self._best) for s in steps if s in self._records}
-        ranked = [(self._sign * v, s) for s, v in scores.items() if v is not None and math.isfinite(v)]
+        known = [step for step in steps if step in self._records]
+        scores = [self._records[step]["metrics"].get(self._best, math.nan) for step in known]
+        ranked = [(self._sign * x, s) for x, s in zip(scores, known, strict=True) if x == x]
         return min(ranked)[1] if ranked else None
 
     def _broken(self) -> list[Path]:

@@ -301,7 +301,9 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
         )
     ]
     players = Players(encoder, generator, *discriminators)
-    parts: tuple[Encoder | Generator | Term, ...] = (config.encoder, config.generator, config.reconstruction, config.regularization)
+    parts: tuple[Encoder | Generator | Term, ...] = (
+        config.encoder, config.generator, config.reconstruction, config.regularization,
+    )
     optimizers = Players(
         *(
             network and optimizer(part.optimizer, config.steps)

@@ -1,0 +1,28 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Both make their own environment.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := constraints/$(shell $(PYTHON) -c 'import sys; print("python3.11" if sys.version_info[:2] == (3, 11) else "python3.12")').txt
+DEMO ?= runs/digits
+
+.PHONY: demo test lint clean
+
+$(BIN)/.installed: pyproject.toml $(CONSTRAINTS)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[test]'
+	touch $@
+
+demo: $(BIN)/.installed
+	$(BIN)/python -m iae_jax.launch --config=experiments/digits.py --workdir=$(DEMO)
+	$(BIN)/python -m iae_jax.launch --config=experiments/digits.py --workdir=$(DEMO) --mode=evaluate
+	@echo "Look at the pictures in $(DEMO)/figures"
+
+lint: $(BIN)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,158 @@
+"""Which games are refused, and that the message names the fix; which are played, by the slide."""
+
+import optax
+import pytest
+from games import CELLS, LAYOUT, SHAPE, players
+
+from iae_jax import game, networks, objectives, priors, terms
+from iae_jax.objectives import Adversary, cell, check
+from iae_jax.types import InputError, Players
+
+GAUSSIAN = priors.gaussian(2)
+NOT_NORMAL = GAUSSIAN._replace(standard_normal=False)
+DETERMINISTIC = networks.encoder(LAYOUT, SHAPE, "deterministic", 2)
+BERNOULLI = networks.generator(LAYOUT, SHAPE, 2, likelihood="bernoulli")
+IMPLICIT = networks.generator(LAYOUT, SHAPE, 2)
+READS_X, READS_Z, READS_BOTH = (
+    networks.discriminator(LAYOUT, SHAPE, reads, 2) for reads in (("x",), ("z",), ("x", "z"))
+)
+VAE = players("likelihood", "analytic_kl")
+IAE = players("joint_reconstruction", "marginal_code")
+GAN = players("marginal_data", "none")
+
+REFUSED = {
+    "analytic KL, implicit encoder": (
+        cell("likelihood", "analytic_kl"),
+        VAE._replace(encoder=IAE.encoder),
+        "implicit: use a gaussian encoder, or joint_code or marginal_code",
+    ),
+    "analytic KL, deterministic encoder": (
+        cell("likelihood", "analytic_kl"),
+        VAE._replace(encoder=DETERMINISTIC),
+        "deterministic: use a gaussian encoder, or joint_code or marginal_code",
+    ),
+    "likelihood, implicit generator": (
+        cell("likelihood", "analytic_kl"),
+        VAE._replace(generator=IMPLICIT),
+        "give the generator a likelihood, or use joint_reconstruction",
+    ),
+    "likelihood, generator with a local code": (
+        cell("likelihood", "analytic_kl"),
+        VAE._replace(generator=BERNOULLI._replace(noise=3)),
+        "set its noise to 0, or its likelihood to none",
+    ),
+    "no generator": (
+        cell("joint_reconstruction", "marginal_code"),
+        IAE._replace(generator=None),
+        "give the game a generator",
+    ),
+    "no encoder": (
+        cell("joint_reconstruction", "marginal_code"),
+        IAE._replace(encoder=None),
+        "joint_reconstruction needs an encoder: give the game one",
+    ),
+    "no encoder under a likelihood": (
+        cell("likelihood"),
+        VAE._replace(encoder=None),
+        "needs an encoder: give the game one",
+    ),
+    "no reconstruction discriminator": (
+        cell("joint_reconstruction", "marginal_code"),
+        IAE._replace(reconstruction_discriminator=None),
+        "give the game a reconstruction_discriminator that reads x and z",
+    ),
+    "no regularization discriminator": (
+        cell("joint_reconstruction", "marginal_code"),
+        IAE._replace(regularization_discriminator=None),
+        "give the game a regularization_discriminator that reads z",
+    ),
+    "no discriminator in a GAN": (
+        cell("marginal_data"),
+        GAN._replace(reconstruction_discriminator=None),
+        "give the game a reconstruction_discriminator that reads x",
+    ),
+    "discriminator reads too little": (
+        cell("joint_reconstruction", "marginal_code"),
+        IAE._replace(reconstruction_discriminator=READS_X),
+        "shows its discriminator x and z; the reconstruction_discriminator reads x: build it",
+    ),
+    "discriminator reads too much": (
+        cell("likelihood", "marginal_code"),
+        players("likelihood", "marginal_code")._replace(regularization_discriminator=READS_BOTH),
+        "shows its discriminator z; the regularization_discriminator reads x and z: build it",
+    ),
+    "superfluous reconstruction discriminator": (
+        cell("likelihood", "analytic_kl"),
+        VAE._replace(reconstruction_discriminator=READS_BOTH),
+        "remove the reconstruction_discriminator",
+    ),
+    "superfluous regularization discriminator": (
+        cell("likelihood", "analytic_kl"),
+        VAE._replace(regularization_discriminator=READS_Z),
+        "remove the regularization_discriminator",
+    ),
+    "superfluous encoder": (
+        cell("marginal_data"),
+        GAN._replace(encoder=DETERMINISTIC),
+        "no term of this objective trains an encoder: remove it",
+    ),
+    "category term without a category": (
+        cell("likelihood", "analytic_kl", charges=(terms.category_marginal_kl(),)),
+        VAE,
+        "category_kl needs a categorical code: give the code categories",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_with_a_message_that_names_the_fix(name):
+    objective, given, fix = REFUSED[name]
+    with pytest.raises(InputError) as error:
+        check(objective, given, GAUSSIAN)
+    assert fix in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_analytic_kl_to_another_prior_is_refused():
+    with pytest.raises(InputError, match="use a gaussian prior, or joint_code or marginal_code"):
+        check(cell("likelihood", "analytic_kl"), VAE, NOT_NORMAL)
+    check(cell("joint_reconstruction", "marginal_code"), IAE, NOT_NORMAL)
+
+
+@pytest.mark.parametrize("row,column", CELLS)
+@pytest.mark.parametrize("code", ["vector", "category", "product"])
+def test_every_cell_is_playable(row, column, code):
+    prior = priors.standard(*{"vector": (2, 0), "category": (0, 4), "product": (2, 4)}[code])
+    check(cell(row, column), players(row, column, code), prior)
+
+
+@pytest.mark.parametrize("row", ["joint_model", "marginal_data"])
+@pytest.mark.parametrize("column", ["analytic_kl", "joint_code", "marginal_code"])
+def test_ali_and_gan_take_no_regularization(row, column):
+    with pytest.raises(InputError, match="set regularization to none"):
+        cell(row, column)
+
+
+def test_unknown_names_list_the_known_ones():
+    with pytest.raises(InputError, match="likelihood, joint_reconstruction.*not 'elbo'"):
+        cell("elbo")
+    with pytest.raises(InputError, match="none, analytic_kl.*not 'l2'"):
+        cell("likelihood", "l2")
+
+
+@pytest.mark.parametrize("player", ["encoder", "generator", "regularization_discriminator"])
+def test_a_player_without_an_optimizer_is_refused(player):
+    optimizers = Players(*[optax.sgd(0.1)] * 4)._replace(**{player: None})
+    with pytest.raises(InputError, match=f"the {player} has no optimizer: give it one"):
+        game.build(IAE, GAUSSIAN, cell("joint_reconstruction", "marginal_code"), optimizers)
+
+
+def test_the_rows_and_columns_are_the_slides_pairings():
+    """Oracle: the table of theory.md section 2, typed here: who reads what."""
+    reads = {
+        "likelihood": (), "joint_reconstruction": ("x", "z"), "joint_model": ("x", "z"),
+        "marginal_data": ("x",), "none": (), "analytic_kl": (), "joint_code": ("x", "z"),
+        "marginal_code": ("z",),
+    }
+    tables = objectives.RECONSTRUCTIONS | objectives.REGULARIZATIONS
+    assert {name: term(Adversary()).reads for name, term in tables.items()} == reads

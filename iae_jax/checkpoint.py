@@ -28,8 +28,8 @@ _log = logging.getLogger(__name__)
 
 
 def _quiet(entry: logging.LogRecord) -> bool:
-    """Orbax tells dozens of lines a save; only its warnings are news."""
-    return entry.levelno >= logging.WARNING or "orbax" not in entry.pathname
+    """Orbax tells dozens of lines a save; its errors are raised too, and told in one line here."""
+    return "orbax" not in entry.pathname
 
 
 logging.getLogger("absl").addFilter(_quiet)

@@ -5,7 +5,6 @@ last hidden layer is the space of the Fréchet distance. Its hash goes into ever
 measured with it: two numbers compare only if their judges are the same.
 """
 
-import functools
 import hashlib
 import json
 import logging
@@ -17,7 +16,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 STEPS_PER_CALL = 200
 TEST_BATCH = 500
+
+Metadata = dict[str, Any]
 
 
 class Recipe(NamedTuple):
@@ -102,8 +103,10 @@ def judge_of(
     recipe = recipe or recipe_of(shape)
     network = classifier(shape, classes, recipe.width, recipe.features)
     name = re.sub(r"[^\w.-]+", "_", name)
-    made_of = {"recipe": recipe._asdict(), "classes": classes, "seed": seed, "train": _hash(train)}
-    path = cache / f"{name}-{_hash_of(json.dumps(made_of).encode())[:12]}.npz"
+    made_of: Metadata = {"recipe": recipe._asdict(), "classes": classes, "seed": seed}
+    made_of["train"] = _hash(train)
+    fingerprint = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    path = cache / f"{name}-{fingerprint[:12]}.npz"
 
     cached = _load(path, jax.eval_shape(network.init, jax.random.key(0)))
     if cached is None:
@@ -113,7 +116,11 @@ def judge_of(
         metadata = {**made_of, "hash": _hash(params), "seconds": time.monotonic() - start}
     else:
         params, metadata = cached
-    apply = jax.jit(functools.partial(network.apply, jax.tree.map(jnp.asarray, params)))
+    on_device = jax.tree.map(jnp.asarray, params)
+
+    @jax.jit
+    def apply(images: Array) -> tuple[Array, Array]:
+        return network.apply(on_device, images)
 
     # A cached judge may have been made without this test set.
     tested = test and _hash(test)
@@ -167,13 +174,13 @@ def _train(network: Classifier, train: Dataset, recipe: Recipe, seed: int) -> Pa
         logits, _ = network.apply(params, x)
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, labels))
 
+    Carry = tuple[Params, optax.OptState]
+
     @jax.jit
     def steps(
-        carry: tuple[Params, optax.OptState], batches: Array, first: int, images: Array, labels: Array
-    ) -> tuple[tuple[Params, optax.OptState], Array]:
-        def body(
-            carry: tuple[Params, optax.OptState], batch: tuple[Array, Array]
-        ) -> tuple[tuple[Params, optax.OptState], Array]:
+        carry: Carry, batches: Array, first: int, images: Array, labels: Array
+    ) -> tuple[Carry, Array]:
+        def body(carry: Carry, batch: tuple[Array, Array]) -> tuple[Carry, Array]:
             (params, state), (indices, step) = carry, batch
             x = to_unit(shifted(images[indices], step))
             value, gradient = jax.value_and_grad(loss)(params, x, labels[indices])
@@ -192,7 +199,8 @@ def _train(network: Classifier, train: Dataset, recipe: Recipe, seed: int) -> Pa
     for first in range(0, recipe.steps, STEPS_PER_CALL):
         batches = order[first : first + STEPS_PER_CALL]
         carry, values = steps(carry, batches, first, images, labels)
-        logger.info("judge: step %d/%d, loss %.4f", first + len(batches), recipe.steps, values.mean())
+        done = first + len(batches)
+        logger.info("judge: step %d/%d, loss %.4f", done, recipe.steps, values.mean())
     return jax.device_get(carry[0])
 
 
@@ -209,21 +217,21 @@ def _accuracy(apply: Callable[[Array], tuple[Array, Array]], test: Dataset) -> f
     return found / len(test.images)
 
 
-def _hash_of(*parts: bytes | np.ndarray) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()
-
-
 def _hash(arrays: Params) -> str:
     """SHA-256 of the arrays' shapes, types and bytes, in tree order."""
     leaves = [np.ascontiguousarray(leaf) for leaf in jax.tree.leaves(arrays)]
     described = [f"{leaf.dtype}{leaf.shape}" for leaf in leaves]
-    return _hash_of(" ".join(described).encode(), *leaves)
+    digest = hashlib.sha256(" ".join(described).encode())
+    for leaf in leaves:
+        digest.update(leaf.data)
+    return digest.hexdigest()
 
 
-def _load(path: Path, shapes: Params) -> tuple[Params, dict] | None:
+# What reading a damaged npz file raises, besides the errors of its compression.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError)
+
+
+def _load(path: Path, shapes: Params) -> tuple[Params, Metadata] | None:
     """(params, metadata) of a cached judge; None if there is none, or none that can be trusted."""
     if not path.exists():
         return None
@@ -238,9 +246,10 @@ def _load(path: Path, shapes: Params) -> tuple[Params, dict] | None:
             raise ValueError("its parameters do not have the hash that it names")
         if [a.shape for a in arrays] != [leaf.shape for leaf in leaves]:
             raise ValueError("it is of another network")
-        metadata["seconds"], metadata["test_accuracy"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as e:
-        why = " ".join(str(e).split()) or type(e).__name__
+        if not {"seconds", "test_accuracy"} <= metadata.keys():
+            raise ValueError("it does not say how it was made")
+    except (*_DAMAGE, zipfile.BadZipFile, zlib.error) as error:
+        why = " ".join(str(error).split()) or type(error).__name__
         logger.warning("the cached judge %s is damaged (%s): training it again", path, why)
         return None
     return params, metadata
@@ -258,14 +267,13 @@ def _check_writable(cache: Path) -> None:
         ) from error
 
 
-def _save(path: Path, params: Params, metadata: dict) -> None:
+def _save(path: Path, params: Params, metadata: Metadata) -> None:
     """Atomically: a reader finds the whole file or none."""
     arrays = {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(params))}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "wb") as file:
             np.savez(file, metadata=np.array(json.dumps(metadata)), **arrays)
         os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 from iae_jax import config as configs
@@ -52,7 +52,7 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
         cache = Path(config.run.cache or Path.home() / ".cache" / "iae_jax")
         test = load_split(config, "test")
         judge = judge_of(config.data.name, reference, test, cache, classes)
-        log(f"judge: {judge.hash}, test accuracy {judge.test_accuracy:.4f}")
+        log(f"judge: {judge.extractor}, test accuracy {judge.test_accuracy:.4f}")
     records = evaluate(
         game,
         restored.state.average,
@@ -131,6 +131,8 @@ def main(argv: list[str]) -> None:
 
 def guarded(argv: list[str]) -> None:
     """main, with what the user can mend said in one line."""
+    if flags.FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.WARNING)
     try:
         main(argv)
     except InputError as error:

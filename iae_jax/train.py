@@ -1,6 +1,7 @@
 """The loop: restore, step, log, validate, draw, save."""
 
 import json
+import math
 import os
 import platform
 import resource
@@ -29,8 +30,8 @@ VALIDATION_IMAGES = 1000
 FIGURE_IMAGES = 16
 STOCHASTIC_ROWS = 3
 
-# Everything that JAX reports to have done before a step can run: trace, lower, compile.
-_COMPILE_EVENTS = "/jax/core/compile/"
+# JAX reports each compilation under this name.
+_COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
 class Diverged(InputError):
@@ -236,11 +237,11 @@ def train(config: Config, workdir: Path, allow_config_change: bool = False) -> S
     devices = devices_of(config)
     open_workdir(workdir)
     validation = held_out.read(np.arange(min(len(held_out), VALIDATION_IMAGES))).images
-    compile_seconds = 0.0
+    compilations = 0
 
     def count(event: str, duration_secs: float, **_: Any) -> None:
-        nonlocal compile_seconds
-        compile_seconds += duration_secs if event.startswith(_COMPILE_EVENTS) else 0.0
+        nonlocal compilations
+        compilations += event == _COMPILED
 
     jax.monitoring.register_event_duration_secs_listener(count)
     best = VALIDATION_METRIC if game.networks.encoder is not None else None
@@ -263,16 +264,19 @@ def train(config: Config, workdir: Path, allow_config_change: bool = False) -> S
         metrics_of_log: list[dict[str, np.ndarray]] = []
         measured: dict[str, float] = dict(restored.metrics) if restored else {}
         speeds: list[float] = []
+        compiling: list[tuple[int, float]] = []  # (steps, seconds) of the calls that compiled
         figure: Path | None = None
         terminal = sys.stderr.isatty()
         bar = tqdm(total=config.steps, initial=step, unit="step", disable=not terminal)
         for steps, arguments in work:
-            compiled_before, begun = compile_seconds, time.perf_counter()
+            compiled_before, begun = compilations, time.perf_counter()
             state, on_device = chunk(state, *arguments)
             metrics: dict[str, np.ndarray] = jax.device_get(on_device)
             elapsed = time.perf_counter() - begun
-            if compile_seconds == compiled_before:
+            if compilations == compiled_before:
                 speeds.append(steps / elapsed)
+            else:
+                compiling.append((steps, elapsed))
             seconds += elapsed
             good = checkpoints.latest_step()
             check_finite(
@@ -328,12 +332,10 @@ def train(config: Config, workdir: Path, allow_config_change: bool = False) -> S
                     {"lines": journal.lines, "seconds": seconds},
                 )
         bar.close()
+        speed = float(np.median(speeds)) if speeds else math.inf
+        compile_seconds = sum(max(elapsed - n / speed, 0.0) for n, elapsed in compiling)
         summary = Summary(
-            step,
-            float(np.median(speeds)) if speeds else 0.0,
-            compile_seconds,
-            measured,
-            figure or newest_figure(workdir),
+            step, speed, compile_seconds, measured, figure or newest_figure(workdir)
         )
         if speeds:
             write_json(

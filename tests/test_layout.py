@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 ORDER = (
-    "types priors networks draws scoring terms objectives elbo game step parallel data checkpoint "
-    "judge evaluate figures config train launch"
+    "types priors networks draws scoring terms objectives elbo game step parallel sampling data "
+    "checkpoint judge evaluate figures config train launch"
 ).split()
 PACKAGE = Path(__file__).parent.parent / "iae_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -216,16 +216,9 @@ def linear_game(
 def gradients(built, params, x):
     """The real path: own gradients of the real losses."""
     keys = jax.random.split(jax.random.key(0), 1)  # unused by the nodes
-
-    @jax.jit
-    def run(params):
-        return game.own_gradients(
-            lambda p: game.losses(built, p, keys, jnp.int32(0), x),
-            params,
-            game.SIMULTANEOUS[0],
-        )[0]
-
-    return run(params)
+    return game.own_gradients(
+        lambda p: game.losses(built, p, keys, jnp.int32(0), x), params, game.SIMULTANEOUS[0]
+    )[0]
 
 
 def path_gradient(found):

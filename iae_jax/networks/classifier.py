@@ -1,7 +1,7 @@
 """A small classifier of images: what the judge is made of."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -29,7 +29,7 @@ class _Classifier(nn.Module):
     def __call__(self, x: Array) -> tuple[Array, Array]:
         h = 2 * x - 1
         for level in range(max(1, halvings(min(x.shape[1:3])))):
-            h = Conv(self.width * min(2**level, WIDEST), size=5, stride=2)(h)
+            h = Conv(self.width * min(2**level, WIDEST), size=4, stride=2)(h)
             # Statistics of one position of one image: no batch statistics to carry along.
             h = leaky(nn.LayerNorm()(h))
         features = leaky(nn.Dense(self.features)(h.reshape(h.shape[0], -1)))
@@ -45,8 +45,8 @@ def classifier(
     def init(key: Array) -> Params:
         return module.init(key, jnp.zeros((1, *shape)))
 
-    def apply(params: Params, x: Array) -> tuple[Array, Array]:
-        logits, hidden = module.apply(params, x)
-        return logits, hidden
+    def apply(params: Params, x: Array) -> Any:
+        logits, features = module.apply(params, x)
+        return logits, features
 
     return Classifier(jax.jit(init), apply)

@@ -1,0 +1,164 @@
+"""Own gradients and turns, for every cell of the grid and every kind of code.
+
+Oracle of a gradient: `jax.grad` of that player's own loss alone, one player at a time. Oracle of a
+loss: who pays for what, added up here from the terms' metrics. Oracle of a turn: bits.
+"""
+
+import chex
+import games
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from iae_jax import game, scoring, step, terms
+from iae_jax.draws import example_keys
+from iae_jax.objectives import Adversary
+from iae_jax.types import PATH, Players
+
+# Two scorings, so that neither the two discriminators nor the two sides share a loss.
+ADVERSARIES = (
+    Adversary(scoring.NON_SATURATING, terms.R1(0.8), numerator_weight=0.6),
+    Adversary(scoring.KL, terms.R1(0.3, 2), denominator_weight=1.7),
+)
+CASES = [
+    (row, column, code)
+    for row, column in games.CELLS
+    for code in games.CODES
+    if row != "marginal_data" or code == "vector"
+]
+
+
+def played(row, column, code, **options):
+    charges = () if code == "vector" or row == "marginal_data" else (
+        terms.scaled(0.4, terms.category_marginal_kl()),
+        terms.scaled(0.2, terms.category_entropy()),
+    )
+    return games.build(row, column, code, ADVERSARIES, charges, **options)
+
+
+def bits_equal(a, b):
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return [np.asarray(p).tobytes() == np.asarray(q).tobytes() for p, q in pairs]
+
+
+@pytest.mark.parametrize("row,column,code", CASES)
+def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
+    built = played(row, column, code)
+    params = step.init(built, jax.random.key(1)).params
+    # Away from zero biases and from zero logits of a category's discriminator.
+    params = jax.tree.map(lambda p: p + 0.1 * jnp.cos(jnp.arange(p.size).reshape(p.shape)), params)
+    x, keys = games.batch(2, 6), example_keys(jax.random.key(3), 0, 6)
+    present = [name for name in Players._fields if getattr(params, name) is not None]
+
+    def losses(params):
+        return game.losses(built, params, keys, jnp.int32(4), x)
+
+    @jax.jit
+    def everything(params):
+        def own(name):
+            def alone(theta):
+                return getattr(losses(params._replace(**{name: theta}))[0], name)
+
+            return jax.grad(alone)(getattr(params, name))
+
+        return {name: own(name) for name in present}, losses(params)
+
+    expected, (values, metrics) = everything(params)
+    found, _ = jax.jit(lambda p: game.own_gradients(losses, p, game.SIMULTANEOUS[0]))(params)
+    for name in Players._fields:
+        if name not in present:
+            assert getattr(found, name) is None and getattr(values, name) is None
+            continue
+        chex.assert_trees_all_close(getattr(found, name), expected[name], rtol=1e-5, atol=1e-6)
+        assert max(float(jnp.abs(g).max()) for g in jax.tree.leaves(expected[name])) > 1e-4
+
+    path = sum(
+        metrics[name].mean()
+        for name in ("reconstruction", "regularization", "category_kl", "category_entropy")
+        if name in metrics
+    )
+    for name in set(present) & set(PATH):
+        np.testing.assert_allclose(getattr(values, name), path, rtol=1e-5)
+    for name in set(present) - set(PATH):
+        told = metrics[name].mean()
+        assert getattr(values, name) >= told  # plus R1, which is not negative
+
+
+@pytest.mark.parametrize("row,column,code", CASES)
+def test_movers_move_and_the_others_do_not(row, column, code):
+    """Turn by turn: the path alone, then the discriminators alone, then one of each."""
+    some = [("encoder", "generator"), game.DISCRIMINATORS, ("generator", game.DISCRIMINATORS[0])]
+    for movers in some[:2] if code != "product" else some:
+        built = played(row, column, code, turns=(movers,))
+        before = step.init(built, jax.random.key(1))
+        after, _ = jax.jit(lambda s, b=built: step.train_step(b, s, games.batch(2, 6)))(before)
+        for name in Players._fields:
+            same = bits_equal(getattr(before.params, name), getattr(after.params, name))
+            if name in movers:
+                assert not any(same), f"{name} has a parameter that did not move"
+            else:
+                assert all(same), f"{name} moved out of its turn"
+
+
+@pytest.mark.parametrize("turns", game.TURNS.values(), ids=game.TURNS)
+def test_turns_are_one_gradient_step_each(turns):
+    """Oracle: plain SGD by hand, turn after turn, from the losses alone."""
+    built = played("joint_reconstruction", "marginal_code", "product", turns=turns)
+    state = step.init(built, jax.random.key(1))
+    x = games.batch(2, 4)
+    rates = Players(0.11, 0.13, 0.17, 0.19)
+    params = state.params
+    for turn, movers in enumerate(turns):
+        key = jax.random.fold_in(jax.random.fold_in(state.key, 1), turn)
+        keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(4))
+
+        @jax.jit
+        def jacobian(params, keys=keys):
+            return jax.jacrev(lambda p: game.losses(built, p, keys, jnp.int32(0), x)[0])(params)
+
+        rows = jacobian(params)
+        for name in movers:
+            own = getattr(getattr(rows, name), name)  # an entry of the diagonal
+            moved = jax.tree.map(
+                lambda p, g, r=getattr(rates, name): p - r * g, getattr(params, name), own
+            )
+            params = params._replace(**{name: moved})
+    after, _ = jax.jit(lambda s: step.train_step(built, s, x))(state)
+    chex.assert_trees_all_close(after.params, params, rtol=1e-5, atol=1e-6)
+    assert after.step == 1
+
+
+@pytest.mark.parametrize("interval", [3, 4])
+def test_lazy_r1_is_active_every_interval_steps(interval):
+    """The discriminator's loss minus what it was told is the penalty: interval times the plain
+    one at steps 0, k, 2k ..., and 0 between, also in the gradient."""
+
+    def penalty(r1):
+        built = games.build(
+            "joint_reconstruction", "marginal_code", "product", (Adversary(r1=r1), Adversary())
+        )
+        params = step.init(built, jax.random.key(1)).params
+        keys = example_keys(jax.random.key(3), 0, 6)
+
+        @jax.jit
+        def at(t):
+            def loss(theta):
+                moved = params._replace(reconstruction_discriminator=theta)
+                values, metrics = game.losses(built, moved, keys, t, games.batch(2, 6))
+                told = metrics["reconstruction_discriminator"].mean()
+                return values.reconstruction_discriminator - told
+
+            value, gradient = jax.value_and_grad(loss)(params.reconstruction_discriminator)
+            return value, optax.global_norm(gradient)
+
+        return at
+
+    plain, lazy = penalty(terms.R1(0.8)), penalty(terms.R1(0.8, interval))
+    assert plain(jnp.int32(1))[0] > 1e-3
+    for t in range(2 * interval + 1):
+        factor = interval if t % interval == 0 else 0
+        np.testing.assert_allclose(
+            lazy(jnp.int32(t)), factor * np.array(plain(jnp.int32(t))), rtol=1e-4, atol=1e-7
+        )

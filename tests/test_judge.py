@@ -1,0 +1,209 @@
+"""The judge: it learns, it is cached with its hash, and a damaged cache is noticed.
+
+The data: 12x12 images of 3 bars whose class is known by construction, in heavy noise.
+"""
+
+import json
+import logging
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from iae_jax import judge
+from iae_jax.data import Dataset
+from iae_jax.judge import Recipe, judge_of, recipe_of
+from iae_jax.types import InputError
+
+RECIPE = Recipe(steps=30, batch_size=20, width=8, features=6, shift_pixels=1)
+
+
+def bars(seed, size, classes=3):
+    """A bright horizontal, vertical or diagonal bar at a random place, in noise."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, size).astype(np.int32)
+    images = rng.integers(0, 120, (size, 12, 12, 1), dtype=np.uint8)
+    for image, label, place in zip(images, labels, rng.integers(2, 10, size), strict=True):
+        rows = np.arange(12)
+        where = [(place, slice(None)), (slice(None), place), (rows, (rows + place) % 12)][label]
+        image[where] = 250
+    return Dataset(images, labels)
+
+
+TRAIN, TEST = bars(1, 200), bars(2, 90)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A judge and its file; tests that change the file work on a copy."""
+    cache = tmp_path_factory.mktemp("judges")
+    made = judge_of("bars", TRAIN, TEST, cache, 3, recipe=RECIPE)
+    (path,) = cache.iterdir()
+    return made, path
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    _, path = trained
+    copied = tmp_path / path.name
+    copied.write_bytes(path.read_bytes())
+    return copied
+
+
+@pytest.fixture
+def trainings(monkeypatch):
+    """Counts trainings without doing them: the parameters are the initial ones."""
+    calls = []
+
+    def train(network, data, recipe, seed):
+        calls.append(seed)
+        return jax.device_get(network.init(jax.random.key(seed)))
+
+    monkeypatch.setattr(judge, "_train", train)
+    return calls
+
+
+def test_it_learns_what_it_has_not_seen(trained):
+    made, _ = trained
+    logits, features = made.apply(jnp.asarray(TEST.images) / 255)
+    assert logits.shape == (90, 3) and features.shape == (90, 6) == (90, made.features)
+    right = np.mean(np.argmax(logits, -1) == TEST.labels)
+    assert made.test_accuracy == pytest.approx(right)
+    assert right > 0.9  # a third by chance
+
+
+def test_the_last_dense_layer_reads_the_features(trained):
+    made, path = trained
+    logits, features = made.apply(jnp.asarray(TEST.images) / 255)
+    with np.load(path) as file:
+        arrays = [file[name] for name in file.files if name.startswith("leaf")]
+    kernel = next(a for a in arrays if a.shape == (6, 3))
+    bias = next(a for a in arrays if a.shape == (3,))
+    np.testing.assert_allclose(logits, np.asarray(features) @ kernel + bias, atol=1e-5)
+
+
+def test_a_cached_judge_is_the_same_and_not_trained_again(trained, copy, trainings):
+    made, _ = trained
+    before = copy.read_bytes()
+    again = judge_of("bars", TRAIN, TEST, copy.parent, 3, recipe=RECIPE)
+    assert trainings == []
+    assert copy.read_bytes() == before
+    x = jnp.asarray(TEST.images[:5]) / 255
+    np.testing.assert_array_equal(made.apply(x)[0], again.apply(x)[0])
+    assert again[1:] == made[1:]
+
+
+def test_the_name_in_records_is_its_hash(trained):
+    made, path = trained
+    assert made.extractor == f"judge/bars/{made.hash[:8]}"
+    assert len(made.hash) == 64
+    with np.load(path) as file:
+        metadata = json.loads(str(file["metadata"]))
+    assert metadata["hash"] == made.hash
+    assert metadata["recipe"]["steps"] == 30 and metadata["seed"] == 0
+
+
+def flip_a_byte(data):
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage", [flip_a_byte, lambda data: data[:-100], lambda data: b"", lambda data: b"PK\3\4no"],
+    ids=["a flipped byte", "truncated", "empty", "not a zip"],
+)
+def test_a_damaged_file_is_trained_again_with_one_line(damage, copy, trainings, caplog):
+    copy.write_bytes(damage(copy.read_bytes()))
+    with caplog.at_level(logging.WARNING):
+        judge_of("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
+        assert trainings == [0]
+        (message,) = [record.getMessage() for record in caplog.records]
+        assert "damaged" in message and str(copy) in message and "\n" not in message
+        judge_of("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
+    assert trainings == [0]  # the new file is sound
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]  # nothing temporary
+
+
+def test_parameters_that_are_not_those_of_the_hash_are_refused(copy, trainings, caplog):
+    """A zip's own checksum cannot see this one."""
+    with np.load(copy) as file:
+        arrays = dict(file)
+    arrays["leaf_0"] = arrays["leaf_0"] + 1e-3
+    np.savez(copy, **arrays)
+    judge_of("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
+    assert trainings == [0] and "hash" in caplog.text
+
+
+def test_what_makes_another_judge(tmp_path, trainings):
+    changed = TRAIN._replace(labels=np.roll(TRAIN.labels, 1))
+    for train, classes, seed, recipe in (
+        (TRAIN, 3, 0, RECIPE),
+        (TRAIN, 4, 0, RECIPE),
+        (TRAIN, 3, 1, RECIPE),
+        (TRAIN, 3, 0, RECIPE._replace(weight_decay=0.0)),
+        (changed, 3, 0, RECIPE),
+    ):
+        judge_of("bars", train, None, tmp_path, classes, seed, recipe)
+    assert len(trainings) == 5 == len(list(tmp_path.iterdir()))
+
+
+def test_another_test_set_is_measured_without_training(copy, trainings):
+    other = TEST._replace(labels=(TEST.labels + 1) % 3)
+    accuracy = judge_of("bars", TRAIN, other, copy.parent, 3, recipe=RECIPE).test_accuracy
+    assert accuracy < 0.2 and trainings == []
+    assert judge_of("bars", TRAIN, TEST, copy.parent, 3, recipe=RECIPE).test_accuracy > 0.9
+
+
+def test_without_a_test_set_the_accuracy_is_unknown(tmp_path, trainings):
+    for _ in range(2):
+        assert np.isnan(judge_of("bars", TRAIN, None, tmp_path, 3, recipe=RECIPE).test_accuracy)
+
+
+def test_unlabelled_examples_are_not_used(tmp_path, monkeypatch):
+    seen = []
+
+    def train(network, data, recipe, seed):
+        seen.append(data.labels)
+        return jax.device_get(network.init(jax.random.key(seed)))
+
+    monkeypatch.setattr(judge, "_train", train)
+    labels = np.where(np.arange(200) % 2, TRAIN.labels, -1).astype(np.int32)
+    judge_of("bars", TRAIN._replace(labels=labels), None, tmp_path, 3, recipe=RECIPE)
+    np.testing.assert_array_equal(seen[0], TRAIN.labels[1::2])
+
+
+def test_what_cannot_work_is_one_line(tmp_path):
+    nameless = TRAIN._replace(labels=np.full(200, -1, np.int32))
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    for arguments, said in (
+        ((nameless, None, tmp_path, 3), "no"),
+        ((TRAIN, None, tmp_path, 2), "label 2"),
+        ((TRAIN, None, blocked / "cache", 3), "cannot keep"),
+    ):
+        with pytest.raises(InputError, match=said) as error:
+            judge_of("bars", *arguments, recipe=RECIPE)
+        assert "\n" not in str(error.value)
+
+
+def test_names_with_slashes_stay_in_the_cache(tmp_path, trainings):
+    made = judge_of("npz:/some/where/x.npz", TRAIN, None, tmp_path, 3, recipe=RECIPE)
+    assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
+    assert made.extractor.count("/") == 2
+
+
+def test_recipes_fit_their_images():
+    assert recipe_of((8, 8, 1)).steps < recipe_of((28, 28, 1)).steps == recipe_of((32, 32, 3)).steps
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (28, 28, 1), (32, 32, 3)])
+def test_every_shape_can_be_trained(shape, tmp_path):
+    rng = np.random.default_rng(0)
+    data = Dataset(
+        rng.integers(0, 256, (6, *shape), dtype=np.uint8), np.arange(6, dtype=np.int32) % 2
+    )
+    recipe = recipe_of(shape)._replace(steps=2, width=4)
+    made = judge_of("noise", data, data, tmp_path, 2, recipe=recipe)
+    logits, _ = made.apply(jnp.asarray(data.images) / 255)
+    assert np.isfinite(logits).all()

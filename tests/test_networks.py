@@ -1,0 +1,225 @@
+"""Layers against the backend's own convolution and hand-written examples; builders by what must
+change their output and what must not."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from iae_jax import networks
+from iae_jax.networks.layers import (
+    depth_to_space,
+    matmul_convolution,
+    native_convolution,
+    space_to_depth,
+)
+from iae_jax.types import Code, InputError
+
+SHAPES = [(2,), (8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3)]
+B, D, K, N = 3, 5, 4, 6
+MLP = networks.Layout("mlp", hidden=16)
+
+
+def layout(shape):
+    return networks.Layout("conv" if len(shape) == 3 else "mlp", width=4, hidden=16)
+
+
+def normal(seed, *shape):
+    return jax.random.normal(jax.random.key(seed), shape)
+
+
+# --------------------------------------------------------------------------------------- layers
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_matmul_convolution_is_the_native_one(size, stride):
+    """Values, both gradients, and the second derivative that R1 takes."""
+    for height, width in ((6, 6), (7, 5), (4, 9)):
+        x, kernel = normal(0, 2, height, width, 3), normal(1, size, size, 3, 2)
+
+        def everything(convolution, x=x, kernel=kernel):
+            def loss(x, kernel):
+                out = convolution(x, kernel, stride)
+                return jnp.sum(jnp.sin(out) * jnp.arange(out.size).reshape(out.shape)) / out.size
+
+            def penalty(x, kernel):
+                return jnp.sum(jax.grad(loss)(x, kernel) ** 2)
+
+            return (
+                convolution(x, kernel, stride),
+                jax.grad(loss, (0, 1))(x, kernel),
+                jax.grad(penalty, (0, 1))(x, kernel),
+            )
+
+        chex.assert_trees_all_close(
+            everything(matmul_convolution), everything(native_convolution), rtol=1e-3, atol=1e-4
+        )
+
+
+def test_space_to_depth_by_hand():
+    image = jnp.arange(24).reshape(1, 4, 6, 1)  # rows of 6
+    found = space_to_depth(image, 2)
+    expected = [
+        [[0, 1, 6, 7], [2, 3, 8, 9], [4, 5, 10, 11]],
+        [[12, 13, 18, 19], [14, 15, 20, 21], [16, 17, 22, 23]],
+    ]
+    np.testing.assert_array_equal(found[0], expected)
+    np.testing.assert_array_equal(depth_to_space(jnp.array([expected])), image)
+    two_channels = jnp.stack([image[..., 0], 100 + image[..., 0]], axis=-1)
+    np.testing.assert_array_equal(
+        space_to_depth(two_channels, 2)[0, 0, 1], [2, 102, 3, 103, 8, 108, 9, 109]
+    )
+
+
+@pytest.mark.parametrize("stride", [2, 3])
+def test_depth_to_space_is_the_inverse(stride):
+    x = normal(0, 2, 6, 12, 5)
+    np.testing.assert_array_equal(depth_to_space(space_to_depth(x, stride), stride), x)
+    deep = normal(1, 2, 3, 4, 2 * stride**2)
+    np.testing.assert_array_equal(space_to_depth(depth_to_space(deep, stride), stride), deep)
+
+
+# ------------------------------------------------------------------------------------- builders
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("kind,noise", [("deterministic", 0), ("gaussian", 0), ("implicit", N)])
+def test_encoder(shape, kind, noise):
+    encoder = networks.encoder(layout(shape), shape, kind, D, K, noise)
+    params = encoder.init(jax.random.key(0))
+    apply = jax.jit(encoder.apply)
+    x, noises = normal(1, B, *shape), [normal(seed, B, encoder.noise) for seed in (2, 3)]
+    one, other = (apply(params, x, noise) for noise in noises)
+    assert one.vector.shape == (B, D) and one.logits.shape == (B, K)
+    assert encoder.noise == {"deterministic": 0, "gaussian": D, "implicit": N}[kind]
+    assert encoder.factorized == (kind == "gaussian")
+    assert np.allclose(one.vector, other.vector) == (kind == "deterministic")
+    assert not np.allclose(one.vector[0], one.vector[1])
+    if kind == "gaussian":
+        deviation = np.exp(np.asarray(one.log_variance) / 2)
+        np.testing.assert_allclose(one.vector, one.mean + deviation * noises[0], rtol=1e-4, atol=1e-5)
+        chex.assert_trees_all_equal(one.logits, other.logits)
+    else:
+        assert one.mean is None and one.log_variance is None
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("noise_at", ["input", "depth"])
+def test_generator(shape, noise_at):
+    generator = networks.generator(layout(shape), shape, D, K, N, noise_at)
+    params = generator.init(jax.random.key(0))
+    sample = jax.jit(generator.sample)
+    z = Code(normal(1, B, D), jnp.eye(K)[:B])
+    noise, zero = normal(2, B, N), jnp.zeros((B, N))
+    out = sample(params, z, noise)
+    assert out.shape == (B, *shape) and generator.noise == N
+    assert generator.log_likelihood is None
+    assert (out > 0).all() and (out < 1).all()
+    others = (
+        sample(params, z, zero),
+        sample(params, z._replace(vector=z.vector + 1), noise),
+        sample(params, z._replace(category=jnp.roll(z.category, 1, axis=-1)), noise),
+    )
+    for other in others:  # the local code, the vector and the category are all read
+        assert (np.abs(out - other).reshape(B, -1).max(axis=-1) > 1e-4).all()
+    moved_first = sample(params, z, noise.at[0].add(1.0))
+    np.testing.assert_allclose(moved_first[1:], out[1:], atol=1e-6)  # examples do not mix
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("reads", [("x",), ("z",), ("x", "z")], ids="".join)
+def test_discriminator(shape, reads):
+    discriminator = networks.discriminator(layout(shape), shape, reads, D, K)
+    params = discriminator.init(jax.random.key(0))
+    apply = jax.jit(lambda x, z: discriminator.apply(params, x, z))
+    x = normal(1, B, *shape) if "x" in reads else None
+    z = normal(2, B, D) if "z" in reads else None
+    out = apply(x, z)
+    assert out.shape == (B, K if "z" in reads else 1) and discriminator.reads == reads
+    for other in ([apply(x + 1, z)] if "x" in reads else []) + (
+        [apply(x, z + 1)] if "z" in reads else []
+    ):
+        assert (np.abs(out - other).max(axis=-1) > 1e-4).all()
+    if reads == ("x", "z"):  # f(x) + g(z) would give 0: it could not tell whether they match
+        mixed = apply(x, z) - apply(x + 1, z) - apply(x, z + 1) + apply(x + 1, z + 1)
+        assert (np.abs(mixed).max(axis=-1) > 1e-3).all()
+
+
+def test_z_enters_the_joint_discriminator_by_more_than_an_addition():
+    """With every leaky ReLU replaced by the identity a sum of x and z stays linear; a gate is a
+    product. Oracle: the mixed second derivative, which is 0 for a piecewise linear sum."""
+    discriminator = networks.discriminator(MLP, (2,), ("x", "z"), D)
+    params = discriminator.init(jax.random.key(0))
+
+    def logit(x, z):
+        return discriminator.apply(params, x[None], z[None])[0, 0]
+
+    mixed = jax.jacfwd(jax.grad(logit), 1)(normal(1, 2), normal(2, D))
+    assert np.abs(mixed).max() > 1e-3  # (two derivatives of a leaky ReLU are 0 almost everywhere)
+
+
+def test_a_category_alone_has_a_logit_each():
+    discriminator = networks.discriminator(MLP, (2,), ("z",), 0, K)
+    params = discriminator.init(jax.random.key(0))
+    assert discriminator.apply(params, None, None).shape[-1] == K
+    encoder = networks.encoder(MLP, (2,), "deterministic", 0, K)
+    encoding = encoder.apply(encoder.init(jax.random.key(0)), normal(1, B, 2), jnp.zeros((B, 0)))
+    assert encoding.vector is None and encoding.logits.shape == (B, K) and encoder.factorized
+
+
+def test_real_values_leave_the_unit_interval():
+    generator = networks.generator(MLP, (2,), D, values="real")
+    out = generator.sample(
+        generator.init(jax.random.key(0)), Code(9 * normal(1, 40, D)), jnp.zeros((40, 0))
+    )
+    assert out.min() < 0 and out.max() > 1
+
+
+@pytest.mark.parametrize("kind", ["deterministic", "gaussian", "implicit"])
+def test_examples_do_not_mix(kind):
+    """No batch statistics: one example alone is the same example in a batch."""
+    encoder = networks.encoder(layout((8, 8, 1)), (8, 8, 1), kind, D, K, N * (kind == "implicit"))
+    params = encoder.init(jax.random.key(0))
+    x, noise = normal(1, B, 8, 8, 1), normal(2, B, encoder.noise)
+    whole = encoder.apply(params, x, noise)
+    alone = encoder.apply(params, x[1:2], noise[1:2])
+    chex.assert_trees_all_close(
+        jax.tree.map(lambda leaf: leaf[1:2], whole), alone, rtol=1e-4, atol=1e-5
+    )
+
+
+WRONG = {
+    "unknown layout": (lambda: networks.encoder(networks.Layout("rnn"), (2,), "gaussian", D), "mlp"),
+    "conv on a vector": (
+        lambda: networks.generator(networks.Layout("conv"), (2,), D), "set the network to mlp"
+    ),
+    "unknown encoder": (
+        lambda: networks.encoder(MLP, (2,), "flow", D), "deterministic, gaussian or implicit"
+    ),
+    "implicit without noise": (lambda: networks.encoder(MLP, (2,), "implicit", D), "encoder.noise"),
+    "deterministic with noise": (
+        lambda: networks.encoder(MLP, (2,), "deterministic", D, noise=3), "kind=implicit"
+    ),
+    "no code": (lambda: networks.encoder(MLP, (2,), "deterministic", 0), "size"),
+    "unknown likelihood": (
+        lambda: networks.generator(MLP, (2,), D, likelihood="poisson"), "bernoulli, gaussian"
+    ),
+    "unknown noise_at": (
+        lambda: networks.generator(MLP, (2,), D, noise_at="top"), "input, depth"
+    ),
+    "unknown values": (lambda: networks.generator(MLP, (2,), D, values="bytes"), "unit, real"),
+    "bernoulli of real values": (
+        lambda: networks.generator(MLP, (2,), D, likelihood="bernoulli", values="real"),
+        "likelihood=gaussian",
+    ),
+    "unknown reads": (lambda: networks.discriminator(MLP, (2,), ("y",), D), "x, z or x and z"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_networks_are_refused(name):
+    build, fix = WRONG[name]
+    with pytest.raises(InputError, match=fix):
+        build()

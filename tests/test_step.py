@@ -1,0 +1,271 @@
+"""train_step: devices, noise, seeds, averages.
+
+Oracles: one device on the same global batch (for several devices), one step at a time (for
+chunks), one seed at a time (for vmap), a recurrence in numpy (for the average).
+"""
+
+import chex
+import games
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from iae_jax import draws, game, networks, parallel, priors, scoring, step, terms
+from iae_jax.objectives import Adversary, cell
+from iae_jax.types import Code, InputError, Players
+
+# An implicit encoder, a generator with a local code, a product code whose marginal is a mean over
+# the global batch, R1 every other step.
+ADVERSARIES = (
+    Adversary(scoring.NON_SATURATING, terms.R1(0.8, 2)),
+    Adversary(scoring.KL, terms.R1(0.3)),
+)
+IAE = games.build(
+    "joint_reconstruction", "marginal_code", "product", ADVERSARIES,
+    (terms.scaled(3.0, terms.category_marginal_kl()),), decay=0.15,
+)
+STEPS, SIZE = 4, 16
+X = games.batch(5, STEPS, SIZE)
+CPU = jax.devices("cpu")
+
+
+def fresh(seed=1):
+    return step.init(IAE, jax.random.key(seed))
+
+
+def run(devices, batches=X, state=None):
+    chunk = parallel.compile_chunk(IAE, CPU[:devices])
+    return jax.device_get(chunk(state or fresh(), batches))
+
+
+def data_of(state):
+    """A state as plain arrays, the key included."""
+    return state.replace(key=jax.random.key_data(state.key))
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """The reference: one device."""
+    return run(1)
+
+
+def close(a, b):
+    chex.assert_trees_all_close(
+        (a[0].params, a[0].average, a[1]), (b[0].params, b[0].average, b[1]), rtol=1e-4, atol=2e-6
+    )
+
+
+def test_there_are_eight_devices():
+    assert len(CPU) == 8
+
+
+@pytest.mark.parametrize("devices", [2, 4, 8])
+def test_several_devices_are_one_device(alone, devices):
+    together = run(devices)
+    close(together, alone)
+    assert together[0].step == STEPS
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), fresh().params, alone[0].params)
+    assert min(jax.tree.leaves(moved)) > 1e-4  # far above the tolerance
+
+
+@pytest.mark.parametrize("forgotten", ["of the gradients", "of the aggregated posterior"])
+def test_a_forgotten_pmean_is_noticed(alone, monkeypatch, forgotten):
+    pmean = jax.lax.pmean
+
+    def partial(tree, axis_name):
+        of_gradients = isinstance(tree, tuple)
+        skip = of_gradients == (forgotten == "of the gradients")
+        return tree if skip else pmean(tree, axis_name)
+
+    monkeypatch.setattr(jax.lax, "pmean", partial)
+    with pytest.raises(AssertionError, match="Not equal"):
+        close(run(2), alone)
+
+
+def test_a_chunk_is_its_steps_one_by_one(alone):
+    one = parallel.compile_step(IAE, CPU[:1])
+    state = fresh()
+    for t in range(STEPS):
+        state, metrics = one(state, X[t])
+        np.testing.assert_allclose(metrics["reconstruction"], alone[1]["reconstruction"][t], 1e-5)
+    chex.assert_trees_all_close(state.params, alone[0].params, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("devices", [1, 4])
+def test_resident_indices_are_explicit_batches(alone, devices):
+    images = np.random.default_rng(3).integers(0, 256, (50, 3), dtype=np.uint8)
+    indices = np.random.default_rng(4).integers(0, 50, (STEPS, SIZE))
+    resident = parallel.compile_chunk(IAE, CPU[:devices], resident=True)
+    placed = parallel.place(images, CPU[:devices])
+    found = resident(fresh(), jnp.asarray(indices), placed)
+    close(jax.device_get(found), run(1, jnp.asarray(images[indices] / 255, jnp.float32)))
+
+
+def test_the_seed_decides_every_bit(alone):
+    chex.assert_trees_all_equal(data_of(run(1)[0]), data_of(alone[0]))
+    other = run(1, state=fresh(2))[0]
+    same = jax.tree.map(lambda a, b: (a == b).all(), other.params, alone[0].params)
+    assert not any(jax.tree.leaves(same))
+    # From the same parameters another key draws other noise.
+    other = run(1, state=fresh().replace(key=jax.random.key(2)))[0]
+    same = jax.tree.map(lambda a, b: (a == b).all(), other.params, alone[0].params)
+    assert not any(jax.tree.leaves(same))
+
+
+def test_the_key_stays_and_the_noise_changes_with_the_step():
+    chunk = parallel.compile_step(IAE, CPU[:1])
+    later = fresh().replace(step=jnp.int32(2))  # R1 on again, the same parameters
+    (first, _), (second, _) = chunk(fresh(), X[0]), chunk(later, X[0])
+    assert jax.random.key_data(first.key).tolist() == jax.random.key_data(fresh().key).tolist()
+    assert not np.allclose(
+        jax.tree.leaves(first.params.generator)[0], jax.tree.leaves(second.params.generator)[0]
+    )
+
+
+def test_vmap_over_seeds_is_each_seed_alone():
+    keys = jax.random.split(jax.random.key(9), 3)
+
+    def trained(key):
+        return step.train_step(IAE, step.init(IAE, key), X[0])
+
+    together = jax.jit(jax.vmap(trained))(keys)
+    one = jax.jit(trained)
+    for index, key in enumerate(keys):
+        mine = jax.tree.map(lambda leaf, i=index: leaf[i], (together[0].params, together[1]))
+        state, metrics = one(key)
+        chex.assert_trees_all_close(mine, (state.params, metrics), rtol=1e-4, atol=1e-6)
+
+
+def test_the_average_follows_its_recurrence():
+    """theta_bar <- d theta_bar + (1 - d) theta with d = min(decay, (t + 1) / (t + 10)), and
+    nothing of the discriminators. Decay .15 is passed at the second step."""
+    one = parallel.compile_step(IAE, CPU[:1])
+    state = fresh()
+    assert state.average[2:] == (None, None)
+    expected = jax.device_get(state.params[:2])
+    for t, decay in enumerate((1 / 10, 0.15, 0.15)):
+        state, _ = one(state, X[t])
+        expected = jax.tree.map(
+            lambda old, new, d=decay: d * old + (1 - d) * np.asarray(new),
+            expected, tuple(state.params[:2]),
+        )
+        chex.assert_trees_all_close(tuple(state.average[:2]), expected, rtol=1e-5, atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------- noise
+
+
+def samples(built, params, seed, scale=1.0, x=X[0]):
+    keys = draws.example_keys(jax.random.key(seed), 0, len(x))
+    z, _ = draws.infer(built.networks, params, keys, x)
+    fixed = Code(vector=jnp.ones_like(z.vector), category=jnp.eye(4)[jnp.arange(len(x)) % 4])
+    return z.vector, draws.generate(built.networks, params, keys, fixed, scale)
+
+
+def test_noise_of_size_0_is_deterministic_and_noise_is_not():
+    silent = game.build(
+        Players(
+            networks.encoder(games.LAYOUT, games.SHAPE, "deterministic", 2, 4),
+            networks.generator(games.LAYOUT, games.SHAPE, 2, 4),
+            *IAE.networks[2:],
+        ),
+        IAE.prior, cell("joint_reconstruction", "marginal_code"), IAE.optimizers,
+    )
+    quiet = step.init(silent, jax.random.key(1)).params
+    for one, other in zip(samples(silent, quiet, 1), samples(silent, quiet, 2), strict=True):
+        np.testing.assert_array_equal(one, other)
+    noisy = fresh().params
+    for one, other in zip(samples(IAE, noisy, 1), samples(IAE, noisy, 2), strict=True):
+        assert (np.abs(one - other).max(axis=-1) > 1e-4).all()
+
+
+def test_noise_scale_0_makes_a_noisy_generator_deterministic():
+    params = fresh().params
+    np.testing.assert_array_equal(
+        samples(IAE, params, 1, 0.0)[1], samples(IAE, params, 2, 0.0)[1]
+    )
+    assert not np.allclose(samples(IAE, params, 1, 0.5)[1], samples(IAE, params, 1, 1.0)[1])
+
+
+def test_the_game_passes_its_noise_scale_at_the_step():
+    """A schedule that is 0 before step 3: until then the key does not matter to x_hat."""
+    built = game.build(
+        Players(
+            networks.encoder(games.LAYOUT, games.SHAPE, "deterministic", 2),
+            networks.generator(games.LAYOUT, games.SHAPE, 2, noise=2),
+            networks.discriminator(games.LAYOUT, games.SHAPE, ("x", "z"), 2),
+        ),
+        priors.gaussian(2), cell("joint_reconstruction"), IAE.optimizers,
+        noise_scale=lambda t: jnp.where(t < 3, 0.0, 1.0),
+    )
+    params = step.init(built, jax.random.key(1)).params
+
+    def logit(seed, t):
+        keys = draws.example_keys(jax.random.key(seed), 0, SIZE)
+        metrics = game.losses(built, params, keys, jnp.int32(t), X[0])[1]
+        return metrics["reconstruction_denominator_logit"]
+
+    np.testing.assert_array_equal(logit(1, 2), logit(2, 2))
+    assert (logit(1, 3) != logit(2, 3)).all()
+
+
+def test_noise_belongs_to_the_example_of_the_global_batch():
+    """Every example has its own noise, wherever the batch is cut; every purpose another."""
+    key = jax.random.key(7)
+    whole = draws.noise(draws.example_keys(key, 0, 8), draws.LOCAL_CODE, 3)
+    cut = [draws.noise(draws.example_keys(key, i, 2), draws.LOCAL_CODE, 3) for i in (0, 2, 4, 6)]
+    np.testing.assert_array_equal(whole, np.concatenate(cut))
+    assert len(np.unique(whole)) == whole.size
+    keys = draws.example_keys(key, 0, 8)
+    kinds = [draws.noise(keys, purpose, 3) for purpose in range(5)]
+    assert len(np.unique(np.stack(kinds))) == 5 * 8 * 3
+    many = draws.noise(draws.example_keys(key, 0, 4000), draws.ENCODER_NOISE, 2)
+    np.testing.assert_allclose(many.mean(axis=0), 0, atol=0.06)  # 4 standard errors
+    np.testing.assert_allclose(np.cov(many.T), np.eye(2), atol=0.09)
+
+
+def test_prior_samples_follow_their_density():
+    """Oracle: moments and frequencies; vector and category independent."""
+    z = priors.standard(2, 4).sample(draws.example_keys(jax.random.key(1), 0, 4000))
+    chex.assert_trees_all_equal(z.category, z.probabilities)
+    assert (z.category.sum(axis=-1) == 1).all() and ((z.category == 0) | (z.category == 1)).all()
+    np.testing.assert_allclose(z.category.mean(axis=0), 0.25, atol=0.03)
+    np.testing.assert_allclose(np.cov(z.vector.T), np.eye(2), atol=0.09)
+    np.testing.assert_allclose(z.category.T @ z.vector / 4000, 0, atol=0.035)
+
+
+def test_a_sampled_category_has_the_frequency_of_its_probability():
+    logits = jnp.log(jnp.array([0.1, 0.2, 0.7]))
+    keys = draws.example_keys(jax.random.key(1), 0, 4000)
+    z = draws.code_of(draws.Encoding(logits=jnp.tile(logits, (4000, 1))), keys)
+    np.testing.assert_allclose(z.category.mean(axis=0), [0.1, 0.2, 0.7], atol=0.03)
+    np.testing.assert_allclose(z.probabilities[5], [0.1, 0.2, 0.7], atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------- input
+
+
+@pytest.mark.parametrize("size,devices", [(10, 4), (3, 2), (0, 2)])
+def test_a_batch_that_cannot_be_cut_is_refused(size, devices):
+    with pytest.raises(InputError, match=f"use a multiple of {devices}"):
+        parallel.check_divisible(size, devices)
+    chunk = parallel.compile_chunk(IAE, CPU[:devices])
+    with pytest.raises(InputError, match=f"batch of {size} is not divisible by {devices} devices"):
+        chunk(fresh(), jnp.zeros((1, size, 3)))
+
+
+def test_bytes_are_scaled_to_the_unit_interval_and_floats_are_not():
+    np.testing.assert_array_equal(
+        parallel.to_unit(jnp.array([0, 51, 255], jnp.uint8)), np.float32([0, 0.2, 1])
+    )
+    np.testing.assert_array_equal(parallel.to_unit(jnp.array([-3.0, 7.0])), [-3.0, 7.0])
+
+
+def test_optimizer_state_is_kept_per_player():
+    """Oracle: optax's own count, with players that move once and twice a step."""
+    built = IAE._replace(optimizers=Players(*[optax.adam(1e-3)] * 4), turns=game.TWO_TO_ONE)
+    state, _ = parallel.compile_chunk(built, CPU[:1])(step.init(built, jax.random.key(1)), X)
+    counts = [int(opt_state[0].count) for opt_state in state.opt_state]
+    assert counts == [STEPS, STEPS, 2 * STEPS, 2 * STEPS]

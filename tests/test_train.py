@@ -1,0 +1,197 @@
+"""The loop: resume, divergence, the journal. The oracle is an uninterrupted run, or a file's text."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from iae_jax.checkpoint import Checkpoints
+from iae_jax.config import build
+from iae_jax.step import init
+from iae_jax.train import Diverged, check_finite, next_stop, train
+from iae_jax.types import InputError
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_directory(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("tfds"))
+
+
+def config_of(data_directory, variant="iae", **changes):
+    config = tiny.get_config(variant)
+    config.data.directory = data_directory
+    for name, value in changes.items():
+        setattr(config, name, value)
+    return config
+
+
+def state_of(config, workdir):
+    game = build(config, (8, 8, 1))
+    template = jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
+    with Checkpoints(workdir / "checkpoints", keep=9) as checkpoints:
+        state = checkpoints.restore(template).state
+    return jax.tree.map(np.asarray, state.replace(key=jax.random.key_data(state.key)))
+
+
+def assert_same_bits(one, other):
+    for path, a in jax.tree_util.tree_leaves_with_path(one):
+        b = dict(jax.tree_util.tree_leaves_with_path(other))[path]
+        assert a.tobytes() == b.tobytes(), path
+
+
+def command(workdir, *arguments):
+    return [sys.executable, "-m", "iae_jax.launch", f"--config={ROOT}/tests/tiny.py",
+            f"--workdir={workdir}", *arguments]
+
+
+def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory):
+    whole = config_of(data_directory, steps=200)
+    whole.run.log_steps = 5
+    train(whole, tmp_path / "whole")
+    arguments = [f"--config.data.directory={data_directory}", "--config.steps=200",
+                 "--config.run.log_steps=5"]
+    process = subprocess.Popen(
+        command(tmp_path / "killed", *arguments), cwd=ROOT, text=True, stderr=subprocess.PIPE
+    )
+    for line in process.stderr:
+        if line.startswith("step 105/"):
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    process.stderr.close()
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "checkpoints" / "200").exists()
+    summary = train(whole, tmp_path / "killed")
+    assert summary.step == 200
+    assert_same_bits(
+        state_of(whole, tmp_path / "whole"), state_of(whole, tmp_path / "killed")
+    )
+    lines = [
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("whole", "killed")
+    ]
+    for one, other in zip(*lines, strict=True):
+        del one["seconds"], other["seconds"]
+        assert one == other
+    assert [line["step"] for line in lines[1]] == list(range(5, 201, 5))
+
+
+def test_streamed_training_equals_resident_training(tmp_path, data_directory):
+    resident, streamed = config_of(data_directory), config_of(data_directory)
+    streamed.run.resident_megabytes = 0
+    train(resident, tmp_path / "resident")
+    train(streamed, tmp_path / "streamed")
+    assert_same_bits(
+        state_of(resident, tmp_path / "resident"), state_of(streamed, tmp_path / "streamed")
+    )
+
+
+def test_a_changed_config_is_refused_with_its_difference(tmp_path, data_directory):
+    train(config_of(data_directory), tmp_path)
+    changed = config_of(data_directory, average=0.5)
+    changed.generator.optimizer.rate = 0.125
+    with pytest.raises(InputError) as error:
+        train(changed, tmp_path)
+    assert "average: 0.999 -> 0.5" in str(error.value)
+    assert "generator.optimizer.rate: 0.0002 -> 0.125" in str(error.value)
+    assert "\n" not in str(error.value)
+    unimportant = config_of(data_directory)
+    unimportant.run.log_steps = 7
+    train(unimportant, tmp_path)  # how often to log is not the run's identity
+    changed.steps = 45
+    assert train(changed, tmp_path, allow_config_change=True).step == 45
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_good_checkpoint(
+    tmp_path, data_directory
+):
+    good = config_of(data_directory)
+    train(good, tmp_path)
+    before = state_of(good, tmp_path)
+    bad = config_of(data_directory, steps=80)
+    for player in (bad.encoder, bad.generator, bad.reconstruction, bad.regularization):
+        player.optimizer.kind, player.optimizer.rate = "adam", 1e30
+    with pytest.raises(Diverged, match=r"is not finite at step 4\d: .*checkpoint of step 40 is"):
+        train(bad, tmp_path, allow_config_change=True)
+    assert_same_bits(before, state_of(good, tmp_path))
+
+
+def test_the_first_step_and_its_terms_are_named():
+    metrics = {
+        "kept": np.array([1.0, 2, 3, 4]),
+        "late": np.array([1.0, 2, 3, np.nan]),
+        "first": np.array([1.0, 2, np.inf, 4]),
+    }
+    with pytest.raises(Diverged, match="^first is not finite at step 12: do this$"):
+        check_finite(metrics, 10, "do this")
+    check_finite({"kept": metrics["kept"]}, 10, "do this")
+
+
+def test_calls_end_at_every_interval_wherever_the_run_starts():
+    config = tiny.get_config()
+    config.steps = 33
+    run = config.run
+    run.steps_per_call, run.log_steps, run.validate_steps = 8, 10, 1000
+    run.figure_steps, run.checkpoint_steps = 1000, 15
+    stops, step = [], 0
+    while step < config.steps:
+        step = next_stop(step, config)
+        stops.append(step)
+    assert stops == [8, 10, 15, 16, 20, 24, 30, 32, 33]
+
+
+def test_a_broken_newest_checkpoint_falls_back(tmp_path, data_directory):
+    config = config_of(data_directory)
+    train(config, tmp_path)
+    expected = state_of(config, tmp_path)
+    for file in (tmp_path / "checkpoints" / "40").rglob("*"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    assert train(config, tmp_path).step == 40  # trained again from 30
+    assert_same_bits(expected, state_of(config, tmp_path))
+
+
+@pytest.mark.parametrize("variant", ["gan", "vae"])
+def test_other_models_train_and_draw(tmp_path, data_directory, variant):
+    summary = train(config_of(data_directory, variant), tmp_path)
+    assert summary.figure.read_bytes().startswith(b"\x89PNG")
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert record["steps"] == 40 and record["steps_per_second"] > 0
+    assert record["compile_seconds"] > 0 and record["peak_memory_megabytes"] > 0
+
+
+def test_several_devices_take_the_same_run(tmp_path, data_directory):
+    one, four = config_of(data_directory), config_of(data_directory)
+    for config in (one, four):
+        for player in (config.encoder, config.generator, config.reconstruction,
+                       config.regularization):
+            player.optimizer.kind, player.optimizer.rate = "sgd", 0.01
+    four.run.devices = 4
+    train(one, tmp_path / "one")
+    train(four, tmp_path / "four")
+    a, b = state_of(one, tmp_path / "one"), state_of(four, tmp_path / "four")
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=2e-4, atol=2e-6), a, b)
+
+
+def test_batches_that_cannot_be_divided_are_refused(tmp_path, data_directory):
+    config = config_of(data_directory, batch_size=16)
+    config.run.devices = 3
+    with pytest.raises(InputError, match="batch of 16 is not divisible by 3 devices"):
+        train(config, tmp_path)
+    config.run.devices = 64
+    with pytest.raises(InputError, match="run.devices is 64 and there are 8"):
+        train(config, tmp_path)
+
+
+def test_a_workdir_that_cannot_be_written_is_refused(tmp_path, data_directory):
+    (tmp_path / "file").write_text("not a directory")
+    with pytest.raises(InputError, match="choose another --workdir"):
+        train(config_of(data_directory), tmp_path / "file" / "run")

@@ -21,7 +21,7 @@ def get_config(variant: str = "deterministic_20") -> Config:
     if variant not in VARIANTS:
         raise InputError(f"a variant is one of {', '.join(VARIANTS)}, not {variant!r}")
     size, local = VARIANTS[variant]
-    config = Config(steps=12000 if not local else 9000)
+    config = Config(steps=5000 if local else 11500)
     config.data.name = "mnist"
     config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
     config.code.size = size
@@ -30,7 +30,7 @@ def get_config(variant: str = "deterministic_20") -> Config:
         player.optimizer.rate = 5e-4
     config.reconstruction.r1, config.regularization.r1 = 0.05, 0.1
     if local:
-        config.generator.ramp_start_steps = 800
-        config.generator.ramp_steps = 2000
+        config.generator.ramp_start_steps = 1200
+        config.generator.ramp_steps = 1800
         config.reconstruction.numerator_weight = 0.1
     return config

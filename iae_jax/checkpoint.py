@@ -289,7 +289,7 @@ class Checkpoints:
                 shutil.rmtree(aside)
             path.rename(aside)
         for path in self.directory.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)  # a failed save may still be writing there
         self._manager.reload()
 
     def _warn(self, step: int, error: Exception) -> None:

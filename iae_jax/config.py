@@ -123,7 +123,7 @@ class Category:
 class Run:
     """How often, in steps; nothing here changes the result.
 
-    devices: 0 is all of them. keep: how many of the newest checkpoints stay, beside the best.
+    devices: 0 is all that this process has. keep: how many of the newest checkpoints stay, beside the best.
     judge: train (once) a classifier on the labelled training set, for the measures that need one.
     cache: where judges are kept ("" is ~/.cache/iae_jax).
     """
@@ -134,7 +134,7 @@ class Run:
     figure_steps: int = 500
     checkpoint_steps: int = 500
     keep: int = 2
-    devices: int = 1
+    devices: int = 0
     resident_megabytes: int = 1024
     judge: bool = True
     cache: str = ""
@@ -254,6 +254,12 @@ def check_numbers(config: Config) -> None:
     for name, value in not_negative.items():
         if value < 0:
             raise InputError(f"{name} is at least 0, not {value}")
+    if run.checkpoint_steps % run.log_steps:
+        # Else a resumed run would log the mean over a part of the interval.
+        raise InputError(
+            f"run.checkpoint_steps is a multiple of run.log_steps, and {run.checkpoint_steps} is "
+            f"not one of {run.log_steps}"
+        )
     if not 0 <= config.average < 1:
         raise InputError(f"average is a decay from 0 to below 1, not {config.average}")
 

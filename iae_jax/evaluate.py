@@ -81,7 +81,10 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
     The trace of (AB)^(1/2) is the sum of the singular values of A^(1/2) B^(1/2): real and
     non-negative for singular covariances too, where a general matrix square root is neither.
+    NaN if a moment is not finite.
     """
+    if not all(np.isfinite(m).all() for m in (a.total, a.products, b.total, b.products)):
+        return math.nan
     product = _square_root(a.covariance) @ _square_root(b.covariance)
     overlap = np.linalg.svd(product, compute_uv=False).sum()
     spread = np.trace(a.covariance) + np.trace(b.covariance) - 2 * overlap

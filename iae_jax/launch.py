@@ -19,7 +19,7 @@ from iae_jax.judge import judge_of
 from iae_jax.parallel import to_unit
 from iae_jax.sampling import generate, reconstruct
 from iae_jax.terms import at
-from iae_jax.train import load_split, log, open_split, train, trained, write_json
+from iae_jax.train import STOCHASTIC_ROWS, load_split, log, open_split, train, trained, write_json
 from iae_jax.types import InputError
 
 MODES = ("train", "evaluate", "sample", "reconstruct")
@@ -91,7 +91,8 @@ def sample_run(config: configs.Config, workdir: Path, checkpoint: str, count: in
 def reconstruct_run(
     config: configs.Config, workdir: Path, checkpoint: str, split: str, count: int
 ) -> None:
-    """Writes reconstructions.npz (x, x_hat: f32[count, ...]) and reconstructions.png."""
+    """Writes reconstructions.npz (x: f32[count, ...], x_hat: f32[draws, count, ...], one draw of a
+    deterministic model) and reconstructions.png."""
     game, restored = trained(config, workdir, checkpoint)
     if game.networks.encoder is None:
         raise InputError("this model has no encoder, so it reconstructs nothing: use --mode=sample")
@@ -100,9 +101,11 @@ def reconstruct_run(
         raise InputError(f"--count is {count} and {split} has {len(source)} images: ask for fewer")
     x = to_unit(jax.numpy.asarray(source.read(np.arange(count)).images))
     params, scale = restored.state.average, at(game.noise_scale, restored.state.step)
-    x_hat = np.asarray(reconstruct(game, params, x, jax.random.key(config.seed), scale))
+    stochastic = game.networks.encoder.noise or game.networks.generator.noise
+    keys = jax.random.split(jax.random.key(config.seed), STOCHASTIC_ROWS if stochastic else 1)
+    x_hat = np.stack([reconstruct(game, params, x, key, scale) for key in keys])
     np.savez(workdir / "reconstructions.npz", x=np.asarray(x), x_hat=x_hat)
-    figures.reconstructions(workdir / "reconstructions.png", np.asarray(x), [x_hat], None)
+    figures.reconstructions(workdir / "reconstructions.png", np.asarray(x), list(x_hat), None)
     print(workdir / "reconstructions.npz", workdir / "reconstructions.png", sep="\n")
 
 
@@ -131,7 +134,7 @@ def main(argv: list[str]) -> None:
 
 def guarded(argv: list[str]) -> None:
     """main, with what the user can mend said in one line."""
-    if flags.FLAGS["verbosity"].using_default_value:
+    if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     try:
         main(argv)

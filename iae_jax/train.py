@@ -27,7 +27,7 @@ from iae_jax.types import Array, Game, InputError, TrainState
 
 VALIDATION_METRIC = "pixel_error"  # what "best" means; never an adversarial loss
 VALIDATION_IMAGES = 1000
-FIGURE_IMAGES = 16
+FIGURE_IMAGES = 12  # what a row of the figure holds
 STOCHASTIC_ROWS = 3
 
 # JAX reports each compilation under this name.
@@ -179,7 +179,8 @@ def draw_figure(path: Path, game: Game, state: TrainState, images: np.ndarray) -
         x_hats = []
         if game.networks.encoder is not None:
             z, _ = draws.infer(game.networks, params, keys, x)
-            rows = STOCHASTIC_ROWS if game.networks.generator.noise else 1
+            stochastic = game.networks.encoder.noise or game.networks.generator.noise
+            rows = STOCHASTIC_ROWS if stochastic else 1
             x_hats = [
                 draws.generate(game.networks, params, again(row), z, scale) for row in range(rows)
             ]
@@ -328,7 +329,9 @@ def train(config: Config, workdir: Path, allow_config_change: bool = False) -> S
                 if not finite:
                     raise Diverged(f"a parameter is not finite at step {step}: lower the rates")
                 checkpoints.save(
-                    state, identity(config), measured,
+                    state,
+                    identity(config),
+                    measured if due(config.run.validate_steps) else {},
                     {"lines": journal.lines, "seconds": seconds},
                 )
         bar.close()

@@ -70,7 +70,11 @@ def test_offset_of_every_cell(shape):
     h_data = -sum(weight * math.log(weight) for weight in p_data)
     lines = elbo.lines(p_data, q, p_z, p)
     rows = {"likelihood": ("vae", 0.0), "joint_reconstruction": ("iae", -h_x_given_z)}
-    columns = {"analytic_kl": ("vae", 0), "joint_code": ("avb", 0), "marginal": ("iae", information)}
+    columns = {
+        "analytic_kl": ("vae", 0.0),
+        "joint_code": ("avb", 0.0),
+        "marginal_code": ("aae", information),
+    }
     for row, (row_line, row_offset) in rows.items():
         for column, (column_line, charged) in columns.items():
             total = lines[row_line].reconstruction + lines[column_line].regularization

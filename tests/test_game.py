@@ -4,6 +4,8 @@ Oracle of a gradient: `jax.grad` of that player's own loss alone, one player at 
 loss: who pays for what, added up here from the terms' metrics. Oracle of a turn: bits.
 """
 
+import functools
+
 import chex
 import games
 import jax
@@ -15,12 +17,13 @@ import pytest
 from iae_jax import game, scoring, step, terms
 from iae_jax.draws import example_keys
 from iae_jax.objectives import Adversary
-from iae_jax.types import PATH, Players
+from iae_jax.types import DISCRIMINATORS, PATH, Players
 
+IAE = ("joint_reconstruction", "marginal_code", "product")
 # Two scorings, so that neither the two discriminators nor the two sides share a loss.
 ADVERSARIES = (
     Adversary(scoring.NON_SATURATING, terms.R1(0.8), numerator_weight=0.6),
-    Adversary(scoring.KL, terms.R1(0.3, 2), denominator_weight=1.7),
+    Adversary(scoring.KL, terms.R1(0.3), denominator_weight=1.7),
 )
 CASES = [
     (row, column, code)
@@ -55,7 +58,7 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
     def losses(params):
         return game.losses(built, params, keys, jnp.int32(4), x)
 
-    @jax.jit
+    @games.quick
     def everything(params):
         def own(name):
             def alone(theta):
@@ -63,10 +66,10 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
 
             return jax.grad(alone)(getattr(params, name))
 
-        return {name: own(name) for name in present}, losses(params)
+        found, _ = game.own_gradients(losses, params, game.SIMULTANEOUS[0])
+        return found, {name: own(name) for name in present}, losses(params)
 
-    expected, (values, metrics) = everything(params)
-    found, _ = jax.jit(lambda p: game.own_gradients(losses, p, game.SIMULTANEOUS[0]))(params)
+    found, expected, (values, metrics) = everything(params)
     for name in Players._fields:
         if name not in present:
             assert getattr(found, name) is None and getattr(values, name) is None
@@ -86,63 +89,63 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
         assert getattr(values, name) >= told  # plus R1, which is not negative
 
 
-@pytest.mark.parametrize("row,column,code", CASES)
-def test_movers_move_and_the_others_do_not(row, column, code):
-    """Turn by turn: the path alone, then the discriminators alone, then one of each."""
-    some = [("encoder", "generator"), game.DISCRIMINATORS, ("generator", game.DISCRIMINATORS[0])]
-    for movers in some[:2] if code != "product" else some:
-        built = played(row, column, code, turns=(movers,))
-        before = step.init(built, jax.random.key(1))
-        after, _ = jax.jit(lambda s, b=built: step.train_step(b, s, games.batch(2, 6)))(before)
-        for name in Players._fields:
-            same = bits_equal(getattr(before.params, name), getattr(after.params, name))
-            if name in movers:
-                assert not any(same), f"{name} has a parameter that did not move"
-            else:
-                assert all(same), f"{name} moved out of its turn"
+@pytest.mark.parametrize("movers", [PATH, DISCRIMINATORS, ("generator",)], ids="+".join)
+@pytest.mark.parametrize("row,column", games.CELLS)
+def test_movers_move_and_the_others_do_not(row, column, movers):
+    built = played(row, column, "product", turns=(movers,))
+    before = step.init(built, jax.random.key(1))
+    after, _ = games.quick(lambda s: step.train_step(built, s, games.batch(2, 6)))(before)
+    for name in Players._fields:
+        same = bits_equal(getattr(before.params, name), getattr(after.params, name))
+        if name in movers:
+            assert not any(same), f"{name} has a parameter that did not move"
+        else:
+            assert all(same), f"{name} moved out of its turn"
+
+
+@functools.cache
+def jacobian_of_the_losses():
+    """(params, keys, x) -> d loss_i / d theta_j for all i and j."""
+    built = played(*IAE)
+
+    def rows(params, keys, x):
+        return jax.jacrev(lambda p: game.losses(built, p, keys, jnp.int32(0), x)[0])(params)
+
+    return games.quick(rows)
 
 
 @pytest.mark.parametrize("turns", game.TURNS.values(), ids=game.TURNS)
 def test_turns_are_one_gradient_step_each(turns):
     """Oracle: plain SGD by hand, turn after turn, from the losses alone."""
-    built = played("joint_reconstruction", "marginal_code", "product", turns=turns)
+    built = played(*IAE, turns=turns)
     state = step.init(built, jax.random.key(1))
     x = games.batch(2, 4)
-    rates = Players(0.11, 0.13, 0.17, 0.19)
+    rates = dict(zip(Players._fields, (0.11, 0.13, 0.17, 0.19), strict=True))
     params = state.params
     for turn, movers in enumerate(turns):
         key = jax.random.fold_in(jax.random.fold_in(state.key, 1), turn)
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(4))
-
-        @jax.jit
-        def jacobian(params, keys=keys):
-            return jax.jacrev(lambda p: game.losses(built, p, keys, jnp.int32(0), x)[0])(params)
-
-        rows = jacobian(params)
+        rows = jacobian_of_the_losses()(params, keys, x)
         for name in movers:
             own = getattr(getattr(rows, name), name)  # an entry of the diagonal
-            moved = jax.tree.map(
-                lambda p, g, r=getattr(rates, name): p - r * g, getattr(params, name), own
-            )
-            params = params._replace(**{name: moved})
-    after, _ = jax.jit(lambda s: step.train_step(built, s, x))(state)
+            change = jax.tree.map(lambda g, rate=rates[name]: -rate * g, own)
+            params = params._replace(**{name: optax.apply_updates(getattr(params, name), change)})
+    after, _ = games.quick(lambda s: step.train_step(built, s, x))(state)
     chex.assert_trees_all_close(after.params, params, rtol=1e-5, atol=1e-6)
     assert after.step == 1
 
 
-@pytest.mark.parametrize("interval", [3, 4])
-def test_lazy_r1_is_active_every_interval_steps(interval):
+def test_lazy_r1_is_active_every_interval_steps():
     """The discriminator's loss minus what it was told is the penalty: interval times the plain
     one at steps 0, k, 2k ..., and 0 between, also in the gradient."""
+    interval = 3
 
     def penalty(r1):
-        built = games.build(
-            "joint_reconstruction", "marginal_code", "product", (Adversary(r1=r1), Adversary())
-        )
+        built = games.build(*IAE, (Adversary(r1=r1), Adversary()))
         params = step.init(built, jax.random.key(1)).params
         keys = example_keys(jax.random.key(3), 0, 6)
 
-        @jax.jit
+        @games.quick
         def at(t):
             def loss(theta):
                 moved = params._replace(reconstruction_discriminator=theta)

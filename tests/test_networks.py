@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from games import quick
 
 from iae_jax import networks
 from iae_jax.networks.layers import (
@@ -32,30 +33,31 @@ def normal(seed, *shape):
 # --------------------------------------------------------------------------------------- layers
 
 
+def convolved(convolution, x, kernel, stride):
+    """Value, both gradients, and the second derivative that R1 takes."""
+
+    def loss(x, kernel):
+        out = convolution(x, kernel, stride)
+        return jnp.sum(jnp.sin(out) * jnp.arange(out.size).reshape(out.shape)) / out.size
+
+    def penalty(x, kernel):
+        return jnp.sum(jax.grad(loss)(x, kernel) ** 2)
+
+    def everything(x, kernel):
+        first, second = (jax.grad(f, (0, 1))(x, kernel) for f in (loss, penalty))
+        return convolution(x, kernel, stride), first, second
+
+    return quick(everything)(x, kernel)
+
+
+@pytest.mark.parametrize("sides", [(6, 7), (9, 4)], ids=str)
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
-def test_matmul_convolution_is_the_native_one(size, stride):
-    """Values, both gradients, and the second derivative that R1 takes."""
-    for height, width in ((6, 6), (7, 5), (4, 9)):
-        x, kernel = normal(0, 2, height, width, 3), normal(1, size, size, 3, 2)
-
-        def everything(convolution, x=x, kernel=kernel):
-            def loss(x, kernel):
-                out = convolution(x, kernel, stride)
-                return jnp.sum(jnp.sin(out) * jnp.arange(out.size).reshape(out.shape)) / out.size
-
-            def penalty(x, kernel):
-                return jnp.sum(jax.grad(loss)(x, kernel) ** 2)
-
-            return (
-                convolution(x, kernel, stride),
-                jax.grad(loss, (0, 1))(x, kernel),
-                jax.grad(penalty, (0, 1))(x, kernel),
-            )
-
-        chex.assert_trees_all_close(
-            everything(matmul_convolution), everything(native_convolution), rtol=1e-3, atol=1e-4
-        )
+def test_matmul_convolution_is_the_native_one(size, stride, sides):
+    x, kernel = normal(0, 2, *sides, 3), normal(1, size, size, 3, 2)
+    found = convolved(matmul_convolution, x, kernel, stride)
+    expected = convolved(native_convolution, x, kernel, stride)
+    chex.assert_trees_all_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_space_to_depth_by_hand():
@@ -88,8 +90,8 @@ def test_depth_to_space_is_the_inverse(stride):
 @pytest.mark.parametrize("kind,noise", [("deterministic", 0), ("gaussian", 0), ("implicit", N)])
 def test_encoder(shape, kind, noise):
     encoder = networks.encoder(layout(shape), shape, kind, D, K, noise)
-    params = encoder.init(jax.random.key(0))
-    apply = jax.jit(encoder.apply)
+    params = quick(encoder.init)(jax.random.key(0))
+    apply = quick(encoder.apply)
     x, noises = normal(1, B, *shape), [normal(seed, B, encoder.noise) for seed in (2, 3)]
     one, other = (apply(params, x, noise) for noise in noises)
     assert one.vector.shape == (B, D) and one.logits.shape == (B, K)
@@ -98,8 +100,8 @@ def test_encoder(shape, kind, noise):
     assert np.allclose(one.vector, other.vector) == (kind == "deterministic")
     assert not np.allclose(one.vector[0], one.vector[1])
     if kind == "gaussian":
-        deviation = np.exp(np.asarray(one.log_variance) / 2)
-        np.testing.assert_allclose(one.vector, one.mean + deviation * noises[0], rtol=1e-4, atol=1e-5)
+        expected = one.mean + np.exp(np.asarray(one.log_variance) / 2) * noises[0]
+        np.testing.assert_allclose(one.vector, expected, rtol=1e-4, atol=1e-5)
         chex.assert_trees_all_equal(one.logits, other.logits)
     else:
         assert one.mean is None and one.log_variance is None
@@ -109,8 +111,8 @@ def test_encoder(shape, kind, noise):
 @pytest.mark.parametrize("noise_at", ["input", "depth"])
 def test_generator(shape, noise_at):
     generator = networks.generator(layout(shape), shape, D, K, N, noise_at)
-    params = generator.init(jax.random.key(0))
-    sample = jax.jit(generator.sample)
+    params = quick(generator.init)(jax.random.key(0))
+    sample = quick(generator.sample)
     z = Code(normal(1, B, D), jnp.eye(K)[:B])
     noise, zero = normal(2, B, N), jnp.zeros((B, N))
     out = sample(params, z, noise)
@@ -132,8 +134,8 @@ def test_generator(shape, noise_at):
 @pytest.mark.parametrize("reads", [("x",), ("z",), ("x", "z")], ids="".join)
 def test_discriminator(shape, reads):
     discriminator = networks.discriminator(layout(shape), shape, reads, D, K)
-    params = discriminator.init(jax.random.key(0))
-    apply = jax.jit(lambda x, z: discriminator.apply(params, x, z))
+    params = quick(discriminator.init)(jax.random.key(0))
+    apply = quick(lambda x, z: discriminator.apply(params, x, z))
     x = normal(1, B, *shape) if "x" in reads else None
     z = normal(2, B, D) if "z" in reads else None
     out = apply(x, z)
@@ -151,7 +153,7 @@ def test_z_enters_the_joint_discriminator_by_more_than_an_addition():
     """With every leaky ReLU replaced by the identity a sum of x and z stays linear; a gate is a
     product. Oracle: the mixed second derivative, which is 0 for a piecewise linear sum."""
     discriminator = networks.discriminator(MLP, (2,), ("x", "z"), D)
-    params = discriminator.init(jax.random.key(0))
+    params = quick(discriminator.init)(jax.random.key(0))
 
     def logit(x, z):
         return discriminator.apply(params, x[None], z[None])[0, 0]
@@ -162,17 +164,18 @@ def test_z_enters_the_joint_discriminator_by_more_than_an_addition():
 
 def test_a_category_alone_has_a_logit_each():
     discriminator = networks.discriminator(MLP, (2,), ("z",), 0, K)
-    params = discriminator.init(jax.random.key(0))
+    params = quick(discriminator.init)(jax.random.key(0))
     assert discriminator.apply(params, None, None).shape[-1] == K
     encoder = networks.encoder(MLP, (2,), "deterministic", 0, K)
-    encoding = encoder.apply(encoder.init(jax.random.key(0)), normal(1, B, 2), jnp.zeros((B, 0)))
+    params = quick(encoder.init)(jax.random.key(0))
+    encoding = encoder.apply(params, normal(1, B, 2), jnp.zeros((B, 0)))
     assert encoding.vector is None and encoding.logits.shape == (B, K) and encoder.factorized
 
 
 def test_real_values_leave_the_unit_interval():
     generator = networks.generator(MLP, (2,), D, values="real")
     out = generator.sample(
-        generator.init(jax.random.key(0)), Code(9 * normal(1, 40, D)), jnp.zeros((40, 0))
+        quick(generator.init)(jax.random.key(0)), Code(9 * normal(1, 40, D)), jnp.zeros((40, 0))
     )
     assert out.min() < 0 and out.max() > 1
 
@@ -181,7 +184,7 @@ def test_real_values_leave_the_unit_interval():
 def test_examples_do_not_mix(kind):
     """No batch statistics: one example alone is the same example in a batch."""
     encoder = networks.encoder(layout((8, 8, 1)), (8, 8, 1), kind, D, K, N * (kind == "implicit"))
-    params = encoder.init(jax.random.key(0))
+    params = quick(encoder.init)(jax.random.key(0))
     x, noise = normal(1, B, 8, 8, 1), normal(2, B, encoder.noise)
     whole = encoder.apply(params, x, noise)
     alone = encoder.apply(params, x[1:2], noise[1:2])
@@ -191,7 +194,9 @@ def test_examples_do_not_mix(kind):
 
 
 WRONG = {
-    "unknown layout": (lambda: networks.encoder(networks.Layout("rnn"), (2,), "gaussian", D), "mlp"),
+    "unknown layout": (
+        lambda: networks.encoder(networks.Layout("rnn"), (2,), "gaussian", D), "an mlp or a conv"
+    ),
     "conv on a vector": (
         lambda: networks.generator(networks.Layout("conv"), (2,), D), "set the network to mlp"
     ),

@@ -94,7 +94,8 @@ def derivative(function, theta, h=1e-4):
     """Central differences of fourth order: [parameters, ...]."""
     rows = []
     for unit in np.eye(len(theta)):
-        far, near = (function(theta + k * h * unit) - function(theta - k * h * unit) for k in (2, 1))
+        steps = (2 * h * unit, h * unit)
+        far, near = (function(theta + step) - function(theta - step) for step in steps)
         rows.append((8 * near - far) / (12 * h))
     return np.array(rows)
 
@@ -223,7 +224,8 @@ def gradients(built, params, x):
 
 def path_gradient(found):
     zeros = {"a": 0.0, "s": 0.0}
-    return np.array([(found.encoder or zeros)[k] for k in "as"] + [found.generator[k] for k in "bt"])
+    both = (found.encoder or zeros) | found.generator
+    return np.array([both[name] for name in "asbt"])
 
 
 CASES = [(name, pairing) for name in scoring.SCORINGS for pairing in terms.PAIRINGS]

@@ -4,6 +4,8 @@ Oracles: one device on the same global batch (for several devices), one step at 
 chunks), one seed at a time (for vmap), a recurrence in numpy (for the average).
 """
 
+import functools
+
 import chex
 import games
 import jax
@@ -32,12 +34,16 @@ CPU = jax.devices("cpu")
 
 
 def fresh(seed=1):
-    return step.init(IAE, jax.random.key(seed))
+    return games.quick(functools.partial(step.init, IAE))(jax.random.key(seed))
+
+
+@functools.cache
+def compiled(devices):
+    return parallel.compile_chunk(IAE, CPU[:devices])
 
 
 def run(devices, batches=X, state=None):
-    chunk = parallel.compile_chunk(IAE, CPU[:devices])
-    return jax.device_get(chunk(state or fresh(), batches))
+    return jax.device_get(compiled(devices)(state or fresh(), batches))
 
 
 def data_of(state):
@@ -80,12 +86,13 @@ def test_a_forgotten_pmean_is_noticed(alone, monkeypatch, forgotten):
         return tree if skip else pmean(tree, axis_name)
 
     monkeypatch.setattr(jax.lax, "pmean", partial)
+    wrong = jax.device_get(parallel.compile_chunk(IAE, CPU[:2])(fresh(), X))
     with pytest.raises(AssertionError, match="Not equal"):
-        close(run(2), alone)
+        close(wrong, alone)
 
 
 def test_a_chunk_is_its_steps_one_by_one(alone):
-    one = parallel.compile_step(IAE, CPU[:1])
+    one = jax.jit(functools.partial(step.train_step, IAE))
     state = fresh()
     for t in range(STEPS):
         state, metrics = one(state, X[t])
@@ -115,9 +122,9 @@ def test_the_seed_decides_every_bit(alone):
 
 
 def test_the_key_stays_and_the_noise_changes_with_the_step():
-    chunk = parallel.compile_step(IAE, CPU[:1])
+    one = parallel.compile_step(IAE, CPU[:1])
     later = fresh().replace(step=jnp.int32(2))  # R1 on again, the same parameters
-    (first, _), (second, _) = chunk(fresh(), X[0]), chunk(later, X[0])
+    (first, _), (second, _) = one(fresh(), X[0]), one(later, X[0])
     assert jax.random.key_data(first.key).tolist() == jax.random.key_data(fresh().key).tolist()
     assert not np.allclose(
         jax.tree.leaves(first.params.generator)[0], jax.tree.leaves(second.params.generator)[0]
@@ -130,8 +137,8 @@ def test_vmap_over_seeds_is_each_seed_alone():
     def trained(key):
         return step.train_step(IAE, step.init(IAE, key), X[0])
 
-    together = jax.jit(jax.vmap(trained))(keys)
-    one = jax.jit(trained)
+    together = games.quick(jax.vmap(trained))(keys)
+    one = games.quick(trained)
     for index, key in enumerate(keys):
         mine = jax.tree.map(lambda leaf, i=index: leaf[i], (together[0].params, together[1]))
         state, metrics = one(key)
@@ -141,12 +148,11 @@ def test_vmap_over_seeds_is_each_seed_alone():
 def test_the_average_follows_its_recurrence():
     """theta_bar <- d theta_bar + (1 - d) theta with d = min(decay, (t + 1) / (t + 10)), and
     nothing of the discriminators. Decay .15 is passed at the second step."""
-    one = parallel.compile_step(IAE, CPU[:1])
     state = fresh()
     assert state.average[2:] == (None, None)
     expected = jax.device_get(state.params[:2])
     for t, decay in enumerate((1 / 10, 0.15, 0.15)):
-        state, _ = one(state, X[t])
+        state, _ = run(1, X[t : t + 1], state)
         expected = jax.tree.map(
             lambda old, new, d=decay: d * old + (1 - d) * np.asarray(new),
             expected, tuple(state.params[:2]),

@@ -1,4 +1,4 @@
-"""The loop: resume, divergence, the journal. The oracle is an uninterrupted run, or a file's text."""
+"""The loop: resume, divergence, the journal. The oracle is an uninterrupted run, or a text."""
 
 import json
 import os
@@ -104,7 +104,7 @@ def test_a_changed_config_is_refused_with_its_difference(tmp_path, data_director
     assert "generator.optimizer.rate: 0.0002 -> 0.125" in str(error.value)
     assert "\n" not in str(error.value)
     unimportant = config_of(data_directory)
-    unimportant.run.log_steps = 7
+    unimportant.run.log_steps = 2
     train(unimportant, tmp_path)  # how often to log is not the run's identity
     changed.steps = 45
     assert train(changed, tmp_path, allow_config_change=True).step == 45

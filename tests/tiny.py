@@ -20,6 +20,7 @@ def get_config(variant: str = "iae") -> Config:
         config.encoder.kind, config.generator.likelihood = "gaussian", "bernoulli"
         config.generator.noise = 0
     run = config.run
+    run.devices = 1
     run.steps_per_call, run.log_steps, run.validate_steps = 5, 10, 10
     run.figure_steps, run.checkpoint_steps = 40, 10
     return config

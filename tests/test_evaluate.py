@@ -1,0 +1,363 @@
+"""Metrics against closed forms, scipy and numpy loops, on games whose answers are known.
+
+The hand-written game has z = mean(x) and x_hat = x_mean + 0.1, so that every metric has an answer
+that does not come from the package.
+"""
+
+import itertools
+import json
+
+import games
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+
+from iae_jax import draws, evaluate, priors
+from iae_jax.evaluate import Moments, Record, frechet_distance, padded_batches, partners
+from iae_jax.judge import Judge
+from iae_jax.types import Encoder, Encoding, Game, Generator, InputError, Players
+
+N, SHAPE = 23, (4, 3, 1)
+RNG = np.random.default_rng(5)
+IMAGES = RNG.integers(0, 200, (N, *SHAPE), dtype=np.uint8)
+LABELS = RNG.integers(0, 3, N).astype(np.int32)
+UNIT = IMAGES.astype(np.float64) / 255
+NO_PARAMS = Players({}, {})
+
+
+def identity_encoder(params, x, noise):
+    return Encoding(vector=x.reshape(x.shape[0], -1))
+
+
+def shifted_copy(params, z, noise):
+    """x + 0.1 + local code, with z = x."""
+    x_hat = z.vector.reshape(-1, *SHAPE) + 0.1
+    return x_hat + noise.reshape(-1, *SHAPE) if noise.shape[-1] else x_hat
+
+
+def copying_game(local=0, encoder=True, prior=None):
+    networks = Players(
+        Encoder(lambda key: {}, identity_encoder, 0, False) if encoder else None,
+        Generator(lambda key: {}, shifted_copy, local),
+    )
+    return Game(networks, prior or priors.gaussian(12), None, Players(), ())
+
+
+def brightness_judge(threshold=0.45):
+    """Class 1 for images that are brighter than the threshold; features: the first 5 pixels."""
+
+    def apply(images):
+        flat = images.reshape(images.shape[0], -1)
+        bright = flat.mean(axis=-1)
+        return jnp.stack([jnp.full_like(bright, threshold), bright], axis=-1), flat[:, :5]
+
+    return Judge(jax.jit(apply), 2, 5, 1.0, "0123456789abcdef", 0.0, "bright")
+
+
+def measured(game, judge=None, images=IMAGES, labels=LABELS, params=NO_PARAMS, **options):
+    options = {"split": "test", "seed": 3, "noise_scale": 1.0, "batch_size": 10} | options
+    records = evaluate.evaluate(game, params, images, labels, judge=judge, **options)
+    assert len({record.metric for record in records}) == len(records)
+    return {record.metric: record for record in records}
+
+
+def values(records):
+    return {name: record.value for name, record in records.items()}
+
+
+# Fréchet distance
+
+
+def moments_of(rows, cut=7):
+    moments = Moments()
+    for start in range(0, len(rows), cut):
+        moments.add(rows[start : start + cut])
+    return moments
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_frechet_distance_is_scipys(seed):
+    """The published formula by a general matrix square root, on Gaussians without symmetries."""
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=(60, 6)) @ rng.normal(size=(6, 6)) + rng.normal(size=6)
+    b = rng.normal(size=(80, 6)) @ rng.normal(size=(6, 6)) * 2
+    cov_a, cov_b = np.cov(a.T), np.cov(b.T)
+    root = scipy.linalg.sqrtm(cov_a @ cov_b).real
+    expected = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(cov_a + cov_b - 2 * root)
+    assert frechet_distance(moments_of(a), moments_of(b)) == pytest.approx(expected, rel=1e-9)
+    assert frechet_distance(moments_of(b), moments_of(a)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_frechet_distance_in_one_dimension():
+    """(m - m')^2 + (s - s')^2."""
+    a, b = np.array([[1.0], [5.0]]), np.array([[-2.0], [-1.0], [0.0]])
+    expected = (3 + 1) ** 2 + (np.sqrt(8) - 1) ** 2
+    assert frechet_distance(moments_of(a), moments_of(b)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_frechet_distance_of_singular_covariances():
+    """Fewer examples than features, where sqrtm fails: a translation by d is |d|^2."""
+    rows = np.random.default_rng(0).normal(size=(5, 40))
+    shift = np.linspace(0, 0.3, 40)
+    a, b = moments_of(rows), moments_of(rows + shift)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+    assert frechet_distance(a, b) == pytest.approx(np.sum(shift**2), rel=1e-6)
+
+
+def test_moments_are_numpys():
+    rows = np.random.default_rng(1).normal(3, 2, (23, 4)).astype(np.float32)
+    moments = moments_of(rows)
+    np.testing.assert_allclose(moments.mean, rows.astype(np.float64).mean(0), rtol=1e-12)
+    np.testing.assert_allclose(moments.covariance, np.cov(rows.astype(np.float64).T), rtol=1e-9)
+    assert moments.count == 23
+
+
+# Batches
+
+
+@pytest.mark.parametrize(("size", "batch"), [(23, 10), (20, 10), (3, 10), (1, 1)])
+def test_every_example_is_in_one_batch(size, batch):
+    seen = []
+    for first, indices, count in padded_batches(size, batch):
+        assert len(indices) == batch and first == len(seen) and indices.max() < size
+        seen += list(indices[:count])
+    assert seen == list(range(size))
+
+
+@pytest.mark.parametrize("size", [2, 3, 23])
+def test_partners_are_others(size):
+    found = partners(size, seed=4)
+    assert sorted(found) == list(range(size))
+    assert np.all(found != np.arange(size))
+
+
+# Metrics of the copying game
+
+
+def test_reconstruction_metrics_of_a_known_game():
+    found = measured(copying_game())
+    assert found["pixel_error"].value == pytest.approx(0.1, rel=1e-5)
+    other = partners(N, 3)
+    expected = np.mean([np.abs(UNIT[i] - UNIT[other[i]]).mean() for i in range(N)])
+    assert found["random_pair_error"].value == pytest.approx(expected, rel=1e-5)
+    assert found["local_spread"].value == 0
+    deviation = np.mean([np.std(UNIT.reshape(N, -1)[:, d], ddof=1) for d in range(12)])
+    assert found["code_standard_deviation"].value == pytest.approx(deviation, rel=1e-5)
+    norm = np.mean([np.sqrt((x**2).sum()) for x in UNIT])
+    assert found["code_norm"].value == pytest.approx(norm, rel=1e-5)
+    assert set(found) == {
+        "pixel_error", "random_pair_error", "local_spread", "code_norm", "code_standard_deviation",
+    }
+    assert {record.n for record in found.values()} == {N}
+
+
+def test_judged_metrics_of_a_known_game():
+    labels = np.where(np.arange(N) % 4, LABELS % 2, -1).astype(np.int32)
+    found = measured(copying_game(), brightness_judge(), labels=labels)
+    seen = UNIT.reshape(N, -1).mean(1) > 0.45
+    seen_hat = UNIT.reshape(N, -1).mean(1) + 0.1 > 0.45
+    assert 0 < np.sum(seen != seen_hat) < N  # the oracle can tell right from wrong
+    assert found["label_agreement"].value == pytest.approx(np.mean(seen == seen_hat))
+    known = labels >= 0
+    for metric, verdict in (("label_agreement_true", seen_hat), ("judge_accuracy", seen)):
+        assert found[metric].value == pytest.approx(np.mean(verdict[known] == labels[known]))
+        assert found[metric].n == known.sum() < N
+    # Reconstructions are translated by 0.1 in each of 5 features.
+    assert found["frechet_distance_reconstruction"].value == pytest.approx(5 * 0.01, rel=1e-4)
+    assert found["label_agreement"].extractor == "judge/bright/01234567"
+    assert found["pixel_error"].extractor == "pixels"
+
+
+def test_without_labels_nothing_is_said_of_them():
+    for labels in (None, np.full(N, -1)):
+        found = measured(copying_game(), brightness_judge(), labels=labels)
+        assert "label_agreement" in found
+        assert not {"label_agreement_true", "judge_accuracy"} & set(found)
+
+
+def test_frechet_distance_of_prior_samples(monkeypatch):
+    """Against scipy on samples that are drawn here, one by one."""
+    monkeypatch.setattr(evaluate, "MOST_SAMPLES", 17)
+    found = measured(copying_game(), brightness_judge())["frechet_distance"]
+    samples = []
+    for i in range(17):
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(3), i), draws.PRIOR)
+        samples.append(np.asarray(jax.random.normal(key, (12,)), np.float64) + 0.1)
+    a, b = np.array(samples)[:, :5], UNIT.reshape(N, -1)[:, :5]
+    root = scipy.linalg.sqrtm(np.cov(a.T) @ np.cov(b.T)).real
+    expected = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(np.cov(a.T) + np.cov(b.T) - 2 * root)
+    assert found.value == pytest.approx(expected, rel=1e-4)
+    assert found.n == 17
+
+
+def test_the_floor_is_between_real_images():
+    same = measured(copying_game(), brightness_judge(), reference=IMAGES)["frechet_distance_data"]
+    assert same.value == pytest.approx(0, abs=1e-9) and same.n == N
+    more = np.concatenate([IMAGES, 255 - IMAGES])
+    other = measured(copying_game(), brightness_judge(), reference=more)["frechet_distance_data"]
+    assert other.value > 0.01 and other.n == N
+
+
+def test_the_local_spread_is_that_of_the_local_code():
+    """Two independent N(0, s^2) differ by 2 s / sqrt(pi) on average."""
+    images = RNG.integers(0, 255, (400, *SHAPE), dtype=np.uint8)
+    for scale in (0.2, 0.6):
+        found = measured(
+            copying_game(local=12), images=images, labels=None, noise_scale=scale, batch_size=100
+        )
+        expected = 2 * scale / np.sqrt(np.pi)
+        assert found["local_spread"].value == pytest.approx(expected, rel=0.03)
+
+
+def test_no_value_depends_on_the_batch_size():
+    game, judge = copying_game(local=12), brightness_judge()
+    found = [
+        values(measured(game, judge, reference=IMAGES, batch_size=size)) for size in (5, 10, 23, 64)
+    ]
+    for other in found[1:]:
+        assert other == pytest.approx(found[0], rel=1e-5, abs=1e-9)
+    another_seed = values(measured(game, judge, seed=4))
+    for metric in ("pixel_error", "local_spread", "frechet_distance", "random_pair_error"):
+        assert another_seed[metric] != pytest.approx(found[0][metric], rel=1e-5)
+
+
+def test_categories_in_use():
+    """Half of the images say category 0, the others 1: log 2 of log 3."""
+
+    def encode(params, x, noise):
+        bright = x.reshape(x.shape[0], -1).mean(-1) > np.median(UNIT[:22].reshape(22, -1).mean(1))
+        return Encoding(logits=jnp.where(bright[:, None], *jnp.array([[50.0, 0, 0], [0, 50, 0]])))
+
+    networks = Players(
+        Encoder(lambda key: {}, encode, 0, True),
+        Generator(lambda key: {}, lambda p, z, n: jnp.zeros((len(z.category), *SHAPE)), 0),
+    )
+    game = Game(networks, priors.categorical(3), None, Players(), ())
+    found = measured(game, images=IMAGES[:22], labels=None)
+    assert found["category_entropy"].value == pytest.approx(np.log(2), rel=1e-5)
+    assert "code_norm" not in found
+
+
+# The ELBO
+
+
+def gaussian_game(likelihood=True):
+    """q(z|x) = N(2 x_0, 1/4), p(z) = N(0, 1), p(x|z) = N(x; z, 1) on scalars."""
+
+    def encode(params, x, noise):
+        mean = 2 * x
+        return Encoding(mean + 0.5 * noise, mean, jnp.full_like(mean, np.log(0.25)))
+
+    def density(params, z, x):
+        return jax.scipy.stats.norm.logpdf(x, z.vector, 1.0)[:, 0]
+
+    networks = Players(
+        Encoder(lambda key: {}, encode, 1, True),
+        Generator(lambda key: {}, lambda p, z, n: z.vector, 0, density if likelihood else None),
+    )
+    return Game(networks, priors.gaussian(1), None, Players(), ())
+
+
+def test_negative_elbo_in_closed_form():
+    """-E log p(x|z) = log(2 pi)/2 + ((x - 2x)^2 + 1/4)/2; KL = (1/4 + 4 x^2 - 1 - log 1/4)/2."""
+    x = RNG.normal(0.3, 1, (3000, 1)).astype(np.float32)
+    found = measured(gaussian_game(), images=x, labels=None, batch_size=1000)["negative_elbo"]
+    squares = np.mean(x.astype(np.float64) ** 2)
+    expected = (np.log(2 * np.pi) + squares + 0.25) / 2 + (0.25 + 4 * squares - 1 + np.log(4)) / 2
+    assert found.value == pytest.approx(expected, abs=0.05)  # 0.5 E|x z| / sqrt(3000): 3 sigma
+    assert found.extractor == ""
+
+
+def test_no_elbo_where_it_is_not_known():
+    x = RNG.normal(size=(5, 1)).astype(np.float32)
+    assert "negative_elbo" not in measured(gaussian_game(False), images=x, labels=None)
+    mixture = gaussian_game()._replace(prior=priors.gaussian(1)._replace(standard_normal=False))
+    assert "negative_elbo" not in measured(mixture, images=x, labels=None)
+
+
+# Every cell of the grid, validation, records
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "code"),
+    [
+        ("likelihood", "analytic_kl", "product"),
+        ("joint_reconstruction", "marginal_code", "category"),
+        ("marginal_data", "none", "vector"),
+    ],
+)
+def test_cells_of_the_grid(row, column, code):
+    game = games.build(row, column, code)
+    params = Players(*(n and n.init(jax.random.key(1)) for n in game.networks[:2]))
+    found = measured(game, images=np.asarray(games.batch(0, 9)), labels=None, params=params)
+    assert all(np.isfinite(list(values(found).values())))
+    assert ("negative_elbo" in found) == (row == "likelihood")
+    assert ("pixel_error" in found) == (row != "marginal_data")
+    assert ("category_entropy" in found) == (code != "vector")
+
+
+def test_validate_is_the_same_number_on_the_first_n():
+    game, judge = copying_game(local=12), brightness_judge()
+    few = measured(game, judge, images=IMAGES[:15], labels=None)
+    found = evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3, n=15, judge=judge)
+    assert found == pytest.approx(
+        {name: few[name].value for name in ("pixel_error", "label_agreement")}, rel=1e-6
+    )
+    assert set(evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3)) == {"pixel_error"}
+
+
+def test_validate_without_an_encoder():
+    game, judge = copying_game(encoder=False), brightness_judge()
+    assert evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3) == {}
+    found = evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3, judge=judge)
+    expected = measured(game, judge)
+    assert found == {"frechet_distance": pytest.approx(expected["frechet_distance"].value)}
+    assert not {"pixel_error", "label_agreement", "random_pair_error"} & set(expected)
+
+
+def test_records_are_json():
+    record = Record("pixel_error", 0.25, 10, 3, "test", "pixels", "abc")
+    assert json.loads(json.dumps(record.to_json(), allow_nan=False)) == {
+        "metric": "pixel_error", "value": 0.25, "n": 10, "seed": 3, "split": "test",
+        "extractor": "pixels", "config": "abc",
+    }
+    for value in (np.nan, np.inf):
+        assert json.dumps(record._replace(value=value).to_json(), allow_nan=False)
+    for found in measured(copying_game(), brightness_judge(), config_hash="abc").values():
+        assert (found.seed, found.split, found.config) == (3, "test", "abc")
+        json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_a_lost_model_is_measured_as_lost():
+    """A NaN in the reconstructions is a NaN in the record, not a crash or a good number."""
+    game = copying_game()
+    generator = game.networks.generator._replace(
+        sample=lambda p, z, n: jnp.full((len(z.vector), *SHAPE), jnp.nan)
+    )
+    broken = game._replace(networks=game.networks._replace(generator=generator))
+    found = measured(broken, brightness_judge())
+    for metric in ("pixel_error", "frechet_distance", "frechet_distance_reconstruction"):
+        assert np.isnan(found[metric].value)
+
+
+def test_nothing_to_evaluate_is_one_line():
+    for options in ({"images": IMAGES[:0]}, {"batch_size": 0}):
+        with pytest.raises(InputError):
+            measured(copying_game(), **options)
+
+
+def test_pairs_are_all_pairs():
+    """The spread's oracle: a loop over every pair of the four reconstructions."""
+    game = copying_game(local=12)
+    found = measured(game, images=IMAGES[:1], labels=None)["local_spread"].value
+    key = jax.random.fold_in(jax.random.key(3), 0)
+    codes = []
+    for repeat in range(4):
+        again = jax.random.fold_in(key, evaluate.REPEATED + repeat) if repeat else key
+        noise_key = jax.random.fold_in(again, draws.LOCAL_CODE)
+        codes.append(np.asarray(jax.random.normal(noise_key, (12,))))
+    pairs = [np.abs(a - b).mean() for a, b in itertools.combinations(codes, 2)]
+    assert len(pairs) == 6
+    assert found == pytest.approx(np.mean(pairs), rel=1e-5)

@@ -1,0 +1,161 @@
+"""Figures: what a reader would see, by reading the PNG's pixels back."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from iae_jax import figures
+from iae_jax.types import InputError
+
+RNG = np.random.default_rng(3)
+
+
+def pixels(path):
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def holds(canvas, tile):
+    """How often a block of pixels stands in a picture, exactly."""
+    windows = np.lib.stride_tricks.sliding_window_view(canvas, tile.shape)
+    corners = np.argwhere(np.all(windows[:, :, 0, ::7, ::7] == tile[::7, ::7], axis=(2, 3, 4)))
+    return sum(
+        np.array_equal(canvas[y : y + len(tile), x : x + tile.shape[1]], tile) for y, x in corners
+    )
+
+
+@pytest.mark.parametrize(("side", "channels", "scale"), [(8, 1, 8), (28, 1, 3), (64, 3, 1)])
+def test_every_image_is_there_pixel_by_pixel(side, channels, scale, tmp_path):
+    images = RNG.integers(0, 256, (4, side, side, channels), dtype=np.uint8)
+    path = tmp_path / "rows.png"
+    figures.reconstructions(path, images[:1], [images[1:2]], images[2:])
+    canvas = pixels(path)
+    for image in images:
+        colours = np.broadcast_to(image, (side, side, 3))
+        tile = np.kron(colours, np.ones((scale, scale, 1), np.uint8))
+        assert holds(canvas, tile) == 1
+
+
+def test_rows_stand_in_reading_order_with_their_names(tmp_path):
+    """Columns are examples: x, x_hats and samples of example i share a column."""
+    grays = [np.full((2, 8, 8, 1), value, np.uint8) for value in (50, 100, 150, 200)]
+    figures.reconstructions(tmp_path / "a.png", grays[0], grays[1:3], grays[3])
+    canvas = pixels(tmp_path / "a.png")
+    labels, tiles = np.split(canvas, [figures.LABEL_WIDTH], axis=1)
+    rows = [np.argwhere(np.all(tiles == value, axis=-1)) for value in (50, 100, 150, 200)]
+    tops = [found[:, 0].min() for found in rows]
+    assert tops == sorted(tops) and len(set(tops)) == 4
+    assert [found[:, 1].min() for found in rows] == [0] * 4
+    bottoms = [found[:, 0].max() for found in rows]
+    for first, last in ((0, 0), (1, 2), (3, 3)):  # a name at the middle of each group
+        middle = (tops[first] + bottoms[last]) // 2
+        assert labels[middle - 12 : middle + 12].min() < 60
+
+
+def test_floats_are_clipped_not_wrapped(tmp_path):
+    images = np.stack([np.full((8, 8, 1), value) for value in (-3.0, 0.5, 7.0, np.nan)])
+    figures.reconstructions(tmp_path / "a.png", images)
+    canvas = pixels(tmp_path / "a.png")
+    middle = figures.MARGIN + 32
+    firsts = [figures.LABEL_WIDTH + i * (64 + figures.GAP) + 32 for i in range(4)]
+    assert [int(canvas[middle, x, 0]) for x in firsts] == [0, 128, 255, 0]
+
+
+def test_many_samples_are_folded_into_rows(tmp_path):
+    x = np.zeros((30, 8, 8, 1))
+    figures.reconstructions(tmp_path / "a.png", x, [], x)
+    figures.reconstructions(tmp_path / "b.png", None, [], np.zeros((10_000, 8, 8, 1)))
+    a, b = pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png")
+    assert a.shape[1] == b.shape[1] < 1200
+    assert 4 * 64 < a.shape[0] < 5 * 64 + 100 and b.shape[0] < 1500
+
+
+@pytest.mark.parametrize("draw", ["images", "curves", "points"])
+def test_the_same_arrays_give_the_same_bytes(draw, tmp_path):
+    rng = np.random.default_rng(0)
+    images, points = rng.random((3, 8, 8, 1)), rng.normal(size=(50, 2))
+    for name in ("a.png", "b.png"):
+        path = tmp_path / "deep" / name
+        if draw == "images":
+            figures.reconstructions(path, images, [images], None, "title")
+        elif draw == "curves":
+            figures.curves(path, [{"step": 1, "reconstruction": 2.0}], "title")
+        else:
+            figures.scatter(path, [points], ["x"], "title")
+    first, second = (tmp_path / "deep" / name for name in ("a.png", "b.png"))
+    assert first.read_bytes() == second.read_bytes()
+    assert Image.open(first).info.keys() <= {"dpi"}  # no version, no date
+    assert sorted(path.name for path in first.parent.iterdir()) == ["a.png", "b.png"]
+
+
+def test_a_failed_write_leaves_the_old_figure(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    figures.curves(path, [{"step": 1, "reconstruction": 2.0}])
+    before = path.read_bytes()
+
+    def fail(*names):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(figures.os, "replace", fail)
+    with pytest.raises(OSError, match="no space"):
+        figures.curves(path, [{"step": 1, "reconstruction": 3.0}])
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["a.png"]
+
+
+def drawn(monkeypatch, tmp_path, lines):
+    """The axes of the figure that curves() draws."""
+    kept = []
+    save = figures._save
+    monkeypatch.setattr(figures, "_save", lambda figure, path: (kept.append(figure),
+                                                                save(figure, path)))
+    figures.curves(tmp_path / "curves.png", lines)
+    return kept[0].axes
+
+
+def test_curves_show_every_number_by_step(monkeypatch, tmp_path):
+    lines = [
+        {"step": 10, "seconds": 1.0, "reconstruction": 3.0, "regularization": 1.0},
+        {"step": 20, "seconds": 2.0, "reconstruction": 2.0, "validation_pixel_error": 0.5},
+        {"step": 30, "seconds": 3.0, "reconstruction": float("nan"), "regularization": None},
+    ]
+    axes = drawn(monkeypatch, tmp_path, lines)
+    curves = {
+        line.get_label(): line.get_xydata().tolist() for ax in axes for line in ax.get_lines()
+    }
+    assert curves == {
+        "reconstruction": [[10, 3], [20, 2]],
+        "regularization": [[10, 1]],
+        "validation_pixel_error": [[20, 0.5]],
+    }
+    assert axes[0].get_title(loc="left") == "validation: pixel error"
+
+
+def test_curves_of_an_empty_run(tmp_path):
+    figures.curves(tmp_path / "a.png", [])
+    figures.curves(tmp_path / "b.png", [{"step": 1, "reconstruction": float("inf")}])
+    assert pixels(tmp_path / "a.png").size and pixels(tmp_path / "b.png").size
+
+
+def test_vectors_of_the_plane_are_points(tmp_path):
+    points = RNG.normal(size=(200, 2))
+    figures.reconstructions(tmp_path / "a.png", points, [points], points * 3)
+    canvas = pixels(tmp_path / "a.png").astype(int)
+    colourful = np.ptp(canvas, axis=-1) > 30
+    thirds = np.array_split(colourful, 3, axis=1)
+    assert all(third.sum() > 200 for third in thirds)
+
+
+def test_what_cannot_be_drawn_is_one_line(tmp_path):
+    for arguments in (
+        (None,),
+        (np.zeros((0, 8, 8, 1)),),
+        (np.zeros((3, 5)),),
+        (np.zeros((3, 8, 8, 2)),),
+    ):
+        with pytest.raises(InputError) as error:
+            figures.reconstructions(tmp_path / "a.png", *arguments)
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError):
+        figures.scatter(tmp_path / "a.png", [np.zeros((4, 3))], ["x"])
+    with pytest.raises(InputError):
+        figures.scatter(tmp_path / "a.png", [], [])
+    assert not list(tmp_path.iterdir())

@@ -123,9 +123,10 @@ class Category:
 class Run:
     """How often, in steps; nothing here changes the result.
 
-    devices: 0 is all that this process has. keep: how many of the newest checkpoints stay, beside the best.
-    judge: train (once) a classifier on the labelled training set, for the measures that need one.
-    cache: where judges are kept ("" is ~/.cache/iae_jax).
+    devices: 0 is all that this process has. keep: how many of the newest checkpoints stay, beside
+    the best. resident_megabytes: a larger set is streamed instead of kept on the device. judge:
+    train (once) a classifier on the labelled training set, for the measures that need one. cache:
+    where judges are kept ("" is ~/.cache/iae_jax).
     """
 
     steps_per_call: int = 100

@@ -15,11 +15,12 @@ from ml_collections import config_flags
 from iae_jax import config as configs
 from iae_jax import figures
 from iae_jax.evaluate import evaluate
+from iae_jax.journal import write_json
 from iae_jax.judge import judge_of
 from iae_jax.parallel import to_unit
 from iae_jax.sampling import generate, reconstruct
 from iae_jax.terms import at
-from iae_jax.train import STOCHASTIC_ROWS, load_split, log, open_split, train, trained, write_json
+from iae_jax.train import STOCHASTIC_ROWS, load_split, log, open_split, train, trained
 from iae_jax.types import InputError
 
 MODES = ("train", "evaluate", "sample", "reconstruct")

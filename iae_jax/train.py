@@ -1,14 +1,12 @@
 """The loop: restore, step, log, validate, draw, save."""
 
-import json
-import math
 import os
 import platform
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +18,10 @@ from iae_jax.checkpoint import Checkpoints, Restored, difference
 from iae_jax.config import Config, build, identity, to_dict
 from iae_jax.data import Dataset, Source, indices, load, open_source, stream
 from iae_jax.evaluate import validate
+from iae_jax.journal import Journal, write_json
 from iae_jax.parallel import check_divisible, compile_chunk, place, to_unit
 from iae_jax.step import init
+from iae_jax.stopwatch import Stopwatch
 from iae_jax.terms import at
 from iae_jax.types import Array, Game, InputError, TrainState
 
@@ -29,10 +29,6 @@ VALIDATION_METRIC = "pixel_error"  # what "best" means; never an adversarial los
 VALIDATION_IMAGES = 1000
 FIGURE_IMAGES = 12  # what a row of the figure holds
 STOCHASTIC_ROWS = 3
-
-# JAX reports each compilation under this name.
-_COMPILED = "/jax/core/compile/backend_compile_duration"
-
 
 class Diverged(InputError):
     """A loss or a parameter is no longer a number."""
@@ -111,34 +107,6 @@ def peak_memory_megabytes(device: jax.Device) -> float:
         return stats["peak_bytes_in_use"] / 2**20
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Atomically: a reader sees the old file or the new one."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=2) + "\n")
-    os.replace(part, path)
-
-
-class Journal:
-    """metrics.jsonl: one line per record. Lines beyond the checkpoint that a run resumes from are
-    cut, so that every line is there exactly once."""
-
-    def __init__(self, path: Path, lines: int):
-        self.path = path
-        kept = path.read_text().splitlines(keepends=True)[:lines] if path.exists() else []
-        part = path.with_name(path.name + ".part")
-        part.write_text("".join(kept))
-        os.replace(part, path)
-        self.lines = len(kept)
-
-    def write(self, record: dict[str, Any]) -> None:
-        with self.path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
-        self.lines += 1
-
-    def records(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.path.read_text().splitlines()]
 
 
 def next_stop(step: int, config: Config) -> int:
@@ -224,6 +192,30 @@ def calls(
     return resident, resident_calls() if resident else streamed_calls()
 
 
+class Position(NamedTuple):
+    """Where a run is: its state, its step, seconds spent in steps, lines of its journal, and what
+    validation last said."""
+
+    state: TrainState
+    step: int
+    seconds: float
+    lines: int
+    measured: dict[str, float]
+
+
+def start(game: Game, config: Config, checkpoints: Checkpoints) -> Position:
+    """The newest checkpoint that can be read, or a fresh state."""
+    key = jax.random.key(config.seed)
+    restored = checkpoints.restore(jax.eval_shape(lambda: init(game, key)))
+    if restored is None:
+        return Position(init(game, key), 0, 0.0, 0, {})
+    log(f"resuming from step {restored.step}")
+    extra = restored.extra
+    return Position(
+        restored.state, restored.step, extra["seconds"], extra["lines"], restored.metrics
+    )
+
+
 def train(config: Config, workdir: Path, allow_config_change: bool = False) -> Summary:
     """Trains to `config.steps`, from the newest checkpoint in `workdir` if there is one.
 
@@ -233,131 +225,120 @@ def train(config: Config, workdir: Path, allow_config_change: bool = False) -> S
     """
     from tqdm import tqdm
 
+    run = config.run
     source, held_out = open_split(config, "train"), open_split(config, "validation")
-    game = build(config, source.shape)
-    devices = devices_of(config)
+    game, devices = build(config, source.shape), devices_of(config)
     open_workdir(workdir)
     validation = held_out.read(np.arange(min(len(held_out), VALIDATION_IMAGES))).images
-    compilations = 0
-
-    def count(event: str, duration_secs: float, **_: Any) -> None:
-        nonlocal compilations
-        compilations += event == _COMPILED
-
-    jax.monitoring.register_event_duration_secs_listener(count)
     best = VALIDATION_METRIC if game.networks.encoder is not None else None
-    with Checkpoints(workdir / "checkpoints", config.run.keep, best) as checkpoints:
+    with Checkpoints(workdir / "checkpoints", run.keep, best) as checkpoints:
         check_unchanged(checkpoints.config(), config, allow_config_change)
-        template = jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
-        restored = checkpoints.restore(template)
-        if restored is None:
-            state, step, seconds, lines = init(game, jax.random.key(config.seed)), 0, 0.0, 0
-        else:
-            state, step = restored.state, restored.step
-            seconds, lines = restored.extra["seconds"], restored.extra["lines"]
-            log(f"resuming from step {step} in {workdir}")
+        state, step, seconds_before, lines, measured = start(game, config, checkpoints)
         if step >= config.steps:
             log(f"{workdir} is trained to step {step} already")
         write_json(workdir / "config.json", to_dict(config))
         journal = Journal(workdir / "metrics.jsonl", lines)
         resident, work = calls(config, source, devices, step)
-        chunk = compile_chunk(game, devices, resident)
-        metrics_of_log: list[dict[str, np.ndarray]] = []
-        measured: dict[str, float] = dict(restored.metrics) if restored else {}
-        speeds: list[float] = []
-        compiling: list[tuple[int, float]] = []  # (steps, seconds) of the calls that compiled
-        figure: Path | None = None
+        chunk, watch = compile_chunk(game, devices, resident), Stopwatch()
+        figure = newest_figure(workdir)
+        unlogged: list[dict[str, np.ndarray]] = []
         terminal = sys.stderr.isatty()
         bar = tqdm(total=config.steps, initial=step, unit="step", disable=not terminal)
         for steps, arguments in work:
-            compiled_before, begun = compilations, time.perf_counter()
-            state, on_device = chunk(state, *arguments)
+            state, on_device = watch.time(steps, partial(chunk, state, *arguments))
             metrics: dict[str, np.ndarray] = jax.device_get(on_device)
-            elapsed = time.perf_counter() - begun
-            if compilations == compiled_before:
-                speeds.append(steps / elapsed)
-            else:
-                compiling.append((steps, elapsed))
-            seconds += elapsed
-            good = checkpoints.latest_step()
-            check_finite(
-                metrics,
-                step,
-                "lower the learning rates or raise r1; "
-                + (f"the checkpoint of step {good} is good" if good is not None
-                   else "there is no checkpoint yet"),
-            )
+            check_finite(metrics, step, advice(checkpoints.latest_step()))
+            unlogged.append(metrics)
             step += steps
             bar.update(steps)
-            metrics_of_log.append(metrics)
-
-            def due(every: int, step: int = step) -> bool:
-                return step % every == 0 or step == config.steps
-
-            scale = at(game.noise_scale, jax.numpy.float32(step))
-            if due(config.run.validate_steps):
-                measured = validate(
-                    game, jax.device_get(state.average), validation, scale, config.seed
+            validate_now, log_now, draw_now, save_now = (
+                step % every == 0 or step == config.steps
+                for every in (
+                    run.validate_steps, run.log_steps, run.figure_steps, run.checkpoint_steps
                 )
-            if due(config.run.log_steps):
+            )
+            if validate_now:
+                average = jax.device_get(state.average)
+                scale = at(game.noise_scale, jax.numpy.float32(step))
+                measured = validate(game, average, validation, scale, config.seed)
+            if log_now:
                 means = {
-                    name: float(np.concatenate([m[name] for m in metrics_of_log]).mean())
+                    name: float(np.concatenate([part[name] for part in unlogged]).mean())
                     for name in metrics
                 }
-                metrics_of_log = []
-                speed = speeds[-1] if speeds else steps / elapsed
-                record = {"step": step, **means, "seconds": round(seconds, 3)}
-                if due(config.run.validate_steps):
-                    record |= {f"validation_{name}": value for name, value in measured.items()}
-                journal.write(record)
-                shown = {**{k: means[k] for k in ("reconstruction", "regularization")}, **measured}
-                text = "  ".join(f"{name} {value:.4f}" for name, value in shown.items())
+                unlogged = []
+                held_out_means = {f"validation_{name}": value for name, value in measured.items()}
+                seconds = round(seconds_before + watch.seconds, 3)
+                journal.write(
+                    {"step": step, **means, "seconds": seconds}
+                    | (held_out_means if validate_now else {})
+                )
+                shown = {name: means[name] for name in ("reconstruction", "regularization")}
+                text = "  ".join(f"{k} {v:.4f}" for k, v in {**shown, **measured}.items())
                 bar.set_postfix_str(text, refresh=False)
                 if not terminal:
-                    left = (config.steps - step) / speed
-                    pace = f"{speed:.1f} steps/s  eta {left:.0f} s"
-                    log(f"step {step}/{config.steps}  {text}  {pace}")
-            if due(config.run.figure_steps):
+                    log(f"step {step}/{config.steps}  {text}  {pace(watch, config.steps - step)}")
+            if draw_now:
                 figure = workdir / "figures" / f"step_{step:07d}.png"
                 draw_figure(figure, game, state, validation)
                 figures.curves(workdir / "figures" / "curves.png", journal.records())
-            if due(config.run.checkpoint_steps):
-                finite = all(
-                    bool(np.isfinite(leaf).all())
-                    for leaf in jax.tree.leaves(jax.device_get(state.params))
-                )
-                if not finite:
-                    raise Diverged(f"a parameter is not finite at step {step}: lower the rates")
+            if save_now:
+                check_parameters(state)
                 checkpoints.save(
                     state,
                     identity(config),
-                    measured if due(config.run.validate_steps) else {},
-                    {"lines": journal.lines, "seconds": seconds},
+                    measured if validate_now else {},
+                    {"lines": journal.lines, "seconds": seconds_before + watch.seconds},
                 )
         bar.close()
-        speed = float(np.median(speeds)) if speeds else math.inf
-        compile_seconds = sum(max(elapsed - n / speed, 0.0) for n, elapsed in compiling)
-        summary = Summary(
-            step, speed, compile_seconds, measured, figure or newest_figure(workdir)
-        )
-        if speeds:
-            write_json(
-                workdir / "run.json",
-                {
-                    "steps": step,
-                    "steps_per_second": round(summary.steps_per_second, 3),
-                    "compile_seconds": round(compile_seconds, 2),
-                    "training_seconds": round(seconds, 2),
-                    "peak_memory_megabytes": round(peak_memory_megabytes(devices[0]), 1),
-                    "validation": measured,
-                    "best_step": checkpoints.best_step(),
-                    "device": f"{len(devices)} x {devices[0].device_kind}",
-                    "cores": os.cpu_count(),
-                    "versions": {"python": platform.python_version(), "jax": jax.__version__},
-                    "commit": commit(),
-                },
-            )
+        speed, compile_seconds = watch.summary()
+        summary = Summary(step, speed, compile_seconds, measured, figure)
+        if watch.speeds:
+            record = record_of(summary, devices, seconds_before + watch.seconds)
+            write_json(workdir / "run.json", record | {"best_step": checkpoints.best_step()})
     return summary
+
+
+def advice(good: int | None) -> str:
+    """What to do about a divergence, and what is not lost."""
+    none = "there is no checkpoint yet"
+    kept = none if good is None else f"the checkpoint of step {good} is good"
+    return f"lower the learning rates or raise r1; {kept}"
+
+
+def pace(watch: Stopwatch, steps_left: int) -> str:
+    """Speed and time left."""
+    if not watch.steps_per_second:
+        return "compiled"
+    seconds = steps_left / watch.steps_per_second
+    return f"{watch.steps_per_second:.1f} steps/s  eta {seconds:.0f} s"
+
+
+def check_parameters(state: TrainState) -> None:
+    """Errors: Diverged if a parameter is not finite, so that no such checkpoint is saved."""
+    for name, parameters in state.params._asdict().items():
+        leaves = jax.tree.leaves(jax.device_get(parameters))
+        if not all(np.isfinite(leaf).all() for leaf in leaves):
+            raise Diverged(
+                f"a parameter of the {name} is not finite at step {int(state.step)}: lower the "
+                "learning rates or raise r1; the checkpoint before is good"
+            )
+
+
+def record_of(summary: Summary, devices: list[jax.Device], seconds: float) -> dict[str, Any]:
+    """What run.json says."""
+    return {
+        "steps": summary.step,
+        "steps_per_second": round(summary.steps_per_second, 3),
+        "compile_seconds": round(summary.compile_seconds, 2),
+        "training_seconds": round(seconds, 2),
+        "peak_memory_megabytes": round(peak_memory_megabytes(devices[0]), 1),
+        "validation": summary.validation,
+        "device": f"{len(devices)} x {devices[0].device_kind}",
+        "cores": os.cpu_count(),
+        "versions": {"python": platform.python_version(), "jax": jax.__version__},
+        "commit": commit(),
+    }
 
 
 def newest_figure(workdir: Path) -> Path | None:

@@ -30,10 +30,10 @@ def optimizer():
     return optax.adam(1e-3)
 
 
-def init(width=64, impl="threefry2x32"):
+def init(width=500, impl="threefry2x32"):
     """A state with two absent players, several dtypes and arrays without elements.
 
-    OCDBT checks its own nodes, where small arrays are; the kernels are too large for that.
+    OCDBT checks its own nodes, where arrays up to 1 kB are; the kernels are larger than that.
     """
 
     def network(n):
@@ -268,7 +268,7 @@ def test_a_step_that_is_asked_for_is_that_step_or_an_error(two, tmp_path):
 @pytest.mark.parametrize(
     ("template", "message"),
     [
-        (jax.eval_shape(partial(init, width=65)), r"float32\[3, 64\] .* float32\[3, 65\]"),
+        (jax.eval_shape(partial(init, width=501)), r"float32\[3, 500\] .* float32\[3, 501\]"),
         (TEMPLATE.replace(params=TEMPLATE.params._replace(encoder=None)), "encoder.* absent here"),
         (jax.eval_shape(partial(init, impl="rbg")), "key<fry>.* key<rbg>"),
     ],

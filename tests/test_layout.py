@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-ORDER = (
-    "types priors networks draws scoring terms objectives elbo game step parallel sampling data "
-    "checkpoint judge evaluate figures config train launch"
-).split()
+ORDER = [
+    "types", "priors", "networks", "draws", "scoring", "terms", "objectives", "elbo", "game",
+    "step", "parallel", "sampling", "data", "checkpoint", "judge", "evaluate", "figures",
+    "journal", "stopwatch", "config", "train", "launch", "results",
+]
 PACKAGE = Path(__file__).parent.parent / "iae_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))
-HEAVY = (
-    "tensorflow tensorflow_datasets grain orbax matplotlib sklearn ml_collections tqdm PIL"
-).split()
+HEAVY = [
+    "tensorflow", "tensorflow_datasets", "grain", "orbax", "matplotlib", "sklearn",
+    "ml_collections", "tqdm", "PIL",
+]
 
 
 def module_of(path):

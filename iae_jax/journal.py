@@ -1,0 +1,34 @@
+"""What a run writes down: JSON files, and one line of metrics.jsonl for each record."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Atomically: a reader sees the old file or the new one."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    os.replace(part, path)
+
+
+class Journal:
+    """metrics.jsonl: one line per record. Lines beyond the checkpoint that a run resumes from are
+    cut, so that every line is there exactly once."""
+
+    def __init__(self, path: Path, lines: int):
+        self.path = path
+        kept = path.read_text().splitlines(keepends=True)[:lines] if path.exists() else []
+        part = path.with_name(path.name + ".part")
+        part.write_text("".join(kept))
+        os.replace(part, path)
+        self.lines = len(kept)
+
+    def write(self, record: dict[str, Any]) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+        self.lines += 1
+
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.path.read_text().splitlines()]

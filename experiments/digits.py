@@ -10,12 +10,12 @@ from iae_jax.config import Config
 
 
 def get_config() -> Config:
-    config = Config(steps=4000)
+    config = Config(steps=3000)
     config.code.size = 6
     config.generator.noise = 16
     config.generator.noise_at = "depth"
-    config.generator.ramp_start_steps = 1000
-    config.generator.ramp_steps = 1500
+    config.generator.ramp_start_steps = 800
+    config.generator.ramp_steps = 1200
     config.reconstruction.numerator_weight = 0.1
     for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
         player.network.hidden = 128

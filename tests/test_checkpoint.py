@@ -169,7 +169,10 @@ def test_the_last_ones_and_the_best_one_are_kept(tmp_path, mode, best):
 
 
 def test_without_a_metric_only_the_last_ones_are_kept(tmp_path):
-    save(tmp_path, *(at(step) for step in (1, 2, 3)), keep=1)
+    with Checkpoints(tmp_path, keep=1) as checkpoints:
+        for step in (1, 2, 3):
+            checkpoints.save(at(step), CONFIG, {"error": step}, {})
+            assert checkpoints.steps() == [step] and checkpoints.best_step() is None
     assert [path.name for path in tmp_path.iterdir()] == ["3"]
 
 
@@ -229,6 +232,7 @@ def test_damage_to_any_file_is_seen_or_harmless(two, tmp_path, damage, caplog):
     files = [path for path in (two / "2" / "state").rglob("d/*") if path.is_file()]
     largest = max(files, key=lambda path: path.stat().st_size).relative_to(two / "2")
     assert {largest, Path("record/metadata")} <= set(fell_back)
+    assert (Path("commit_success.txt") in fell_back) == (damage is delete)
 
 
 def test_after_a_fallback_the_broken_one_is_set_aside_and_its_step_saved_again(two, tmp_path):

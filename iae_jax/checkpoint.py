@@ -235,8 +235,6 @@ class Checkpoints:
         return None
 
     def _read_record(self, step: int) -> dict[str, Any]:
-        if step not in self._manager.all_steps():
-            raise ValueError("it is half written")
         args = ocp.args.Composite(record=ocp.args.JsonRestore())
         record = self._manager.restore(step, args=args)["record"]
         if record["sha256"] != _seal(record):

@@ -117,9 +117,13 @@ def main(argv: list[str]) -> None:
     if config is None or _WORKDIR.value is None:
         raise InputError("say what to run and where: --config=experiments/digits.py --workdir=DIR")
     if not isinstance(config, configs.Config):
+        try:
+            found = f"it returns {type(config.steps)}"
+        except Exception as error:  # ml_collections hands over what went wrong, whatever it is
+            found = str(error)
         raise InputError(
-            "cannot read --config: name a Python file whose get_config() returns "
-            "an iae_jax.config.Config"
+            f"cannot read --config ({found}): name a Python file whose get_config() returns an "
+            "iae_jax.config.Config"
         )
     workdir, checkpoint = Path(_WORKDIR.value), _CHECKPOINT.value
     if _MODE.value == "train":
@@ -155,7 +159,7 @@ def parse(argv: list[str]) -> list[str]:
     """Flags, with a bad one said in one line."""
     try:
         return flags.FLAGS(argv)
-    except (flags.Error, InputError, config_flags.FlagOrderError) as error:
+    except (flags.Error, InputError) as error:
         fail(str(error))
     except (KeyError, AttributeError) as error:
         # ml_collections: a field that the config does not have.

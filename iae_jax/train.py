@@ -358,6 +358,8 @@ def trained(config: Config, workdir: Path, checkpoint: str) -> tuple[Game, Resto
             step = None
         elif checkpoint == "best":
             step = checkpoints.best_step()
+            if step is None:
+                raise InputError(f"no checkpoint in {workdir} was validated: use the latest")
         elif checkpoint.isdigit():
             step = int(checkpoint)
         else:

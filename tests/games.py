@@ -1,7 +1,5 @@
 """Tiny games that several test files play: 3-D data, one hidden layer of 5 units."""
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -9,15 +7,6 @@ import optax
 from iae_jax import game, networks, objectives, priors, terms
 from iae_jax.objectives import Adversary
 from iae_jax.types import Game, Players
-
-# Compiling is most of what these tests do: without LLVM's expensive passes it takes half as long.
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-
-
-def quick(function: Callable) -> Callable:
-    """jit for a function that runs once or twice."""
-    return jax.jit(function, compiler_options=QUICK)
-
 
 SHAPE = (3,)
 LAYOUT = networks.Layout("mlp", hidden=5, depth=1)

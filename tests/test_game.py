@@ -19,6 +19,8 @@ from iae_jax.draws import example_keys
 from iae_jax.objectives import Adversary
 from iae_jax.types import DISCRIMINATORS, PATH, Players
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 IAE = ("joint_reconstruction", "marginal_code", "product")
 # Two scorings, so that neither the two discriminators nor the two sides share a loss.
 ADVERSARIES = (
@@ -58,7 +60,7 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
     def losses(params):
         return game.losses(built, params, keys, jnp.int32(4), x)
 
-    @games.quick
+    @jax.jit
     def everything(params):
         def own(name):
             def alone(theta):
@@ -94,7 +96,7 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
 def test_movers_move_and_the_others_do_not(row, column, movers):
     built = played(row, column, "product", turns=(movers,))
     before = step.init(built, jax.random.key(1))
-    after, _ = games.quick(lambda s: step.train_step(built, s, games.batch(2, 6)))(before)
+    after, _ = jax.jit(lambda s: step.train_step(built, s, games.batch(2, 6)))(before)
     for name in Players._fields:
         same = bits_equal(getattr(before.params, name), getattr(after.params, name))
         if name in movers:
@@ -111,7 +113,7 @@ def jacobian_of_the_losses():
     def rows(params, keys, x):
         return jax.jacrev(lambda p: game.losses(built, p, keys, jnp.int32(0), x)[0])(params)
 
-    return games.quick(rows)
+    return jax.jit(rows)
 
 
 @pytest.mark.parametrize("turns", game.TURNS.values(), ids=game.TURNS)
@@ -130,7 +132,7 @@ def test_turns_are_one_gradient_step_each(turns):
             own = getattr(getattr(rows, name), name)  # an entry of the diagonal
             change = jax.tree.map(lambda g, rate=rates[name]: -rate * g, own)
             params = params._replace(**{name: optax.apply_updates(getattr(params, name), change)})
-    after, _ = games.quick(lambda s: step.train_step(built, s, x))(state)
+    after, _ = jax.jit(lambda s: step.train_step(built, s, x))(state)
     chex.assert_trees_all_close(after.params, params, rtol=1e-5, atol=1e-6)
     assert after.step == 1
 
@@ -145,7 +147,7 @@ def test_lazy_r1_is_active_every_interval_steps():
         params = step.init(built, jax.random.key(1)).params
         keys = example_keys(jax.random.key(3), 0, 6)
 
-        @games.quick
+        @jax.jit
         def at(t):
             def loss(theta):
                 moved = params._replace(reconstruction_discriminator=theta)

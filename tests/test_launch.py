@@ -1,11 +1,13 @@
 """The command line, as a person uses it: exit codes, one line for an error, files for a success."""
 
+import importlib
 import io
 import json
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,13 +19,22 @@ import iae_jax.launch
 ROOT = Path(__file__).parent.parent
 
 
+# These define flags of their own; flagsaver would remove what is defined while it saves.
+for module in ("grain", "tensorflow_datasets", "array_record.python.array_record_data_source"):
+    importlib.import_module(module)
+
+
 def launch(*arguments):
     """The command in this process: (exit code, stdout, stderr lines)."""
     out, err, code = io.StringIO(), io.StringIO(), 0
-    with flagsaver.flagsaver(), redirect_stdout(out), redirect_stderr(err):
+    argv = ["iae-jax", *arguments]  # ml_collections reads sys.argv for a config's fields
+    with (
+        flagsaver.flagsaver(), mock.patch.object(sys, "argv", argv),
+        redirect_stdout(out), redirect_stderr(err),
+    ):
         flags.FLAGS.unparse_flags()
         try:
-            iae_jax.launch.guarded(iae_jax.launch.parse(["iae-jax", *arguments]))
+            iae_jax.launch.guarded(iae_jax.launch.parse(argv))
         except SystemExit as stop:
             code = stop.code
     return code, out.getvalue(), err.getvalue().strip().splitlines()
@@ -36,8 +47,8 @@ def launch(*arguments):
         (["--config=tests/tiny.py"], "--workdir"),
         (["--config=tests/absent.py"], "absent.py"),
         (["--config=tests/tiny.py:ali"], "a variant is iae, gan or vae"),
-        (["--config=tests/tiny.py", "--config.generator.nois=3"], "nois"),
-        (["--config=tests/tiny.py", "--config.generator.noise=much"], "much"),
+        (["--config=tests/tiny.py", "--config.generator.nois=3"], "Field nois not found"),
+        (["--config=tests/tiny.py", "--config.generator.noise=much"], "invalid literal"),
         (["--config=tests/tiny.py", "--config.steps=0"], "steps is at least 1"),
         (["--config=tests/tiny.py", "--config.run.log_steps=3"], "multiple of run.log_steps"),
         (["--config=tests/tiny.py", "--config.data.name=npz:absent.npz"], "absent.npz"),

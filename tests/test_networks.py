@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from games import quick
 
 from iae_jax import networks
 from iae_jax.networks.layers import (
@@ -16,6 +15,8 @@ from iae_jax.networks.layers import (
     space_to_depth,
 )
 from iae_jax.types import Code, InputError
+
+pytestmark = pytest.mark.usefixtures("quick_compile")
 
 SHAPES = [(2,), (8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3)]
 B, D, K, N = 3, 5, 4, 6
@@ -47,7 +48,7 @@ def convolved(convolution, x, kernel, stride):
         first, second = (jax.grad(f, (0, 1))(x, kernel) for f in (loss, penalty))
         return convolution(x, kernel, stride), first, second
 
-    return quick(everything)(x, kernel)
+    return jax.jit(everything)(x, kernel)
 
 
 @pytest.mark.parametrize("sides", [(6, 7), (9, 4)], ids=str)
@@ -90,8 +91,8 @@ def test_depth_to_space_is_the_inverse(stride):
 @pytest.mark.parametrize("kind,noise", [("deterministic", 0), ("gaussian", 0), ("implicit", N)])
 def test_encoder(shape, kind, noise):
     encoder = networks.encoder(layout(shape), shape, kind, D, K, noise)
-    params = quick(encoder.init)(jax.random.key(0))
-    apply = quick(encoder.apply)
+    params = jax.jit(encoder.init)(jax.random.key(0))
+    apply = jax.jit(encoder.apply)
     x, noises = normal(1, B, *shape), [normal(seed, B, encoder.noise) for seed in (2, 3)]
     one, other = (apply(params, x, noise) for noise in noises)
     assert one.vector.shape == (B, D) and one.logits.shape == (B, K)
@@ -111,8 +112,8 @@ def test_encoder(shape, kind, noise):
 @pytest.mark.parametrize("noise_at", ["input", "depth"])
 def test_generator(shape, noise_at):
     generator = networks.generator(layout(shape), shape, D, K, N, noise_at)
-    params = quick(generator.init)(jax.random.key(0))
-    sample = quick(generator.sample)
+    params = jax.jit(generator.init)(jax.random.key(0))
+    sample = jax.jit(generator.sample)
     z = Code(normal(1, B, D), jnp.eye(K)[:B])
     noise, zero = normal(2, B, N), jnp.zeros((B, N))
     out = sample(params, z, noise)
@@ -134,8 +135,8 @@ def test_generator(shape, noise_at):
 @pytest.mark.parametrize("reads", [("x",), ("z",), ("x", "z")], ids="".join)
 def test_discriminator(shape, reads):
     discriminator = networks.discriminator(layout(shape), shape, reads, D, K)
-    params = quick(discriminator.init)(jax.random.key(0))
-    apply = quick(lambda x, z: discriminator.apply(params, x, z))
+    params = jax.jit(discriminator.init)(jax.random.key(0))
+    apply = jax.jit(lambda x, z: discriminator.apply(params, x, z))
     x = normal(1, B, *shape) if "x" in reads else None
     z = normal(2, B, D) if "z" in reads else None
     out = apply(x, z)
@@ -153,7 +154,7 @@ def test_z_enters_the_joint_discriminator_by_more_than_an_addition():
     """With every leaky ReLU replaced by the identity a sum of x and z stays linear; a gate is a
     product. Oracle: the mixed second derivative, which is 0 for a piecewise linear sum."""
     discriminator = networks.discriminator(MLP, (2,), ("x", "z"), D)
-    params = quick(discriminator.init)(jax.random.key(0))
+    params = jax.jit(discriminator.init)(jax.random.key(0))
 
     def logit(x, z):
         return discriminator.apply(params, x[None], z[None])[0, 0]
@@ -164,10 +165,10 @@ def test_z_enters_the_joint_discriminator_by_more_than_an_addition():
 
 def test_a_category_alone_has_a_logit_each():
     discriminator = networks.discriminator(MLP, (2,), ("z",), 0, K)
-    params = quick(discriminator.init)(jax.random.key(0))
+    params = jax.jit(discriminator.init)(jax.random.key(0))
     assert discriminator.apply(params, None, None).shape[-1] == K
     encoder = networks.encoder(MLP, (2,), "deterministic", 0, K)
-    params = quick(encoder.init)(jax.random.key(0))
+    params = jax.jit(encoder.init)(jax.random.key(0))
     encoding = encoder.apply(params, normal(1, B, 2), jnp.zeros((B, 0)))
     assert encoding.vector is None and encoding.logits.shape == (B, K) and encoder.factorized
 
@@ -175,7 +176,7 @@ def test_a_category_alone_has_a_logit_each():
 def test_real_values_leave_the_unit_interval():
     generator = networks.generator(MLP, (2,), D, values="real")
     out = generator.sample(
-        quick(generator.init)(jax.random.key(0)), Code(9 * normal(1, 40, D)), jnp.zeros((40, 0))
+        jax.jit(generator.init)(jax.random.key(0)), Code(9 * normal(1, 40, D)), jnp.zeros((40, 0))
     )
     assert out.min() < 0 and out.max() > 1
 
@@ -184,7 +185,7 @@ def test_real_values_leave_the_unit_interval():
 def test_examples_do_not_mix(kind):
     """No batch statistics: one example alone is the same example in a batch."""
     encoder = networks.encoder(layout((8, 8, 1)), (8, 8, 1), kind, D, K, N * (kind == "implicit"))
-    params = quick(encoder.init)(jax.random.key(0))
+    params = jax.jit(encoder.init)(jax.random.key(0))
     x, noise = normal(1, B, 8, 8, 1), normal(2, B, encoder.noise)
     whole = encoder.apply(params, x, noise)
     alone = encoder.apply(params, x[1:2], noise[1:2])

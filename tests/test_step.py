@@ -18,11 +18,13 @@ from iae_jax import draws, game, networks, parallel, priors, scoring, step, term
 from iae_jax.objectives import Adversary, cell
 from iae_jax.types import Code, InputError, Players
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 # An implicit encoder, a generator with a local code, a product code whose marginal is a mean over
 # the global batch, R1 every other step.
 ADVERSARIES = (
     Adversary(scoring.NON_SATURATING, terms.R1(0.8, 2)),
-    Adversary(scoring.KL, terms.R1(0.3)),
+    Adversary(scoring.KL),
 )
 IAE = games.build(
     "joint_reconstruction", "marginal_code", "product", ADVERSARIES,
@@ -34,12 +36,12 @@ CPU = jax.devices("cpu")
 
 
 def fresh(seed=1):
-    return games.quick(functools.partial(step.init, IAE))(jax.random.key(seed))
+    return initialize(jax.random.key(seed))
 
 
-@functools.cache
-def compiled(devices):
-    return parallel.compile_chunk(IAE, CPU[:devices])
+initialize = jax.jit(functools.partial(step.init, IAE))
+compiled = functools.cache(lambda devices: parallel.compile_chunk(IAE, CPU[:devices]))
+one_step = functools.cache(lambda: parallel.compile_step(IAE, CPU[:1]))
 
 
 def run(devices, batches=X, state=None):
@@ -92,20 +94,19 @@ def test_a_forgotten_pmean_is_noticed(alone, monkeypatch, forgotten):
 
 
 def test_a_chunk_is_its_steps_one_by_one(alone):
-    one = jax.jit(functools.partial(step.train_step, IAE))
     state = fresh()
     for t in range(STEPS):
-        state, metrics = one(state, X[t])
+        state, metrics = one_step()(state, X[t])
         np.testing.assert_allclose(metrics["reconstruction"], alone[1]["reconstruction"][t], 1e-5)
     chex.assert_trees_all_close(state.params, alone[0].params, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("devices", [1, 4])
-def test_resident_indices_are_explicit_batches(alone, devices):
+def test_resident_indices_are_explicit_batches():
+    """Cut over two devices, with a copy of the data on each."""
     images = np.random.default_rng(3).integers(0, 256, (50, 3), dtype=np.uint8)
     indices = np.random.default_rng(4).integers(0, 50, (STEPS, SIZE))
-    resident = parallel.compile_chunk(IAE, CPU[:devices], resident=True)
-    placed = parallel.place(images, CPU[:devices])
+    resident = parallel.compile_chunk(IAE, CPU[:2], resident=True)
+    placed = parallel.place(images, CPU[:2])
     found = resident(fresh(), jnp.asarray(indices), placed)
     close(jax.device_get(found), run(1, jnp.asarray(images[indices] / 255, jnp.float32)))
 
@@ -122,9 +123,8 @@ def test_the_seed_decides_every_bit(alone):
 
 
 def test_the_key_stays_and_the_noise_changes_with_the_step():
-    one = parallel.compile_step(IAE, CPU[:1])
     later = fresh().replace(step=jnp.int32(2))  # R1 on again, the same parameters
-    (first, _), (second, _) = one(fresh(), X[0]), one(later, X[0])
+    (first, _), (second, _) = one_step()(fresh(), X[0]), one_step()(later, X[0])
     assert jax.random.key_data(first.key).tolist() == jax.random.key_data(fresh().key).tolist()
     assert not np.allclose(
         jax.tree.leaves(first.params.generator)[0], jax.tree.leaves(second.params.generator)[0]
@@ -137,11 +137,10 @@ def test_vmap_over_seeds_is_each_seed_alone():
     def trained(key):
         return step.train_step(IAE, step.init(IAE, key), X[0])
 
-    together = games.quick(jax.vmap(trained))(keys)
-    one = games.quick(trained)
+    together = jax.jit(jax.vmap(trained))(keys)
     for index, key in enumerate(keys):
         mine = jax.tree.map(lambda leaf, i=index: leaf[i], (together[0].params, together[1]))
-        state, metrics = one(key)
+        state, metrics = one_step()(initialize(key), X[0])
         chex.assert_trees_all_close(mine, (state.params, metrics), rtol=1e-4, atol=1e-6)
 
 
@@ -152,7 +151,7 @@ def test_the_average_follows_its_recurrence():
     assert state.average[2:] == (None, None)
     expected = jax.device_get(state.params[:2])
     for t, decay in enumerate((1 / 10, 0.15, 0.15)):
-        state, _ = run(1, X[t : t + 1], state)
+        state, _ = one_step()(state, X[t])
         expected = jax.tree.map(
             lambda old, new, d=decay: d * old + (1 - d) * np.asarray(new),
             expected, tuple(state.params[:2]),
@@ -163,7 +162,9 @@ def test_the_average_follows_its_recurrence():
 # ------------------------------------------------------------------------------------- noise
 
 
-def samples(built, params, seed, scale=1.0, x=X[0]):
+@functools.partial(jax.jit, static_argnums=0)
+def samples(built, params, seed, scale=1.0):
+    x = X[0]
     keys = draws.example_keys(jax.random.key(seed), 0, len(x))
     z, _ = draws.infer(built.networks, params, keys, x)
     fixed = Code(vector=jnp.ones_like(z.vector), category=jnp.eye(4)[jnp.arange(len(x)) % 4])
@@ -179,7 +180,7 @@ def test_noise_of_size_0_is_deterministic_and_noise_is_not():
         ),
         IAE.prior, cell("joint_reconstruction", "marginal_code"), IAE.optimizers,
     )
-    quiet = step.init(silent, jax.random.key(1)).params
+    quiet = jax.jit(functools.partial(step.init, silent))(jax.random.key(1)).params
     for one, other in zip(samples(silent, quiet, 1), samples(silent, quiet, 2), strict=True):
         np.testing.assert_array_equal(one, other)
     noisy = fresh().params
@@ -208,9 +209,10 @@ def test_the_game_passes_its_noise_scale_at_the_step():
     )
     params = step.init(built, jax.random.key(1)).params
 
+    @jax.jit
     def logit(seed, t):
         keys = draws.example_keys(jax.random.key(seed), 0, SIZE)
-        metrics = game.losses(built, params, keys, jnp.int32(t), X[0])[1]
+        metrics = game.losses(built, params, keys, t, X[0])[1]
         return metrics["reconstruction_denominator_logit"]
 
     np.testing.assert_array_equal(logit(1, 2), logit(2, 2))
@@ -263,15 +265,15 @@ def test_a_batch_that_cannot_be_cut_is_refused(size, devices):
 
 
 def test_bytes_are_scaled_to_the_unit_interval_and_floats_are_not():
-    np.testing.assert_array_equal(
-        parallel.to_unit(jnp.array([0, 51, 255], jnp.uint8)), np.float32([0, 0.2, 1])
-    )
+    scaled = parallel.to_unit(jnp.array([0, 51, 255], jnp.uint8))
+    np.testing.assert_allclose(scaled, [0, 0.2, 1], rtol=2e-7)  # one ulp
     np.testing.assert_array_equal(parallel.to_unit(jnp.array([-3.0, 7.0])), [-3.0, 7.0])
 
 
 def test_optimizer_state_is_kept_per_player():
-    """Oracle: optax's own count, with players that move once and twice a step."""
-    built = IAE._replace(optimizers=Players(*[optax.adam(1e-3)] * 4), turns=game.TWO_TO_ONE)
+    """Oracle: optax's own count in a GAN whose discriminator moves twice a step."""
+    built = games.build("marginal_data", "none", turns=game.TWO_TO_ONE)
+    built = built._replace(optimizers=Players(*[optax.adam(1e-3)] * 4))
     state, _ = parallel.compile_chunk(built, CPU[:1])(step.init(built, jax.random.key(1)), X)
-    counts = [int(opt_state[0].count) for opt_state in state.opt_state]
-    assert counts == [STEPS, STEPS, 2 * STEPS, 2 * STEPS]
+    counts = [opt_state and int(opt_state[0].count) for opt_state in state.opt_state]
+    assert counts == [None, STEPS, 2 * STEPS, None]

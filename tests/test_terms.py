@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import scipy.integrate
 import scipy.stats
-from games import quick
 
 from iae_jax import draws, networks, scoring, terms
 from iae_jax.types import Code, Draws, Encoding, Players
+
+pytestmark = pytest.mark.usefixtures("quick_compile")
 
 RNG = np.random.default_rng(11)
 B, D, K = 5, 2, 3
@@ -100,7 +101,7 @@ def test_densities_against_scipy(likelihood):
     shape = (3, 2)
     layout = networks.Layout("mlp", hidden=4)
     generator = networks.generator(layout, shape, D, likelihood=likelihood, deviation=0.3)
-    params = quick(generator.init)(jax.random.key(0))
+    params = jax.jit(generator.init)(jax.random.key(0))
     z = Code(3 * SAMPLE.z.vector)
     mean = np.asarray(generator.sample(params, z, jnp.zeros((B, 0))), np.float64)
     x = RNG.integers(0, 2, (B, *shape)) if likelihood == "bernoulli" else RNG.random((B, *shape))
@@ -115,7 +116,7 @@ def test_densities_against_scipy(likelihood):
 def test_log_likelihood_of_every_category():
     """Oracle: the generator asked about one category after the other."""
     generator = networks.generator(networks.Layout("mlp"), (4,), D, K, likelihood="gaussian")
-    params = Players(None, quick(generator.init)(jax.random.key(0)))
+    params = Players(None, jax.jit(generator.init)(jax.random.key(0)))
     found = draws.log_likelihood(Players(None, generator), params, SAMPLE.z, SAMPLE.x)
     assert found.shape == (B, K)
     for k in range(K):
@@ -240,8 +241,8 @@ def test_the_encoder_learns_through_both_sides():
     the share of the positive side, which shows that they would miss it."""
     with jax.enable_x64(True):
         vector, probabilities = (jnp.asarray(v, jnp.float64) for v in (SAMPLE.z.vector, Q))
-        found = quick(jax.grad(joint_term, (0, 1)))(vector, probabilities)
-        term = quick(joint_term)
+        found = jax.jit(jax.grad(joint_term, (0, 1)))(vector, probabilities)
+        term = jax.jit(joint_term)
         for argument, array in enumerate((vector, probabilities)):
             expected = np.zeros(array.shape)
             for index in np.ndindex(array.shape):

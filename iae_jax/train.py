@@ -13,17 +13,18 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from iae_jax import draws, figures
+from iae_jax import figures
 from iae_jax.checkpoint import Checkpoints, Restored, difference
 from iae_jax.config import Config, build, identity, to_dict
 from iae_jax.data import Dataset, Source, indices, load, open_source, stream
 from iae_jax.evaluate import validate
 from iae_jax.journal import Journal, write_json
 from iae_jax.parallel import check_divisible, compile_chunk, place, to_unit
+from iae_jax.sampling import generate, reconstruct
 from iae_jax.step import init
 from iae_jax.stopwatch import Stopwatch
 from iae_jax.terms import at
-from iae_jax.types import Array, Game, InputError, TrainState
+from iae_jax.types import Array, Game, InputError, Players, TrainState
 
 VALIDATION_METRIC = "pixel_error"  # what "best" means; never an adversarial loss
 VALIDATION_IMAGES = 1000
@@ -132,36 +133,28 @@ def check_finite(metrics: dict[str, np.ndarray], first_step: int, advice: str) -
         raise Diverged(f"{names} is not finite at step {first_step + at_step}: {advice}")
 
 
+@partial(jax.jit, static_argnums=0)
+def pictures(game: Game, params: Players, x: Array, scale: Array) -> tuple[list[Array], Array]:
+    """Reconstructions of x, one array for each draw of the noise, and twice as many prior samples.
+
+    x: f32[B, ...]. Returns lists of f32[B, ...] (empty without an encoder), f32[2 B, ...].
+    """
+    key, networks = jax.random.key(0), game.networks
+    samples = generate(game, params, jax.random.fold_in(key, 0), 2 * x.shape[0], scale)
+    if networks.encoder is None:
+        return [], samples
+    rows = STOCHASTIC_ROWS if networks.encoder.noise or networks.generator.noise else 1
+    keys = [jax.random.fold_in(key, 1 + row) for row in range(rows)]
+    return [reconstruct(game, params, x, row_key, scale) for row_key in keys], samples
+
+
 def draw_figure(path: Path, game: Game, state: TrainState, images: np.ndarray) -> None:
     """Originals, stochastic reconstructions, prior samples, by the averaged parameters."""
-    params = jax.device_get(state.average)
-    scale = at(game.noise_scale, jax.device_get(state.step))
     x = to_unit(jax.numpy.asarray(images[:FIGURE_IMAGES]))
-    keys = draws.example_keys(jax.random.key(0), 0, len(x))
-
-    @jax.jit
-    def pictures(params: Any, x: Array, scale: Array) -> tuple[list[Array], list[Array]]:
-        def again(row: int) -> Array:
-            return draws.purpose_keys(keys, 100 + row)
-
-        x_hats = []
-        if game.networks.encoder is not None:
-            z, _ = draws.infer(game.networks, params, keys, x)
-            stochastic = game.networks.encoder.noise or game.networks.generator.noise
-            rows = STOCHASTIC_ROWS if stochastic else 1
-            x_hats = [
-                draws.generate(game.networks, params, again(row), z, scale) for row in range(rows)
-            ]
-        samples = [
-            draws.generate(
-                game.networks, params, again(row), game.prior.sample(again(50 + row)), scale
-            )
-            for row in range(2)
-        ]
-        return x_hats, samples
-
-    x_hats, samples = jax.device_get(pictures(params, x, scale))
-    figures.reconstructions(path, np.asarray(x), x_hats, np.concatenate(samples))
+    scale = at(game.noise_scale, jax.numpy.float32(state.step))
+    drawn = pictures(game, jax.device_get(state.average), x, jax.numpy.float32(scale))
+    x_hats, samples = jax.device_get(drawn)
+    figures.reconstructions(path, np.asarray(x), x_hats, samples)
 
 
 def calls(

@@ -275,5 +275,5 @@ def test_optimizer_state_is_kept_per_player():
     built = games.build("marginal_data", "none", turns=game.TWO_TO_ONE)
     built = built._replace(optimizers=Players(*[optax.adam(1e-3)] * 4))
     state, _ = parallel.compile_chunk(built, CPU[:1])(step.init(built, jax.random.key(1)), X)
-    counts = [opt_state and int(opt_state[0].count) for opt_state in state.opt_state]
-    assert counts == [None, STEPS, 2 * STEPS, None]
+    counts = [int(opt_state[0].count) for opt_state in state.opt_state]
+    assert counts == [0, STEPS, 2 * STEPS, 0]

@@ -22,5 +22,5 @@ def get_config(variant: str = "iae") -> Config:
     run = config.run
     run.devices = 1
     run.steps_per_call, run.log_steps, run.validate_steps = 5, 10, 10
-    run.figure_steps, run.checkpoint_steps = 40, 10
+    run.figure_steps, run.checkpoint_steps = 1000, 10
     return config

@@ -68,6 +68,7 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
     )
     path = workdir / f"evaluation_{split}.json"
     content = {
+        "checkpoint": checkpoint,
         "step": restored.step,
         "judge_test_accuracy": judge and judge.test_accuracy,
         "records": [record.to_json() for record in records],

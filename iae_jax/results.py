@@ -53,13 +53,16 @@ def collect(experiment: str, variant: str, workdirs: list[Path]) -> list[dict[st
         found.append((metric, [r["value"] for r in same if r], first["n"], first["extractor"]))
     for name in ("steps_per_second", "compile_seconds", "peak_memory_megabytes"):
         found.append((name, [run[name] for run in runs], runs[0]["steps"], ""))
+    checkpoints = {evaluation["checkpoint"] for evaluation in evaluations}
+    if len(checkpoints) > 1:
+        raise InputError(f"{variant}: some seeds were evaluated at another checkpoint")
     accuracies = [evaluation["judge_test_accuracy"] for evaluation in evaluations]
     if None not in accuracies:
         extractor = next(e for m, _, _, e in found if m == "label_agreement" or "frechet" in m)
         found.append(("judge_test_accuracy", accuracies, 0, extractor))
     command = (
         f"python -m iae_jax.launch --config=experiments/{experiment}.py:{variant} --workdir=DIR "
-        "--config.seed=SEED; the same with --mode=evaluate"
+        f"--config.seed=SEED; the same with --mode=evaluate --checkpoint={checkpoints.pop()}"
     )
     return [
         {

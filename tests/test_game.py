@@ -28,13 +28,11 @@ ADVERSARIES = (
     Adversary(scoring.NON_SATURATING, terms.R1(0.8), numerator_weight=0.6),
     Adversary(scoring.KL, terms.R1(0.3), denominator_weight=1.7),
 )
-# Every cell with the product code, which is both others at once; where a code enters in a way of
-# its own, each of them alone too.
-CASES = [(row, column, "product") for row, column in games.CELLS] + [
-    (row, column, code)
-    for row, column in (IAE[:2], ("likelihood", "joint_code"), ("likelihood", "analytic_kl"))
-    for code in ("vector", "category")
-]
+# Every cell, the kinds of code in turn so that each row and each column meets all three, and IAE
+# with all of them.
+CASES = [
+    (*cell, ("vector", "category", "product")[index % 3]) for index, cell in enumerate(games.CELLS)
+] + [(*IAE[:2], "vector"), (*IAE[:2], "product")]
 
 
 def played(row, column, code, **options):

@@ -55,10 +55,11 @@ def convolved(convolution, x, kernel, stride):
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
 def test_matmul_convolution_is_the_native_one(size, stride, sides):
-    x, kernel = normal(0, 2, *sides, 3), normal(1, size, size, 3, 2)
-    found = convolved(matmul_convolution, x, kernel, stride)
-    expected = convolved(native_convolution, x, kernel, stride)
-    chex.assert_trees_all_close(found, expected, rtol=1e-4, atol=1e-5)
+    with jax.enable_x64(True):
+        x, kernel = normal(0, 2, *sides, 3), normal(1, size, size, 3, 2)
+        found = convolved(matmul_convolution, x, kernel, stride)
+        expected = convolved(native_convolution, x, kernel, stride)
+        chex.assert_trees_all_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_space_to_depth_by_hand():
@@ -87,8 +88,11 @@ def test_depth_to_space_is_the_inverse(stride):
 # ------------------------------------------------------------------------------------- builders
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("kind,noise", [("deterministic", 0), ("gaussian", 0), ("implicit", N)])
+@pytest.mark.parametrize(
+    "shape,kind,noise",
+    [(shape, "implicit", N) for shape in SHAPES]
+    + [(shape, kind, 0) for shape in SHAPES[:2] for kind in ("deterministic", "gaussian")],
+)
 def test_encoder(shape, kind, noise):
     encoder = networks.encoder(layout(shape), shape, kind, D, K, noise)
     params = jax.jit(encoder.init)(jax.random.key(0))
@@ -108,8 +112,9 @@ def test_encoder(shape, kind, noise):
         assert one.mean is None and one.log_variance is None
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("noise_at", ["input", "depth"])
+@pytest.mark.parametrize(
+    "shape,noise_at", [(s, "depth") for s in SHAPES] + [(s, "input") for s in SHAPES[:2]]
+)
 def test_generator(shape, noise_at):
     generator = networks.generator(layout(shape), shape, D, K, N, noise_at)
     params = jax.jit(generator.init)(jax.random.key(0))
@@ -131,8 +136,11 @@ def test_generator(shape, noise_at):
     np.testing.assert_allclose(moved_first[1:], out[1:], atol=1e-6)  # examples do not mix
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("reads", [("x",), ("z",), ("x", "z")], ids="".join)
+@pytest.mark.parametrize(
+    "shape,reads",
+    [(shape, ("x", "z")) for shape in SHAPES]
+    + [(shape, reads) for shape in SHAPES[:2] for reads in (("x",), ("z",))],
+)
 def test_discriminator(shape, reads):
     discriminator = networks.discriminator(layout(shape), shape, reads, D, K)
     params = jax.jit(discriminator.init)(jax.random.key(0))
@@ -151,16 +159,16 @@ def test_discriminator(shape, reads):
 
 
 def test_z_enters_the_joint_discriminator_by_more_than_an_addition():
-    """With every leaky ReLU replaced by the identity a sum of x and z stays linear; a gate is a
-    product. Oracle: the mixed second derivative, which is 0 for a piecewise linear sum."""
+    """Oracle: the mixed second derivative is 0 almost everywhere where z is only added and only
+    leaky ReLUs follow; a gate is a product of x and z and has one."""
     discriminator = networks.discriminator(MLP, (2,), ("x", "z"), D)
     params = jax.jit(discriminator.init)(jax.random.key(0))
 
     def logit(x, z):
         return discriminator.apply(params, x[None], z[None])[0, 0]
 
-    mixed = jax.jacfwd(jax.grad(logit), 1)(normal(1, 2), normal(2, D))
-    assert np.abs(mixed).max() > 1e-3  # (two derivatives of a leaky ReLU are 0 almost everywhere)
+    mixed = jax.jit(jax.jacfwd(jax.grad(logit), 1))(normal(1, 2), normal(2, D))
+    assert np.abs(mixed).max() > 1e-3
 
 
 def test_a_category_alone_has_a_logit_each():

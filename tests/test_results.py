@@ -7,14 +7,16 @@ import pytest
 from iae_jax.results import main
 
 
-def workdir(path, seed, agreement, n=50, extractor="judge/mnist/1a"):
+def workdir(path, seed, agreement, n=50, extractor="judge/mnist/1a", checkpoint="best"):
     path.mkdir()
     records = [
         {"metric": "label_agreement", "value": agreement, "n": n, "seed": seed, "split": "test",
          "extractor": extractor, "config": "c"},
     ]
     (path / "evaluation_test.json").write_text(
-        json.dumps({"step": 9, "judge_test_accuracy": 0.99, "records": records})
+        json.dumps({
+            "checkpoint": checkpoint, "step": 9, "judge_test_accuracy": 0.99, "records": records,
+        })
     )
     run = {"steps": 9, "steps_per_second": 2.0 + seed, "compile_seconds": 1.0,
            "peak_memory_megabytes": 7.0, "training_seconds": 30.0 * seed, "device": "1 x cpu",
@@ -47,8 +49,11 @@ def test_seeds_that_were_measured_otherwise_are_refused(tmp_path, capsys, change
 def test_a_run_that_is_not_evaluated_or_is_there_twice_is_refused(tmp_path, capsys):
     assert main(["e", f"v={tmp_path / 'absent'}"]) == 2
     assert "--mode=evaluate" in capsys.readouterr().err
-    pair = [workdir(tmp_path / "a", 1, 0.9), workdir(tmp_path / "b", 1, 0.8)]
+    pair = [workdir(tmp_path / "a", 1, 0.9), workdir(tmp_path / "c", 1, 0.8)]
     assert main(["e", f"v={','.join(pair)}"]) == 2
     assert "not all different" in capsys.readouterr().err
+    other = workdir(tmp_path / "b", 2, 0.8, checkpoint="latest")
+    assert main(["e", f"v={pair[0]},{other}"]) == 2
+    assert "another checkpoint" in capsys.readouterr().err
     assert main(["e", "v"]) == 2
     assert "VARIANT=WORKDIR" in capsys.readouterr().err

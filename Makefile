@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := constraints/$(shell $(PYTHON) -c 'import sys; print("python3.11" if sys.version_info[:2] == (3, 11) else "python3.12")').txt
 DEMO ?= runs/digits
 
-.PHONY: demo test lint clean
+.PHONY: demo test test-slow results lint clean
 
 $(BIN)/.installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,12 @@ lint: $(BIN)/.installed
 
 test: lint
 	$(BIN)/python -m pytest
+
+test-slow: $(BIN)/.installed
+	$(BIN)/python -m pytest -m slow
+
+results: $(BIN)/.installed
+	$(BIN)/python -m iae_jax.report
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -25,14 +25,14 @@ def get_config(variant: str = "deterministic_20") -> Config:
     if variant not in VARIANTS:
         raise InputError(f"a variant is one of {', '.join(VARIANTS)}, not {variant!r}")
     size, local = VARIANTS[variant]
-    config = Config(steps=10000 if local else 16000, turns="two_to_one")
+    config = Config(steps=8000 if local else 12000, turns="two_to_one")
     config.data.name = "mnist"
     config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
     config.code.size = size
     config.generator.noise = local
     for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
         player.optimizer.rate = 5e-4
-    config.reconstruction.r1, config.regularization.r1 = 0.01, 0.1
+    config.reconstruction.r1, config.regularization.r1 = 0.003, 0.1
     config.regularization.weight = 0.3
     if local:
         config.generator.ramp_start_steps = 2000

@@ -7,11 +7,15 @@ and two hosts draw the same noise. What an objective does not read, XLA deletes.
 import jax
 import jax.numpy as jnp
 
-from iae_jax.types import Array, Code, Draws, Encoding, Players, Prior
+from iae_jax.types import Array, Code, Draws, Encoding, Moments, Players, Prior
 
 # What a key of one example is used for. The numbers are part of the seed: changing one changes
 # every run.
-ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE = range(5)
+ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE, MOMENTS = range(6)
+
+# Draws of q(z|x) for its moments: the deviation is then known to an eighth, and what that leaves is
+# for the discriminator of an adaptive contrast to tell.
+DRAWS_FOR_MOMENTS = 32
 
 
 def example_keys(key: Array, start: Array | int, count: int) -> Array:
@@ -54,6 +58,20 @@ def infer(networks: Players, params: Players, keys: Array, x: Array) -> tuple[Co
     return code_of(encoding, keys), encoding
 
 
+def moments(networks: Players, params: Players, keys: Array, x: Array) -> Moments:
+    """Mean and deviation of q(z|x) for each x, from draws of their own. What they standardize must
+    not depend on them through the players, so that no gradient passes."""
+    encoder = networks.encoder
+
+    def once(index: Array) -> Array:
+        own = jax.vmap(lambda key: jax.random.fold_in(key, index))(purpose_keys(keys, MOMENTS))
+        return encoder.apply(params.encoder, x, noise(own, ENCODER_NOISE, encoder.noise)).vector
+
+    z = jax.lax.stop_gradient(jax.vmap(once)(jnp.arange(DRAWS_FOR_MOMENTS)))
+    # The constant keeps a deterministic encoder from dividing by zero.
+    return Moments(jnp.mean(z, axis=0), jnp.std(z, axis=0, ddof=1) + 1e-4)
+
+
 def generate(
     networks: Players, params: Players, keys: Array, z: Code, noise_scale: Array | float = 1.0,
     purpose: int = LOCAL_CODE,
@@ -83,12 +101,12 @@ def log_likelihood(networks: Players, params: Players, z: Code, x: Array) -> Arr
 
 def draw(
     networks: Players, prior: Prior, params: Players, keys: Array, x: Array,
-    noise_scale: Array | float = 1.0, axis_name: str | None = None,
+    noise_scale: Array | float = 1.0, axis_name: str | None = None, with_moments: bool = False,
 ) -> Draws:
     """Everything on the slide, once.
 
     x: f32[B, ...]. keys: [B], consumed. axis_name: the pmapped axis over which the global batch
-    is spread, if any.
+    is spread, if any. with_moments: draw the moments of q(z|x) too.
     """
     z_prior = prior.sample(purpose_keys(keys, PRIOR))
     x_prior = generate(networks, params, keys, z_prior, noise_scale, PRIOR_LOCAL_CODE)
@@ -107,4 +125,5 @@ def draw(
         encoding=encoding,
         log_likelihood=log_likelihood(networks, params, z, x),
         aggregated=aggregated,
+        moments=moments(networks, params, keys, x) if with_moments else None,
     )

@@ -5,7 +5,8 @@ imported where it is used, and only its file backend: no window, no global state
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -189,6 +190,28 @@ def scatter(
         ax.set_aspect("equal")
         _clean(ax)
     _finish(figure, path, title)
+
+
+@contextmanager
+def panels(
+    path: Path, rows: int, columns: int, titles: Sequence[str], size: int = 300
+) -> "Iterator[list[list[Axes]]]":
+    """A grid of axes to draw in; the figure is written when the block ends without an error.
+
+    titles: one a panel, row by row ("" for none). size: pixels a side of a panel.
+    """
+    figure = _figure(columns * size, rows * size)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax, title in zip(axes.flat, titles, strict=True):
+        ax.set_title(title, fontsize=11)
+        _clean(ax)
+    yield [list(row) for row in axes]
+    _finish(figure, path, "")
+
+
+def dots(ax: "Axes", cloud: np.ndarray, size: float = 2, **style: Any) -> Any:
+    """Points f32[N, 2] of the plane, without outlines."""
+    return ax.scatter(cloud[:, 0], cloud[:, 1], s=size, linewidths=0, **style)
 
 
 def _figure(width: int, height: int) -> "Figure":

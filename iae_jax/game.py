@@ -55,8 +55,10 @@ def losses(
 
     keys: [B], one an example, consumed. x: f32[B, ...]. Encoder and generator share one loss.
     """
+    with_moments = any("moments" in term.needs for term in game.objective[:2])
     draws = draw(
-        game.networks, game.prior, params, keys, x, at(game.noise_scale, step), axis_name
+        game.networks, game.prior, params, keys, x, at(game.noise_scale, step), axis_name,
+        with_moments,
     )
 
     def discriminate(role: str) -> Discriminate | None:

@@ -1,7 +1,8 @@
-"""What a run writes down: JSON files, and one line of metrics.jsonl for each record."""
+"""What a run writes down: JSON files, one line of metrics.jsonl for each record, its commit."""
 
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ def write_json(path: Path, content: Any) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(content, indent=2) + "\n")
     os.replace(part, path)
+
+
+def commit() -> str:
+    """The commit of the source tree this runs from, or "unknown" for an installed package."""
+    here = Path(__file__).resolve().parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
 
 
 class Journal:

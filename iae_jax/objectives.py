@@ -55,6 +55,7 @@ REGULARIZATIONS: dict[str, Callable[[Adversary], Term]] = {
     "none": lambda adversary: terms.nothing(),
     "analytic_kl": lambda adversary: terms.analytic_kl(),
     "joint_code": lambda adversary: adversary(terms.JOINT_CODE),
+    "adaptive_contrast": lambda adversary: terms.adaptive_contrast(adversary.scoring, adversary.r1),
     "marginal_code": lambda adversary: adversary(terms.MARGINAL_CODE),
 }
 
@@ -129,6 +130,16 @@ def check(objective: Objective, networks: Players, prior: Prior) -> None:
             raise InputError(
                 "a likelihood term needs the density of p(x|z) and the generator is implicit: "
                 "give the generator a likelihood, or use joint_reconstruction"
+            )
+        if "moments" in term.needs and not (prior.standard_normal and not prior.categories):
+            raise InputError(
+                f"{term.name} contrasts a vector code with N(0, I) and the prior is another: use "
+                "a gaussian prior, or joint_code for the regularization"
+            )
+        if "moments" in term.needs and encoder is not None and not encoder.noise:
+            raise InputError(
+                f"{term.name} standardizes q(z|x) by its own deviation and the encoder is "
+                "deterministic: give the encoder noise"
             )
         if "category" in term.needs and not prior.categories:
             raise InputError(f"{term.name} needs a categorical code: give the code categories")

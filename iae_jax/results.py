@@ -11,9 +11,25 @@ import json
 import statistics
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from iae_jax.journal import write_json
 from iae_jax.types import InputError
+
+
+class Reference(NamedTuple):
+    """What a value is compared with. better: "higher" or "lower". source: where it stands."""
+
+    value: float
+    better: str
+    source: str
+
+    @property
+    def sign(self) -> str:
+        return "≥" if self.better == "higher" else "≤"
+
+    def met(self, value: float) -> bool:
+        return value >= self.value if self.better == "higher" else value <= self.value
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -39,11 +55,11 @@ def collect(experiment: str, variant: str, workdirs: list[Path]) -> list[dict[st
     found = []
     for metric, first in measured[0].items():
         same = [records.get(metric) for records in measured]
-        for record in same:
+        for other in same:
             differing = [
                 name
                 for name in ("n", "split", "extractor")
-                if record is None or record[name] != first[name]
+                if other is None or other[name] != first[name]
             ]
             if differing:
                 raise InputError(
@@ -64,25 +80,53 @@ def collect(experiment: str, variant: str, workdirs: list[Path]) -> list[dict[st
         f"python -m iae_jax.launch --config=experiments/{experiment}.py:{variant} --workdir=DIR "
         f"--config.seed=SEED; the same with --mode=evaluate --checkpoint={checkpoints.pop()}"
     )
+    device = f"{runs[0]['device']}, {runs[0]['cores']} cores"
+    seconds = [run["training_seconds"] for run in runs]
     return [
-        {
-            "metric": metric,
-            "variant": variant,
-            "values": values,
-            "mean": statistics.fmean(values),
-            "sd": statistics.stdev(values) if len(values) > 1 else None,
-            "n_seeds": len(values),
-            "seeds": seeds,
-            "n_examples": n,
-            "extractor": extractor,
-            "command": command,
-            "seconds": [run["training_seconds"] for run in runs],
-            "device": f"{runs[0]['device']}, {runs[0]['cores']} cores",
-            "date": datetime.date.today().isoformat(),
-            "commit": runs[0]["commit"],
-        }
+        record(metric, variant, values, seeds, n, extractor, command, seconds, device,
+               runs[0]["commit"])
         for metric, values, n, extractor in found
     ]
+
+
+def record(
+    metric: str,
+    variant: str,
+    values: list[float],
+    seeds: list[int],
+    n_examples: int,
+    extractor: str,
+    command: str,
+    seconds: list[float],
+    device: str,
+    commit: str,
+) -> dict[str, Any]:
+    """One record of results/NAME.json. values: one a seed. n_examples: that each was measured on.
+    seconds: of each training, or one number where all seeds were trained at once."""
+    return {
+        "metric": metric,
+        "variant": variant,
+        "values": values,
+        "mean": statistics.fmean(values),
+        "sd": statistics.stdev(values) if len(values) > 1 else None,
+        "n_seeds": len(values),
+        "seeds": seeds,
+        "n_examples": n_examples,
+        "extractor": extractor,
+        "command": command,
+        "seconds": seconds,
+        "device": device,
+        "date": datetime.date.today().isoformat(),
+        "commit": commit,
+    }
+
+
+def write(directory: Path, experiment: str, records: list[dict[str, Any]]) -> Path:
+    """directory/EXPERIMENT.json, whole or not at all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{experiment}.json"
+    write_json(path, {"experiment": experiment, "records": records})
+    return path
 
 
 def table(records: list[dict[str, Any]]) -> str:
@@ -120,10 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    options.directory.mkdir(parents=True, exist_ok=True)
-    path = options.directory / f"{options.experiment}.json"
-    content = {"experiment": options.experiment, "records": records}
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    write(options.directory, options.experiment, records)
     print(table(records))
     return 0
 

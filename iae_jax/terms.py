@@ -31,7 +31,7 @@ class TermOutput(NamedTuple):
 class Term(NamedTuple):
     """name: of its divergence. loss: (discriminate | None, draws, step) -> TermOutput.
     reads: what its discriminator must read, () if it needs none. needs: which of "encoder",
-    "factorized encoder", "likelihood", "category" the players must offer."""
+    "factorized encoder", "likelihood", "category", "moments" the players must offer."""
 
     name: str
     loss: Callable[[Discriminate | None, Draws, Array], TermOutput]
@@ -193,6 +193,38 @@ def adversarial(
         return TermOutput(path, told + penalty(r1, discriminate, sides, step), metrics)
 
     return Term(pairing.name, loss, pairing.reads, pairing.needs)
+
+
+def adaptive_contrast(scoring: Scoring, r1: R1 | None = None) -> Term:
+    """KL(q(z,x) || p(z) p_data(x)), where the discriminator only has to tell the standardized code
+    from N(0, I), and the rest is in closed form (Mescheder et al. 2017, section 3.3).
+
+    With r(z|x) the Gaussian of q's own mean m and deviation s, KL(q || p) = KL(q || r) +
+    E_q[log r - log p]; the first is the discriminator's, on (x, (z - m) / s) against (x, N(0, I)).
+    """
+
+    def standardized(draws: Draws) -> Side:
+        moments = draws.moments
+        assert draws.z is not None and draws.z.vector is not None and moments is not None
+        return Side(draws.x, Code(vector=(draws.z.vector - moments.mean) / moments.deviation))
+
+    pairing = Pairing(
+        "adaptive_contrast", standardized, JOINT_CODE.denominator, JOINT_CODE.reads,
+        ("encoder", "moments"),
+    )
+    inner = adversarial(pairing, scoring, r1)
+
+    def loss(discriminate: Discriminate | None, draws: Draws, step: Array) -> TermOutput:
+        output = inner.loss(discriminate, draws, step)
+        side, moments = standardized(draws), draws.moments
+        assert side.z is not None and side.z.vector is not None and moments is not None
+        assert draws.z is not None and draws.z.vector is not None
+        known = jnp.sum(
+            0.5 * (draws.z.vector**2 - side.z.vector**2) - jnp.log(moments.deviation), axis=-1
+        )
+        return output._replace(path=output.path + known)
+
+    return inner._replace(loss=loss)
 
 
 def _without_discriminator(

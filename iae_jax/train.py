@@ -3,7 +3,6 @@
 import os
 import platform
 import resource
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -18,7 +17,7 @@ from iae_jax.checkpoint import Checkpoints, Restored, difference
 from iae_jax.config import Config, build, identity, to_dict
 from iae_jax.data import Dataset, Source, indices, load, open_source, stream
 from iae_jax.evaluate import validate
-from iae_jax.journal import Journal, write_json
+from iae_jax.journal import Journal, commit, write_json
 from iae_jax.parallel import check_divisible, compile_chunk, place, to_unit
 from iae_jax.sampling import generate, reconstruct
 from iae_jax.step import init
@@ -91,14 +90,6 @@ def open_split(config: Config, split: str) -> Source:
     """One of the config's splits: "train", "validation" or "test"."""
     data = config.data
     return open_source(data.name, getattr(data, split), data.directory or None)
-
-
-def commit() -> str:
-    """The commit of the source tree this runs from, or "unknown" for an installed package."""
-    here = Path(__file__).resolve().parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
 
 
 def peak_memory_megabytes(device: jax.Device) -> float:

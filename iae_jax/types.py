@@ -127,12 +127,20 @@ class Prior(NamedTuple):
     categories: int
 
 
+class Moments(NamedTuple):
+    """Of q(z|x), estimated from several draws. mean, deviation: f32[B, D], without gradient."""
+
+    mean: Array
+    deviation: Array
+
+
 class Draws(NamedTuple):
     """One joint sample of every distribution on the slide (None: a player that it needs is absent).
 
     x ~ p_data, z ~ q(z|x), x_hat ~ p(x|z), z_prior ~ p(z), x_prior ~ p(x|z_prior).
     encoding: what z was drawn from. log_likelihood: f32[B, C] log p(x|z) for each category of z.
-    aggregated: f32[K], q(y) = E_x q(y|x) over the global batch.
+    aggregated: f32[K], q(y) = E_x q(y|x) over the global batch. moments: of q(z|x), only where a
+    term of the objective needs them.
     """
 
     x: Array
@@ -143,6 +151,7 @@ class Draws(NamedTuple):
     encoding: Encoding | None
     log_likelihood: Array | None
     aggregated: Array | None
+    moments: Moments | None = None
 
 
 class Game(NamedTuple):

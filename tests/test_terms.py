@@ -9,8 +9,8 @@ import pytest
 import scipy.integrate
 import scipy.stats
 
-from iae_jax import draws, networks, scoring, terms
-from iae_jax.types import Code, Draws, Encoding, Players
+from iae_jax import draws, networks, priors, scoring, terms
+from iae_jax.types import Code, Draws, Encoder, Encoding, Players
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
@@ -261,3 +261,86 @@ def test_the_encoder_learns_through_both_sides():
 
         share = np.abs(jax.grad(positive)(vector)) / np.abs(found[0])
         assert share.min() > 0.01
+
+
+# ---------------------------------------------------------------------- adaptive contrast
+
+
+def affine_encoder():
+    """q(z|x) = N(a x, s^2) in one dimension, as a function of noise."""
+
+    def apply(params, x, noise):
+        return Encoding(vector=params["a"] * x[:, :1] + params["s"] * noise)
+
+    params = {"a": jnp.float32(0.8), "s": jnp.float32(0.7)}
+    return Encoder(lambda key: params, apply, 1, factorized=False)
+
+
+def affine_game():
+    generator = networks.generator(networks.Layout("mlp", hidden=3), (2,), 1)
+    return Players(affine_encoder(), generator), priors.gaussian(1)
+
+
+def test_adaptive_contrast_is_the_kl_and_has_its_gradient():
+    """q(z|x) is Gaussian here, so that r is q, T = 0 is the best discriminator, and what is left
+    must be KL(N(a x, s^2) || N(0, 1)) and its gradient, in closed form."""
+    players, prior = affine_game()
+    x = np.random.default_rng(1).normal([0.5, 0.0], [0.4, 1.0], (4000, 2)).astype(np.float32)
+    keys = draws.example_keys(jax.random.key(2), 0, len(x))
+    generator = players.generator.init(jax.random.key(3))
+
+    def path(encoder, t):
+        drawn = draws.draw(players, prior, Players(encoder, generator), keys, x, with_moments=True)
+        term = terms.adaptive_contrast(scoring.KL)
+        output = term.loss(lambda x, z: t + 0 * z, drawn, STEP)
+        return jnp.mean(output.path), output
+
+    def kl(encoder):
+        a, s = encoder["a"], encoder["s"]
+        return jnp.mean(0.5 * (s**2 + (a * x[:, 0]) ** 2 - 1) - jnp.log(s))
+
+    encoder = players.encoder.init(None)
+    (value, output), gradient = jax.value_and_grad(path, has_aux=True)(encoder, 0.0)
+    truth, expected = jax.value_and_grad(kl)(encoder)
+    # -E[e^T] is -1 at T = 0, a constant. The deviation comes from 32 draws: E log s is 1/(4 * 31)
+    # short.
+    assert float(value) + 1 == pytest.approx(float(truth), abs=0.02)
+    assert float(gradient["a"]) == pytest.approx(float(expected["a"]), abs=0.03)
+    assert float(gradient["s"]) == pytest.approx(float(expected["s"]), abs=0.07)
+    # The discriminator's estimate of the rest is added, and it is told the standardized codes.
+    told = float(value) + 0.3 - (np.exp(0.3) - 1)
+    assert float(path(encoder, 0.3)[0]) == pytest.approx(told, abs=1e-5)
+    assert output.metrics["numerator_logit"].shape == (4000,)
+
+
+def test_adaptive_contrast_shows_standardized_codes():
+    players, prior = affine_game()
+    x = jnp.stack([3 + jnp.arange(500.0), jnp.zeros(500)], axis=-1)
+    keys = draws.example_keys(jax.random.key(2), 0, len(x))
+    params = Players(players.encoder.init(None), players.generator.init(jax.random.key(3)))
+    drawn = draws.draw(players, prior, params, keys, x, with_moments=True)
+    shown = []
+    terms.adaptive_contrast(scoring.KL).loss(
+        lambda x, z: shown.append((x, z)) or jnp.zeros((len(z), 1)), drawn, STEP
+    )
+    (first, numerator), (second, denominator) = shown[:2]
+    np.testing.assert_array_equal(first, x)
+    np.testing.assert_array_equal(second, x)
+    np.testing.assert_array_equal(denominator, drawn.z_prior.vector)
+    assert abs(float(numerator.mean())) < 0.15  # a x is 2 to 400
+    assert float(numerator.std()) == pytest.approx(1.0, abs=0.1)
+    assert "moments" in terms.adaptive_contrast(scoring.KL).needs
+
+
+def test_moments_are_drawn_where_needed_only():
+    players, prior = affine_game()
+    params = Players(players.encoder.init(None), players.generator.init(jax.random.key(3)))
+    keys = draws.example_keys(jax.random.key(2), 0, 3)
+    assert draws.draw(players, prior, params, keys, jnp.ones((3, 2))).moments is None
+    many = jnp.broadcast_to(jnp.array([2.0, 0.0]), (3000, 2))
+    keys = draws.example_keys(jax.random.key(2), 0, 3000)
+    found = draws.draw(players, prior, params, keys, many, with_moments=True).moments
+    assert float(found.mean.mean()) == pytest.approx(1.6, abs=0.01)
+    assert float(jnp.sqrt((found.deviation**2).mean())) == pytest.approx(0.7, abs=0.01)
+    # Means of 32 independent draws.
+    assert float(found.mean.std()) == pytest.approx(0.7 / np.sqrt(32), rel=0.05)

@@ -1,0 +1,135 @@
+"""Slides, "Code space of MNIST": adversarial autoencoders whose code follows a 2-D Gaussian, a
+mixture of ten Gaussians, and a swiss roll.
+
+    python -m experiments.aae_priors
+
+Needs MNIST (`python -m iae_jax.data.prepare mnist`); `--data=digits` runs on the embedded set.
+Distances between q(z) and p(z) are on the codes of held-out images: how often a classifier tells
+them apart (.5: never), and the sliced Wasserstein distance, each beside the same for two
+independent samples of the prior.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from iae_jax import ALTERNATING, R1, Adversary, Players, build, cell, encode, networks, priors
+from iae_jax.data import load, open_source
+from iae_jax.distances import sliced_wasserstein, two_sample_accuracy
+from iae_jax.draws import example_keys
+from iae_jax.parallel import to_unit
+from iae_jax.results import Reference
+from iae_jax.seeds import seed_of, train_seeds
+from iae_jax.study import Clock, Measured, Outcome, main, progress
+from iae_jax.types import Array, Game, Prior
+
+PRIORS = {
+    "gaussian": priors.gaussian(2), "mixture": priors.petals(), "swiss_roll": priors.swiss_roll()
+}
+
+
+REFERENCES = {"two_sample_accuracy": Reference(0.60, "lower", "aim; .5 is equal")}
+
+class Settings(NamedTuple):
+    data: str = "mnist"
+    directory: str = ""
+    steps: int = 6000
+    batch_size: int = 128
+    hidden: int = 256
+    rate: float = 1e-3
+    r1: float = 0.1
+    regularization_weight: float = 30.0  # beside a likelihood of 784 pixels
+
+
+def game(settings: Settings, shape: tuple[int, ...], prior: Prior) -> Game:
+    layout = networks.Layout("mlp", hidden=settings.hidden)
+    rate = optax.cosine_decay_schedule(settings.rate, settings.steps, 0.01)
+    adam = optax.adam(rate, b1=0.5, b2=0.99)
+    adversary = Adversary(r1=R1(settings.r1, on="denominator"))
+    return build(
+        Players(
+            networks.encoder(layout, shape, "deterministic", size=2),
+            networks.generator(layout, shape, size=2, likelihood="bernoulli"),
+            None,
+            networks.discriminator(layout, shape, ("z",), size=2),
+        ),
+        prior,
+        cell(
+            "likelihood",
+            "marginal_code",
+            regularization_adversary=adversary,
+            regularization_weight=settings.regularization_weight,
+        ),
+        Players(adam, adam, None, adam),
+        ALTERNATING,
+    )
+
+
+def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
+    directory = settings.directory or None
+    images = jnp.asarray(load(open_source(settings.data, "train", directory)).images)
+    held_out = load(open_source(settings.data, "test", directory))
+    x, count = jnp.asarray(held_out.images), len(held_out.images)
+
+    def batch(key: Array) -> Array:
+        which = jax.random.randint(key, (settings.batch_size,), 0, len(images))
+        return to_unit(images[which])
+
+    measured, shown = [], {}
+    for variant, prior in PRIORS.items():
+        clock, played = Clock(), game(settings, images.shape[1:], prior)
+        states, _ = train_seeds(played, batch, settings.steps, seeds, progress(variant))
+        codes_of = jax.jit(partial(encode, played))
+        values: dict[str, list[float]] = {}
+        for s, seed in enumerate(seeds):
+            params = seed_of(states, s).average
+            codes = np.asarray(codes_of(params, to_unit(x), jax.random.key(0)).vector)
+            one, other = (
+                np.asarray(prior.sample(example_keys(jax.random.key(k), 0, count)).vector)
+                for k in (40, 41)
+            )
+            for name, value in (
+                ("two_sample_accuracy", two_sample_accuracy(codes, one, seed)),
+                ("two_sample_accuracy_of_prior", two_sample_accuracy(other, one, seed)),
+                ("sliced_wasserstein", sliced_wasserstein(codes, one)),
+                ("sliced_wasserstein_of_prior", sliced_wasserstein(other, one)),
+            ):
+                values.setdefault(name, []).append(value)
+            if s == 0:
+                shown[variant] = (codes, one)
+        seconds = clock.read()
+        measured += [
+            Measured(name, variant, each, count, seconds, extractor="code")
+            for name, each in values.items()
+        ]
+    return Outcome(measured, partial(draw, shown=shown, labels=held_out.labels))
+
+
+def draw(path: Path, shown: dict, labels: np.ndarray | None) -> None:
+    """Rows: q(z) coloured by digit, p(z). Columns: the priors."""
+    from iae_jax import figures
+
+    titles = [f"q(z): {name}" for name in shown] + [f"p(z): {name}" for name in shown]
+    with figures.panels(path, 2, len(shown), titles, size=340) as axes:
+        for above, below, (codes, prior) in zip(*axes, shown.values(), strict=True):
+            reach = 1.1 * np.abs(prior).max()
+            color: dict[str, Any] = {"color": "0.3"}
+            if labels is not None:
+                color = {"c": labels, "cmap": "tab10", "vmin": 0, "vmax": 9}
+            drawn = figures.dots(above, codes, **color)
+            figures.dots(below, prior, color="0.3")
+            for ax in (above, below):
+                ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+        if labels is not None:
+            axes[0][-1].legend(*drawn.legend_elements(), fontsize=8, frameon=False,
+                               loc="upper left", bbox_to_anchor=(1, 1))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(__file__, run, Settings(), seeds=3))

@@ -1,0 +1,199 @@
+"""ALI/BiGAN against IAE with the same encoder, generator and joint discriminator, on a set in the
+plane and on the digits.
+
+    python -m experiments.ali
+
+ALI matches q(x, z) to p(x, z) with one discriminator and is never told which code a reconstruction
+came from; IAE's first discriminator is shown x and x_hat of the same z. What this is worth: the
+reconstruction error over that of random pairs, and how far a code moves when it is decoded and
+encoded again.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from iae_jax import (
+    ALTERNATING,
+    R1,
+    Adversary,
+    Code,
+    Players,
+    build,
+    cell,
+    decode,
+    encode,
+    generate,
+    networks,
+    priors,
+    reconstruct,
+)
+from iae_jax.data import load, open_source
+from iae_jax.data.planar import ring
+from iae_jax.evaluate import partners
+from iae_jax.parallel import to_unit
+from iae_jax.seeds import Batch, seed_of, train_seeds
+from iae_jax.study import Clock, Measured, Outcome, main, progress
+from iae_jax.types import Array, Game
+
+PLANE = ring(modes=5, radius=1.5, deviation=0.3)
+HELD_OUT = 5000  # of the plane
+
+
+class Settings(NamedTuple):
+    steps: int = 4000
+    batch_size: int = 64
+    rate: float = 5e-4
+    r1: float = 0.1
+    hidden: int = 128
+    width: int = 16  # of the digits' convolutions
+    size: int = 6  # of the digits' code
+    directory: str = ""
+
+
+class Set(NamedTuple):
+    """A data set for this comparison. held_out: f32[N, ...]."""
+
+    batch: Batch
+    held_out: Array
+    layout: networks.Layout
+    size: int
+    values: str
+
+
+def sets(settings: Settings) -> dict[str, Set]:
+    directory = settings.directory or None
+    images = jnp.asarray(load(open_source("digits", "train", directory)).images)
+    test = jnp.asarray(load(open_source("digits", "test", directory)).images)
+
+    def of_plane(key: Array) -> Array:
+        return PLANE.sample(key, settings.batch_size)[0]
+
+    def of_digits(key: Array) -> Array:
+        which = jax.random.randint(key, (settings.batch_size,), 0, len(images))
+        return to_unit(images[which])
+
+    mlp = networks.Layout("mlp", hidden=settings.hidden)
+    conv = networks.Layout("conv", settings.width, settings.hidden)
+    plane = PLANE.sample(jax.random.key(50), HELD_OUT)[0]
+    return {
+        "plane": Set(of_plane, plane, mlp, 2, "real"),
+        "digits": Set(of_digits, to_unit(test), conv, settings.size, "unit"),
+    }
+
+
+def game(settings: Settings, data: Set, model: str) -> Game:
+    shape, layout, size = data.held_out.shape[1:], data.layout, data.size
+    adam = optax.adam(
+        optax.cosine_decay_schedule(settings.rate, settings.steps, 0.05), b1=0.5, b2=0.99
+    )
+    joint = Adversary(r1=R1(settings.r1))
+    if model == "iae":
+        code = Adversary(r1=R1(settings.r1, on="denominator"))
+        objective = cell("joint_reconstruction", "marginal_code", joint, code)
+    else:
+        objective = cell("joint_model", "none", joint)
+    players = Players(
+        networks.encoder(layout, shape, "deterministic", size=size),
+        networks.generator(layout, shape, size=size, values=data.values),
+        networks.discriminator(layout, shape, ("x", "z"), size=size),
+        networks.discriminator(layout, shape, ("z",), size=size) if model == "iae" else None,
+    )
+    optimizers = Players(*(player and adam for player in players))
+    return build(players, priors.gaussian(size), objective, optimizers, ALTERNATING)
+
+
+class Found(NamedTuple):
+    """What one trained model did. samples, x_hat: for the figure."""
+
+    ratio: float
+    error: float
+    consistency: float
+    samples: np.ndarray
+    x_hat: np.ndarray
+
+
+def measure(played: Game, params: Players, x: Array) -> Found:
+    """Errors on held-out x; the consistency |f(g(z)) - z| on codes of the prior, in their unit."""
+
+    @jax.jit
+    def all_of(params: Players) -> tuple[Array, Array, Array]:
+        keys = jax.random.split(jax.random.key(60), 3)
+        x_hat = reconstruct(played, params, x, keys[0])
+        samples = generate(played, params, keys[1], len(x))
+        z = Code(vector=jax.random.normal(keys[2], (len(x), played.prior.size)))
+        again = encode(played, params, decode(played, params, z, keys[0]), keys[0])
+        assert again.vector is not None and z.vector is not None
+        return x_hat, samples, jnp.mean(jnp.abs(again.vector - z.vector))
+
+    x_hat, samples, consistency = jax.device_get(all_of(params))
+    error = float(np.abs(x_hat - x).mean())
+    random = float(np.abs(x_hat[partners(len(x), 0)] - x).mean())
+    return Found(error / random, error, float(consistency), samples, x_hat)
+
+
+def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
+    measured, shown = [], {}
+    for name, data in sets(settings).items():
+        for model in ("iae", "ali"):
+            clock, played = Clock(), game(settings, data, model)
+            variant = f"{name}/{model}"
+            states, _ = train_seeds(played, data.batch, settings.steps, seeds, progress(variant))
+            found = [
+                measure(played, seed_of(states, s).average, data.held_out)
+                for s in range(len(seeds))
+            ]
+            shown[variant] = (np.asarray(data.held_out), found[0])
+            seconds, count = clock.read(), len(data.held_out)
+            measured += [
+                Measured("pixel_error_ratio", variant, [one.ratio for one in found], count,
+                         seconds, "pixels"),
+                Measured("pixel_error", variant, [one.error for one in found], count, seconds,
+                         "pixels"),
+                Measured("code_consistency", variant, [one.consistency for one in found], count,
+                         seconds, "code"),
+            ]
+    return Outcome(measured, partial(draw, shown=shown))
+
+
+def draw(path: Path, shown: dict) -> None:
+    """Columns: the sets and models. Rows: originals, reconstructions, prior samples."""
+    from iae_jax.figures import dots, panels
+
+    rows = ("original", "reconstruction", "prior samples")
+    names = {"iae": "IAE", "ali": "ALI"}
+    titles = [
+        f"{variant.split('/')[0]}, {names[variant.split('/')[1]]}: {row}"
+        for row in rows
+        for variant in shown
+    ]
+    with panels(path, len(rows), len(shown), titles, size=290) as axes:
+        for column, (x, found) in enumerate(shown.values()):
+            for row, values in zip(axes, (x, found.x_hat, found.samples), strict=True):
+                ax = row[column]
+                if values.ndim == 2:
+                    few = values[:300]
+                    # Colour says where the original was.
+                    angle = np.arctan2(*x[:300].T)
+                    style = {"color": "0.3"} if values is found.samples else {
+                        "c": angle, "cmap": "twilight"
+                    }
+                    dots(ax, few, 5, **style)
+                    ax.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
+                else:
+                    side = np.concatenate(
+                        [np.concatenate(list(values[6 * i : 6 * i + 6, ..., 0]), axis=1)
+                         for i in range(6)]
+                    )
+                    ax.imshow(side, cmap="gray", vmin=0, vmax=1)
+                    ax.set_axis_off()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(__file__, run, Settings(), seeds=3))

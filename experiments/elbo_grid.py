@@ -1,0 +1,387 @@
+"""Slides, "Aggregated ELBO": every cell of reconstruction x regularization, ALI and GAN, on one set
+in the plane, each term beside the same divergence computed numerically.
+
+    python -m experiments.elbo_grid
+
+Encoder and generator are the same in every cell: z = m(x) + s(x) e and x_hat = g(z) + .3 n. The
+adversarial terms only see samples, but the densities are known, so that every divergence of the
+slide can be computed: sums over a grid of x and Gauss-Hermite nodes of z. After training, the
+players are frozen and each discriminator is trained on; E[T] is then its estimate.
+
+What the table shows: reconstruction + regularization is -ELBO for the VAE and AVB; AAE is short of
+it by I(z;x); the adversarial row by H(x|z), so that IAE is short by their sum, H_data, a constant,
+while the adversarial row under analytic_kl and joint_code is not the ELBO.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from iae_jax import (
+    ALTERNATING,
+    NON_SATURATING,
+    Adversary,
+    Players,
+    build,
+    cell,
+    encode,
+    generate,
+    networks,
+    priors,
+)
+from iae_jax.data.planar import ring
+from iae_jax.draws import example_keys
+from iae_jax.game import losses
+from iae_jax.results import Reference
+from iae_jax.seeds import init_seeds, seed_of, train_seeds
+from iae_jax.study import Clock, Measured, Outcome, main, progress
+from iae_jax.types import (
+    DISCRIMINATORS,
+    Array,
+    Code,
+    Encoder,
+    Encoding,
+    Game,
+    Generator,
+    Params,
+    TrainState,
+)
+
+DATA = ring(modes=5, radius=1.5, deviation=0.3)
+DEVIATION = 0.3  # of p(x|z)
+# q(z|x) is no narrower than this, so that the grid of x resolves q(z).
+NARROWEST = 0.15
+READS = {
+    "joint_reconstruction": ("x", "z"),
+    "joint_model": ("x", "z"),
+    "marginal_data": ("x",),
+    "joint_code": ("x", "z"),
+    "marginal_code": ("z",),
+}
+COLUMNS = ("none", "analytic_kl", "joint_code", "marginal_code")
+CELLS = [
+    *((row, column) for row in ("likelihood", "joint_reconstruction") for column in COLUMNS),
+    ("joint_model", "none"),
+    ("marginal_data", "none"),
+]
+NODES = 64  # of the grid of x along each axis
+HERMITE = 6  # nodes of z along each axis
+REACH = 3.0
+
+
+REFERENCES = {"elbo_gap": Reference(0.1, "lower", "aim, nats")}
+
+class Settings(NamedTuple):
+    steps: int = 4000
+    batch_size: int = 256
+    hidden: int = 64
+    rate: float = 1e-3
+    discriminator_hidden: int = 128
+    converge_steps: int = 4000
+    converge_batch_size: int = 1024
+    samples: int = 50_000  # for a discriminator's estimate
+
+
+def batch(size: int, key: Array) -> Array:
+    return DATA.sample(key, size)[0]
+
+
+def encoder_of(layout: networks.Layout) -> Encoder:
+    """q(z|x) = N(m(x), s(x)^2), s at least NARROWEST."""
+    inner = networks.encoder(layout, (2,), "gaussian", size=2)
+
+    def apply(params: Params, x: Array, noise: Array) -> Encoding:
+        found = inner.apply(params, x, jnp.zeros_like(noise))
+        assert found.mean is not None and found.log_variance is not None
+        variance = jnp.exp(found.log_variance) + NARROWEST**2
+        vector = found.mean + jnp.sqrt(variance) * noise
+        return Encoding(vector, found.mean, jnp.log(variance))
+
+    return inner._replace(apply=apply)
+
+
+def generator_of(layout: networks.Layout, implicit: bool) -> Generator:
+    """p(x|z) = N(g(z), DEVIATION^2): by its samples, or by its density."""
+    inner = networks.generator(layout, (2,), size=2, values="real")
+    nothing = jnp.zeros((1, 0))
+
+    def sample(params: Params, z: Code, noise: Array) -> Array:
+        return inner.sample(params, z, nothing) + DEVIATION * noise
+
+    def log_likelihood(params: Params, z: Code, x: Array) -> Array:
+        mean = inner.sample(params, z, nothing)
+        return jnp.sum(jax.scipy.stats.norm.logpdf(x, mean, DEVIATION), axis=-1)
+
+    if implicit:
+        return Generator(inner.init, sample, 2)
+    return Generator(inner.init, lambda p, z, n: inner.sample(p, z, nothing), 0, log_likelihood)
+
+
+def game(settings: Settings, row: str, column: str, converge: bool = False) -> Game:
+    """A cell. converge: only the discriminators move, to the end of their own schedule."""
+    layout = networks.Layout("mlp", hidden=settings.hidden)
+    wide = networks.Layout("mlp", hidden=settings.discriminator_hidden)
+    players = Players(
+        None if row == "marginal_data" else encoder_of(layout),
+        generator_of(layout, row != "likelihood"),
+        *(
+            networks.discriminator(wide, (2,), READS[name], size=2) if name in READS else None
+            for name in (row, column)
+        ),
+    )
+    steps = settings.converge_steps if converge else settings.steps
+    adam = optax.adam(
+        optax.cosine_decay_schedule(settings.rate, steps), b1=0.9 if converge else 0.5
+    )
+    adversary = Adversary(NON_SATURATING)
+    return build(
+        players,
+        priors.gaussian(2),
+        cell(row, column, adversary, adversary),
+        Players(*(player and adam for player in players)),
+        (DISCRIMINATORS,) if converge else ALTERNATING,
+    )
+
+
+class Exact(NamedTuple):
+    """Nats, of one model. Divergences by their pairing's name; negative_log_likelihood is
+    E -log p(x|z); conditional_entropy is H(x|z) and information I(z;x), both under q(x, z)."""
+
+    negative_log_likelihood: float
+    joint_reconstruction: float
+    joint_code: float
+    marginal_code: float
+    joint_model: float
+    conditional_entropy: float
+    information: float
+
+
+def exact(encoder: Encoder, generator: Generator, params: Players) -> Exact:
+    """Every term of the slide for one model's densities.
+
+    x runs over a grid weighted by p_data, z over Gauss-Hermite nodes of q(z|x), and
+    q(z) = sum_x p_data(x) q(z|x) over the same grid.
+    """
+    x, weight = data_grid()
+    encoding = encoder.apply(params.encoder, x, jnp.zeros((len(x), 2)))
+    assert encoding.mean is not None and encoding.log_variance is not None
+    mean, deviation = encoding.mean, jnp.exp(0.5 * encoding.log_variance)
+    node, mass = np.polynomial.hermite_e.hermegauss(HERMITE)
+    nodes = np.stack(np.meshgrid(node, node), axis=-1).reshape(-1, 2).astype(np.float32)
+    masses = np.outer(mass, mass).reshape(-1) / (2 * np.pi)
+    means = jax.jit(lambda z: generator.sample(params.generator, Code(vector=z), jnp.zeros((1, 2))))
+    totals = np.zeros(4)
+    for e, share in zip(nodes, masses, strict=True):
+        z = mean + deviation * e
+        values = _log_densities(x, z, means(z), mean, deviation, jnp.log(weight))
+        totals += share * np.array([np.sum(np.asarray(weight * v, np.float64)) for v in values])
+    log_p_x_given_z, log_q_z_given_x, log_q_z, log_p_z = totals
+    entropy = -float(np.sum(np.asarray(weight * DATA.log_density(x), np.float64)))
+    information = log_q_z_given_x - log_q_z
+    return Exact(
+        negative_log_likelihood=-log_p_x_given_z,
+        joint_reconstruction=-entropy + information - log_p_x_given_z,
+        joint_code=log_q_z_given_x - log_p_z,
+        marginal_code=log_q_z - log_p_z,
+        joint_model=-entropy + log_q_z_given_x - log_p_z - log_p_x_given_z,
+        conditional_entropy=entropy - information,
+        information=information,
+    )
+
+
+def data_grid() -> tuple[Array, Array]:
+    """x f32[N, 2] and the mass of p_data at each, without the nodes where there is none."""
+    line = np.linspace(-REACH, REACH, NODES)
+    x = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2).astype(np.float32)
+    mass = np.exp(np.asarray(DATA.log_density(jnp.asarray(x)), np.float64))
+    kept = mass > 1e-7 * mass.max()
+    return jnp.asarray(x[kept]), jnp.asarray(mass[kept] / mass[kept].sum(), jnp.float32)
+
+
+@jax.jit
+def _log_densities(
+    x: Array, z: Array, decoded: Array, mean: Array, deviation: Array, log_weight: Array
+) -> tuple[Array, Array, Array, Array]:
+    """log p(x|z), q(z|x), q(z), p(z) for each pair of rows: f32[N] each."""
+    normal = jax.scipy.stats.norm.logpdf
+
+    def aggregated(one: Array) -> Array:
+        return jax.nn.logsumexp(log_weight + normal(one, mean, deviation).sum(axis=-1))
+
+    return (
+        normal(x, decoded, DEVIATION).sum(axis=-1),
+        normal(z, mean, deviation).sum(axis=-1),
+        jax.lax.map(aggregated, z, batch_size=64),
+        normal(z).sum(axis=-1),
+    )
+
+
+def marginal_data(generator: Generator, params: Players, samples: int = 40_000) -> float:
+    """KL(p_data || p(x)): p(x) is a sum over a fine grid of z."""
+    x, weight = data_grid()
+    line = np.linspace(-4, 4, 161)
+    z = jnp.asarray(np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2), jnp.float32)
+    log_p_z = jax.scipy.stats.norm.logpdf(z).sum(axis=-1)
+    log_p_z -= jax.nn.logsumexp(log_p_z)
+    means = generator.sample(params.generator, Code(vector=z), jnp.zeros((1, 2)))
+
+    def model(one: Array) -> Array:
+        density = jax.scipy.stats.norm.logpdf(one, means, DEVIATION).sum(axis=-1)
+        return jax.nn.logsumexp(log_p_z + density)
+
+    log_p_x = jax.jit(lambda x: jax.lax.map(model, x, batch_size=64))(x)
+    return float(np.sum(np.asarray(weight * (DATA.log_density(x) - log_p_x), np.float64)))
+
+
+def estimates(played: Game, state: TrainState, samples: int) -> dict[str, float]:
+    """What the cell's own terms say on fresh data: E[T] of a discriminator, or the term itself."""
+    x = batch(samples, jax.random.key(20))
+    keys = example_keys(jax.random.key(21), 0, samples)
+    _, metrics = jax.jit(lambda params: losses(played, params, keys, state.step, x))(state.params)
+    found = {}
+    for part in ("reconstruction", "regularization"):
+        name = f"{part}_numerator_logit"
+        found[part] = float(metrics[name if name in metrics else part].mean())
+    return found
+
+
+def truth(row: str, column: str, numbers: Exact | None, data: float | None) -> tuple[float, float]:
+    """The same two terms from the densities."""
+    if row == "marginal_data":
+        assert data is not None
+        return data, 0.0
+    assert numbers is not None
+    named = numbers._asdict() | {
+        "likelihood": numbers.negative_log_likelihood,
+        "analytic_kl": numbers.joint_code,  # the same number: E_x KL(q(z|x) || p(z))
+        "none": 0.0,
+    }
+    return named[row], named[column]
+
+
+def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
+    measured, shown = [], {}
+    for row, column in CELLS:
+        clock, variant = Clock(), f"{row}/{column}"
+        played = game(settings, row, column)
+        states, _ = train_seeds(
+            played, partial(batch, settings.batch_size), settings.steps, seeds, progress(variant)
+        )
+        if any(player for player in played.networks[2:]):
+            final = game(settings, row, column, converge=True)
+            fresh = init_seeds(final, seeds)
+            # The average is what evaluation reads: it is what is frozen.
+            frozen = states.params._replace(
+                **{name: getattr(states.average, name) for name in ("encoder", "generator")}
+            )
+            states, _ = train_seeds(
+                final,
+                partial(batch, settings.converge_batch_size),
+                settings.converge_steps,
+                seeds,
+                states=dataclasses.replace(fresh, params=frozen),
+            )
+        else:
+            states = dataclasses.replace(states, params=states.average)
+        layout = networks.Layout("mlp", hidden=settings.hidden)
+        noisy = generator_of(layout, implicit=True)
+        values: dict[str, list[float]] = {}
+        for s in range(len(seeds)):
+            state = seed_of(states, s)
+            said = estimates(played, state, settings.samples)
+            encoder, numbers, data = played.networks.encoder, None, None
+            if encoder is None:
+                data = marginal_data(noisy, state.params)
+            else:
+                numbers = exact(encoder, noisy, state.params)
+            right = truth(row, column, numbers, data)
+            gaps = [abs(a - b) for a, b in zip(said.values(), right, strict=True)]
+            found = {
+                "elbo_gap": max(gaps),
+                "reconstruction": said["reconstruction"],
+                "reconstruction_exact": right[0],
+                "regularization": said["regularization"],
+                "regularization_exact": right[1],
+            }
+            if numbers is not None:
+                bound = numbers.negative_log_likelihood + numbers.joint_code
+                found |= {
+                    "negative_elbo": bound,
+                    "sum_minus_negative_elbo": sum(right) - bound,
+                    "information": numbers.information,
+                    "conditional_entropy": numbers.conditional_entropy,
+                }
+            for name, value in found.items():
+                values.setdefault(name, []).append(value)
+            if s == 0:
+                shown[variant] = _clouds(played, noisy, state.params)
+        seconds = clock.read()
+        measured += [
+            Measured(name, variant, each, settings.samples, seconds)
+            for name, each in values.items()
+        ]
+    return Outcome(measured, partial(draw, shown=shown))
+
+
+def _clouds(
+    played: Game, noisy: Generator, params: Players
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Samples of the model, codes of data and the data's modes."""
+    count = 2000
+    noisy_game = played._replace(networks=played.networks._replace(generator=noisy))
+    samples = jax.jit(partial(generate, noisy_game, count=count))(params, key=jax.random.key(30))
+    x, mode = DATA.sample(jax.random.key(31), count)
+    codes = None
+    if played.networks.encoder is not None:
+        z = jax.jit(partial(encode, played))(params, x, jax.random.key(32))
+        codes = np.asarray(z.vector)
+    return np.asarray(samples), codes, np.asarray(mode)
+
+
+def draw(path: Path, shown: dict) -> None:
+    """Two rows of samples and of codes for each row of the grid; ALI and GAN at the right."""
+    from iae_jax.figures import COLORS, dots, panels
+
+    names = {
+        "likelihood/none": "autoencoder", "likelihood/analytic_kl": "VAE",
+        "likelihood/joint_code": "AVB", "likelihood/marginal_code": "AAE",
+        "joint_reconstruction/none": "adversarial / none",
+        "joint_reconstruction/analytic_kl": "adversarial / analytic KL",
+        "joint_reconstruction/joint_code": "adversarial / joint code",
+        "joint_reconstruction/marginal_code": "IAE",
+        "joint_model/none": "ALI / BiGAN", "marginal_data/none": "GAN",
+    }
+    rows = [
+        [f"likelihood/{column}" for column in COLUMNS] + ["joint_model/none"],
+        [f"joint_reconstruction/{column}" for column in COLUMNS] + ["marginal_data/none"],
+    ]
+    titles = []
+    for row in rows:
+        titles += [f"{names[variant]}: samples" for variant in row]
+        titles += [f"{names[variant]}: codes" for variant in row[:-1]]
+        titles.append("ALI / BiGAN: codes" if row is rows[0] else "data")
+    data, mode = (np.asarray(part) for part in DATA.sample(jax.random.key(33), 2000))
+    colors = np.array(COLORS)
+    with panels(path, 4, 5, titles, size=260) as axes:
+        for i, row in enumerate(rows):
+            for j, variant in enumerate(row):
+                samples, codes, modes = shown[variant]
+                dots(axes[2 * i][j], samples, color="0.3")
+                below = axes[2 * i + 1][j]
+                if codes is None:
+                    dots(below, data, c=colors[mode])
+                else:
+                    dots(below, codes, c=colors[modes])
+        for ax in [ax for line in axes for ax in line]:
+            ax.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), aspect="equal")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(__file__, run, Settings(), seeds=3))

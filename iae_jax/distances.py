@@ -1,0 +1,46 @@
+"""Distances between two sets of samples of which no density is known."""
+
+import numpy as np
+
+
+def energy_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """2 E|a - b| - E|a - a'| - E|b - b'|, without bias (Székely & Rizzo 2013): 0 if and only if the
+    distributions are equal; an estimate can be negative. a, b: f[N], f[M], in one dimension, in
+    O(N log N)."""
+    a, b = np.sort(np.asarray(a, np.float64)), np.sort(np.asarray(b, np.float64))
+
+    def within(values: np.ndarray) -> float:  # E|v - v'| over different pairs
+        n = len(values)
+        return float(2 * np.sum((2 * np.arange(n) - n + 1) * values) / (n * (n - 1)))
+
+    n, m = len(a), len(b)
+    both = within(np.sort(np.concatenate([a, b]))) * (n + m) * (n + m - 1)
+    across = (both - within(a) * n * (n - 1) - within(b) * m * (m - 1)) / (2 * n * m)
+    return 2 * across - within(a) - within(b)
+
+
+def sliced_wasserstein(a: np.ndarray, b: np.ndarray, slices: int = 200, seed: int = 0) -> float:
+    """Mean over random directions of the 1-Wasserstein distance of the projections (Rabin et al.
+    2011). a, b: f[N, D], of equal N."""
+    directions = np.random.default_rng(seed).normal(size=(a.shape[1], slices))
+    directions /= np.linalg.norm(directions, axis=0)
+    return float(np.abs(np.sort(a @ directions, axis=0) - np.sort(b @ directions, axis=0)).mean())
+
+
+def two_sample_accuracy(a: np.ndarray, b: np.ndarray, seed: int = 0) -> float:
+    """How often a classifier tells held-out samples of a from held-out samples of b (Lopez-Paz &
+    Oquab 2017): .5 for equal distributions. An MLP learns on one half of each set; the other half
+    is judged. a, b: f[N, D], of equal N."""
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.preprocessing import StandardScaler
+
+    rng, half = np.random.default_rng(seed), len(a) // 2
+    a, b = rng.permutation(a), rng.permutation(b)
+    learn = np.concatenate([a[:half], b[:half]])
+    judged = np.concatenate([a[half:], b[half:]])
+    scaler = StandardScaler().fit(learn)
+    labels = np.repeat([0, 1], half)
+    classifier = MLPClassifier((128, 128), max_iter=200, early_stopping=True, random_state=seed)
+    classifier.fit(scaler.transform(learn), labels)
+    truth = np.repeat([0, 1], [len(a) - half, len(b) - half])
+    return float(classifier.score(scaler.transform(judged), truth))

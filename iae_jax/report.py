@@ -1,0 +1,123 @@
+"""RESULTS.md from results/*.json: published value, ours, seeds, time, command.
+
+    python -m iae_jax.report
+
+What a value is compared with stands in the experiment's own file, as `REFERENCES`; what its numbers
+do not say, as `NOTES`; which metrics are worth a reader's time, as `SHOWN` (all, if it is missing).
+"""
+
+import argparse
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from iae_jax.results import Reference
+from iae_jax.types import InputError
+
+HEAD = """# Results
+
+Written by `make results` from `results/*.json`; edit neither. A value is the mean over seeds ±
+their standard deviation. Images of the test split are read once per reported model, and never
+choose anything.
+"""
+
+
+def load(path: Path) -> tuple[str, list[dict[str, Any]], ModuleType]:
+    """Name, records and module of one results file. Errors: InputError if a part is missing."""
+    try:
+        content = json.loads(path.read_text())
+        name, records = content["experiment"], content["records"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a results file: run its experiment again") from error
+    try:
+        return name, records, importlib.import_module(f"experiments.{name}")
+    except ModuleNotFoundError as error:
+        raise InputError(f"{path} has no experiments/{name}.py: remove the one or add the other"
+                         ) from error
+
+
+def reference(module: ModuleType, record: dict[str, Any]) -> Reference | None:
+    """What a record is compared with: by (metric, variant), else by metric."""
+    known: dict[Any, Reference] = getattr(module, "REFERENCES", {})
+    return known.get((record["metric"], record["variant"])) or known.get(record["metric"])
+
+
+def number(value: float) -> str:
+    """Four significant digits; whole numbers as they are."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def ours(record: dict[str, Any]) -> str:
+    spread = "" if record["sd"] is None else f" ± {record['sd']:.2g}"
+    return f"{number(record['mean'])}{spread}"
+
+
+def duration(seconds: list[float]) -> str:
+    total = max(seconds)
+    return f"{total:.0f} s" if total < 120 else f"{total / 60:.0f} min"
+
+
+def section(name: str, records: list[dict[str, Any]], module: ModuleType, figures: Path) -> str:
+    """One experiment as Markdown."""
+    title = (module.__doc__ or name).split("\n\n")[0].replace("\n", " ").rstrip(".")
+    parts = [f"## `{name}`", f"{title}."]
+    picture = figures / f"{name}.png"
+    if picture.exists():
+        parts.append(f"![{name}]({picture.as_posix()})")
+    shown = getattr(module, "SHOWN", None)
+    rows = [
+        "| metric | variant | published or aim | ours | seeds | n | time |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    worse = []
+    for record in records:
+        if shown is not None and record["metric"] not in shown:
+            continue
+        against = reference(module, record)
+        told = "" if against is None else f"{against.sign} {number(against.value)}"
+        if against is not None:
+            told += f" ({against.source})"
+            if not against.met(record["mean"]):
+                worse.append(f"`{record['metric']}` of `{record['variant']}`")
+        rows.append(
+            f"| {record['metric']} | {record['variant']} | {told} | {ours(record)} "
+            f"| {record['n_seeds']} | {record['n_examples']} | {duration(record['seconds'])} |"
+        )
+    parts.append("\n".join(rows))
+    if worse:
+        parts.append(f"**Worse than the published value or the aim**: {', '.join(worse)}.")
+    notes = getattr(module, "NOTES", "").strip()
+    if notes:
+        parts.append(notes)
+    commands = list(dict.fromkeys(record["command"] for record in records))
+    where = sorted({f"{r['device']}, {r['date']}, commit {r['commit']}" for r in records})
+    parts.append("\n".join(f"    {command}" for command in commands))
+    parts.append(f"Measured on {'; '.join(where)}.")
+    return "\n\n".join(parts)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m iae_jax.report")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--figures", type=Path, default=Path("docs"))
+    parser.add_argument("--output", type=Path, default=Path("RESULTS.md"))
+    options = parser.parse_args(arguments)
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        paths = sorted(options.results.glob("*.json"))
+        if not paths:
+            raise InputError(f"there is no results file in {options.results}: run an experiment")
+        sections = [section(*load(path), options.figures) for path in paths]
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    options.output.write_text("\n\n".join([HEAD.strip(), *sections]) + "\n")
+    print(options.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

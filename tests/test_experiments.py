@@ -1,0 +1,267 @@
+"""Every experiment for a few steps at toy size; and, marked slow, what its issue of the slides
+promises, from the real command (`make test-slow`)."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from experiments import (
+    aae_priors,
+    ali,
+    avb_four_points,
+    elbo_grid,
+    gaussian_mixture,
+    regression,
+)
+from iae_jax.types import Code, Encoding, Generator, Players
+
+ROOT = Path(__file__).parent.parent
+PNG = b"\x89PNG\r\n\x1a\n"
+GRID = {f"{row}/{column}" for row, column in elbo_grid.CELLS}
+SETS_OF_MODELS = {"ring8/iae", "ring8/gan", "grid25/iae", "grid25/gan"}
+TOYS = {
+    "gaussian_mixture": (
+        gaussian_mixture,
+        {"steps": 6, "batch_size": 16, "hidden": 8},
+        {"modes_captured": SETS_OF_MODELS, "high_quality_share": SETS_OF_MODELS,
+         "mode_sd_ratio": SETS_OF_MODELS, "cluster_accuracy": {"ring8/iae", "grid25/iae"}},
+    ),
+    "avb_four_points": (
+        avb_four_points,
+        {"steps": 6, "batch_size": 16, "hidden": 8, "discriminator_hidden": 8, "samples": 50},
+        {name: {"vae", "avb", "avb_adaptive_contrast"} for name in ("log_likelihood", "kl_qz_pz")},
+    ),
+    "aae_priors": (
+        aae_priors,
+        {"data": "digits", "steps": 6, "batch_size": 16, "hidden": 8},
+        {"two_sample_accuracy": {"gaussian", "mixture", "swiss_roll"}},
+    ),
+    "regression": (
+        regression,
+        {"steps": 6, "batch_size": 16, "hidden": 8, "samples": 30},
+        {"energy_distance": {"least_squares", "adversarial"}},
+    ),
+    "elbo_grid": (
+        elbo_grid,
+        {"steps": 4, "batch_size": 16, "hidden": 8, "discriminator_hidden": 8,
+         "converge_steps": 4, "converge_batch_size": 16, "samples": 200},
+        {"elbo_gap": GRID},
+    ),
+    "ali": (
+        ali,
+        {"steps": 4, "batch_size": 8, "hidden": 8, "width": 2},
+        {"pixel_error_ratio": {"plane/iae", "plane/ali", "digits/iae", "digits/ali"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOYS)
+@pytest.mark.usefixtures("quick_compile")
+def test_an_experiment_at_toy_size(name, tmp_path, monkeypatch):
+    """It runs, says every value that its results file promises, once a seed, and draws."""
+    module, small, promised = TOYS[name]
+    monkeypatch.setattr(elbo_grid, "NODES", 12)
+    monkeypatch.setattr(gaussian_mixture, "FOR_SPREAD", 400)
+    outcome = module.run(module.Settings(**small), [0, 3])
+    found = {}
+    for measured in outcome.measured:
+        assert len(measured.values) == 2 and np.all(np.isfinite(measured.values)), measured
+        assert measured.n_examples > 0 and measured.seconds > 0
+        found.setdefault(measured.metric, set()).add(measured.variant)
+    for metric, variants in promised.items():
+        assert found[metric] == variants
+    picture = tmp_path / "figure.png"
+    outcome.draw(picture)
+    assert picture.read_bytes().startswith(PNG)
+
+
+# ------------------------------------------------------------------ what the experiments compute
+
+
+def test_the_grids_divergences_of_a_linear_gaussian_model(monkeypatch):
+    """With Gaussian data and linear maps every density of the slide is Gaussian: each divergence of
+    `exact` against closed forms by covariance matrices."""
+    from iae_jax.data.planar import Mixture
+
+    scale, slope, shift, deviation = 0.8, 0.9, 0.3, 0.5
+    centre = np.array([[0.4, -0.2]], np.float32)
+    monkeypatch.setattr(elbo_grid, "DATA", Mixture(centre, scale))
+    monkeypatch.setattr(elbo_grid, "NODES", 60)
+
+    def encode(params, x, noise):
+        mean = slope * x + shift
+        return Encoding(mean, mean, jnp.full_like(mean, 2 * np.log(deviation)))
+
+    class Decoder:
+        @staticmethod
+        def sample(params, z: Code, noise):
+            return 0.7 * z.vector - 0.1
+
+    class Coder:
+        apply = staticmethod(encode)
+
+    numbers = elbo_grid.exact(Coder, Decoder, Players())
+    s = elbo_grid.DEVIATION
+    # Per axis: (x, z) is Gaussian under each of the joints.
+    total = {name: 0.0 for name in ("joint_reconstruction", "joint_code", "marginal_code",
+                                    "joint_model", "information")}
+    for m in centre[0].astype(float):
+        variance = slope**2 * scale**2 + deviation**2
+        q = (np.array([m, slope * m + shift]),
+             np.array([[scale**2, slope * scale**2], [slope * scale**2, variance]]))
+        mean_z = slope * m + shift
+        r = (np.array([0.7 * mean_z - 0.1, mean_z]),
+             np.array([[0.49 * variance + s**2, 0.7 * variance], [0.7 * variance, variance]]))
+        p = (np.array([-0.1, 0.0]), np.array([[0.49 + s**2, 0.7], [0.7, 1.0]]))
+        apart = (np.array([m, 0.0]), np.diag([scale**2, 1.0]))
+        total["joint_reconstruction"] += gaussian_kl(q, r)
+        total["joint_code"] += gaussian_kl(q, apart)
+        total["joint_model"] += gaussian_kl(q, p)
+        total["marginal_code"] += gaussian_kl(
+            (np.array([mean_z]), np.array([[variance]])), (np.zeros(1), np.eye(1))
+        )
+        total["information"] += 0.5 * np.log(variance / deviation**2)
+    for name, value in total.items():
+        assert getattr(numbers, name) == pytest.approx(value, rel=5e-3, abs=5e-3), name
+    # The slide: the lines differ by these.
+    both = numbers.marginal_code + numbers.information
+    assert numbers.joint_code == pytest.approx(both, abs=1e-3)
+    both = numbers.joint_reconstruction + numbers.marginal_code
+    assert numbers.joint_model == pytest.approx(both, abs=1e-3)
+
+
+def gaussian_kl(a, b):
+    (m, A), (n, B) = a, b
+    inverse = np.linalg.inv(B)
+    difference = n - m
+    return 0.5 * (
+        np.trace(inverse @ A) + difference @ inverse @ difference - len(m)
+        + np.log(np.linalg.det(B) / np.linalg.det(A))
+    )
+
+
+def test_log_likelihood_of_the_four_points():
+    """A decoder that reads only the sign of z_1 has a closed form."""
+    logits = np.array([3.0, -2.0, 0.5, -1.0], np.float32)
+
+    def density(params, z, x):
+        out = jnp.where(z.vector[:, :1] > 0, logits, -logits)
+        return jnp.sum(x * out - jax.nn.softplus(out), axis=-1)
+
+    def bernoulli(x, out):
+        return np.prod(np.where(x == 1, 1 / (1 + np.exp(-out)), 1 / (1 + np.exp(out))))
+
+    generator = Generator(lambda key: {}, lambda params, z, noise: z.vector, 0, density)
+    played = SimpleNamespace(networks=Players(generator=generator))
+    truth = np.mean([
+        np.log(0.5 * bernoulli(x, logits) + 0.5 * bernoulli(x, -logits)) for x in np.eye(4)
+    ])
+    found = avb_four_points.log_likelihood(played, Players())
+    assert found == pytest.approx(truth, abs=1e-5)
+
+
+def test_kl_of_a_histogram():
+    """Samples of N((.5, 0), diag(.49, 1)): KL to N(0, I) in closed form."""
+    z = np.random.default_rng(0).normal([0.5, 0], [0.7, 1.0], (1_000_000, 2))
+    edges = np.linspace(-avb_four_points.REACH, avb_four_points.REACH, avb_four_points.BINS + 1)
+    histogram = np.histogram2d(z[:, 0], z[:, 1], bins=[edges, edges])[0]
+    truth = 0.5 * (0.49 + 0.25 - 1) - np.log(0.7)
+    assert avb_four_points.kl(histogram) == pytest.approx(truth, abs=0.01)
+    assert avb_four_points.prior_mass().sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_the_conditional_of_the_regression():
+    """Share, means and deviation of the samples at one input."""
+    c = jnp.full(60_000, 0.5)
+    y = np.asarray(regression.conditional(jax.random.key(0), c))
+    upper = y > 0.35
+    assert upper.mean() == pytest.approx(0.625 * norm.cdf((1.299 - 0.35) / 0.16), abs=0.01)
+    assert y[upper].mean() == pytest.approx(0.9 + 0.4 * np.sin(1.5), abs=0.01)
+    assert y[~upper].mean() == pytest.approx(-0.35, abs=0.01)
+    assert y[upper].std() == pytest.approx(0.16, abs=0.005)
+
+
+# ------------------------------------------------------------------ slow
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """name -> {(metric, variant): values}, each experiment run once by its command."""
+    done = {}
+
+    def of(name, *flags):
+        if name not in done:
+            folder = tmp_path_factory.mktemp(name)
+            subprocess.run(
+                [sys.executable, "-m", f"experiments.{name}", f"--results={folder}",
+                 f"--figures={folder}", *flags],
+                cwd=ROOT, check=True,
+            )
+            content = json.loads((folder / f"{name}.json").read_text())
+            done[name] = {(r["metric"], r["variant"]): r["values"] for r in content["records"]}
+        return done[name]
+
+    return of
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name,modes", [("ring8", 8), ("grid25", 25)])
+def test_mixture(measured, name, modes):
+    found = {metric: np.array(values) for (metric, variant), values in
+             measured("gaussian_mixture").items() if variant == f"{name}/iae"}
+    good = (
+        (found["modes_captured"] == modes)
+        & (found["high_quality_share"] >= 0.97)
+        & (found["cluster_accuracy"] >= 0.99)
+        & (np.abs(found["mode_sd_ratio"] - 1) <= 0.15)
+    )
+    assert len(good) == 10 and good.sum() >= 9, found
+
+
+@pytest.mark.slow
+def test_four_points(measured):
+    found = measured("avb_four_points")
+    for variant in ("avb", "avb_adaptive_contrast"):
+        likelihood = np.array(found["log_likelihood", variant])
+        divergence = np.array(found["kl_qz_pz", variant])
+        assert np.sum((likelihood >= -1.42) & (divergence <= 0.05)) >= 4, (variant, found)
+    assert max(found["log_likelihood", "vae"]) < min(found["log_likelihood", "avb"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["gaussian", "mixture", "swiss_roll"])
+def test_codes_follow_the_prior(measured, variant):
+    assert max(measured("aae_priors", "--data=mnist")["two_sample_accuracy", variant]) <= 0.60
+
+
+@pytest.mark.slow
+def test_adversarial_regression(measured):
+    found = measured("regression")
+    ratio = np.array(found["energy_distance", "adversarial"]) / np.array(
+        found["energy_distance", "least_squares"]
+    )
+    assert ratio.max() <= 0.10
+    assert max(found["mean_error", "least_squares"]) < 0.03
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", sorted(GRID))
+def test_every_term_is_estimated(measured, variant):
+    assert max(measured("elbo_grid")["elbo_gap", variant]) <= 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["plane", "digits"])
+def test_ali_reconstructs_worse(measured, name):
+    found = measured("ali")
+    assert max(found["pixel_error_ratio", f"{name}/iae"]) < min(
+        found["pixel_error_ratio", f"{name}/ali"]
+    )

@@ -1,0 +1,72 @@
+"""The command of an experiment: flags, records, the results file, bad input."""
+
+import json
+from typing import NamedTuple
+
+import pytest
+
+from iae_jax.study import Measured, Outcome, main
+
+
+class Settings(NamedTuple):
+    steps: int = 30
+    rate: float = 0.5
+    name: str = "ring"
+
+
+def run(settings, seeds):
+    """Two metrics that say which settings and seeds they were given."""
+    values = [settings.steps + settings.rate * seed for seed in seeds]
+    measured = [Measured("error", settings.name, values, 11, 4.24, "pixels"),
+                Measured("count", "other", list(seeds), 7, 1.0)]
+    return Outcome(measured, lambda path: path.write_bytes(b"drawn"))
+
+
+def command(tmp_path, *flags):
+    (tmp_path / "docs").mkdir(exist_ok=True)
+    return main("experiments/toy.py", run, Settings(), 2,
+                [f"--results={tmp_path / 'results'}", f"--figures={tmp_path / 'docs'}", *flags])
+
+
+def test_records(tmp_path):
+    assert command(tmp_path, "--seeds=3", "--rate=2.5", "--name=grid") == 0
+    written = json.loads((tmp_path / "results" / "toy.json").read_text())
+    assert written["experiment"] == "toy"
+    first, second = written["records"]
+    assert first["metric"] == "error" and first["variant"] == "grid"
+    assert first["values"] == [30.0, 32.5, 35.0] and first["mean"] == 32.5 and first["sd"] == 2.5
+    assert (first["n_seeds"], first["seeds"], first["n_examples"]) == (3, [0, 1, 2], 11)
+    assert first["extractor"] == "pixels" and first["seconds"] == [4.2]
+    # What a reader types to get the same: only what was changed.
+    assert first["command"] == "python -m experiments.toy --seeds=3 --rate=2.5 --name=grid"
+    assert second["metric"] == "count" and second["extractor"] == ""
+    keys = ("metric variant values mean sd n_seeds seeds n_examples extractor command seconds "
+            "device date commit")
+    assert sorted(first) == sorted(keys.split())
+    assert (tmp_path / "docs" / "toy.png").read_bytes() == b"drawn"
+
+
+def test_one_seed_has_no_spread(tmp_path):
+    assert command(tmp_path, "--seeds=1") == 0
+    records = json.loads((tmp_path / "results" / "toy.json").read_text())["records"]
+    assert records[0]["sd"] is None
+
+
+def test_bad_input_is_one_line_and_loses_nothing(tmp_path, capsys):
+    assert command(tmp_path) == 0
+    before = (tmp_path / "results" / "toy.json").read_bytes()
+    assert command(tmp_path, "--seeds=0") == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert said == ["error: --seeds is at least 1, not 0"]
+    with pytest.raises(SystemExit) as stopped:
+        command(tmp_path, "--stepz=3")
+    assert stopped.value.code == 2
+    assert (tmp_path / "results" / "toy.json").read_bytes() == before
+
+
+def test_a_missing_value_is_refused(tmp_path, capsys):
+    short = Outcome([Measured("error", "a", [1.0], 5, 1.0)], lambda path: None)
+    status = main("experiments/toy.py", lambda settings, seeds: short, Settings(), 2,
+                  [f"--results={tmp_path}", f"--figures={tmp_path}"])
+    assert status == 2 and "1 values for 2 seeds" in capsys.readouterr().err
+    assert not (tmp_path / "toy.json").exists()

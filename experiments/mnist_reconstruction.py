@@ -31,8 +31,9 @@ def get_config(variant: str = "deterministic_20") -> Config:
     config.code.size = size
     config.generator.noise = local
     for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
-        player.optimizer.rate = 5e-4
-    config.reconstruction.r1, config.regularization.r1 = 0.003, 0.1
+        player.optimizer.rate, player.optimizer.final = 5e-4, 0.3
+    config.reconstruction.r1, config.regularization.r1 = 0.01, 0.1
+    config.reconstruction.r1_final = 0.1
     config.regularization.weight = 0.3
     if local:
         config.generator.ramp_start_steps = 2000

@@ -11,6 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax.numpy as jnp
 import optax
 
 from iae_jax import game, networks, objectives, priors, terms
@@ -95,14 +96,16 @@ class Term:
 
     kind: see objectives.RECONSTRUCTIONS and REGULARIZATIONS. weight: of the whole term (for
     encoder and generator). scoring: see scoring.SCORINGS. r1: weight of the penalty, 0 for none,
-    every `r1_interval_steps`, on the "numerator" or the "denominator". numerator_weight,
-    denominator_weight: of whoever samples that side.
+    every `r1_interval_steps`, on the "numerator" or the "denominator"; it goes geometrically to
+    `r1_final` times that at the last step (1: it stays). numerator_weight, denominator_weight: of
+    whoever samples that side.
     """
 
     kind: str = "none"
     weight: float = 1.0
     scoring: str = "non_saturating"
     r1: float = 1.0
+    r1_final: float = 1.0
     r1_interval_steps: int = 8
     r1_on: str = "numerator"
     numerator_weight: float = 1.0
@@ -208,14 +211,28 @@ def noise_scale(config: Generator) -> Weight:
     return scale
 
 
-def _adversary(term: Term) -> objectives.Adversary:
+def r1_weight(term: Term, steps: int) -> Weight:
+    """The weight of R1 as a function of the step. What holds a discriminator back at the start, so
+    that the players can follow, blurs it at the end, when what is left to tell is fine."""
+    if term.r1_final == 1.0:
+        return term.r1
+    if not term.r1_final > 0:
+        raise InputError(f"r1_final is a positive share of r1, not {term.r1_final}")
+
+    def weight(step: Array) -> Array:
+        return term.r1 * jnp.power(term.r1_final, step / steps)
+
+    return weight
+
+
+def _adversary(term: Term, steps: int) -> objectives.Adversary:
     if term.scoring not in SCORINGS:
         raise InputError(f"scoring is one of {', '.join(SCORINGS)}, not {term.scoring!r}")
     if term.r1_interval_steps < 1:
         raise InputError(f"r1_interval_steps is at least 1, not {term.r1_interval_steps}")
     return objectives.Adversary(
         SCORINGS[term.scoring],
-        terms.R1(term.r1, term.r1_interval_steps, term.r1_on) if term.r1 else None,
+        terms.R1(r1_weight(term, steps), term.r1_interval_steps, term.r1_on) if term.r1 else None,
         term.numerator_weight,
         term.denominator_weight,
     )
@@ -280,8 +297,8 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
     objective = objectives.cell(
         config.reconstruction.kind,
         config.regularization.kind,
-        _adversary(config.reconstruction),
-        _adversary(config.regularization),
+        _adversary(config.reconstruction, config.steps),
+        _adversary(config.regularization, config.steps),
         config.regularization.weight,
         tuple(charges),
     )

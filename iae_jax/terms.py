@@ -103,7 +103,7 @@ class R1(NamedTuple):
     """weight/2 times E |grad T|^2 on one side (Mescheder et al. 2018, eq. 9), with respect to all
     that the discriminator reads there. Every `interval` steps, `interval` times as strong."""
 
-    weight: float
+    weight: Weight
     interval: int = 1
     on: str = "numerator"
 
@@ -142,12 +142,12 @@ def penalty(
     r1: R1 | None, discriminate: Discriminate, sides: dict[str, Side], step: Array
 ) -> Array:
     """The R1 penalty of this step: f32[B], or 0."""
-    if r1 is None or r1.weight == 0:
+    if r1 is None or (not callable(r1.weight) and r1.weight == 0):
         return jnp.zeros(())
-    side = sides[r1.on]
+    side, weight = sides[r1.on], at(r1.weight, step)
 
     def value() -> Array:
-        return 0.5 * r1.weight * r1.interval * squared_gradient(discriminate, side)
+        return 0.5 * weight * r1.interval * squared_gradient(discriminate, side)
 
     if r1.interval == 1:
         return value()

@@ -203,11 +203,9 @@ class _Discriminator(nn.Module):
         elif vector is None:
             h = leaky(nn.Dense(hidden)(self.layout.trunk()(x)))
         else:
-            # z enters three times, as a factor in the trunk, added, and as a gate: a product is what
-            # tells whether x and z match.
-            e = leaky(nn.Dense(hidden)(vector))
-            h = nn.Dense(hidden)(self.layout.trunk()(x, None, e))
-            e = nn.Dense(hidden)(e)
+            # z enters twice, added and as a gate: a product is what tells whether x and z match.
+            h = nn.Dense(hidden)(self.layout.trunk()(x))
+            e = nn.Dense(hidden)(leaky(nn.Dense(hidden)(vector)))
             h = jnp.concatenate([leaky(h + e), leaky(h) * jnp.tanh(e)], axis=-1)
             h = leaky(nn.Dense(hidden)(h))
         return nn.Dense(self.outputs)(h)

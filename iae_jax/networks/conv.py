@@ -27,22 +27,16 @@ class Trunk(nn.Module):
     """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden].
 
     4x4 convolutions of stride 2, then a dense layer; noise enters beside the convolutions' output.
-    A condition f32[B, F] scales that output, each feature at each place by a factor of its own, so
-    that what it says of the image can be compared with the image where it is.
     """
 
     width: int
     hidden: int
 
     @nn.compact
-    def __call__(
-        self, x: Array, noise: Array | None = None, condition: Array | None = None
-    ) -> Array:
+    def __call__(self, x: Array, noise: Array | None = None) -> Array:
         for level in range(halvings(min(x.shape[1:3]))):
             x = leaky(Conv(self.width * min(2**level, WIDEST), size=4, stride=2)(x))
         h = x.reshape(x.shape[0], -1)
-        if condition is not None:
-            h = h * (1 + nn.Dense(h.shape[-1])(condition))
         if noise is not None and noise.shape[-1]:
             h = leaky(nn.Dense(self.hidden)(jnp.concatenate([h, noise], axis=-1)))
         return leaky(nn.Dense(self.hidden)(h))

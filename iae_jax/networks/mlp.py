@@ -10,22 +10,17 @@ from iae_jax.types import Array
 
 
 class Trunk(nn.Module):
-    """x f32[B, ...] and noise f32[B, N] -> features f32[B, widths[-1]]. A condition f32[B, F] scales
-    the features of the first layer."""
+    """x f32[B, ...] and noise f32[B, N] -> features f32[B, widths[-1]]."""
 
     widths: Sequence[int]
 
     @nn.compact
-    def __call__(
-        self, x: Array, noise: Array | None = None, condition: Array | None = None
-    ) -> Array:
+    def __call__(self, x: Array, noise: Array | None = None) -> Array:
         h = x.reshape(x.shape[0], -1)
         if noise is not None and noise.shape[-1]:
             h = jnp.concatenate([h, noise], axis=-1)
-        for level, width in enumerate(self.widths):
+        for width in self.widths:
             h = leaky(nn.Dense(width)(h))
-            if condition is not None and level == 0:
-                h = h * (1 + nn.Dense(width)(condition))
         return h
 
 

@@ -1,0 +1,90 @@
+"""A config's schedules and identity. The oracle is arithmetic done by hand."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from iae_jax.config import (
+    Config,
+    Generator,
+    Optimizer,
+    Term,
+    build,
+    digest,
+    identity,
+    noise_scale,
+    optimizer,
+    r1_weight,
+)
+from iae_jax.types import InputError
+
+
+def at(schedule, *steps):
+    return [float(schedule(jnp.float32(step))) for step in steps]
+
+
+def test_r1_falls_by_equal_factors():
+    falling = r1_weight(Term(r1=0.04, r1_final=0.25), steps=200)
+    np.testing.assert_allclose(at(falling, 0, 100, 200), [0.04, 0.02, 0.01], rtol=1e-6)
+    assert r1_weight(Term(r1=0.04), steps=200) == 0.04
+    with pytest.raises(InputError, match="r1_final is a positive share"):
+        r1_weight(Term(r1_final=0.0), steps=200)
+
+
+def test_local_noise_is_ramped():
+    ramp = noise_scale(Generator(noise=3, ramp_start_steps=10, ramp_steps=20))
+    np.testing.assert_allclose(at(ramp, 0, 10, 25, 30, 99), [0, 0, 0.75, 1, 1])
+    switch = noise_scale(Generator(noise=3, ramp_start_steps=10))
+    np.testing.assert_allclose(at(switch, 10, 11), [0, 1])
+    assert noise_scale(Generator(noise=3)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("decay", "rates"), [("constant", [0.1, 0.1, 0.1]), ("cosine", [0.1, 0.06, 0.02])]
+)
+def test_a_learning_rate_follows_its_schedule(decay, rates):
+    """SGD's step is the rate; half way down a cosine is the middle."""
+    tx = optimizer(Optimizer(kind="sgd", rate=0.1, decay=decay, final=0.2), steps=4)
+    state, taken = tx.init(jnp.zeros(())), []
+    for _ in range(5):
+        update, state = tx.update(jnp.ones(()), state)
+        taken.append(-float(update))
+    np.testing.assert_allclose(taken[::2], rates, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [("kind", "adamw", "adam or sgd"), ("decay", "linear", "constant or cosine"),
+     ("rate", 0.0, "positive")],
+)
+def test_an_optimizer_that_is_not_there_is_refused(field, value, message):
+    config = Optimizer()
+    setattr(config, field, value)
+    with pytest.raises(InputError, match=message):
+        optimizer(config, 10)
+
+
+def test_what_does_not_change_the_result_is_not_the_runs_identity():
+    one, other = Config(), Config()
+    other.run.log_steps, other.data.directory = 7, "elsewhere"
+    assert digest(one) == digest(other)
+    other.encoder.optimizer.b1 = 0.9
+    assert digest(one) != digest(other)
+    assert "run" not in identity(one) and identity(one)["data"]["name"] == "digits"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"turns": "random"}, "turns is one of"),
+        ({"average": 1.0}, "average is a decay"),
+        ({"seed": -1}, "seed is at least 0"),
+        ({"batch_size": 0}, "batch_size is at least 1"),
+    ],
+)
+def test_a_config_that_cannot_be_built_is_refused(change, message):
+    config = Config()
+    for name, value in change.items():
+        setattr(config, name, value)
+    with pytest.raises(InputError, match=message):
+        build(config, (8, 8, 1))

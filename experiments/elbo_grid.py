@@ -110,18 +110,21 @@ def encoder_of(layout: networks.Layout) -> Encoder:
 def generator_of(layout: networks.Layout, implicit: bool) -> Generator:
     """p(x|z) = N(g(z), DEVIATION^2): by its samples, or by its density."""
     inner = networks.generator(layout, (2,), size=2, values="real")
-    nothing = jnp.zeros((1, 0))
+
+    def mean(params: Params, z: Code, noise: Array | None = None) -> Array:
+        assert z.vector is not None
+        return inner.sample(params, z, jnp.zeros((len(z.vector), 0)))
 
     def sample(params: Params, z: Code, noise: Array) -> Array:
-        return inner.sample(params, z, nothing) + DEVIATION * noise
+        return mean(params, z) + DEVIATION * noise
 
     def log_likelihood(params: Params, z: Code, x: Array) -> Array:
-        mean = inner.sample(params, z, nothing)
-        return jnp.sum(jax.scipy.stats.norm.logpdf(x, mean, DEVIATION), axis=-1)
+        each = jax.scipy.stats.norm.logpdf(x, mean(params, z), DEVIATION)
+        return jnp.sum(each, axis=-1)
 
     if implicit:
         return Generator(inner.init, sample, 2)
-    return Generator(inner.init, lambda p, z, n: inner.sample(p, z, nothing), 0, log_likelihood)
+    return Generator(inner.init, mean, 0, log_likelihood)
 
 
 def game(settings: Settings, row: str, column: str, converge: bool = False) -> Game:

@@ -144,7 +144,7 @@ def draw(path: Path, c: np.ndarray, truth: np.ndarray, mean: np.ndarray, shown: 
     """The conditional, both answers, and the energy distance at each input."""
     from iae_jax.figures import COLORS, panels
 
-    few = 60
+    few = min(60, truth.shape[1])  # points of each input
     with panels(path, 1, 4, ["data", "least squares", "adversarial", "energy distance"]) as axes:
         for ax, (y, color) in zip(
             axes[0],

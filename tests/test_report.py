@@ -1,0 +1,77 @@
+"""RESULTS.md from results files. The oracle is the text a reader should see."""
+
+import json
+import sys
+import types
+
+import pytest
+
+from iae_jax.report import main
+from iae_jax.results import Reference, record
+
+
+def records():
+    shared = {"seeds": [0, 1], "extractor": "", "command": "python -m experiments.toy --seeds=2",
+              "device": "1 x cpu, 2 cores", "commit": "abc"}
+    return [
+        record("error", "a", [0.25, 0.75], n_examples=9, seconds=[30.0], **shared),
+        record("error", "b", [3.0, 5.0], n_examples=9, seconds=[600.0], **shared),
+        record("hidden", "a", [1.0, 1.0], n_examples=9, seconds=[30.0], **shared),
+        record("captured", "a", [8.0, 8.0], n_examples=9, seconds=[30.0], **shared),
+    ]
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """experiments/toy.py."""
+    module = types.ModuleType("experiments.toy", "A toy of the slides.\n\n    command\n")
+    module.REFERENCES = {
+        "error": Reference(1.0, "lower", "aim"),
+        ("captured", "a"): Reference(8.0, "higher", "all"),
+    }
+    module.SHOWN = ("error", "captured")
+    module.NOTES = "What the numbers do not say."
+    monkeypatch.setitem(sys.modules, "experiments.toy", module)
+    return module
+
+
+def write(tmp_path, content):
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "toy.json").write_text(content)
+    return [f"--results={folder}", f"--figures={tmp_path / 'docs'}",
+            f"--output={tmp_path / 'RESULTS.md'}"]
+
+
+def test_a_reader_sees_what_is_worse(tmp_path, toy):
+    content = json.dumps({"experiment": "toy", "records": records()})
+    flags = write(tmp_path, content)
+    assert main(flags) == 0
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "## `toy`\n\nA toy of the slides.\n" in text
+    assert "| error | a | ≤ 1 (aim) | 0.5 ± 0.35 | 2 | 9 | 30 s |" in text
+    assert "| error | b | ≤ 1 (aim) | 4 ± 1.4 | 2 | 9 | 10 min |" in text
+    assert "| captured | a | ≥ 8 (all) | 8 ± 0 | 2 | 9 | 30 s |" in text
+    assert "hidden" not in text
+    assert "**Worse than the published value or the aim**: `error` of `b`." in text
+    assert "What the numbers do not say." in text
+    assert text.count("    python -m experiments.toy --seeds=2") == 1
+    assert "![toy]" not in text
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "toy.png").write_bytes(b"")
+    assert main(flags) == 0
+    assert "![toy](" in (tmp_path / "RESULTS.md").read_text()
+
+
+def test_bad_files_are_one_line(tmp_path, toy, capsys):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert main([f"--results={empty}"]) == 2
+    assert "run an experiment" in capsys.readouterr().err
+    flags = write(tmp_path, "{")
+    assert main(flags) == 2
+    assert "run its experiment again" in capsys.readouterr().err
+    (tmp_path / "results" / "toy.json").write_text('{"experiment": "absent", "records": []}')
+    assert main(flags) == 2
+    assert "has no experiments/absent.py" in capsys.readouterr().err
+    assert not (tmp_path / "RESULTS.md").exists()

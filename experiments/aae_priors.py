@@ -111,7 +111,7 @@ def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
     return Outcome(measured, partial(draw, shown=shown, labels=held_out.labels))
 
 
-def draw(path: Path, shown: dict, labels: np.ndarray | None) -> None:
+def draw(path: Path, shown: dict, labels: np.ndarray) -> None:
     """Rows: q(z) coloured by digit, p(z). Columns: the priors."""
     from iae_jax import figures
 
@@ -119,16 +119,13 @@ def draw(path: Path, shown: dict, labels: np.ndarray | None) -> None:
     with figures.panels(path, 2, len(shown), titles, size=340) as axes:
         for above, below, (codes, prior) in zip(*axes, shown.values(), strict=True):
             reach = 1.1 * np.abs(prior).max()
-            color: dict[str, Any] = {"color": "0.3"}
-            if labels is not None:
-                color = {"c": labels, "cmap": "tab10", "vmin": 0, "vmax": 9}
+            color: dict[str, Any] = {"c": labels, "cmap": "tab10", "vmin": 0, "vmax": 9}
             drawn = figures.dots(above, codes, **color)
             figures.dots(below, prior, color="0.3")
             for ax in (above, below):
                 ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-        if labels is not None:
-            axes[0][-1].legend(*drawn.legend_elements(), fontsize=8, frameon=False,
-                               loc="upper left", bbox_to_anchor=(1, 1))
+        axes[0][-1].legend(*drawn.legend_elements(), fontsize=8, frameon=False,
+                           loc="upper left", bbox_to_anchor=(1, 1))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,6 @@ REFERENCES = {
     "log_likelihood": Reference(-1.42, "higher", "aim; the optimum is -log 4 = -1.386"),
     "kl_qz_pz": Reference(0.05, "lower", "aim"),
 }
-SHOWN = ("log_likelihood", "kl_qz_pz", "reconstruction_error", "kl_qzx_pz", "elbo")
 
 class Settings(NamedTuple):
     steps: int = 15000
@@ -122,7 +121,8 @@ def prior_mass() -> np.ndarray:
 
 
 def kl(histogram: np.ndarray) -> float:
-    """KL(histogram || prior) in nats; a lower bound of the densities' that fine bins make tight."""
+    """KL(histogram || prior) in nats. Bins make it too small, samples too large by about (occupied
+    bins - 1) / 2n; both are below .01 here."""
     mass = histogram / histogram.sum()
     seen = mass > 0
     return float(np.sum(mass[seen] * np.log(mass[seen] / prior_mass()[seen])))

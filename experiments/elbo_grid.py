@@ -6,7 +6,8 @@ in the plane, each term beside the same divergence computed numerically.
 Encoder and generator are the same in every cell: z = m(x) + s(x) e and x_hat = g(z) + .3 n. The
 adversarial terms only see samples, but the densities are known, so that every divergence of the
 slide can be computed: sums over a grid of x and Gauss-Hermite nodes of z. After training, the
-players are frozen and each discriminator is trained on; E[T] is then its estimate.
+players are frozen and each discriminator is trained on; E[T] is then its estimate. `elbo_gap` is
+the largest difference of a cell's terms.
 
 What the table shows: reconstruction + regularization is -ELBO for the VAE and AVB; AAE is short of
 it by I(z;x); the adversarial row by H(x|z), so that IAE is short by their sum, H_data, a constant,
@@ -226,7 +227,7 @@ def _log_densities(
     )
 
 
-def marginal_data(generator: Generator, params: Players, samples: int = 40_000) -> float:
+def marginal_data(generator: Generator, params: Players) -> float:
     """KL(p_data || p(x)): p(x) is a sum over a fine grid of z."""
     x, weight = data_grid()
     line = np.linspace(-4, 4, 161)

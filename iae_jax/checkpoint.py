@@ -3,7 +3,7 @@ them: a checksum of every array, so that a restore is bitwise what was saved, or
 
 A checkpoint is a directory named after its step: `state` (every array of the TrainState by its
 path, in Orbax's OCDBT format) and `record` (JSON: config, metrics, extra, what each array is, and
-its SHA-256). Only `save` writes: an evaluation may read a directory that a training writes to.
+its SHA-256); `files.json` has the SHA-256 of the files. Only `save` writes: an evaluation may read a directory that a training writes to.
 """
 
 import contextlib
@@ -22,9 +22,12 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
+from iae_jax.journal import write_json
 from iae_jax.types import InputError, TrainState
 
 _log = logging.getLogger(__name__)
+
+FILES = "files.json"  # of a checkpoint: the SHA-256 of each of its files
 
 
 def _quiet(entry: logging.LogRecord) -> bool:
@@ -68,6 +71,15 @@ def _seal(record: dict[str, Any]) -> str:
     """The SHA-256 of everything else in the record."""
     rest = {name: value for name, value in record.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file in the folder but FILES, by its path there."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != FILES
+    }
 
 
 def _reason(error: Exception) -> str:
@@ -196,6 +208,7 @@ class Checkpoints:
                 ),
                 force=True,
             )
+            write_json(self.directory / str(step) / FILES, _hashes(self.directory / str(step)))
         except Exception as error:  # OSError, or whatever TensorStore makes of it
             self._records.pop(step, None)
             raise InputError(
@@ -234,7 +247,19 @@ class Checkpoints:
             )
         return None
 
+    def _check_files(self, step: int) -> None:
+        """Before Orbax reads: what it meets in a damaged file, its threads go on to complain of
+        for hundreds of lines. Without FILES (a save killed after it was whole) Orbax decides."""
+        path = self.directory / str(step) / FILES
+        if not path.exists():
+            return
+        saved, found = json.loads(path.read_text()), _hashes(path.parent)
+        for name in sorted(saved.keys() | found.keys()):
+            if saved.get(name) != found.get(name):
+                raise ValueError(f"{name} is not what was saved")
+
     def _read_record(self, step: int) -> dict[str, Any]:
+        self._check_files(step)
         args = ocp.args.Composite(record=ocp.args.JsonRestore())
         record = self._manager.restore(step, args=args)["record"]
         if record["sha256"] != _seal(record):

@@ -186,6 +186,11 @@ def optimizer(config: Optimizer, steps: int) -> optax.GradientTransformation:
     """Errors: InputError for a name that is not there or a rate that is not positive."""
     if not config.rate > 0:
         raise InputError(f"a learning rate is positive, not {config.rate}")
+    for name, decay in (("b1", config.b1), ("b2", config.b2)):
+        if not 0 <= decay < 1:
+            raise InputError(f"{name} of adam is from 0 to below 1, not {decay}")
+    if not config.final >= 0:
+        raise InputError(f"final is a share of the rate, not {config.final}")
     if config.decay not in ("constant", "cosine"):
         raise InputError(f"decay is constant or cosine, not {config.decay!r}")
     rate: Any = config.rate
@@ -268,10 +273,27 @@ def check_numbers(config: Config) -> None:
         "generator.ramp_start_steps": config.generator.ramp_start_steps,
         "generator.ramp_steps": config.generator.ramp_steps,
         "run.devices": run.devices,
+        "run.resident_megabytes": run.resident_megabytes,
     }
     for name, value in not_negative.items():
         if value < 0:
             raise InputError(f"{name} is at least 0, not {value}")
+    if config.seed >= 2**32:
+        raise InputError(f"seed is below 2^32, not {config.seed}")
+    sides = {"reconstruction": config.reconstruction, "regularization": config.regularization}
+    weights = {
+        "generator.deviation": config.generator.deviation,
+        "category.kl_weight": config.category.kl_weight,
+        "category.entropy_weight": config.category.entropy_weight,
+        **{
+            f"{side}.{name}": getattr(term, name)
+            for side, term in sides.items()
+            for name in ("weight", "r1", "numerator_weight", "denominator_weight")
+        },
+    }
+    for name, weight in weights.items():
+        if not weight >= 0:
+            raise InputError(f"{name} is at least 0, not {weight}")
     if run.checkpoint_steps % run.log_steps:
         # Else a resumed run would log the mean over a part of the interval.
         raise InputError(

@@ -13,7 +13,7 @@ Table = np.ndarray
 
 
 class Line(NamedTuple):
-    """A line of the slide, in nats. `rest` is what the line's model does not train: -I(z;x) for
+    """A line of the slide, in nats. `rest` is what the line's model does not train: I(z;x) for
     AAE (which drops it), H_data for IAE and ALI (a constant)."""
 
     reconstruction: float

@@ -24,7 +24,7 @@ from iae_jax.types import (
 
 SIMULTANEOUS = (PATH + DISCRIMINATORS,)
 ALTERNATING = (DISCRIMINATORS, PATH)
-# Two discriminator moves for each of encoder and generator: for ratio estimators (AVB).
+# Two moves of the discriminators for each of encoder and generator: better ratios, slower steps.
 TWO_TO_ONE = (DISCRIMINATORS, DISCRIMINATORS, PATH)
 TURNS = {"simultaneous": SIMULTANEOUS, "alternating": ALTERNATING, "two_to_one": TWO_TO_ONE}
 

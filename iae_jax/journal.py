@@ -6,11 +6,27 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from iae_jax.types import InputError
+
+
+def open_folder(folder: Path, flag: str) -> None:
+    """Makes the folder. Errors: InputError if nothing can be written there; `flag` says which
+    other one could be chosen."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"cannot write in {folder} ({error.strerror}): choose another {flag}"
+        ) from error
+
 
 def write_json(path: Path, content: Any) -> None:
     """Atomically: a reader sees the old file or the new one."""
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=2) + "\n")
+    part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
     os.replace(part, path)
 
 

@@ -146,6 +146,8 @@ def guarded(argv: list[str]) -> None:
         main(argv)
     except InputError as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or 'a file'}: {error.strerror}: mend that, then the same command")
     except KeyboardInterrupt:
         print("interrupted: the same command resumes", file=sys.stderr)
         sys.exit(130)
@@ -158,6 +160,10 @@ def fail(message: str) -> None:
 
 def parse(argv: list[str]) -> list[str]:
     """Flags, with a bad one said in one line."""
+    if {"--help", "-h", "--helpshort"} & set(argv[1:]):
+        # absl would show the flags of the main module only, which is not this one for `iae-jax`.
+        print(__doc__, flags.FLAGS.module_help(sys.modules[_CONFIG.__module__]), sep="\n")
+        sys.exit(0)
     try:
         return flags.FLAGS(argv)
     except (flags.Error, InputError) as error:

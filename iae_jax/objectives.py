@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from iae_jax import terms
-from iae_jax.scoring import NON_SATURATING, Scoring
+from iae_jax.scoring import KL, NON_SATURATING, Scoring
 from iae_jax.terms import R1, Pairing, Term
 from iae_jax.types import DISCRIMINATORS, InputError, Players, Prior, Weight
 
@@ -51,11 +51,21 @@ RECONSTRUCTIONS: dict[str, Callable[[Adversary], Term]] = {
     "joint_model": lambda adversary: adversary(terms.JOINT_MODEL),
     "marginal_data": lambda adversary: adversary(terms.MARGINAL_DATA),
 }
+def _adaptive_contrast(adversary: Adversary) -> Term:
+    sides = (adversary.numerator_weight, adversary.denominator_weight)
+    if adversary.scoring.name != KL.name or sides != (1.0, 1.0):
+        raise InputError(
+            "adaptive_contrast adds a discriminator's KL to one in closed form: set its scoring to "
+            "kl and the weights of its sides to 1"
+        )
+    return terms.adaptive_contrast(adversary.r1)
+
+
 REGULARIZATIONS: dict[str, Callable[[Adversary], Term]] = {
     "none": lambda adversary: terms.nothing(),
     "analytic_kl": lambda adversary: terms.analytic_kl(),
     "joint_code": lambda adversary: adversary(terms.JOINT_CODE),
-    "adaptive_contrast": lambda adversary: terms.adaptive_contrast(adversary.scoring, adversary.r1),
+    "adaptive_contrast": _adaptive_contrast,
     "marginal_code": lambda adversary: adversary(terms.MARGINAL_CODE),
 }
 

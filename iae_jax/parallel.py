@@ -1,6 +1,7 @@
 """Where the arithmetic runs: jit on one device, pmap on several. The only file that names one."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -85,9 +86,13 @@ def compile_chunk(
     return call
 
 
-def place(images: np.ndarray, devices: Sequence[jax.Device]) -> Array:
-    """The array on one device, or a copy of it on each of several."""
+def place(tree: Any, devices: Sequence[jax.Device]) -> Any:
+    """The arrays on one device, or a copy of them on each of several.
+
+    A state must be placed too: one that is on no device by choice comes back from its first step
+    on the images' device by choice, and the step would be compiled again for it.
+    """
     if len(devices) == 1:
-        return jax.device_put(images, devices[0])
+        return jax.device_put(tree, devices[0])
     mesh = Mesh(np.array(devices), (AXIS,))
-    return jax.device_put(images, NamedSharding(mesh, PartitionSpec()))
+    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))

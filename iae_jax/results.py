@@ -7,12 +7,15 @@ Several workdirs of one variant, separated by commas, are its seeds.
 
 import argparse
 import datetime
+import importlib
 import json
 import statistics
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from iae_jax.config import to_dict
 from iae_jax.journal import write_json
 from iae_jax.types import InputError
 
@@ -36,8 +39,40 @@ def read(path: Path) -> dict[str, Any]:
     """A JSON file of a workdir. Errors: InputError that says which command makes it."""
     if not path.is_file():
         raise InputError(f"{path} is not there: run the launcher with --mode=evaluate first")
-    content: dict[str, Any] = json.loads(path.read_text())
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: run the launcher again") from error
     return content
+
+
+def without_seed(config: dict[str, Any]) -> dict[str, Any]:
+    """What the seeds of one variant have in common."""
+    kept = {name: value for name, value in config.items() if name not in ("seed", "run")}
+    return kept | {"data": {**config["data"], "directory": ""}}
+
+
+def overrides(experiment: str, variant: str, config: dict[str, Any]) -> list[str]:
+    """The flags that make the experiment's own config the run's. Errors: InputError if the
+    experiment is not there."""
+    try:
+        module = importlib.import_module(f"experiments.{experiment}")
+    except ModuleNotFoundError as error:
+        raise InputError(f"there is no experiments/{experiment}.py here: see README.md") from error
+    plain = without_seed(to_dict(module.get_config(variant)))
+    return [
+        f"--config.{field}={value}" for field, value in changes(plain, without_seed(config))
+    ]
+
+
+def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(dotted field, new value) of each field that differs."""
+    for name, value in new.items():
+        if isinstance(value, dict):
+            for field, inner in changes(old[name], value):
+                yield f"{name}.{field}", inner
+        elif value != old[name]:
+            yield name, value
 
 
 def collect(experiment: str, variant: str, workdirs: list[Path]) -> list[dict[str, Any]]:
@@ -46,12 +81,14 @@ def collect(experiment: str, variant: str, workdirs: list[Path]) -> list[dict[st
     runs = [read(workdir / "run.json") for workdir in workdirs]
     evaluations = [read(workdir / "evaluation_test.json") for workdir in workdirs]
     measured = [
-        {record["metric"]: record for record in evaluation["records"]}
-        for evaluation in evaluations
+        {one["metric"]: one for one in evaluation["records"]} for evaluation in evaluations
     ]
     seeds = [next(iter(records.values()))["seed"] for records in measured]
     if len(set(seeds)) < len(seeds):
         raise InputError(f"{variant}: the seeds {seeds} are not all different")
+    configs = [read(workdir / "config.json") for workdir in workdirs]
+    if any(without_seed(config) != without_seed(configs[0]) for config in configs):
+        raise InputError(f"{variant}: the seeds were trained with different configs")
     found = []
     for metric, first in measured[0].items():
         same = [records.get(metric) for records in measured]
@@ -75,10 +112,12 @@ def collect(experiment: str, variant: str, workdirs: list[Path]) -> list[dict[st
     accuracies = [evaluation["judge_test_accuracy"] for evaluation in evaluations]
     if None not in accuracies:
         extractor = next(e for m, _, _, e in found if m == "label_agreement" or "frechet" in m)
-        found.append(("judge_test_accuracy", accuracies, 0, extractor))
+        n = next(n for m, _, n, _ in found if m == "judge_accuracy")
+        found.append(("judge_test_accuracy", accuracies, n, extractor))
+    flags = " ".join(["--config.seed=SEED", *overrides(experiment, variant, configs[0])])
     command = (
         f"python -m iae_jax.launch --config=experiments/{experiment}.py:{variant} --workdir=DIR "
-        f"--config.seed=SEED; the same with --mode=evaluate --checkpoint={checkpoints.pop()}"
+        f"{flags}; the same with --mode=evaluate --checkpoint={checkpoints.pop()}"
     )
     device = f"{runs[0]['device']}, {runs[0]['cores']} cores"
     seconds = [run["training_seconds"] for run in runs]

@@ -6,14 +6,16 @@ local code, 1 once a ramp is over.
 """
 
 from iae_jax import draws
+from iae_jax.parallel import to_unit
 from iae_jax.types import Array, Code, Game, InputError, Players
 
 
 def encode(game: Game, params: Players, x: Array, key: Array) -> Code:
-    """z ~ q(z|x) for x f32[B, ...]. Errors: InputError if the game has no encoder."""
+    """z ~ q(z|x) for x f32[B, ...] or uint8. Errors: InputError if the game has no encoder."""
     if game.networks.encoder is None:
         raise InputError("this game has no encoder: only generate and decode can be used")
-    z, _ = draws.infer(game.networks, params, draws.example_keys(key, 0, x.shape[0]), x)
+    keys = draws.example_keys(key, 0, x.shape[0])
+    z, _ = draws.infer(game.networks, params, keys, to_unit(x))
     return z
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.step import init, train_step
-from iae_jax.types import Array, Game, Metrics, TrainState
+from iae_jax.types import Array, Game, InputError, Metrics, TrainState
 
 # What the run's key is folded with for the data; steps fold 1, 2, ... and init folds 0.
 DATA = 2**32 - 1
@@ -56,8 +56,11 @@ def train_seeds(
     """Trains every seed for `steps` steps: (states [S], metrics name -> f32[S, steps]).
 
     report: called about `calls` times with the step and the newest metrics name -> f32[S].
-    states: where to start (donated), instead of fresh ones.
+    states: where to start (donated), instead of fresh ones. Errors: InputError if steps is not
+    positive, or when a loss is no longer a number.
     """
+    if steps < 1:
+        raise InputError(f"steps is at least 1, not {steps}")
     chunk = compile_seeds(game, batch)
     states = init_seeds(game, seeds) if states is None else states
     size, parts, done = max(1, steps // calls), [], 0
@@ -65,6 +68,13 @@ def train_seeds(
         numbers = jnp.arange(done, min(done + size, steps))
         states, metrics = chunk(states, numbers)
         parts.append(jax.device_get(metrics))
+        for name, values in parts[-1].items():
+            if not np.isfinite(values).all():
+                lost = [seeds[int(s)] for s in np.flatnonzero(~np.isfinite(values).all(axis=1))]
+                raise InputError(
+                    f"{name} is not finite by step {done + size} in the seeds {lost}: lower the "
+                    "learning rates or raise r1"
+                )
         done += len(numbers)
         if report:
             report(done, {name: values[:, -1] for name, values in parts[-1].items()})

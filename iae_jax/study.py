@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from iae_jax import results
-from iae_jax.journal import commit
+from iae_jax.journal import commit, open_folder
 from iae_jax.types import InputError
 
 
@@ -65,7 +65,8 @@ def progress(name: str) -> Callable[[int, dict[str, np.ndarray]], None]:
 def records(
     name: str, outcome: Outcome, seeds: Sequence[int], command: str, source: str
 ) -> list[dict[str, Any]]:
-    """The outcome as records of results/NAME.json. Errors: InputError if a value is missing."""
+    """The outcome as records of results/NAME.json. Errors: InputError if a value is missing or is
+    not a number."""
     devices = jax.local_devices()
     device = f"{len(devices)} x {devices[0].device_kind}, {os.cpu_count()} cores"
     found = []
@@ -74,6 +75,11 @@ def records(
             raise InputError(
                 f"{name}: {measured.metric} of {measured.variant} has {len(measured.values)} "
                 f"values for {len(seeds)} seeds"
+            )
+        if not np.all(np.isfinite(measured.values)):
+            raise InputError(
+                f"{name}: {measured.metric} of {measured.variant} is not finite: train longer, or "
+                "lower the rates"
             )
         found.append(
             results.record(
@@ -122,16 +128,19 @@ def main(
     try:
         if options["seeds"] < 1:
             raise InputError(f"--seeds is at least 1, not {options['seeds']}")
-        for directory in (options["results"], options["figures"]):
-            if directory.exists() and not os.access(directory, os.W_OK):
-                raise InputError(f"cannot write in {directory}: choose another")
+        for field, value in chosen._asdict().items():
+            if isinstance(value, int) and value < 1:
+                raise InputError(f"--{field} is at least 1, not {value}")
+        # Before the run: a folder that cannot be written to must not cost a training.
+        for flag in ("results", "figures"):
+            open_folder(options[flag], f"--{flag}")
         # Before the run: what is measured is this code, whatever is edited meanwhile.
         source = commit()
         numbers = range(options["seeds"])
         outcome = run(chosen, numbers)
         found = records(name, outcome, numbers, command, source)
-        outcome.draw(options["figures"] / f"{name}.png")
         results.write(options["results"], name, found)
+        outcome.draw(options["figures"] / f"{name}.png")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

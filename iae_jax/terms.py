@@ -2,7 +2,8 @@
 
 A term is a value. An adversarial term is a pairing (which two sample sets the discriminator is
 shown) times a scoring (what each side minimizes). Nothing is detached in a pairing: the encoder
-learns through every place where its code appears, and the discriminator's own step differentiates
+learns through every place where its code appears (but a category that something was generated from
+is a sampled one-hot there, which has no gradient), and the discriminator's own step differentiates
 only the discriminator's parameters.
 """
 
@@ -13,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from iae_jax.draws import hard
-from iae_jax.scoring import Scoring
+from iae_jax.scoring import KL, Scoring
 from iae_jax.types import Array, Code, Draws, InputError, Weight
 
 Discriminate = Callable[[Array | None, Array | None], Array]
@@ -195,7 +196,7 @@ def adversarial(
     return Term(pairing.name, loss, pairing.reads, pairing.needs)
 
 
-def adaptive_contrast(scoring: Scoring, r1: R1 | None = None) -> Term:
+def adaptive_contrast(r1: R1 | None = None) -> Term:
     """KL(q(z,x) || p(z) p_data(x)), where the discriminator only has to tell the standardized code
     from N(0, I), and the rest is in closed form (Mescheder et al. 2017, section 3.3).
 
@@ -212,7 +213,7 @@ def adaptive_contrast(scoring: Scoring, r1: R1 | None = None) -> Term:
         "adaptive_contrast", standardized, JOINT_CODE.denominator, JOINT_CODE.reads,
         ("encoder", "moments"),
     )
-    inner = adversarial(pairing, scoring, r1)
+    inner = adversarial(pairing, KL, r1)
 
     def loss(discriminate: Discriminate | None, draws: Draws, step: Array) -> TermOutput:
         output = inner.loss(discriminate, draws, step)

@@ -17,7 +17,7 @@ from iae_jax.checkpoint import Checkpoints, Restored, difference
 from iae_jax.config import Config, build, identity, to_dict
 from iae_jax.data import Dataset, Source, indices, load, open_source, stream
 from iae_jax.evaluate import validate
-from iae_jax.journal import Journal, commit, write_json
+from iae_jax.journal import Journal, commit, open_folder, write_json
 from iae_jax.parallel import check_divisible, compile_chunk, place, to_unit
 from iae_jax.sampling import generate, reconstruct
 from iae_jax.step import init
@@ -49,19 +49,6 @@ def log(message: str) -> None:
     from tqdm import tqdm
 
     tqdm.write(message, file=sys.stderr)
-
-
-def open_workdir(workdir: Path) -> None:
-    """Makes the directory. Errors: InputError if nothing can be written there."""
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        probe = workdir / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(
-            f"cannot write in {workdir} ({error.strerror}): choose another --workdir"
-        ) from error
 
 
 def check_unchanged(saved: dict[str, Any] | None, config: Config, allowed: bool) -> None:
@@ -212,12 +199,14 @@ def train(config: Config, workdir: Path, allow_config_change: bool = False) -> S
     run = config.run
     source, held_out = open_split(config, "train"), open_split(config, "validation")
     game, devices = build(config, source.shape), devices_of(config)
-    open_workdir(workdir)
+    for folder in (workdir, workdir / "figures"):
+        open_folder(folder, "--workdir")
     validation = held_out.read(np.arange(min(len(held_out), VALIDATION_IMAGES))).images
     best = VALIDATION_METRIC if game.networks.encoder is not None else None
     with Checkpoints(workdir / "checkpoints", run.keep, best) as checkpoints:
         check_unchanged(checkpoints.config(), config, allow_config_change)
         state, step, seconds_before, lines, measured = start(game, config, checkpoints)
+        state = place(state, devices)
         if step >= config.steps:
             log(f"{workdir} is trained to step {step} already")
         write_json(workdir / "config.json", to_dict(config))
@@ -332,7 +321,7 @@ def newest_figure(workdir: Path) -> Path | None:
 
 def trained(config: Config, workdir: Path, checkpoint: str) -> tuple[Game, Restored]:
     """The game and a checkpoint of it: "latest", "best", or a step. Errors: InputError."""
-    game = build(config, open_split(config, "test").shape)
+    game = build(config, open_split(config, "train").shape)
     if not (workdir / "checkpoints").is_dir():
         raise InputError(f"there is no trained run in {workdir}: train one with --mode=train")
     best = VALIDATION_METRIC if game.networks.encoder is not None else None

@@ -9,8 +9,8 @@ import pytest
 
 ORDER = [
     "types", "priors", "networks", "draws", "scoring", "terms", "objectives", "elbo", "game",
-    "step", "parallel", "seeds", "sampling", "data", "modes", "clusters", "distances", "checkpoint",
-    "judge", "evaluate", "figures", "journal", "stopwatch", "config", "train", "launch", "results",
+    "step", "parallel", "seeds", "sampling", "data", "modes", "clusters", "distances", "journal",
+    "checkpoint", "judge", "evaluate", "figures", "stopwatch", "config", "train", "launch", "results",
     "study", "report",
 ]
 PACKAGE = Path(__file__).parent.parent / "iae_jax"

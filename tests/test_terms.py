@@ -292,7 +292,7 @@ def test_adaptive_contrast_is_the_kl_and_has_its_gradient():
 
     def path(encoder, t):
         drawn = draws.draw(players, prior, Players(encoder, generator), keys, x, with_moments=True)
-        term = terms.adaptive_contrast(scoring.KL)
+        term = terms.adaptive_contrast()
         output = term.loss(lambda x, z: t + 0 * z, drawn, STEP)
         return jnp.mean(output.path), output
 
@@ -326,7 +326,7 @@ def test_adaptive_contrast_shows_standardized_codes():
     params = Players(players.encoder.init(None), players.generator.init(jax.random.key(3)))
     drawn = draws.draw(players, prior, params, keys, x, with_moments=True)
     shown = []
-    terms.adaptive_contrast(scoring.KL).loss(
+    terms.adaptive_contrast().loss(
         lambda x, z: shown.append((x, z)) or jnp.zeros((len(z), 1)), drawn, STEP
     )
     (first, numerator), (second, denominator) = shown[:2]
@@ -335,7 +335,7 @@ def test_adaptive_contrast_shows_standardized_codes():
     np.testing.assert_array_equal(denominator, drawn.z_prior.vector)
     assert abs(float(numerator.mean())) < 0.15  # a x is 2 to 400
     assert float(numerator.std()) == pytest.approx(1.0, abs=0.1)
-    assert "moments" in terms.adaptive_contrast(scoring.KL).needs
+    assert "moments" in terms.adaptive_contrast().needs
 
 
 def test_moments_are_drawn_where_needed_only():

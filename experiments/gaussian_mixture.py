@@ -48,7 +48,7 @@ PROTOCOL = 2_500
 # A mode's spread needs more samples than its presence: 1,000 of each of 25 modes give 2 %.
 FOR_SPREAD = 25_000
 CODED = 10_000
-# The encoder is told E_q[T] of the positive pair; the generator's side is the usual practical choice.
+# The encoder minimizes E_q[T] of the positive pair; the generator's side is as usual in practice.
 SCORING = NON_SATURATING._replace(name="non_saturating_with_kl_encoder", numerator=KL.numerator)
 
 

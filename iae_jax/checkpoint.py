@@ -3,7 +3,8 @@ them: a checksum of every array, so that a restore is bitwise what was saved, or
 
 A checkpoint is a directory named after its step: `state` (every array of the TrainState by its
 path, in Orbax's OCDBT format) and `record` (JSON: config, metrics, extra, what each array is, and
-its SHA-256); `files.json` has the SHA-256 of the files. Only `save` writes: an evaluation may read a directory that a training writes to.
+its SHA-256); `files.json` has the SHA-256 of the files. Only `save` writes: an evaluation may read
+a directory that a training writes to.
 """
 
 import contextlib

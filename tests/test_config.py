@@ -55,7 +55,8 @@ def test_a_learning_rate_follows_its_schedule(decay, rates):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [("kind", "adamw", "adam or sgd"), ("decay", "linear", "constant or cosine"),
-     ("rate", 0.0, "positive")],
+     ("rate", 0.0, "positive"), ("b1", 1.5, "b1 of adam"), ("b2", -0.1, "b2 of adam"),
+     ("final", -1.0, "share of the rate")],
 )
 def test_an_optimizer_that_is_not_there_is_refused(field, value, message):
     config = Optimizer()
@@ -87,4 +88,23 @@ def test_a_config_that_cannot_be_built_is_refused(change, message):
     for name, value in change.items():
         setattr(config, name, value)
     with pytest.raises(InputError, match=message):
+        build(config, (8, 8, 1))
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [("reconstruction", "r1", -1.0), ("regularization", "weight", -1.0),
+     ("regularization", "numerator_weight", float("nan")), ("generator", "deviation", -1.0),
+     ("category", "kl_weight", -2.0), ("run", "resident_megabytes", -1)],
+)
+def test_a_weight_below_0_is_refused(part, field, value):
+    config = Config()
+    setattr(getattr(config, part), field, value)
+    with pytest.raises(InputError, match=f"{part}.{field} is at least 0"):
+        build(config, (8, 8, 1))
+
+
+def test_a_seed_beyond_32_bits_is_refused():
+    config = Config(seed=2**32)
+    with pytest.raises(InputError, match="seed is below 2"):
         build(config, (8, 8, 1))

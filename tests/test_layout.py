@@ -10,8 +10,8 @@ import pytest
 ORDER = [
     "types", "priors", "networks", "draws", "scoring", "terms", "objectives", "elbo", "game",
     "step", "parallel", "seeds", "sampling", "data", "modes", "clusters", "distances", "journal",
-    "checkpoint", "judge", "evaluate", "figures", "stopwatch", "config", "train", "launch", "results",
-    "study", "report",
+    "checkpoint", "judge", "evaluate", "figures", "stopwatch", "config", "train", "launch",
+    "results", "study", "report",
 ]
 PACKAGE = Path(__file__).parent.parent / "iae_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -4,7 +4,7 @@ import optax
 import pytest
 from games import CELLS, LAYOUT, SHAPE, players
 
-from iae_jax import game, networks, objectives, priors, terms
+from iae_jax import game, networks, objectives, priors, scoring, terms
 from iae_jax.objectives import Adversary, cell, check
 from iae_jax.types import InputError, Players
 
@@ -156,3 +156,24 @@ def test_the_rows_and_columns_are_the_slides_pairings():
     }
     tables = objectives.RECONSTRUCTIONS | objectives.REGULARIZATIONS
     assert {name: term(Adversary()).reads for name, term in tables.items()} == reads
+
+
+@pytest.mark.parametrize(
+    "adversary",
+    [Adversary(), Adversary(scoring.HINGE), Adversary(scoring.KL, numerator_weight=0.5)],
+)
+def test_adaptive_contrast_is_of_one_scoring(adversary):
+    with pytest.raises(InputError, match="set its scoring to kl"):
+        cell("likelihood", "adaptive_contrast", regularization_adversary=adversary)
+
+
+def test_adaptive_contrast_needs_a_noisy_encoder_and_a_gaussian_prior():
+    contrast = cell(
+        "likelihood", "adaptive_contrast", regularization_adversary=Adversary(scoring.KL)
+    )
+    played = players("likelihood", "joint_code")
+    check(contrast, played, priors.gaussian(2))
+    with pytest.raises(InputError, match="use a gaussian prior"):
+        check(contrast, played, priors.swiss_roll())
+    with pytest.raises(InputError, match="give the encoder noise"):
+        check(contrast, played._replace(encoder=DETERMINISTIC), priors.gaussian(2))

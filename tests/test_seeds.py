@@ -3,10 +3,12 @@
 import games
 import jax
 import numpy as np
+import optax
 import pytest
 
 from iae_jax import init, train_step
 from iae_jax.seeds import DATA, init_seeds, seed_of, train_seeds
+from iae_jax.types import InputError
 
 STEPS = 7
 
@@ -81,3 +83,11 @@ def test_init_seeds_is_init():
         strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_a_seed_that_diverges_is_named(game):
+    rates = [optax.sgd(1e30) if player else None for player in game.networks]
+    with pytest.raises(InputError, match=r"not finite by step \d+ in the seeds \[4, 7\]"):
+        train_seeds(game._replace(optimizers=type(game.optimizers)(*rates)), batch, 9, [4, 7])
+    with pytest.raises(InputError, match="steps is at least 1"):
+        train_seeds(game, batch, 0, [1])

@@ -64,6 +64,49 @@ def test_bad_input_is_one_line_and_loses_nothing(tmp_path, capsys):
     assert (tmp_path / "results" / "toy.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("flag", ["results", "figures"])
+def test_a_folder_that_cannot_be_made_is_refused_before_the_run(tmp_path, capsys, flag):
+    def never(settings, seeds):
+        raise AssertionError("it ran")
+
+    (tmp_path / "file").write_text("not a folder")
+    folders = {"results": tmp_path, "figures": tmp_path} | {flag: tmp_path / "file"}
+    status = main("experiments/toy.py", never, Settings(), 1,
+                  [f"--{name}={folder}" for name, folder in folders.items()])
+    assert status == 2 and f"choose another --{flag}" in capsys.readouterr().err
+
+
+def test_folders_are_made(tmp_path):
+    flags = [f"--{name}={tmp_path / 'new' / name}" for name in ("results", "figures")]
+    assert main("experiments/toy.py", run, Settings(), 1, flags) == 0
+    assert (tmp_path / "new" / "figures" / "toy.png").exists()
+
+
+def test_a_figure_that_fails_does_not_cost_the_numbers(tmp_path):
+    def broken(path):
+        raise RuntimeError("no font")
+
+    outcome = Outcome([Measured("error", "a", [1.0], 5, 1.0)], broken)
+    with pytest.raises(RuntimeError, match="no font"):
+        main("experiments/toy.py", lambda settings, seeds: outcome, Settings(), 1,
+             [f"--results={tmp_path}", f"--figures={tmp_path}"])
+    assert (tmp_path / "toy.json").exists()
+
+
+@pytest.mark.parametrize("flag", ["--steps=0", "--steps=-3"])
+def test_a_count_below_1_is_refused(tmp_path, capsys, flag):
+    assert command(tmp_path, flag) == 2
+    assert "error: --steps is at least 1" in capsys.readouterr().err
+
+
+def test_a_value_that_is_not_a_number_is_refused(tmp_path, capsys):
+    lost = Outcome([Measured("error", "a", [float("nan")], 5, 1.0)], lambda path: None)
+    status = main("experiments/toy.py", lambda settings, seeds: lost, Settings(), 1,
+                  [f"--results={tmp_path}", f"--figures={tmp_path}"])
+    assert status == 2 and "error of a is not finite" in capsys.readouterr().err
+    assert not (tmp_path / "toy.json").exists()
+
+
 def test_a_missing_value_is_refused(tmp_path, capsys):
     short = Outcome([Measured("error", "a", [1.0], 5, 1.0)], lambda path: None)
     status = main("experiments/toy.py", lambda settings, seeds: short, Settings(), 2,

@@ -159,6 +159,31 @@ def test_a_broken_newest_checkpoint_falls_back(tmp_path, data_directory):
     assert_same_bits(expected, state_of(config, tmp_path))
 
 
+def test_a_broken_newest_checkpoint_is_told_in_one_line(tmp_path, data_directory):
+    """By the whole process: Orbax's threads say nothing either."""
+    train(config_of(data_directory), tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "40" / "state" / "manifest.ocdbt").write_text("x")
+    result = subprocess.run(
+        command(tmp_path / "run", f"--config.data.directory={data_directory}"),
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )
+    warning, *rest = result.stderr.splitlines()
+    assert "checkpoint 40" in warning and "manifest.ocdbt is not what was saved" in warning
+    assert [line.split()[0] for line in rest] == ["resuming", "step"]
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_step_is_compiled_once(tmp_path, data_directory, devices, caplog):
+    config = config_of(data_directory)
+    config.run.devices = devices
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        train(config, tmp_path)
+    compiled = [r.getMessage() for r in caplog.records
+                if r.getMessage().startswith("Finished XLA compilation of")
+                and any(name in r.getMessage() for name in ("jit(run)", "pmap(run)"))]
+    assert len(compiled) == 1, compiled
+
+
 @pytest.mark.parametrize("variant", ["gan", "vae"])
 def test_other_models_train_and_draw(tmp_path, data_directory, variant):
     summary = train(config_of(data_directory, variant), tmp_path)

@@ -8,6 +8,7 @@ Several workdirs of one variant, separated by commas, are its seeds.
 import argparse
 import datetime
 import importlib
+import inspect
 import json
 import statistics
 import sys
@@ -59,7 +60,9 @@ def overrides(experiment: str, variant: str, config: dict[str, Any]) -> list[str
         module = importlib.import_module(f"experiments.{experiment}")
     except ModuleNotFoundError as error:
         raise InputError(f"there is no experiments/{experiment}.py here: see README.md") from error
-    plain = without_seed(to_dict(module.get_config(variant)))
+    several = inspect.signature(module.get_config).parameters
+    own = module.get_config(variant) if several else module.get_config()
+    plain = without_seed(to_dict(own))
     return [
         f"--config.{field}={value}" for field, value in changes(plain, without_seed(config))
     ]
@@ -192,6 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("variants", nargs="+", metavar="VARIANT=WORKDIR[,WORKDIR...]")
     parser.add_argument("--directory", type=Path, default=Path("results"))
     options = parser.parse_args(arguments)
+    sys.path.insert(0, str(Path.cwd()))
     try:
         records = []
         for argument in options.variants:

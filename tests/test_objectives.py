@@ -152,10 +152,10 @@ def test_the_rows_and_columns_are_the_slides_pairings():
     reads = {
         "likelihood": (), "joint_reconstruction": ("x", "z"), "joint_model": ("x", "z"),
         "marginal_data": ("x",), "none": (), "analytic_kl": (), "joint_code": ("x", "z"),
-        "marginal_code": ("z",),
+        "marginal_code": ("z",), "adaptive_contrast": ("x", "z"),
     }
     tables = objectives.RECONSTRUCTIONS | objectives.REGULARIZATIONS
-    assert {name: term(Adversary()).reads for name, term in tables.items()} == reads
+    assert {name: term(Adversary(scoring.KL)).reads for name, term in tables.items()} == reads
 
 
 @pytest.mark.parametrize(

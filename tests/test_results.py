@@ -4,12 +4,22 @@ import json
 
 import pytest
 
+from experiments.mnist_reconstruction import get_config
+from iae_jax.config import to_dict
 from iae_jax.results import main
 
 
-def workdir(path, seed, agreement, n=50, extractor="judge/mnist/1a", checkpoint="best"):
+def workdir(
+    path, seed, agreement, n=50, extractor="judge/mnist/1a", checkpoint="best", rate=5e-4
+):
     path.mkdir()
+    config = get_config("deterministic_20")
+    config.seed, config.data.directory, config.run.log_steps = seed, str(path), seed
+    config.encoder.optimizer.rate = rate
+    (path / "config.json").write_text(json.dumps(to_dict(config)))
     records = [
+        {"metric": "judge_accuracy", "value": 0.99, "n": n, "seed": seed, "split": "test",
+         "extractor": extractor, "config": "c"},
         {"metric": "label_agreement", "value": agreement, "n": n, "seed": seed, "split": "test",
          "extractor": extractor, "config": "c"},
     ]
@@ -28,10 +38,11 @@ def workdir(path, seed, agreement, n=50, extractor="judge/mnist/1a", checkpoint=
 def test_one_value_per_seed_with_mean_and_spread(tmp_path, capsys):
     seeds = [workdir(tmp_path / f"s{seed}", seed, value)
              for seed, value in ((1, 0.9), (2, 0.96), (4, 0.93))]
-    arguments = ["experiment", f"twenty={','.join(seeds)}", "--directory", str(tmp_path / "r")]
+    variant = f"deterministic_20={','.join(seeds)}"
+    arguments = ["mnist_reconstruction", variant, "--directory", str(tmp_path / "r")]
     assert main(arguments) == 0
-    content = json.loads((tmp_path / "r" / "experiment.json").read_text())
-    record = content["records"][0]
+    content = json.loads((tmp_path / "r" / "mnist_reconstruction.json").read_text())
+    (record,) = [r for r in content["records"] if r["metric"] == "label_agreement"]
     assert record["values"] == [0.9, 0.96, 0.93] and record["seeds"] == [1, 2, 4]
     assert record["mean"] == pytest.approx(0.93) and record["sd"] == pytest.approx(0.03)
     assert record["n_examples"] == 50 and record["seconds"] == [30, 60, 120]
@@ -57,3 +68,28 @@ def test_a_run_that_is_not_evaluated_or_is_there_twice_is_refused(tmp_path, caps
     assert "another checkpoint" in capsys.readouterr().err
     assert main(["e", "v"]) == 2
     assert "VARIANT=WORKDIR" in capsys.readouterr().err
+
+
+def test_seeds_of_different_configs_are_refused(tmp_path, capsys):
+    pair = [workdir(tmp_path / "a", 1, 0.9), workdir(tmp_path / "b", 2, 0.9, rate=1e-3)]
+    assert main(["mnist_reconstruction", f"deterministic_20={','.join(pair)}"]) == 2
+    assert "trained with different configs" in capsys.readouterr().err
+
+
+def test_the_command_has_every_changed_field(tmp_path):
+    pair = [workdir(tmp_path / name, seed, 0.9, rate=1e-3) for name, seed in (("a", 1), ("b", 2))]
+    arguments = ["mnist_reconstruction", f"deterministic_20={','.join(pair)}"]
+    assert main([*arguments, "--directory", str(tmp_path)]) == 0
+    content = json.loads((tmp_path / "mnist_reconstruction.json").read_text())
+    assert content["records"][0]["command"] == (
+        "python -m iae_jax.launch --config=experiments/mnist_reconstruction.py:deterministic_20 "
+        "--workdir=DIR --config.seed=SEED --config.encoder.optimizer.rate=0.001; the same with "
+        "--mode=evaluate --checkpoint=best"
+    )
+
+
+def test_a_damaged_file_is_one_line(tmp_path, capsys):
+    folder = workdir(tmp_path / "a", 1, 0.9)
+    (tmp_path / "a" / "run.json").write_text("{")
+    assert main(["mnist_reconstruction", f"deterministic_20={folder}"]) == 2
+    assert "run.json is damaged: run the launcher again" in capsys.readouterr().err

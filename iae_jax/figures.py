@@ -156,7 +156,7 @@ def _panel(name: str) -> str:
         return f"validation: {name.removeprefix(VALIDATION).replace('_', ' ')}"
     if name.endswith("_logit"):
         return "logits"
-    return "losses, nats per example" if "discriminator" not in name else "losses of discriminators"
+    return f"losses of {'discriminators' if 'discriminator' in name else 'encoder and generator'}"
 
 
 def _drawn(value: Any) -> bool:

@@ -26,7 +26,7 @@ class Measured(NamedTuple):
 
     metric: str
     variant: str
-    values: Sequence[float]
+    values: Sequence[float] | np.ndarray
     n_examples: int
     seconds: float
     extractor: str = ""

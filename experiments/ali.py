@@ -7,6 +7,8 @@ ALI matches q(x, z) to p(x, z) with one discriminator and is never told which co
 came from; IAE's first discriminator is shown x and x_hat of the same z. What this is worth: the
 reconstruction error over that of random pairs, and how far a code moves when it is decoded and
 encoded again.
+
+Expected: IAE reconstructs better on both sets, in about 5 minutes on 2 CPU cores.
 """
 
 from collections.abc import Sequence
@@ -20,8 +22,8 @@ import numpy as np
 import optax
 
 from iae_jax import (
-    ALTERNATING,
     R1,
+    TWO_TO_ONE,
     Adversary,
     Code,
     Players,
@@ -42,6 +44,12 @@ from iae_jax.seeds import Batch, seed_of, train_seeds
 from iae_jax.study import Clock, Measured, Outcome, main, progress
 from iae_jax.types import Array, Game
 
+NOTES = """
+The slides publish no number. Both have the same R1, .01, and two moves of the discriminators for
+each of the players. With R1 .1 and one move, reconstructions in the plane collapsed to a curve (R1
+then hides what is finer than the modes), IAE's prior samples left the data, and on the digits the
+two were close (ratio .506 ± .013 and .547 ± .026, 3 seeds).
+"""
 PLANE = ring(modes=5, radius=1.5, deviation=0.3)
 HELD_OUT = 5000  # of the plane
 
@@ -50,7 +58,7 @@ class Settings(NamedTuple):
     steps: int = 4000
     batch_size: int = 64
     rate: float = 5e-4
-    r1: float = 0.1
+    r1: float = 0.01
     hidden: int = 128
     width: int = 16  # of the digits' convolutions
     size: int = 6  # of the digits' code
@@ -106,7 +114,7 @@ def game(settings: Settings, data: Set, model: str) -> Game:
         networks.discriminator(layout, shape, ("z",), size=size) if model == "iae" else None,
     )
     optimizers = Players(*(player and adam for player in players))
-    return build(players, priors.gaussian(size), objective, optimizers, ALTERNATING)
+    return build(players, priors.gaussian(size), objective, optimizers, TWO_TO_ONE)
 
 
 class Found(NamedTuple):
@@ -187,11 +195,9 @@ def draw(path: Path, shown: dict) -> None:
                     dots(ax, few, 5, **style)
                     ax.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
                 else:
-                    side = np.concatenate(
-                        [np.concatenate(list(values[6 * i : 6 * i + 6, ..., 0]), axis=1)
-                         for i in range(6)]
-                    )
-                    ax.imshow(side, cmap="gray", vmin=0, vmax=1)
+                    tiles = np.pad(values[:36, ..., 0], ((0, 0), (1, 1), (1, 1)), constant_values=1)
+                    rows_of_6 = [np.concatenate(list(tiles[i : i + 6]), 1) for i in range(0, 36, 6)]
+                    ax.imshow(np.concatenate(rows_of_6), cmap="gray", vmin=0, vmax=1)
                     ax.set_axis_off()
 
 

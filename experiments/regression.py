@@ -8,7 +8,8 @@ least squares is the likelihood row (a Gaussian of fixed width), adversarial reg
 reconstruction, KL(p(c, y) || p(c) p(y_hat | c)).
 
 Expected: the adversarial samples follow p(y|c), at most a tenth of the energy distance of least
-squares, whose answer is the conditional mean, where there is no data.
+squares, whose answer is the conditional mean, where there is no data. Measured 2026-11-23 (5 seeds,
+73 s on 2 busy CPU cores): .0023 ± .0009 against .6084 ± .0009; least squares is .005 off the mean.
 """
 
 from collections.abc import Sequence
@@ -34,6 +35,7 @@ NOISE = 2
 
 REFERENCES = {
     ("mean_error", "least_squares"): Reference(0.03, "lower", "aim: it shows the conditional mean"),
+    ("energy_distance", "adversarial"): Reference(0.061, "lower", "aim: a tenth of least squares"),
 }
 
 class Settings(NamedTuple):

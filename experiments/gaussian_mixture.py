@@ -8,6 +8,10 @@ published protocol: 2,500 samples; high quality is within 3 deviations of a cent
 captured if one such sample is there. Both models have the same generator and discriminator (3 dense
 layers of 128, and for the discriminator a fine part that starts to learn late), the same batch,
 steps and optimizer.
+
+Expected: 15 minutes on 2 CPU cores for ten seeds. Measured 2026-11-23 (partly on a busy machine):
+IAE passes every aim in 10 of 10 seeds on the ring and in 8 of 10 on the grid; the GAN finds 8 of 8
+and 23.9 of 25 modes, with 79 % and 49 % of its samples near one.
 """
 
 from collections.abc import Sequence
@@ -66,6 +70,20 @@ REFERENCES = {
     ("high_quality_share", "grid25/gan"): Reference(0.948, "higher", "PacGAN's GAN"),
     "cluster_accuracy": Reference(0.99, "higher", "aim"),
 }
+
+NOTES = """
+An aim of the project is all modes, 97 % of high quality, cluster accuracy .99 and the worst mode's
+deviation within 15 % of the truth in at least 9 of 10 seeds. On the ring 10 seeds do; **on the grid
+8 do**: in seeds 6 and 9 a category is shared by two modes (accuracy .953 and .941) and the worst
+mode's deviation is .59 and .68. Without the discriminator's fine part the grid's worst mode had .39
+to .50 of the true deviation; without its late start modes were lost.
+
+What was tuned: for the IAE the fine part's rate, start and R1, the size of the local code (2, 4, 8)
+and R1's fall, on seeds 0 and 1; the GAN has the same fine part, schedules and rates and was **not**
+tuned by itself, so its row is a lower bound of what it can do. Its bridges between modes are those of a
+continuous map of a Gaussian.
+"""
+
 
 class Settings(NamedTuple):
     steps: int = 5000

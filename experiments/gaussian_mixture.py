@@ -80,8 +80,8 @@ to .50 of the true deviation; without its late start modes were lost.
 
 What was tuned: for the IAE the fine part's rate, start and R1, the size of the local code (2, 4, 8)
 and R1's fall, on seeds 0 and 1; the GAN has the same fine part, schedules and rates and was **not**
-tuned by itself, so its row is a lower bound of what it can do. Its bridges between modes are those of a
-continuous map of a Gaussian.
+tuned by itself, so its row is a lower bound of what it can do. Its bridges between modes are those
+of a continuous map of a Gaussian.
 """
 
 

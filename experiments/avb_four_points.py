@@ -6,6 +6,9 @@ The data are the four one-hot vectors of length 4, the likelihood is Bernoulli, 
 Gaussian posterior cannot cut the plane into four; an implicit one can. The log-likelihood is a
 quadrature over the code, and KL(q(z) || p(z)) and the ELBO come from fine histograms of q(z|x)
 against the exact mass of p(z) in each bin.
+
+Expected: the Gaussian posterior measurably worse than the others. Not measured yet; 2 seeds of
+3,000 steps gave log-likelihoods of -1.63 (VAE), -1.67 (AVB) and -1.49 (adaptive contrast).
 """
 
 from collections.abc import Sequence

@@ -8,6 +8,7 @@ often to log, save, draw); all else is part of the run's identity.
 import dataclasses
 import hashlib
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,12 +185,12 @@ def digest(config: Config) -> str:
 
 def optimizer(config: Optimizer, steps: int) -> optax.GradientTransformation:
     """Errors: InputError for a name that is not there or a rate that is not positive."""
-    if not config.rate > 0:
+    if not 0 < config.rate < math.inf:
         raise InputError(f"a learning rate is positive, not {config.rate}")
     for name, decay in (("b1", config.b1), ("b2", config.b2)):
         if not 0 <= decay < 1:
             raise InputError(f"{name} of adam is from 0 to below 1, not {decay}")
-    if not config.final >= 0:
+    if not 0 <= config.final < math.inf:
         raise InputError(f"final is a share of the rate, not {config.final}")
     if config.decay not in ("constant", "cosine"):
         raise InputError(f"decay is constant or cosine, not {config.decay!r}")
@@ -221,7 +222,7 @@ def r1_weight(term: Term, steps: int) -> Weight:
     that the players can follow, blurs it at the end, when what is left to tell is fine."""
     if term.r1_final == 1.0:
         return term.r1
-    if not term.r1_final > 0:
+    if not 0 < term.r1_final < math.inf:
         raise InputError(f"r1_final is a positive share of r1, not {term.r1_final}")
 
     def weight(step: Array) -> Array:
@@ -292,8 +293,8 @@ def check_numbers(config: Config) -> None:
         },
     }
     for name, weight in weights.items():
-        if not weight >= 0:
-            raise InputError(f"{name} is at least 0, not {weight}")
+        if not 0 <= weight < math.inf:
+            raise InputError(f"{name} is at least 0 and finite, not {weight}")
     if run.checkpoint_steps % run.log_steps:
         # Else a resumed run would log the mean over a part of the interval.
         raise InputError(

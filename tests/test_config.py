@@ -94,7 +94,8 @@ def test_a_config_that_cannot_be_built_is_refused(change, message):
 @pytest.mark.parametrize(
     ("part", "field", "value"),
     [("reconstruction", "r1", -1.0), ("regularization", "weight", -1.0),
-     ("regularization", "numerator_weight", float("nan")), ("generator", "deviation", -1.0),
+     ("regularization", "numerator_weight", float("nan")),
+     ("reconstruction", "weight", float("inf")), ("generator", "deviation", -1.0),
      ("category", "kl_weight", -2.0), ("run", "resident_megabytes", -1)],
 )
 def test_a_weight_below_0_is_refused(part, field, value):

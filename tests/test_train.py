@@ -124,6 +124,16 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_good_checkpoint
     assert_same_bits(before, state_of(good, tmp_path))
 
 
+def test_a_parameter_that_is_not_a_number_is_not_saved(tmp_path, data_directory, monkeypatch):
+    """Losses may still be finite when a parameter no longer is: as if none were looked at."""
+    monkeypatch.setattr("iae_jax.train.check_finite", lambda *arguments: None)
+    config = config_of(data_directory, steps=10)
+    config.generator.optimizer.rate = 1e30
+    with pytest.raises(Diverged, match=r"a parameter of the \w+ is not finite at step 10"):
+        train(config, tmp_path)
+    assert not [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdecimal()]
+
+
 def test_the_first_step_and_its_terms_are_named():
     metrics = {
         "kept": np.array([1.0, 2, 3, 4]),

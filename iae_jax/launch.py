@@ -162,7 +162,8 @@ def parse(argv: list[str]) -> list[str]:
     """Flags, with a bad one said in one line."""
     if {"--help", "-h", "--helpshort"} & set(argv[1:]):
         # absl would show the flags of the main module only, which is not this one for `iae-jax`.
-        print(__doc__, flags.FLAGS.module_help(sys.modules[_CONFIG.__module__]), sep="\n")
+        name = sys.argv[0] if __name__ == "__main__" else __name__
+        print(__doc__, flags.FLAGS.module_help(name), sep="\n")
         sys.exit(0)
     try:
         return flags.FLAGS(argv)

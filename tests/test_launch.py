@@ -101,3 +101,9 @@ def test_train_evaluate_sample_reconstruct(tmp_path, monkeypatch):
     assert pair["x"].shape == (5, 8, 8, 1) and pair["x_hat"].shape == (3, 5, 8, 8, 1)
     code, _, lines = launch(*common, "--mode=reconstruct", "--count=1000")
     assert code == 2 and "ask for fewer" in lines[-1]
+
+
+def test_help_lists_the_flags():
+    code, out, _ = launch("--help")
+    assert code == 0
+    assert all(flag in out for flag in ("--config", "--workdir", "--mode", "--checkpoint"))

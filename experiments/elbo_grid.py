@@ -62,13 +62,6 @@ DATA = ring(modes=5, radius=1.5, deviation=0.3)
 DEVIATION = 0.3  # of p(x|z)
 # q(z|x) is no narrower than this, so that the grid of x resolves q(z).
 NARROWEST = 0.15
-READS = {
-    "joint_reconstruction": ("x", "z"),
-    "joint_model": ("x", "z"),
-    "marginal_data": ("x",),
-    "joint_code": ("x", "z"),
-    "marginal_code": ("z",),
-}
 COLUMNS = ("none", "analytic_kl", "joint_code", "marginal_code")
 CELLS = [
     *((row, column) for row in ("likelihood", "joint_reconstruction") for column in COLUMNS),
@@ -135,23 +128,24 @@ def game(settings: Settings, row: str, column: str, converge: bool = False) -> G
     """A cell. converge: only the discriminators move, to the end of their own schedule."""
     layout = networks.Layout("mlp", hidden=settings.hidden)
     wide = networks.Layout("mlp", hidden=settings.discriminator_hidden)
+    adversary = Adversary(NON_SATURATING)
+    objective = cell(row, column, adversary, adversary)
     players = Players(
         None if row == "marginal_data" else encoder_of(layout),
         generator_of(layout, row != "likelihood"),
         *(
-            networks.discriminator(wide, (2,), READS[name], size=2) if name in READS else None
-            for name in (row, column)
+            networks.discriminator(wide, (2,), term.reads, size=2) if term.reads else None
+            for term in objective[:2]
         ),
     )
     steps = settings.converge_steps if converge else settings.steps
     adam = optax.adam(
         optax.cosine_decay_schedule(settings.rate, steps), b1=0.9 if converge else 0.5
     )
-    adversary = Adversary(NON_SATURATING)
     return build(
         players,
         priors.gaussian(2),
-        cell(row, column, adversary, adversary),
+        objective,
         Players(*(player and adam for player in players)),
         (DISCRIMINATORS,) if converge else ALTERNATING,
     )

@@ -29,8 +29,9 @@ import numpy as np
 import optax
 
 from iae_jax import (
-    ALTERNATING,
+    KL,
     NON_SATURATING,
+    R1,
     Adversary,
     Players,
     build,
@@ -48,6 +49,7 @@ from iae_jax.seeds import init_seeds, seed_of, train_seeds
 from iae_jax.study import Clock, Measured, Outcome, main, progress
 from iae_jax.types import (
     DISCRIMINATORS,
+    PATH,
     Array,
     Code,
     Encoder,
@@ -60,14 +62,19 @@ from iae_jax.types import (
 
 DATA = ring(modes=5, radius=1.5, deviation=0.3)
 DEVIATION = 0.3  # of p(x|z)
-# q(z|x) is no narrower than this, so that the grid of x resolves q(z).
-NARROWEST = 0.15
+# The bounds of q(z|x): no narrower than the grid of x resolves; no mean farther out than samples of
+# p(z) reach, since nothing in the column without regularization keeps a code where a discriminator
+# has seen one.
+NARROWEST, WIDEST = 0.25, 1.0
+FARTHEST = 3.0
 COLUMNS = ("none", "analytic_kl", "joint_code", "marginal_code")
 CELLS = [
     *((row, column) for row in ("likelihood", "joint_reconstruction") for column in COLUMNS),
     ("joint_model", "none"),
     ("marginal_data", "none"),
 ]
+# Of the discriminators, for each of encoder and generator: they estimate ratios in nats.
+MOVES = 2
 NODES = 64  # of the grid of x along each axis
 HERMITE = 6  # nodes of z along each axis
 REACH = 3.0
@@ -79,10 +86,12 @@ class Settings(NamedTuple):
     steps: int = 4000
     batch_size: int = 256
     hidden: int = 64
-    rate: float = 1e-3
+    rate: float = 3e-4  # of encoder and generator, which the discriminators must keep up with
+    r1: float = 0.05  # on the first term's discriminator while the players move
     discriminator_hidden: int = 128
-    converge_steps: int = 4000
-    converge_batch_size: int = 1024
+    discriminator_rate: float = 1e-3
+    converge_steps: int = 3000
+    converge_batch_size: int = 512
     samples: int = 50_000  # for a discriminator's estimate
 
 
@@ -91,15 +100,15 @@ def batch(size: int, key: Array) -> Array:
 
 
 def encoder_of(layout: networks.Layout) -> Encoder:
-    """q(z|x) = N(m(x), s(x)^2), s at least NARROWEST."""
+    """q(z|x) = N(m(x), s(x)^2), m within FARTHEST of 0, s between NARROWEST and WIDEST."""
     inner = networks.encoder(layout, (2,), "gaussian", size=2)
 
     def apply(params: Params, x: Array, noise: Array) -> Encoding:
         found = inner.apply(params, x, jnp.zeros_like(noise))
         assert found.mean is not None and found.log_variance is not None
-        variance = jnp.exp(found.log_variance) + NARROWEST**2
-        vector = found.mean + jnp.sqrt(variance) * noise
-        return Encoding(vector, found.mean, jnp.log(variance))
+        mean = FARTHEST * jnp.tanh(found.mean / FARTHEST)
+        variance = NARROWEST**2 + (WIDEST**2 - NARROWEST**2) * jax.nn.sigmoid(found.log_variance)
+        return Encoding(mean + jnp.sqrt(variance) * noise, mean, jnp.log(variance))
 
     return inner._replace(apply=apply)
 
@@ -128,26 +137,34 @@ def game(settings: Settings, row: str, column: str, converge: bool = False) -> G
     """A cell. converge: only the discriminators move, to the end of their own schedule."""
     layout = networks.Layout("mlp", hidden=settings.hidden)
     wide = networks.Layout("mlp", hidden=settings.discriminator_hidden)
-    adversary = Adversary(NON_SATURATING)
-    objective = cell(row, column, adversary, adversary)
+    r1 = None if converge else R1(settings.r1)
+    objective = cell(row, column, Adversary(NON_SATURATING, r1), Adversary(KL))
+    own = [
+        networks.discriminator(wide, (2,), term.reads, size=2) if term.reads else None
+        for term in objective[:2]
+    ]
+    if own[1] is not None and column == "joint_code":
+        own[1] = networks.with_quadratic(own[1])
     players = Players(
         None if row == "marginal_data" else encoder_of(layout),
         generator_of(layout, row != "likelihood"),
-        *(
-            networks.discriminator(wide, (2,), term.reads, size=2) if term.reads else None
-            for term in objective[:2]
-        ),
+        *own,
     )
     steps = settings.converge_steps if converge else settings.steps
-    adam = optax.adam(
-        optax.cosine_decay_schedule(settings.rate, steps), b1=0.9 if converge else 0.5
-    )
+
+    def adam(rate: float, rise: int) -> optax.GradientTransformation:
+        schedule = optax.warmup_cosine_decay_schedule(0, rate, rise, steps)
+        return optax.adam(schedule, b1=0.9 if converge else 0.5)
+
+    # The discriminators learn before the others move.
+    slow, fast = adam(settings.rate, steps // 5), adam(settings.discriminator_rate, 0)
+    optimizers = Players(players.encoder and slow, slow, *(own_ and fast for own_ in own))
     return build(
         players,
         priors.gaussian(2),
         objective,
-        Players(*(player and adam for player in players)),
-        (DISCRIMINATORS,) if converge else ALTERNATING,
+        optimizers,
+        (DISCRIMINATORS,) if converge else (DISCRIMINATORS,) * MOVES + (PATH,),
     )
 
 

@@ -100,8 +100,8 @@ class Settings(NamedTuple):
     gan_rate: float = 1e-3
     gan_r1: float = 0.2
     gan_size: int = 2  # of the GAN's code
-    category_kl_weight: float = 3.0
-    entropy_weight: float = 0.5
+    category_kl_weight: float = 6.0
+    entropy_weight: float = 1.0
 
 
 def batch(mixture: Mixture, size: int, key: Array) -> Array:

@@ -67,7 +67,7 @@ def game(settings: Settings, variant: str) -> Game:
         else networks.encoder(layout, (4,), "gaussian", size=2)
     )
     discriminator = networks.discriminator(wide, (4,), ("x", "z"), size=2)
-    if variant == "avb":
+    if implicit:
         discriminator = networks.with_quadratic(discriminator)
     players = Players(
         encoder,

@@ -75,6 +75,9 @@ CELLS = [
 ]
 # Of the discriminator, for each of encoder and generator: AVB's has to know q(z|x) for every x.
 AVB_MOVES = 4
+# Of the divergences that charge the information in z once more than the adversarial row already
+# does: at 1 the code says little, and then a round p(x|z) drops modes of x given z.
+OVERCHARGED = 0.3
 NODES = 64  # of the grid of x along each axis
 HERMITE = 6  # nodes of z along each axis
 REACH = 3.5
@@ -141,7 +144,10 @@ def game(settings: Settings, row: str, column: str, converge: bool = False) -> G
     r1 = None if converge else R1(settings.r1)
     # Beside a likelihood a divergence is played in nats; two games weigh alike.
     code = Adversary(KL if row == "likelihood" else NON_SATURATING)
-    objective = cell(row, column, Adversary(NON_SATURATING, r1), code)
+    twice = row == "joint_reconstruction" and column in ("analytic_kl", "joint_code")
+    objective = cell(
+        row, column, Adversary(NON_SATURATING, r1), code, OVERCHARGED if twice else 1.0
+    )
     own = [
         networks.discriminator(wide, (2,), term.reads, size=2) if term.reads else None
         for term in objective[:2]
@@ -406,4 +412,4 @@ def draw(path: Path, shown: dict) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(__file__, run, Settings(), seeds=3))
+    raise SystemExit(main(__file__, run, Settings(), seeds=2))

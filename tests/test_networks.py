@@ -237,3 +237,11 @@ def test_wrong_networks_are_refused(name):
     build, fix = WRONG[name]
     with pytest.raises(InputError, match=fix):
         build()
+
+
+def test_with_quadratic_adds_half_the_squared_length_of_the_code():
+    base = networks.discriminator(networks.Layout("mlp", hidden=5), (3,), ("x", "z"), size=2)
+    params = base.init(jax.random.key(0))
+    x, z = jnp.array([[0.1, 0.5, 0.9], [1.0, 0.0, 0.3]]), jnp.array([[3.0, 4.0], [-1.0, 2.0]])
+    found = networks.with_quadratic(base).apply(params, x, z) - base.apply(params, x, z)
+    np.testing.assert_allclose(found, [[12.5], [2.5]], rtol=1e-5)

@@ -11,11 +11,11 @@ from iae_jax.types import Array, Code, Draws, Encoding, Moments, Players, Prior
 
 # What a key of one example is used for. The numbers are part of the seed: changing one changes
 # every run.
-ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE = range(5)
+ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE, MOMENTS = range(6)
 
-# Draws of q(z|x) for its moments: the deviation is then known to a sixth; the discriminator of an
-# adaptive contrast tells the rest.
-DRAWS_FOR_MOMENTS = 16
+# Draws of q(z|x) for its moments: the deviation is then known to an eighth, and what that leaves is
+# for the discriminator of an adaptive contrast to tell.
+DRAWS_FOR_MOMENTS = 32
 
 
 def example_keys(key: Array, start: Array | int, count: int) -> Array:
@@ -58,22 +58,16 @@ def infer(networks: Players, params: Players, keys: Array, x: Array) -> tuple[Co
     return code_of(encoding, keys), encoding
 
 
-def moments(networks: Players, params: Players, x: Array) -> Moments:
-    """Mean and deviation of q(z|x) for each x, over the same few noise vectors at every step and
-    for every example. What they standardize must not depend on them through the players, so that
-    no gradient passes.
-
-    Any function of x may standardize a code (the rest of an adaptive contrast is exact for it);
-    one that changed from draw to draw would blur what its discriminator is shown.
-    """
+def moments(networks: Players, params: Players, keys: Array, x: Array) -> Moments:
+    """Mean and deviation of q(z|x) for each x, from draws of their own. What they standardize must
+    not depend on them through the players, so that no gradient passes."""
     encoder = networks.encoder
-    noises = jax.random.normal(jax.random.key(0), (DRAWS_FOR_MOMENTS, encoder.noise))
 
-    def once(vector: Array) -> Array:
-        shape = (x.shape[0], encoder.noise)
-        return encoder.apply(params.encoder, x, jnp.broadcast_to(vector, shape)).vector
+    def once(index: Array) -> Array:
+        own = jax.vmap(lambda key: jax.random.fold_in(key, index))(purpose_keys(keys, MOMENTS))
+        return encoder.apply(params.encoder, x, noise(own, ENCODER_NOISE, encoder.noise)).vector
 
-    z = jax.lax.stop_gradient(jax.vmap(once)(noises))
+    z = jax.lax.stop_gradient(jax.vmap(once)(jnp.arange(DRAWS_FOR_MOMENTS)))
     # The constant keeps a deterministic encoder from dividing by zero.
     return Moments(jnp.mean(z, axis=0), jnp.std(z, axis=0, ddof=1) + 1e-4)
 
@@ -131,5 +125,5 @@ def draw(
         encoding=encoding,
         log_likelihood=log_likelihood(networks, params, z, x),
         aggregated=aggregated,
-        moments=moments(networks, params, x) if with_moments else None,
+        moments=moments(networks, params, keys, x) if with_moments else None,
     )

@@ -45,8 +45,8 @@ class Settings(NamedTuple):
     batch_size: int = 128
     hidden: int = 256
     rate: float = 1e-3
-    r1: float = 0.1
-    regularization_weight: float = 30.0  # beside a likelihood of 784 pixels
+    r1: float = 0.01
+    regularization_weight: float = 100.0  # beside a likelihood of 784 pixels
 
 
 def game(settings: Settings, shape: tuple[int, ...], prior: Prior) -> Game:

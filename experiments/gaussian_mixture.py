@@ -104,8 +104,12 @@ class Settings(NamedTuple):
     gan_rate: float = 1e-3
     gan_r1: float = 0.2
     gan_size: int = 2  # of the GAN's code
-    category_kl_weight: float = 6.0
-    entropy_weight: float = 1.0
+    category_kl_weight: float = 10.0
+    # Soft categories part, hard ones stay where they are: a code hardens once it is one-to-one.
+    soft_entropy_weight: float = 1.0
+    entropy_weight: float = 2.0
+    harden_from: float = 0.22
+    harden_until: float = 0.33
 
 
 def batch(mixture: Mixture, size: int, key: Array) -> Array:
@@ -119,6 +123,18 @@ def falling(settings: Settings, r1: float) -> Schedule:
         share = step / settings.steps
         late = jnp.maximum(0, (share - settings.fine_from) / (1 - settings.fine_from))
         return r1 * settings.r1_final ** jnp.minimum(1.0, 2 * late)
+
+    return weight
+
+
+def hardening(settings: Settings) -> Schedule:
+    """The weight of H(y|x): low while the categories part, then up to its full height."""
+
+    def weight(step: Array) -> Array:
+        length = settings.harden_until - settings.harden_from
+        risen = jnp.clip((step / settings.steps - settings.harden_from) / length, 0, 1)
+        first = settings.soft_entropy_weight
+        return first + (settings.entropy_weight - first) * risen
 
     return weight
 
@@ -157,7 +173,7 @@ def iae(settings: Settings, categories: int) -> Game:
         Adversary(SCORING, R1(falling(settings, settings.r1))),
         charges=(
             terms.scaled(settings.category_kl_weight, terms.category_marginal_kl()),
-            terms.scaled(settings.entropy_weight, terms.category_entropy()),
+            terms.scaled(hardening(settings), terms.category_entropy()),
         ),
     )
     small = networks.Layout("mlp", hidden=settings.hidden // 2, depth=2)

@@ -44,6 +44,7 @@ from iae_jax import (
 from iae_jax.data.planar import ring
 from iae_jax.draws import example_keys
 from iae_jax.game import losses
+from iae_jax.quadrature import Exact, exact, marginal_data
 from iae_jax.results import Reference
 from iae_jax.seeds import init_seeds, seed_of, train_seeds
 from iae_jax.study import Clock, Measured, Outcome, main, progress
@@ -78,10 +79,6 @@ AVB_MOVES = 4
 # Of the divergences that charge the information in z once more than the adversarial row already
 # does: at 1 the code says little, and then a round p(x|z) drops modes of x given z.
 OVERCHARGED = 0.3
-NODES = 64  # of the grid of x along each axis
-HERMITE = 6  # nodes of z along each axis
-REACH = 3.5
-
 
 REFERENCES = {"elbo_gap": Reference(0.1, "lower", "aim, nats")}
 
@@ -90,7 +87,9 @@ class Settings(NamedTuple):
     batch_size: int = 256
     hidden: int = 64
     rate: float = 1e-3
-    avb_rate: float = 2e-4  # of encoder and generator in AVB, whose T must keep up
+    # Of AVB's encoder, with which T must keep up, and of its generator, whose loss is no game.
+    avb_rate: float = 2e-4
+    avb_generator_rate: float = 4e-4
     r1: float = 0.02  # on the first term's discriminator while the players move
     discriminator_hidden: int = 128
     discriminator_rate: float = 1e-3
@@ -155,7 +154,9 @@ def game(settings: Settings, row: str, column: str, converge: bool = False) -> G
         for term in objective[:2]
     ]
     if own[1] is not None and column == "joint_code":
-        own[1] = networks.with_quadratic(own[1])
+        # In the plane one layer of x is enough; with two T is late and AVB's codes run away.
+        shallow = networks.discriminator(wide._replace(depth=1), (2,), ("x", "z"), size=2)
+        own[1] = networks.with_quadratic(shallow)
     players = Players(
         None if row == "marginal_data" else encoder_of(layout),
         generator_of(layout, row != "likelihood"),
@@ -169,106 +170,18 @@ def game(settings: Settings, row: str, column: str, converge: bool = False) -> G
 
     avb = (row, column) == ("likelihood", "joint_code")
     # T learns before the others move: a code that leaves the prior unseen does not come back.
-    moving = adam(settings.avb_rate, steps // 5) if avb else adam(settings.rate)
+    rise = steps // 5 if avb else 0
+    coding = adam(settings.avb_rate if avb else settings.rate, rise)
+    moving = adam(settings.avb_generator_rate if avb else settings.rate, rise)
     telling = adam(settings.discriminator_rate)
     turns = (DISCRIMINATORS,) * (AVB_MOVES if avb else 1) + (PATH,)
     return build(
         players,
         priors.gaussian(2),
         objective,
-        Players(players.encoder and moving, moving, *(player and telling for player in own)),
+        Players(players.encoder and coding, moving, *(player and telling for player in own)),
         (DISCRIMINATORS,) if converge else turns,
     )
-
-
-class Exact(NamedTuple):
-    """Nats, of one model. Divergences by their pairing's name; negative_log_likelihood is
-    E -log p(x|z); conditional_entropy is H(x|z) and information I(z;x), both under q(x, z)."""
-
-    negative_log_likelihood: float
-    joint_reconstruction: float
-    joint_code: float
-    marginal_code: float
-    joint_model: float
-    conditional_entropy: float
-    information: float
-
-
-def exact(encoder: Encoder, generator: Generator, params: Players) -> Exact:
-    """Every term of the slide for one model's densities.
-
-    x runs over a grid weighted by p_data, z over Gauss-Hermite nodes of q(z|x), and
-    q(z) = sum_x p_data(x) q(z|x) over the same grid.
-    """
-    x, weight = data_grid()
-    encoding = encoder.apply(params.encoder, x, jnp.zeros((len(x), 2)))
-    assert encoding.mean is not None and encoding.log_variance is not None
-    mean, deviation = encoding.mean, jnp.exp(0.5 * encoding.log_variance)
-    node, mass = np.polynomial.hermite_e.hermegauss(HERMITE)
-    nodes = np.stack(np.meshgrid(node, node), axis=-1).reshape(-1, 2).astype(np.float32)
-    masses = np.outer(mass, mass).reshape(-1) / (2 * np.pi)
-    means = jax.jit(lambda z: generator.sample(params.generator, Code(vector=z), jnp.zeros((1, 2))))
-    totals = np.zeros(4)
-    for e, share in zip(nodes, masses, strict=True):
-        z = mean + deviation * e
-        values = _log_densities(x, z, means(z), mean, deviation, jnp.log(weight))
-        totals += share * np.array([np.sum(np.asarray(weight * v, np.float64)) for v in values])
-    log_p_x_given_z, log_q_z_given_x, log_q_z, log_p_z = totals
-    entropy = -float(np.sum(np.asarray(weight * DATA.log_density(x), np.float64)))
-    information = log_q_z_given_x - log_q_z
-    return Exact(
-        negative_log_likelihood=-log_p_x_given_z,
-        joint_reconstruction=-entropy + information - log_p_x_given_z,
-        joint_code=log_q_z_given_x - log_p_z,
-        marginal_code=log_q_z - log_p_z,
-        joint_model=-entropy + log_q_z_given_x - log_p_z - log_p_x_given_z,
-        conditional_entropy=entropy - information,
-        information=information,
-    )
-
-
-def data_grid() -> tuple[Array, Array]:
-    """x f32[N, 2] and the mass of p_data at each, without the nodes where there is none."""
-    line = np.linspace(-REACH, REACH, NODES)
-    x = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2).astype(np.float32)
-    mass = np.exp(np.asarray(DATA.log_density(jnp.asarray(x)), np.float64))
-    kept = mass > 1e-7 * mass.max()
-    return jnp.asarray(x[kept]), jnp.asarray(mass[kept] / mass[kept].sum(), jnp.float32)
-
-
-@jax.jit
-def _log_densities(
-    x: Array, z: Array, decoded: Array, mean: Array, deviation: Array, log_weight: Array
-) -> tuple[Array, Array, Array, Array]:
-    """log p(x|z), q(z|x), q(z), p(z) for each pair of rows: f32[N] each."""
-    normal = jax.scipy.stats.norm.logpdf
-
-    def aggregated(one: Array) -> Array:
-        return jax.nn.logsumexp(log_weight + normal(one, mean, deviation).sum(axis=-1))
-
-    return (
-        normal(x, decoded, DEVIATION).sum(axis=-1),
-        normal(z, mean, deviation).sum(axis=-1),
-        jax.lax.map(aggregated, z, batch_size=64),
-        normal(z).sum(axis=-1),
-    )
-
-
-def marginal_data(generator: Generator, params: Players) -> float:
-    """KL(p_data || p(x)): p(x) is a sum over a fine grid of z."""
-    x, weight = data_grid()
-    line = np.linspace(-4, 4, 161)
-    z = jnp.asarray(np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2), jnp.float32)
-    log_p_z = jax.scipy.stats.norm.logpdf(z).sum(axis=-1)
-    log_p_z -= jax.nn.logsumexp(log_p_z)
-    means = generator.sample(params.generator, Code(vector=z), jnp.zeros((1, 2)))
-
-    def model(one: Array) -> Array:
-        density = jax.scipy.stats.norm.logpdf(one, means, DEVIATION).sum(axis=-1)
-        return jax.nn.logsumexp(log_p_z + density)
-
-    log_p_x = jax.jit(lambda x: jax.lax.map(model, x, batch_size=64))(x)
-    return float(np.sum(np.asarray(weight * (DATA.log_density(x) - log_p_x), np.float64)))
 
 
 def estimates(played: Game, state: TrainState, samples: int) -> dict[str, float]:
@@ -328,9 +241,9 @@ def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
             said = estimates(final, state, settings.samples)
             encoder, numbers, data = played.networks.encoder, None, None
             if encoder is None:
-                data = marginal_data(noisy, state.params)
+                data = marginal_data(DATA, DEVIATION, noisy, state.params)
             else:
-                numbers = exact(encoder, noisy, state.params)
+                numbers = exact(DATA, DEVIATION, encoder, noisy, state.params)
             right = truth(row, column, numbers, data)
             gaps = [abs(a - b) for a, b in zip(said.values(), right, strict=True)]
             found = {

@@ -9,9 +9,9 @@ import pytest
 
 ORDER = [
     "types", "priors", "networks", "draws", "scoring", "terms", "objectives", "elbo", "game",
-    "step", "parallel", "seeds", "sampling", "data", "modes", "clusters", "distances", "journal",
-    "checkpoint", "judge", "evaluate", "figures", "stopwatch", "config", "train", "launch",
-    "results", "study", "report",
+    "step", "parallel", "seeds", "sampling", "data", "modes", "quadrature", "clusters",
+    "distances", "journal", "checkpoint", "judge", "evaluate", "figures", "stopwatch", "config",
+    "train", "launch", "results", "study", "report",
 ]
 PACKAGE = Path(__file__).parent.parent / "iae_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))

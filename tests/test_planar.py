@@ -167,3 +167,11 @@ def test_two_sample_accuracy_is_nearly_the_best_classifiers(shift):
     rng = np.random.default_rng(7)
     a, b = rng.normal(size=(3000, 2)), rng.normal(size=(3000, 2)) + [shift, 0]
     assert two_sample_accuracy(a, b) == pytest.approx(norm.cdf(shift / 2), abs=0.025)
+
+
+def test_two_sample_accuracy_sees_fine_gaps():
+    """Dots on the black fields of a board of 8 x 8 against dots anywhere: at best .75."""
+    rng = np.random.default_rng(8)
+    anywhere = rng.uniform(0, 8, (40_000, 2))
+    black = anywhere[np.floor(anywhere).sum(axis=1) % 2 == 0][:8000]
+    assert 0.66 < two_sample_accuracy(black, rng.uniform(0, 8, (8000, 2))) < 0.76

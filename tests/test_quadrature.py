@@ -1,0 +1,86 @@
+"""Divergences by quadrature against closed forms of Gaussian models."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from iae_jax import quadrature
+from iae_jax.data.planar import Mixture
+from iae_jax.types import Code, Encoding, Players
+
+
+def test_divergences_of_a_linear_gaussian_model():
+    """With Gaussian data and linear maps every density of the slide is Gaussian: each divergence of
+    `exact` against closed forms by covariance matrices."""
+    scale, slope, shift, deviation = 0.8, 0.9, 0.3, 0.5
+    centre = np.array([[0.4, -0.2]], np.float32)
+    data = Mixture(centre, scale)
+
+    def encode(params, x, noise):
+        mean = slope * x + shift
+        return Encoding(mean, mean, jnp.full_like(mean, 2 * np.log(deviation)))
+
+    class Decoder:
+        @staticmethod
+        def sample(params, z: Code, noise):
+            return 0.7 * z.vector - 0.1
+
+    class Coder:
+        apply = staticmethod(encode)
+
+    s = 0.45
+    numbers = quadrature.exact(data, s, Coder, Decoder, Players())
+    # Per axis: (x, z) is Gaussian under each of the joints.
+    total = {name: 0.0 for name in ("joint_reconstruction", "joint_code", "marginal_code",
+                                    "joint_model", "information")}
+    for m in centre[0].astype(float):
+        variance = slope**2 * scale**2 + deviation**2
+        q = (np.array([m, slope * m + shift]),
+             np.array([[scale**2, slope * scale**2], [slope * scale**2, variance]]))
+        mean_z = slope * m + shift
+        r = (np.array([0.7 * mean_z - 0.1, mean_z]),
+             np.array([[0.49 * variance + s**2, 0.7 * variance], [0.7 * variance, variance]]))
+        p = (np.array([-0.1, 0.0]), np.array([[0.49 + s**2, 0.7], [0.7, 1.0]]))
+        apart = (np.array([m, 0.0]), np.diag([scale**2, 1.0]))
+        total["joint_reconstruction"] += gaussian_kl(q, r)
+        total["joint_code"] += gaussian_kl(q, apart)
+        total["joint_model"] += gaussian_kl(q, p)
+        total["marginal_code"] += gaussian_kl(
+            (np.array([mean_z]), np.array([[variance]])), (np.zeros(1), np.eye(1))
+        )
+        total["information"] += 0.5 * np.log(variance / deviation**2)
+    for name, value in total.items():
+        assert getattr(numbers, name) == pytest.approx(value, rel=5e-3, abs=5e-3), name
+    # The slide: the lines differ by these.
+    both = numbers.marginal_code + numbers.information
+    assert numbers.joint_code == pytest.approx(both, abs=1e-3)
+    both = numbers.joint_reconstruction + numbers.marginal_code
+    assert numbers.joint_model == pytest.approx(both, abs=1e-3)
+
+
+def gaussian_kl(a, b):
+    (m, A), (n, B) = a, b
+    inverse = np.linalg.inv(B)
+    difference = n - m
+    return 0.5 * (
+        np.trace(inverse @ A) + difference @ inverse @ difference - len(m)
+        + np.log(np.linalg.det(B) / np.linalg.det(A))
+    )
+
+
+def test_divergence_of_the_data_from_a_linear_model():
+    """p(x) of g(z) = slope z + shift is Gaussian; one axis is wider than the data, one narrower."""
+    slope, shift, s, scale = np.array([0.9, 0.3]), np.array([0.1, -0.4]), 0.5, 0.6
+    centre = np.array([[0.4, -0.2]], np.float32)
+
+    class Decoder:
+        @staticmethod
+        def sample(params, z: Code, noise):
+            return z.vector * slope + shift
+
+    found = quadrature.marginal_data(Mixture(centre, scale), s, Decoder, Players())
+    truth = sum(
+        gaussian_kl((np.array([m]), np.array([[scale**2]])), (np.array([b]), np.array([[v]])))
+        for m, b, v in zip(centre[0].astype(float), shift, slope**2 + s**2, strict=True)
+    )
+    assert found == pytest.approx(truth, abs=2e-3)

@@ -94,6 +94,7 @@ class Settings(NamedTuple):
     discriminator_hidden: int = 128
     discriminator_rate: float = 1e-3
     converge_steps: int = 4000
+    converge_rate: float = 3e-3
     converge_batch_size: int = 512
     samples: int = 50_000  # for a discriminator's estimate
 
@@ -173,7 +174,7 @@ def game(settings: Settings, row: str, column: str, converge: bool = False) -> G
     rise = steps // 5 if avb else 0
     coding = adam(settings.avb_rate if avb else settings.rate, rise)
     moving = adam(settings.avb_generator_rate if avb else settings.rate, rise)
-    telling = adam(settings.discriminator_rate)
+    telling = adam(settings.converge_rate if converge else settings.discriminator_rate)
     turns = (DISCRIMINATORS,) * (AVB_MOVES if avb else 1) + (PATH,)
     return build(
         players,
@@ -277,7 +278,7 @@ def _clouds(
     played: Game, noisy: Generator, params: Players
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Samples of the model, codes of data and the data's modes."""
-    count = 2000
+    count = 1000
     noisy_game = played._replace(networks=played.networks._replace(generator=noisy))
     samples = jax.jit(partial(generate, noisy_game, count=count))(params, key=jax.random.key(30))
     x, mode = DATA.sample(jax.random.key(31), count)
@@ -310,9 +311,9 @@ def draw(path: Path, shown: dict) -> None:
         titles += [f"{names[variant]}: samples" for variant in row]
         titles += [f"{names[variant]}: codes" for variant in row[:-1]]
         titles.append("ALI / BiGAN: codes" if row is rows[0] else "data")
-    data, mode = (np.asarray(part) for part in DATA.sample(jax.random.key(33), 2000))
+    data, mode = (np.asarray(part) for part in DATA.sample(jax.random.key(33), 1000))
     colors = np.array(COLORS)
-    with panels(path, 4, 5, titles, size=260) as axes:
+    with panels(path, 4, 5, titles, size=220) as axes:
         for i, row in enumerate(rows):
             for j, variant in enumerate(row):
                 samples, codes, modes = shown[variant]

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from iae_jax import ALTERNATING, R1, Adversary, Players, build, cell, encode, networks, priors
+from iae_jax import R1, TWO_TO_ONE, Adversary, Players, build, cell, encode, networks, priors
 from iae_jax.data import load, open_source
 from iae_jax.distances import sliced_wasserstein, two_sample_accuracy
 from iae_jax.draws import example_keys
@@ -38,14 +38,28 @@ PRIORS = {
 
 REFERENCES = {"two_sample_accuracy": Reference(0.60, "lower", "aim; .5 is equal")}
 
+NOTES = """
+The classifier is a vote of 30 neighbours. A small MLP with early stopping, tried first, saw almost
+nothing of what is visible in the figure: .535 where the neighbours said .608 and boosted trees
+.603.
+
+What was tuned, on the last 10,000 images of the train split left out of training, one seed,
+accuracy of the neighbours for the mixture: regularization weight 100, R1 .01, batch 128, 6,000
+steps .608 (weight 50 and two discriminator moves .618; weight 300 and R1 .003 .721; R1 .001 .691;
+two moves .602; an encoder with noise .609; 10,000 steps .591); batch 256, two moves, R1 falling
+from .02 to .002, 5,000 steps .574.
+"""
+
+
 class Settings(NamedTuple):
     data: str = "mnist"
     directory: str = ""
-    steps: int = 6000
-    batch_size: int = 128
+    steps: int = 5000
+    batch_size: int = 256
     hidden: int = 256
     rate: float = 1e-3
-    r1: float = 0.01
+    r1: float = 0.02
+    r1_final: float = 0.1  # as a share of r1: what is left to match is finer
     regularization_weight: float = 100.0  # beside a likelihood of 784 pixels
 
 
@@ -53,7 +67,12 @@ def game(settings: Settings, shape: tuple[int, ...], prior: Prior) -> Game:
     layout = networks.Layout("mlp", hidden=settings.hidden)
     rate = optax.cosine_decay_schedule(settings.rate, settings.steps, 0.01)
     adam = optax.adam(rate, b1=0.5, b2=0.99)
-    adversary = Adversary(r1=R1(settings.r1, on="denominator"))
+
+    def falling(step: Array) -> Array:
+        fallen = jnp.clip((step / settings.steps - 0.3) / 0.5, 0, 1)
+        return settings.r1 * settings.r1_final**fallen
+
+    adversary = Adversary(r1=R1(falling, on="denominator"))
     return build(
         Players(
             networks.encoder(layout, shape, "deterministic", size=2),
@@ -69,7 +88,7 @@ def game(settings: Settings, shape: tuple[int, ...], prior: Prior) -> Game:
             regularization_weight=settings.regularization_weight,
         ),
         Players(adam, adam, None, adam),
-        ALTERNATING,
+        TWO_TO_ONE,
     )
 
 

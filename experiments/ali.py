@@ -58,7 +58,10 @@ class Settings(NamedTuple):
     steps: int = 4000
     batch_size: int = 64
     rate: float = 5e-4
-    r1: float = 0.1
+    r1: float = 1.0
+    plane_rate: float = 1e-3
+    plane_r1: float = 0.02  # stronger, the plane becomes a curve
+    plane_batch_size: int = 128
     hidden: int = 128
     width: int = 16  # of the digits' convolutions
     size: int = 6  # of the digits' code
@@ -73,6 +76,8 @@ class Set(NamedTuple):
     layout: networks.Layout
     size: int
     values: str
+    rate: float
+    r1: float
 
 
 def sets(settings: Settings) -> dict[str, Set]:
@@ -81,7 +86,7 @@ def sets(settings: Settings) -> dict[str, Set]:
     test = jnp.asarray(load(open_source("digits", "test", directory)).images)
 
     def of_plane(key: Array) -> Array:
-        return PLANE.sample(key, settings.batch_size)[0]
+        return PLANE.sample(key, settings.plane_batch_size)[0]
 
     def of_digits(key: Array) -> Array:
         which = jax.random.randint(key, (settings.batch_size,), 0, len(images))
@@ -91,19 +96,23 @@ def sets(settings: Settings) -> dict[str, Set]:
     conv = networks.Layout("conv", settings.width, settings.hidden)
     plane = PLANE.sample(jax.random.key(50), HELD_OUT)[0]
     return {
-        "plane": Set(of_plane, plane, mlp, 2, "real"),
-        "digits": Set(of_digits, to_unit(test), conv, settings.size, "unit"),
+        "plane": Set(
+            of_plane, plane, mlp, 2, "real", settings.plane_rate, settings.plane_r1
+        ),
+        "digits": Set(
+            of_digits, to_unit(test), conv, settings.size, "unit", settings.rate, settings.r1
+        ),
     }
 
 
 def game(settings: Settings, data: Set, model: str) -> Game:
     shape, layout, size = data.held_out.shape[1:], data.layout, data.size
     adam = optax.adam(
-        optax.cosine_decay_schedule(settings.rate, settings.steps, 0.05), b1=0.5, b2=0.99
+        optax.cosine_decay_schedule(data.rate, settings.steps, 0.05), b1=0.5, b2=0.99
     )
-    joint = Adversary(r1=R1(settings.r1))
+    joint = Adversary(r1=R1(data.r1))
     if model == "iae":
-        code = Adversary(r1=R1(settings.r1, on="denominator"))
+        code = Adversary(r1=R1(data.r1, on="denominator"))
         objective = cell("joint_reconstruction", "marginal_code", joint, code)
     else:
         objective = cell("joint_model", "none", joint)

@@ -67,7 +67,8 @@ def game(settings: Settings, variant: str) -> Game:
         else networks.encoder(layout, (4,), "gaussian", size=2)
     )
     discriminator = networks.discriminator(wide, (4,), ("x", "z"), size=2)
-    if implicit:
+    if variant == "avb":
+        # An adaptive contrast has |z|^2 in closed form already.
         discriminator = networks.with_quadratic(discriminator)
     players = Players(
         encoder,

@@ -128,6 +128,21 @@ def test_the_conditional_of_the_regression():
     assert y[upper].std() == pytest.approx(0.16, abs=0.005)
 
 
+def test_schedules_of_the_mixture():
+    """Values by hand at the corners and halfway."""
+    settings = gaussian_mixture.Settings(
+        steps=1000, fine_from=0.4, r1_final=0.1, soft_entropy_weight=1.0, entropy_weight=3.0,
+        harden_from=0.2, harden_until=0.3,
+    )
+    hardening = gaussian_mixture.hardening(settings)
+    steps = jnp.array([0, 200, 250, 300, 1000])
+    np.testing.assert_allclose(jax.vmap(hardening)(steps), [1, 1, 2, 3, 3], rtol=1e-6)
+    falling = gaussian_mixture.falling(settings, 0.5)
+    steps = jnp.array([0, 400, 550, 700, 1000])
+    expected = [0.5, 0.5, 0.5 / np.sqrt(10), 0.05, 0.05]
+    np.testing.assert_allclose(jax.vmap(falling)(steps), expected, rtol=1e-6)
+
+
 # ------------------------------------------------------------------ slow
 
 
@@ -199,7 +214,8 @@ def test_every_term_is_estimated(measured, variant):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["plane", "digits"])
-def test_ali_reconstructs_worse(measured, name):
-    found = measured("ali")
-    iae, ali_ = (np.mean(found["pixel_error_ratio", f"{name}/{model}"]) for model in ("iae", "ali"))
-    assert iae < ali_
+def test_ali_and_iae_reconstruct(measured, name):
+    """Half the error of random pairs, or less than .6 on the digits' six-dimensional code."""
+    for model in ("iae", "ali"):
+        ratios = measured("ali")["pixel_error_ratio", f"{name}/{model}"]
+        assert max(ratios) < {"plane": 0.5, "digits": 0.6}[name], (model, ratios)

@@ -63,11 +63,10 @@ from iae_jax.types import (
 
 DATA = ring(modes=5, radius=1.5, deviation=0.45)
 DEVIATION = 0.45  # of p(x|z)
-# The bounds of q(z|x): no narrower than the grid of x resolves; no mean farther out than samples of
-# p(z) reach, since nothing in the column without regularization keeps a code where a discriminator
-# has seen one.
+# The bounds of q(z|x): no narrower than the grid of x resolves; no mean where a discriminator sees
+# hardly any sample of p(z): what it says there is a guess, and AVB's codes did not come back.
 NARROWEST, WIDEST = 0.25, 1.0
-FARTHEST = 3.0
+FARTHEST = 2.0
 COLUMNS = ("none", "analytic_kl", "joint_code", "marginal_code")
 CELLS = [
     *((row, column) for row in ("likelihood", "joint_reconstruction") for column in COLUMNS),
@@ -278,7 +277,7 @@ def _clouds(
     played: Game, noisy: Generator, params: Players
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
     """Samples of the model, codes of data and the data's modes."""
-    count = 1000
+    count = 600
     noisy_game = played._replace(networks=played.networks._replace(generator=noisy))
     samples = jax.jit(partial(generate, noisy_game, count=count))(params, key=jax.random.key(30))
     x, mode = DATA.sample(jax.random.key(31), count)
@@ -290,15 +289,16 @@ def _clouds(
 
 
 def draw(path: Path, shown: dict) -> None:
-    """Two rows of samples and of codes for each row of the grid; ALI and GAN at the right."""
+    """Two rows of samples and of codes for each row of the grid ("adv.": the adversarial one); ALI
+    and GAN at the right."""
     from iae_jax.figures import COLORS, dots, panels
 
     names = {
         "likelihood/none": "autoencoder", "likelihood/analytic_kl": "VAE",
         "likelihood/joint_code": "AVB", "likelihood/marginal_code": "AAE",
-        "joint_reconstruction/none": "adversarial / none",
-        "joint_reconstruction/analytic_kl": "adversarial / analytic KL",
-        "joint_reconstruction/joint_code": "adversarial / joint code",
+        "joint_reconstruction/none": "adv. / none",
+        "joint_reconstruction/analytic_kl": "adv. / KL",
+        "joint_reconstruction/joint_code": "adv. / joint code",
         "joint_reconstruction/marginal_code": "IAE",
         "joint_model/none": "ALI / BiGAN", "marginal_data/none": "GAN",
     }
@@ -311,7 +311,7 @@ def draw(path: Path, shown: dict) -> None:
         titles += [f"{names[variant]}: samples" for variant in row]
         titles += [f"{names[variant]}: codes" for variant in row[:-1]]
         titles.append("ALI / BiGAN: codes" if row is rows[0] else "data")
-    data, mode = (np.asarray(part) for part in DATA.sample(jax.random.key(33), 1000))
+    data, mode = (np.asarray(part) for part in DATA.sample(jax.random.key(33), 600))
     colors = np.array(COLORS)
     with panels(path, 4, 5, titles, size=220) as axes:
         for i, row in enumerate(rows):

@@ -142,8 +142,9 @@ def hardening(settings: Settings) -> Schedule:
 def with_fine_part(coarse: Discriminator, outputs: int) -> Discriminator:
     """T(x) = coarse(x) + a linear map of waves of x, which starts at 0.
 
-    A mode is 1/40 as wide as the set, and a network of dense layers hardly sees differences so
-    small (Tancik et al. 2020). The waves' frequencies and phases are drawn once and stay.
+    A mode's deviation is a hundredth of the set's width, and a network of dense layers hardly sees
+    differences so small (Tancik et al. 2020). The waves' frequencies and phases are drawn once and
+    stay.
     """
 
     turn, length, phase = jax.random.uniform(jax.random.key(0), (3, FEATURES))
@@ -231,9 +232,11 @@ def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
             count = max(PROTOCOL, FOR_SPREAD)
             draw_samples = jax.jit(partial(generate, played, count=count))
             found, many, coded = [], [], []
-            for s in range(len(seeds)):
+            for s, seed in enumerate(seeds):
                 params = seed_of(states, s).average
-                x = np.asarray(draw_samples(params, key=jax.random.key(1))) / scale
+                # Samples of its own for each seed: what the protocol's 2,500 leave to chance shows.
+                key = jax.random.fold_in(jax.random.key(1), seed)
+                x = np.asarray(draw_samples(params, key=key)) / scale
                 found.append(modes(mixture, x[:PROTOCOL]))
                 many.append(modes(mixture, x))
                 if model == "iae":

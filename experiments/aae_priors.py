@@ -21,7 +21,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from iae_jax import R1, TWO_TO_ONE, Adversary, Players, build, cell, encode, networks, priors
+from iae_jax import (
+    R1,
+    TWO_TO_ONE,
+    Adversary,
+    Players,
+    build,
+    by_step,
+    cell,
+    encode,
+    networks,
+    priors,
+)
 from iae_jax.data import load, open_source
 from iae_jax.distances import sliced_wasserstein, two_sample_accuracy
 from iae_jax.draws import example_keys
@@ -66,7 +77,9 @@ class Settings(NamedTuple):
 def game(settings: Settings, shape: tuple[int, ...], prior: Prior) -> Game:
     layout = networks.Layout("mlp", hidden=settings.hidden)
     rate = optax.cosine_decay_schedule(settings.rate, settings.steps, 0.01)
-    adam = optax.adam(rate, b1=0.5, b2=0.99)
+
+    def adam(player: str) -> optax.GradientTransformation:
+        return optax.adam(by_step(rate, TWO_TO_ONE, player), b1=0.5, b2=0.99)
 
     def falling(step: Array) -> Array:
         fallen = jnp.clip((step / settings.steps - 0.3) / 0.5, 0, 1)
@@ -87,7 +100,9 @@ def game(settings: Settings, shape: tuple[int, ...], prior: Prior) -> Game:
             regularization_adversary=adversary,
             regularization_weight=settings.regularization_weight,
         ),
-        Players(adam, adam, None, adam),
+        Players(
+            adam("encoder"), adam("generator"), None, adam("regularization_discriminator")
+        ),
         TWO_TO_ONE,
     )
 

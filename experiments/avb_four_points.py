@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from iae_jax import KL, Adversary, Players, build, cell, encode, networks, priors
+from iae_jax import KL, Adversary, Players, build, by_step, cell, encode, networks, priors
 from iae_jax.results import Reference
 from iae_jax.seeds import seed_of, train_seeds
 from iae_jax.study import Clock, Measured, Outcome, main, progress
@@ -77,20 +77,23 @@ def game(settings: Settings, variant: str) -> Game:
         discriminator if implicit else None,
     )
 
-    def adam(rate: float, rise: int) -> optax.GradientTransformation:
+    turns = TURNS if implicit else TURNS[-1:]
+
+    def adam(player: str, rate: float, rise: int = 0) -> optax.GradientTransformation:
         schedule = optax.warmup_cosine_decay_schedule(0, rate, rise, settings.steps, 0.05 * rate)
-        return optax.adam(schedule, b1=0.5)
+        return optax.adam(by_step(schedule, turns, player), b1=0.5)
 
     # T learns before the others move: a code that leaves the prior unseen does not come back.
     rise = settings.steps // 5
-    slow, likely = adam(settings.rate, rise), adam(settings.generator_rate, rise)
-    fast = adam(settings.discriminator_rate, 0)
+    slow = adam("encoder", settings.rate, rise)
+    likely = adam("generator", settings.generator_rate, rise)
+    fast = adam("regularization_discriminator", settings.discriminator_rate)
     return build(
         players,
         priors.gaussian(2),
         cell("likelihood", VARIANTS[variant], regularization_adversary=Adversary(KL)),
         Players(slow, likely, None, fast if implicit else None),
-        TURNS if implicit else TURNS[-1:],
+        turns,
     )
 
 

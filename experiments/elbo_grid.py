@@ -35,6 +35,7 @@ from iae_jax import (
     Adversary,
     Players,
     build,
+    by_step,
     cell,
     encode,
     generate,
@@ -164,23 +165,32 @@ def game(settings: Settings, row: str, column: str, converge: bool = False) -> G
     )
     steps = settings.converge_steps if converge else settings.steps
 
-    def adam(rate: float, rise: int = 0) -> optax.GradientTransformation:
-        schedule = optax.warmup_cosine_decay_schedule(0, rate, rise, steps)
-        return optax.adam(schedule, b1=0.9 if converge else 0.5)
-
     avb = (row, column) == ("likelihood", "joint_code")
+    turns = (DISCRIMINATORS,) * (AVB_MOVES if avb else 1) + (PATH,)
+    if converge:
+        turns = (DISCRIMINATORS,)
     # T learns before the others move: a code that leaves the prior unseen does not come back.
     rise = steps // 5 if avb else 0
-    coding = adam(settings.avb_rate if avb else settings.rate, rise)
-    moving = adam(settings.avb_generator_rate if avb else settings.rate, rise)
-    telling = adam(settings.converge_rate if converge else settings.discriminator_rate)
-    turns = (DISCRIMINATORS,) * (AVB_MOVES if avb else 1) + (PATH,)
+
+    def adam(player: str, rate: float, rise: int = 0) -> optax.GradientTransformation:
+        schedule = optax.warmup_cosine_decay_schedule(0, rate, rise, steps)
+        return optax.adam(by_step(schedule, turns, player), b1=0.9 if converge else 0.5)
+
+    telling = settings.converge_rate if converge else settings.discriminator_rate
+    optimizers = Players(
+        players.encoder and adam("encoder", settings.avb_rate if avb else settings.rate, rise),
+        adam("generator", settings.avb_generator_rate if avb else settings.rate, rise),
+        *(
+            player and adam(name, telling)
+            for name, player in zip(DISCRIMINATORS, own, strict=True)
+        ),
+    )
     return build(
         players,
         priors.gaussian(2),
         objective,
-        Players(players.encoder and coding, moving, *(player and telling for player in own)),
-        (DISCRIMINATORS,) if converge else turns,
+        optimizers,
+        turns,
     )
 
 

@@ -5,7 +5,15 @@ figures and the launcher are imported where they are used.
 """
 
 from iae_jax.draws import draw, example_keys
-from iae_jax.game import ALTERNATING, SIMULTANEOUS, TWO_TO_ONE, build, losses, own_gradients
+from iae_jax.game import (
+    ALTERNATING,
+    SIMULTANEOUS,
+    TWO_TO_ONE,
+    build,
+    by_step,
+    losses,
+    own_gradients,
+)
 from iae_jax.objectives import Adversary, Objective, cell, check
 from iae_jax.parallel import compile_chunk, compile_step
 from iae_jax.sampling import decode, encode, generate, reconstruct
@@ -21,6 +29,7 @@ __all__ = [
     "SIMULTANEOUS",
     "TWO_TO_ONE",
     "build",
+    "by_step",
     "losses",
     "own_gradients",
     "Adversary",

@@ -183,8 +183,11 @@ def digest(config: Config) -> str:
     return hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def optimizer(config: Optimizer, steps: int) -> optax.GradientTransformation:
-    """Errors: InputError for a name that is not there or a rate that is not positive."""
+def optimizer(
+    config: Optimizer, steps: int, turns: game.Turns, player: str
+) -> optax.GradientTransformation:
+    """A player's optimizer; its rate is a schedule of steps, however often the player moves in one.
+    Errors: InputError for a name that is not there or a rate that is not positive."""
     if not 0 < config.rate < math.inf:
         raise InputError(f"a learning rate is positive, not {config.rate}")
     for name, decay in (("b1", config.b1), ("b2", config.b2)):
@@ -196,7 +199,8 @@ def optimizer(config: Optimizer, steps: int) -> optax.GradientTransformation:
         raise InputError(f"decay is constant or cosine, not {config.decay!r}")
     rate: Any = config.rate
     if config.decay == "cosine":
-        rate = optax.cosine_decay_schedule(config.rate, steps, config.final)
+        schedule = optax.cosine_decay_schedule(config.rate, steps, config.final)
+        rate = game.by_step(schedule, turns, player)
     if config.kind == "adam":
         return optax.adam(rate, b1=config.b1, b2=config.b2)
     if config.kind == "sgd":
@@ -351,20 +355,21 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
     parts: tuple[Encoder | Generator | Term, ...] = (
         config.encoder, config.generator, config.reconstruction, config.regularization,
     )
-    optimizers = Players(
-        *(
-            network and optimizer(part.optimizer, config.steps)
-            for network, part in zip(players, parts, strict=True)
-        )
-    )
     if config.turns not in game.TURNS:
         raise InputError(f"turns is one of {', '.join(game.TURNS)}, not {config.turns!r}")
+    turns = game.TURNS[config.turns]
+    optimizers = Players(
+        *(
+            network and optimizer(part.optimizer, config.steps, turns, name)
+            for network, part, name in zip(players, parts, Players._fields, strict=True)
+        )
+    )
     return game.build(
         players,
         priors.standard(size, categories),
         objective,
         optimizers,
-        game.TURNS[config.turns],
+        turns,
         noise_scale(config.generator),
         config.average,
     )

@@ -28,7 +28,15 @@ ALTERNATING = (DISCRIMINATORS, PATH)
 TWO_TO_ONE = (DISCRIMINATORS, DISCRIMINATORS, PATH)
 TURNS = {"simultaneous": SIMULTANEOUS, "alternating": ALTERNATING, "two_to_one": TWO_TO_ONE}
 
+Turns = tuple[tuple[str, ...], ...]
 LossFn = Callable[[Players], tuple[Players, Metrics]]
+
+
+def by_step(schedule: optax.Schedule, turns: Turns, player: str) -> optax.Schedule:
+    """A schedule of the game's steps, as the player's optimizer has to read it: optax counts the
+    player's moves, of which a step can have several."""
+    moves = sum(player in movers for movers in turns)
+    return lambda count: schedule(count // max(1, moves))
 
 
 def build(
@@ -36,11 +44,12 @@ def build(
     prior: Prior,
     objective: Objective,
     optimizers: Players,
-    turns: tuple[tuple[str, ...], ...] = SIMULTANEOUS,
+    turns: Turns = SIMULTANEOUS,
     noise_scale: Weight = 1.0,
     decay: float = 0.999,
 ) -> Game:
-    """A game that can be played. Errors: InputError that names the fix; see `check`."""
+    """A game that can be played. Rates that change go through `by_step`. Errors: InputError that
+    names the fix; see `check`."""
     check(objective, networks, prior)
     for name in Players._fields:
         if getattr(networks, name) is not None and getattr(optimizers, name) is None:

@@ -16,6 +16,7 @@ from iae_jax.config import (
     optimizer,
     r1_weight,
 )
+from iae_jax.game import TWO_TO_ONE
 from iae_jax.types import InputError
 
 
@@ -42,14 +43,18 @@ def test_local_noise_is_ramped():
 @pytest.mark.parametrize(
     ("decay", "rates"), [("constant", [0.1, 0.1, 0.1]), ("cosine", [0.1, 0.06, 0.02])]
 )
-def test_a_learning_rate_follows_its_schedule(decay, rates):
-    """SGD's step is the rate; half way down a cosine is the middle."""
-    tx = optimizer(Optimizer(kind="sgd", rate=0.1, decay=decay, final=0.2), steps=4)
+@pytest.mark.parametrize(("player", "moves"), [("encoder", 1), ("regularization_discriminator", 2)])
+def test_a_learning_rate_follows_its_schedule(decay, rates, player, moves):
+    """SGD's move is the rate; half way down a cosine is the middle. A player that moves twice a
+    step is as far along it as the others."""
+    config = Optimizer(kind="sgd", rate=0.1, decay=decay, final=0.2)
+    tx = optimizer(config, 4, TWO_TO_ONE, player)
     state, taken = tx.init(jnp.zeros(())), []
-    for _ in range(5):
+    for _ in range(5 * moves):
         update, state = tx.update(jnp.ones(()), state)
         taken.append(-float(update))
-    np.testing.assert_allclose(taken[::2], rates, rtol=1e-6)
+    for move in range(moves):
+        np.testing.assert_allclose(taken[move :: 2 * moves], rates, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +67,7 @@ def test_an_optimizer_that_is_not_there_is_refused(field, value, message):
     config = Optimizer()
     setattr(config, field, value)
     with pytest.raises(InputError, match=message):
-        optimizer(config, 10)
+        optimizer(config, 10, TWO_TO_ONE, "encoder")
 
 
 def test_what_does_not_change_the_result_is_not_the_runs_identity():

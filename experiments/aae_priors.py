@@ -39,7 +39,7 @@ from iae_jax.draws import example_keys
 from iae_jax.parallel import to_unit
 from iae_jax.results import Reference
 from iae_jax.seeds import seed_of, train_seeds
-from iae_jax.study import Clock, Measured, Outcome, main, progress
+from iae_jax.study import Clock, Measured, Running, main, progress
 from iae_jax.types import Array, Game, Prior
 
 PRIORS = {
@@ -64,6 +64,8 @@ from .02 to .002, 5,000 steps .574.
 
 class Settings(NamedTuple):
     data: str = "mnist"
+    train: str = "train"
+    held_out: str = "test"  # for tuning, a part of train
     directory: str = ""
     steps: int = 5000
     batch_size: int = 256
@@ -107,17 +109,17 @@ def game(settings: Settings, shape: tuple[int, ...], prior: Prior) -> Game:
     )
 
 
-def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
+def run(settings: Settings, seeds: Sequence[int]) -> Running:
     directory = settings.directory or None
-    images = jnp.asarray(load(open_source(settings.data, "train", directory)).images)
-    held_out = load(open_source(settings.data, "test", directory))
+    images = jnp.asarray(load(open_source(settings.data, settings.train, directory)).images)
+    held_out = load(open_source(settings.data, settings.held_out, directory))
     x, count = jnp.asarray(held_out.images), len(held_out.images)
 
     def batch(key: Array) -> Array:
         which = jax.random.randint(key, (settings.batch_size,), 0, len(images))
         return to_unit(images[which])
 
-    measured, shown = [], {}
+    shown = {}
     for variant, prior in PRIORS.items():
         clock, played = Clock(), game(settings, images.shape[1:], prior)
         states, _ = train_seeds(played, batch, settings.steps, seeds, progress(variant))
@@ -127,8 +129,8 @@ def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
             params = seed_of(states, s).average
             codes = np.asarray(codes_of(params, to_unit(x), jax.random.key(0)).vector)
             one, other = (
-                np.asarray(prior.sample(example_keys(jax.random.key(k), 0, count)).vector)
-                for k in (40, 41)
+                np.asarray(prior.sample(example_keys(key, 0, count)).vector)
+                for key in jax.random.split(jax.random.fold_in(jax.random.key(40), seed))
             )
             for name, value in (
                 ("two_sample_accuracy", two_sample_accuracy(codes, one, seed)),
@@ -139,12 +141,12 @@ def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
                 values.setdefault(name, []).append(value)
             if s == 0:
                 shown[variant] = (codes, one)
-        seconds = clock.read()
-        measured += [
+        seconds = clock.lap()
+        yield from [
             Measured(name, variant, each, count, seconds, extractor="code")
             for name, each in values.items()
         ]
-    return Outcome(measured, partial(draw, shown=shown, labels=held_out.labels))
+    return partial(draw, shown=shown, labels=held_out.labels)
 
 
 def draw(path: Path, shown: dict, labels: np.ndarray) -> None:

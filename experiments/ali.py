@@ -43,7 +43,7 @@ from iae_jax.data.planar import ring
 from iae_jax.evaluate import partners
 from iae_jax.parallel import to_unit
 from iae_jax.seeds import Batch, seed_of, train_seeds
-from iae_jax.study import Clock, Measured, Outcome, main, progress
+from iae_jax.study import Clock, Measured, Running, main, progress
 from iae_jax.types import Array, Game
 
 NOTES = """
@@ -65,6 +65,8 @@ class Settings(NamedTuple):
     hidden: int = 128
     width: int = 16  # of the digits' convolutions
     size: int = 6  # of the digits' code
+    train: str = "train"
+    held_out: str = "test"  # for tuning, a part of train
     directory: str = ""
 
 
@@ -82,8 +84,8 @@ class Set(NamedTuple):
 
 def sets(settings: Settings) -> dict[str, Set]:
     directory = settings.directory or None
-    images = jnp.asarray(load(open_source("digits", "train", directory)).images)
-    test = jnp.asarray(load(open_source("digits", "test", directory)).images)
+    images = jnp.asarray(load(open_source("digits", settings.train, directory)).images)
+    test = jnp.asarray(load(open_source("digits", settings.held_out, directory)).images)
 
     def of_plane(key: Array) -> Array:
         return PLANE.sample(key, settings.plane_batch_size)[0]
@@ -131,17 +133,18 @@ class Found(NamedTuple):
 
     ratio: float
     error: float
+    random_pair_error: float
     consistency: float
     samples: np.ndarray
     x_hat: np.ndarray
 
 
-def measure(played: Game, params: Players, x: Array) -> Found:
+def measure(played: Game, params: Players, x: Array, seed: int) -> Found:
     """Errors on held-out x; the consistency |f(g(z)) - z| on codes of the prior, in their unit."""
 
     @jax.jit
     def all_of(params: Players) -> tuple[Array, Array, Array]:
-        keys = jax.random.split(jax.random.key(60), 3)
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(60), seed), 3)
         x_hat = reconstruct(played, params, x, keys[0])
         samples = generate(played, params, keys[1], len(x))
         z = Code(vector=jax.random.normal(keys[2], (len(x), played.prior.size)))
@@ -152,31 +155,33 @@ def measure(played: Game, params: Players, x: Array) -> Found:
     x_hat, samples, consistency = jax.device_get(all_of(params))
     error = float(np.abs(x_hat - x).mean())
     random = float(np.abs(x_hat[partners(len(x), 0)] - x).mean())
-    return Found(error / random, error, float(consistency), samples, x_hat)
+    return Found(error / random, error, random, float(consistency), samples, x_hat)
 
 
-def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
-    measured, shown = [], {}
+def run(settings: Settings, seeds: Sequence[int]) -> Running:
+    shown = {}
     for name, data in sets(settings).items():
         for model in ("iae", "ali"):
             clock, played = Clock(), game(settings, data, model)
             variant = f"{name}/{model}"
             states, _ = train_seeds(played, data.batch, settings.steps, seeds, progress(variant))
             found = [
-                measure(played, seed_of(states, s).average, data.held_out)
-                for s in range(len(seeds))
+                measure(played, seed_of(states, s).average, data.held_out, seed)
+                for s, seed in enumerate(seeds)
             ]
             shown[variant] = (np.asarray(data.held_out), found[0])
-            seconds, count = clock.read(), len(data.held_out)
-            measured += [
+            seconds, count = clock.lap(), len(data.held_out)
+            yield from [
                 Measured("pixel_error_ratio", variant, [one.ratio for one in found], count,
                          seconds, "pixels"),
                 Measured("pixel_error", variant, [one.error for one in found], count, seconds,
                          "pixels"),
+                Measured("random_pair_error", variant, [one.random_pair_error for one in found],
+                         count, seconds, "pixels"),
                 Measured("code_consistency", variant, [one.consistency for one in found], count,
                          seconds, "code"),
             ]
-    return Outcome(measured, partial(draw, shown=shown))
+    return partial(draw, shown=shown)
 
 
 def draw(path: Path, shown: dict) -> None:

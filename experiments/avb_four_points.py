@@ -24,7 +24,7 @@ import optax
 from iae_jax import KL, Adversary, Players, build, by_step, cell, encode, networks, priors
 from iae_jax.results import Reference
 from iae_jax.seeds import seed_of, train_seeds
-from iae_jax.study import Clock, Measured, Outcome, main, progress
+from iae_jax.study import Clock, Measured, Running, main, progress
 from iae_jax.types import Array, Code, Game
 
 POINTS = np.eye(4, dtype=np.float32)
@@ -36,10 +36,17 @@ QUADRATURE = 400  # nodes along each axis
 TURNS = (("regularization_discriminator",),) * 4 + (("encoder", "generator"),)
 
 
+IMPLICIT = ("avb", "avb_adaptive_contrast")
 REFERENCES = {
-    "log_likelihood": Reference(-1.42, "higher", "aim; the optimum is -log 4 = -1.386"),
-    "kl_qz_pz": Reference(0.05, "lower", "aim"),
+    ("log_likelihood", variant): Reference(
+        -1.42, "higher", "aim in 4 of 5; the optimum is -log 4 = -1.386", seeds=0.8
+    )
+    for variant in IMPLICIT
+} | {
+    ("kl_qz_pz", variant): Reference(0.05, "lower", "aim in 4 of 5", seeds=0.8)
+    for variant in IMPLICIT
 }
+
 
 class Settings(NamedTuple):
     steps: int = 10000
@@ -131,7 +138,9 @@ def kl(histogram: np.ndarray) -> float:
     return float(np.sum(mass[seen] * np.log(mass[seen] / prior_mass()[seen])))
 
 
-def posteriors(played: Game, params: Players, samples: int) -> tuple[np.ndarray, np.ndarray]:
+def posteriors(
+    played: Game, params: Players, samples: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Histograms of q(z|x) for each point, f64[4, BINS, BINS], and E_q log p(x|z), f64[4]."""
     draw_codes = jax.jit(partial(encode, played))
     density = played.networks.generator.log_likelihood
@@ -139,7 +148,7 @@ def posteriors(played: Game, params: Players, samples: int) -> tuple[np.ndarray,
     found, expected = [], []
     for i, x in enumerate(POINTS):
         many = jnp.broadcast_to(x, (samples, 4))
-        z = draw_codes(params, many, jax.random.key(100 + i))
+        z = draw_codes(params, many, jax.random.fold_in(jax.random.key(100 + i), seed))
         expected.append(np.mean(np.asarray(density(params.generator, z, many), np.float64)))
         inside = np.clip(np.asarray(z.vector), -REACH + 1e-3, REACH - 1e-3)
         edges = np.linspace(-REACH, REACH, BINS + 1)
@@ -147,17 +156,17 @@ def posteriors(played: Game, params: Players, samples: int) -> tuple[np.ndarray,
     return np.stack(found), np.array(expected)
 
 
-def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
-    measured, shown = [], {}
+def run(settings: Settings, seeds: Sequence[int]) -> Running:
+    shown = {}
     for variant in VARIANTS:
         clock, played = Clock(), game(settings, variant)
         states, _ = train_seeds(
             played, partial(batch, settings.batch_size), settings.steps, seeds, progress(variant)
         )
         values: dict[str, list[float]] = {}
-        for s in range(len(seeds)):
+        for s, seed in enumerate(seeds):
             params = seed_of(states, s).average
-            histograms, expected = posteriors(played, params, settings.samples)
+            histograms, expected = posteriors(played, params, settings.samples, seed)
             divergence = float(np.mean([kl(one) for one in histograms]))
             for name, value in (
                 ("log_likelihood", log_likelihood(played, params)),
@@ -169,12 +178,12 @@ def run(settings: Settings, seeds: Sequence[int]) -> Outcome:
                 values.setdefault(name, []).append(value)
             if s == 0:
                 shown[variant] = histograms
-        seconds, n = clock.read(), 4 * settings.samples
+        seconds, n = clock.lap(), 4 * settings.samples
         for name, each in values.items():
             # A quadrature has no examples but the four points.
             count = 4 if name == "log_likelihood" else n
-            measured.append(Measured(name, variant, each, count, seconds))
-    return Outcome(measured, partial(draw, shown=shown))
+            yield Measured(name, variant, each, count, seconds)
+    return partial(draw, shown=shown)
 
 
 def draw(path: Path, shown: dict[str, Any]) -> None:

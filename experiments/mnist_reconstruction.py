@@ -60,6 +60,10 @@ after 3,000, but R1 .01 throughout let the joint discriminator fall to chance fr
 .0351 at 7,000. A wider generator, a doubled rate of the discriminators and a tenth of the encoder's
 positive path did not help. The pixel error alone misleads: sharper reconstructions (a smaller
 `frechet_distance_reconstruction`) can have a larger one.
+
+All of this was measured when the discriminators' rate fell along their own moves, two a step, so
+that it was at its floor (.3 of the full one) from half of the run on; it now falls along the steps,
+and these numbers have to be measured again.
 """
 
 

@@ -23,11 +23,16 @@ def open_folder(folder: Path, flag: str) -> None:
         ) from error
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_text(path: Path, text: str) -> None:
     """Atomically: a reader sees the old file or the new one."""
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    part.write_text(text)
     os.replace(part, path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Atomically; no NaN."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def commit() -> str:
@@ -45,9 +50,7 @@ class Journal:
     def __init__(self, path: Path, lines: int):
         self.path = path
         kept = path.read_text().splitlines(keepends=True)[:lines] if path.exists() else []
-        part = path.with_name(path.name + ".part")
-        part.write_text("".join(kept))
-        os.replace(part, path)
+        write_text(path, "".join(kept))
         self.lines = len(kept)
 
     def write(self, record: dict[str, Any]) -> None:

@@ -14,15 +14,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from iae_jax.journal import write_text
 from iae_jax.results import Reference
 from iae_jax.types import InputError
 
 HEAD = """# Results
 
 Written by `make results` from `results/*.json`; edit neither. A value is the mean over seeds ±
-their standard deviation. Images of the test split are read once per reported model, and never
-choose anything.
+their standard deviation, and in brackets how many seeds meet the value beside it. Images of the
+test split are read once per reported model, and never choose anything.
 """
+
+# Of a record, what a section is made of.
+FIELDS = (
+    "metric", "variant", "values", "mean", "sd", "n_seeds", "n_examples", "command", "seconds",
+    "device", "date", "commit",
+)
 
 
 def load(path: Path) -> tuple[str, list[dict[str, Any]], ModuleType]:
@@ -30,11 +37,16 @@ def load(path: Path) -> tuple[str, list[dict[str, Any]], ModuleType]:
     try:
         content = json.loads(path.read_text())
         name, records = content["experiment"], content["records"]
-    except (ValueError, KeyError, TypeError) as error:
+        whole = bool(records) and all(set(FIELDS) <= set(record) for record in records)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a results file: run its experiment again") from error
+    if not whole:
+        raise InputError(f"{path} has no records, or not all of each: run its experiment again")
     try:
         return name, records, importlib.import_module(f"experiments.{name}")
     except ModuleNotFoundError as error:
+        if error.name not in ("experiments", f"experiments.{name}"):
+            raise
         raise InputError(f"{path} has no experiments/{name}.py: remove the one or add the other"
                          ) from error
 
@@ -50,9 +62,15 @@ def number(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
-def ours(record: dict[str, Any]) -> str:
-    spread = "" if record["sd"] is None else f" ± {record['sd']:.2g}"
-    return f"{number(record['mean'])}{spread}"
+def ours(record: dict[str, Any], against: Reference | None) -> str:
+    """Mean ± spread, and how many seeds meet what it is compared with."""
+    text = number(record["mean"])
+    if record["sd"] is not None:
+        text += f" ± {record['sd']:.2g}"
+        if against is not None:
+            met = sum(map(against.met, record["values"]))
+            text += f" ({met} of {record['n_seeds']})"
+    return text
 
 
 def duration(seconds: list[float]) -> str:
@@ -77,13 +95,11 @@ def section(name: str, records: list[dict[str, Any]], module: ModuleType, figure
         if shown is not None and record["metric"] not in shown:
             continue
         against = reference(module, record)
-        told = "" if against is None else f"{against.sign} {number(against.value)}"
-        if against is not None:
-            told += f" ({against.source})"
-            if not against.met(record["mean"]):
-                worse.append(f"`{record['metric']}` of `{record['variant']}`")
+        told = "" if against is None else f"{against.text} ({against.source})"
+        if against is not None and not against.met_by(record["values"]):
+            worse.append(f"`{record['metric']}` of `{record['variant']}`")
         rows.append(
-            f"| {record['metric']} | {record['variant']} | {told} | {ours(record)} "
+            f"| {record['metric']} | {record['variant']} | {told} | {ours(record, against)} "
             f"| {record['n_seeds']} | {record['n_examples']} | {duration(record['seconds'])} |"
         )
     parts.append("\n".join(rows))
@@ -95,7 +111,9 @@ def section(name: str, records: list[dict[str, Any]], module: ModuleType, figure
     commands = list(dict.fromkeys(record["command"] for record in records))
     where = sorted({f"{r['device']}, {r['date']}, commit {r['commit']}" for r in records})
     parts.append("\n".join(f"    {command}" for command in commands))
-    parts.append(f"Measured on {'; '.join(where)}.")
+    # A variant's seconds stand at each of its metrics.
+    once = {record["variant"]: sum(record["seconds"]) for record in records}
+    parts.append(f"Measured on {'; '.join(where)}; {duration([sum(once.values())])} in all.")
     return "\n\n".join(parts)
 
 
@@ -111,10 +129,13 @@ def main(arguments: list[str] | None = None) -> int:
         if not paths:
             raise InputError(f"there is no results file in {options.results}: run an experiment")
         sections = [section(*load(path), options.figures) for path in paths]
-    except InputError as error:
+        write_text(options.output, "\n\n".join([HEAD.strip(), *sections]) + "\n")
+    except (InputError, OSError) as error:
+        if isinstance(error, OSError):
+            reason = f"cannot write {options.output} ({error.strerror}): choose another --output"
+            error = InputError(reason)
         print(f"error: {error}", file=sys.stderr)
         return 2
-    options.output.write_text("\n\n".join([HEAD.strip(), *sections]) + "\n")
     print(options.output)
     return 0
 

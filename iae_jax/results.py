@@ -12,7 +12,7 @@ import inspect
 import json
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,18 +22,33 @@ from iae_jax.types import InputError
 
 
 class Reference(NamedTuple):
-    """What a value is compared with. better: "higher" or "lower". source: where it stands."""
+    """What a value is compared with. better: "higher", "lower" or "near" (within `tolerance` of
+    it). source: where it stands. seeds: the share of seeds that have to meet it, each by itself; 0:
+    their mean has to."""
 
     value: float
     better: str
     source: str
+    seeds: float = 0.0
+    tolerance: float = 0.0
 
     @property
-    def sign(self) -> str:
-        return "≥" if self.better == "higher" else "≤"
+    def text(self) -> str:
+        """What is asked for, for a table."""
+        if self.better == "near":
+            return f"{self.value:g} ± {self.tolerance:g}"
+        return f"{'≥' if self.better == 'higher' else '≤'} {self.value:g}"
 
     def met(self, value: float) -> bool:
+        if self.better == "near":
+            return abs(value - self.value) <= self.tolerance
         return value >= self.value if self.better == "higher" else value <= self.value
+
+    def met_by(self, values: Sequence[float]) -> bool:
+        """By all seeds of a record, in the sense of `seeds`."""
+        if self.seeds:
+            return sum(map(self.met, values)) >= self.seeds * len(values)
+        return self.met(statistics.fmean(values))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -163,10 +178,12 @@ def record(
     }
 
 
-def write(directory: Path, experiment: str, records: list[dict[str, Any]]) -> Path:
+def write(
+    directory: Path, experiment: str, records: list[dict[str, Any]], suffix: str = ".json"
+) -> Path:
     """directory/EXPERIMENT.json, whole or not at all."""
     directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{experiment}.json"
+    path = directory / f"{experiment}{suffix}"
     write_json(path, {"experiment": experiment, "records": records})
     return path
 

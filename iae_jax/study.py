@@ -1,14 +1,17 @@
 """An experiment on several seeds as one command: its settings as flags, its records, its figure.
 
-An experiment is a module with a NamedTuple of settings and a function
-`run(settings, seeds) -> Outcome`; its last lines call `main`.
+An experiment is a module with a NamedTuple of settings and a function `run(settings, seeds)` that
+yields what it has measured, as soon as it has, and returns what draws its figure; its last lines
+call `main`.
 """
 
 import argparse
+import math
 import os
+import shlex
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,20 +35,18 @@ class Measured(NamedTuple):
     extractor: str = ""
 
 
-class Outcome(NamedTuple):
-    """measured: what goes to results/NAME.json. draw: writes the experiment's figure to a path."""
-
-    measured: list[Measured]
-    draw: Callable[[Path], None]
+# What a run is: it yields Measured and returns a function that draws to a path.
+Running = Generator[Measured, None, Callable[[Path], None]]
 
 
 class Clock:
-    """Seconds since it was made or last read."""
+    """Seconds of each lap."""
 
     def __init__(self) -> None:
         self._since = time.perf_counter()
 
-    def read(self) -> float:
+    def lap(self) -> float:
+        """Seconds since it was made, or since the last lap; the next one begins."""
         now = time.perf_counter()
         seconds, self._since = now - self._since, now
         return seconds
@@ -63,34 +64,34 @@ def progress(name: str) -> Callable[[int, dict[str, np.ndarray]], None]:
 
 
 def records(
-    name: str, outcome: Outcome, seeds: Sequence[int], command: str, source: str
+    name: str, measured: Sequence[Measured], seeds: Sequence[int], command: str, source: str
 ) -> list[dict[str, Any]]:
-    """The outcome as records of results/NAME.json. Errors: InputError if a value is missing or is
-    not a number."""
+    """What was measured as records of results/NAME.json. Errors: InputError if a value is missing
+    or is not a number."""
     devices = jax.local_devices()
     device = f"{len(devices)} x {devices[0].device_kind}, {os.cpu_count()} cores"
     found = []
-    for measured in outcome.measured:
-        if len(measured.values) != len(seeds):
+    for one in measured:
+        if len(one.values) != len(seeds):
             raise InputError(
-                f"{name}: {measured.metric} of {measured.variant} has {len(measured.values)} "
-                f"values for {len(seeds)} seeds"
+                f"{name}: {one.metric} of {one.variant} has {len(one.values)} values for "
+                f"{len(seeds)} seeds"
             )
-        if not np.all(np.isfinite(measured.values)):
+        if not np.all(np.isfinite(one.values)):
             raise InputError(
-                f"{name}: {measured.metric} of {measured.variant} is not finite: train longer, or "
-                "lower the rates"
+                f"{name}: {one.metric} of {one.variant} is not finite: train longer, lower the "
+                "rates, or measure on more samples"
             )
         found.append(
             results.record(
-                measured.metric,
-                measured.variant,
-                [float(value) for value in measured.values],
+                one.metric,
+                one.variant,
+                [float(value) for value in one.values],
                 list(seeds),
-                measured.n_examples,
-                measured.extractor,
+                one.n_examples,
+                one.extractor,
                 command,
-                [round(measured.seconds, 1)],
+                [round(one.seconds, 1)],
                 device,
                 source,
             )
@@ -98,9 +99,21 @@ def records(
     return found
 
 
+def check(settings: Any) -> None:
+    """Errors: InputError for a count below 1, a number below 0 or not finite, or a rate of 0."""
+    for field, value in settings._asdict().items():
+        if isinstance(value, int) and value < 1:
+            raise InputError(f"--{field} is at least 1, not {value}")
+        if isinstance(value, float):
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"--{field} is a number from 0 up, not {value}")
+            if value == 0 and field.endswith("rate"):
+                raise InputError(f"--{field} is above 0: a player has to move")
+
+
 def main(
     path: str,
-    run: Callable[[Any, Sequence[int]], Outcome],
+    run: Callable[[Any, Sequence[int]], Running],
     settings: Any,
     seeds: int,
     arguments: list[str] | None = None,
@@ -108,15 +121,24 @@ def main(
     """The command of an experiment: every setting is a flag.
 
     path: the experiment's file. seeds: how many, unless --seeds says. Writes results/NAME.json and
-    docs/NAME.png (elsewhere with --results and --figures). Returns the exit status.
+    docs/NAME.png; a run with other settings or seeds is a trial, and writes to runs/NAME/ so that
+    it does not replace the reported one (--results and --figures choose for themselves). What was
+    measured before a variant failed stays in NAME.json.partial. Returns the exit status.
     """
     name = Path(path).stem
-    parser = argparse.ArgumentParser(prog=f"python -m experiments.{name}")
-    parser.add_argument("--seeds", type=int, default=seeds, help="how many: 0, 1, ...")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--figures", type=Path, default=Path("docs"))
+    parser = argparse.ArgumentParser(
+        prog=f"python -m experiments.{name}", allow_abbrev=False,
+        description=(sys.modules[run.__module__].__doc__ or "").split("\n\n")[0],
+    )
+    parser.add_argument("--seeds", type=int, default=seeds, help=f"how many: 0, 1, ... ({seeds})")
+    for flag, what in (("results", "the record"), ("figures", "the figure")):
+        own = {"results": "results", "figures": "docs"}[flag]
+        parser.add_argument(
+            f"--{flag}", type=Path, help=f"folder of {what} ({own}; runs/{name} for a trial)"
+        )
     for field, default in settings._asdict().items():
-        parser.add_argument(f"--{field}", type=type(default), default=default)
+        shown = default if default != "" else "none"
+        parser.add_argument(f"--{field}", type=type(default), default=default, help=f"({shown})")
     options = vars(parser.parse_args(arguments))
     chosen = settings._replace(**{field: options[field] for field in settings._fields})
     changed = [
@@ -124,25 +146,49 @@ def main(
         for field, value in chosen._asdict().items()
         if value != getattr(settings, field)
     ]
-    command = " ".join([f"python -m experiments.{name} --seeds={options['seeds']}", *changed])
+    words = ["python", "-m", f"experiments.{name}", f"--seeds={options['seeds']}", *changed]
+    trial = Path("runs") / name if changed or options["seeds"] != seeds else None
+    folder = options["results"] or trial or Path("results")
+    figures = options["figures"] or trial or Path("docs")
+    measured: list[Measured] = []
     try:
         if options["seeds"] < 1:
             raise InputError(f"--seeds is at least 1, not {options['seeds']}")
-        for field, value in chosen._asdict().items():
-            if isinstance(value, int) and value < 1:
-                raise InputError(f"--{field} is at least 1, not {value}")
-        # Before the run: a folder that cannot be written to must not cost a training.
-        for flag in ("results", "figures"):
-            open_folder(options[flag], f"--{flag}")
+        check(chosen)
+        # Before the run: what cannot be written to must not cost a training.
+        for flag, where, file in (
+            ("results", folder, f"{name}.json"), ("figures", figures, f"{name}.png")
+        ):
+            open_folder(where, f"--{flag}")
+            if (where / file).is_dir():
+                raise InputError(f"{where / file} is a folder: choose another --{flag}")
         # Before the run: what is measured is this code, whatever is edited meanwhile.
         source = commit()
         numbers = range(options["seeds"])
-        outcome = run(chosen, numbers)
-        found = records(name, outcome, numbers, command, source)
-        results.write(options["results"], name, found)
-        outcome.draw(options["figures"] / f"{name}.png")
+        try:
+            draw = yield_to(measured, run(chosen, numbers))
+            found = records(name, measured, numbers, shlex.join(words), source)
+        except InputError:
+            if measured:
+                kept = [one for one in measured if np.all(np.isfinite(one.values))]
+                parts = records(name, kept, numbers, shlex.join(words), source)
+                left = results.write(folder, name, parts, suffix=".json.partial")
+                print(f"what was measured before is in {left}", file=sys.stderr)
+            raise
+        results.write(folder, name, found)
+        draw(figures / f"{name}.png")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(results.table(found))
     return 0
+
+
+def yield_to(measured: list[Measured], running: Running) -> Callable[[Path], None]:
+    """Appends what a run yields, as it does; returns what draws its figure."""
+    while True:
+        try:
+            measured.append(next(running))
+        except StopIteration as end:
+            draw: Callable[[Path], None] = end.value
+            return draw

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from iae_jax import quadrature
-from iae_jax.data.planar import Mixture
+from iae_jax.data.planar import Mixture, ring
 from iae_jax.types import Code, Encoding, Players
 
 
@@ -32,7 +32,8 @@ def test_divergences_of_a_linear_gaussian_model():
     numbers = quadrature.exact(data, s, Coder, Decoder, Players())
     # Per axis: (x, z) is Gaussian under each of the joints.
     total = {name: 0.0 for name in ("joint_reconstruction", "joint_code", "marginal_code",
-                                    "joint_model", "information")}
+                                    "joint_model", "information",
+                                    "negative_log_likelihood", "conditional_entropy")}
     for m in centre[0].astype(float):
         variance = slope**2 * scale**2 + deviation**2
         q = (np.array([m, slope * m + shift]),
@@ -49,13 +50,66 @@ def test_divergences_of_a_linear_gaussian_model():
             (np.array([mean_z]), np.array([[variance]])), (np.zeros(1), np.eye(1))
         )
         total["information"] += 0.5 * np.log(variance / deviation**2)
+    for m in centre[0].astype(float):
+        mean_z, shifted = slope * m + shift, (1 - 0.7 * slope) * m - 0.7 * shift + 0.1
+        # x - g(z) = (1 - .7 slope) x - .7 (shift + deviation e) + .1
+        square = ((1 - 0.7 * slope) * scale) ** 2 + (0.7 * deviation) ** 2 + shifted**2
+        total["negative_log_likelihood"] += 0.5 * (np.log(2 * np.pi * s**2) + square / s**2)
+        # x given z is Gaussian, too.
+        left = scale**2 - (slope * scale**2) ** 2 / (slope**2 * scale**2 + deviation**2)
+        total["conditional_entropy"] += 0.5 * np.log(2 * np.pi * np.e * left)
     for name, value in total.items():
         assert getattr(numbers, name) == pytest.approx(value, rel=5e-3, abs=5e-3), name
-    # The slide: the lines differ by these.
-    both = numbers.marginal_code + numbers.information
-    assert numbers.joint_code == pytest.approx(both, abs=1e-3)
-    both = numbers.joint_reconstruction + numbers.marginal_code
-    assert numbers.joint_model == pytest.approx(both, abs=1e-3)
+
+
+def test_divergences_of_a_bent_model():
+    """Five modes, a bent encoder and a bent generator, against averages over samples in NumPy."""
+    data, s, rng = ring(modes=5, radius=1.5, deviation=0.45), 0.45, np.random.default_rng(3)
+    turn = np.array([[0.9, -0.4], [0.3, 1.1]])
+
+    def code(x, xp):
+        return 1.5 * xp.tanh(x @ turn), 0.3 + 0.25 / (1 + xp.exp(-2 * x[:, :1])) + 0 * x
+
+    def decode(z, xp):
+        return 1.6 * xp.sin(z @ turn.T)
+
+    class Coder:
+        @staticmethod
+        def apply(params, x, noise):
+            mean, spread = code(x, jnp)
+            return Encoding(mean, mean, 2 * jnp.log(spread))
+
+    class Decoder:
+        @staticmethod
+        def sample(params, z: Code, noise):
+            return decode(z.vector, jnp)
+
+    found = quadrature.exact(data, s, Coder, Decoder, Players())
+    count = 8000
+
+    def draw():
+        centres = data.centres[rng.integers(5, size=count)].astype(float)
+        return centres + data.deviation * rng.normal(size=(count, 2))
+
+    def log_normal(x, mean, spread):
+        each = -0.5 * ((x - mean) / spread) ** 2 - np.log(spread) - 0.5 * np.log(2 * np.pi)
+        return each.sum(axis=-1)
+
+    x = draw()
+    mean, spread = code(x, np)
+    z = mean + spread * rng.normal(size=(count, 2))
+    others = code(draw(), np)
+    log_q_z = np.array([
+        np.log(np.mean(np.exp(log_normal(one, *others)))) for one in z
+    ])
+    expected = {
+        "negative_log_likelihood": -log_normal(x, decode(z, np), s).mean(),
+        "joint_code": (log_normal(z, mean, spread) - log_normal(z, 0.0, 1.0)).mean(),
+        "marginal_code": (log_q_z - log_normal(z, 0.0, 1.0)).mean(),
+        "information": (log_normal(z, mean, spread) - log_q_z).mean(),
+    }
+    for name, value in expected.items():
+        assert getattr(found, name) == pytest.approx(value, rel=0.03, abs=0.03), name
 
 
 def gaussian_kl(a, b):

@@ -49,12 +49,13 @@ def test_a_reader_sees_what_is_worse(tmp_path, toy):
     assert main(flags) == 0
     text = (tmp_path / "RESULTS.md").read_text()
     assert "## `toy`\n\nA toy of the slides.\n" in text
-    assert "| error | a | ≤ 1 (aim) | 0.5 ± 0.35 | 2 | 9 | 30 s |" in text
-    assert "| error | b | ≤ 1 (aim) | 4 ± 1.4 | 2 | 9 | 10 min |" in text
-    assert "| captured | a | ≥ 8 (all) | 8 ± 0 | 2 | 9 | 30 s |" in text
+    assert "| error | a | ≤ 1 (aim) | 0.5 ± 0.35 (2 of 2) | 2 | 9 | 30 s |" in text
+    assert "| error | b | ≤ 1 (aim) | 4 ± 1.4 (0 of 2) | 2 | 9 | 10 min |" in text
+    assert "| captured | a | ≥ 8 (all) | 8 ± 0 (2 of 2) | 2 | 9 | 30 s |" in text
     assert "hidden" not in text
     assert "**Worse than the published value or the aim**: `error` of `b`." in text
     assert "What the numbers do not say." in text
+    assert "commit abc; 10 min in all." in text  # 30 s and 600 s, each variant once
     assert text.count("    python -m experiments.toy --seeds=2") == 1
     assert "![toy]" not in text
     (tmp_path / "docs").mkdir()
@@ -71,7 +72,35 @@ def test_bad_files_are_one_line(tmp_path, toy, capsys):
     flags = write(tmp_path, "{")
     assert main(flags) == 2
     assert "run its experiment again" in capsys.readouterr().err
-    (tmp_path / "results" / "toy.json").write_text('{"experiment": "absent", "records": []}')
+    for damaged in ("[]", "null", '[{"metric": "a"}]', '["a"]', "{}"):
+        text = f'{{"experiment": "toy", "records": {damaged}}}'
+        (tmp_path / "results" / "toy.json").write_text(text)
+        assert main(flags) == 2
+        assert "run its experiment again" in capsys.readouterr().err
+    text = json.dumps({"experiment": "absent", "records": records()})
+    (tmp_path / "results" / "toy.json").write_text(text)
     assert main(flags) == 2
     assert "has no experiments/absent.py" in capsys.readouterr().err
     assert not (tmp_path / "RESULTS.md").exists()
+
+
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path, toy, capsys):
+    flags = write(tmp_path, json.dumps({"experiment": "toy", "records": records()}))
+    assert main([*flags[:2], f"--output={tmp_path / 'nowhere' / 'RESULTS.md'}"]) == 2
+    assert "choose another --output" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("reference", "values", "met"),
+    [
+        (Reference(1.0, "lower", "aim"), [0.5, 1.4], True),  # the mean
+        (Reference(1.0, "lower", "aim", seeds=1.0), [0.5, 1.4], False),
+        (Reference(1.0, "lower", "aim", seeds=0.5), [0.5, 9.0], True),
+        (Reference(1.0, "near", "aim", seeds=0.75, tolerance=0.2), [0.9, 1.1, 0.7, 1.2], True),
+        (Reference(1.0, "near", "aim", seeds=1.0, tolerance=0.2), [0.9, 1.1, 0.7, 1.2], False),
+        # A mean that two misses make.
+        (Reference(1.0, "near", "aim", seeds=0.5, tolerance=0.2), [0.0, 2.0], False),
+    ],
+)
+def test_a_reference_is_met_by_the_mean_or_by_a_share_of_seeds(reference, values, met):
+    assert reference.met_by(values) is met

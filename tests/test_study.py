@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from iae_jax.study import Measured, Outcome, main
+from iae_jax.study import Measured, main
+from iae_jax.types import InputError
 
 
 class Settings(NamedTuple):
@@ -17,9 +18,19 @@ class Settings(NamedTuple):
 def run(settings, seeds):
     """Two metrics that say which settings and seeds they were given."""
     values = [settings.steps + settings.rate * seed for seed in seeds]
-    measured = [Measured("error", settings.name, values, 11, 4.24, "pixels"),
-                Measured("count", "other", list(seeds), 7, 1.0)]
-    return Outcome(measured, lambda path: path.write_bytes(b"drawn"))
+    yield Measured("error", settings.name, values, 11, 4.24, "pixels")
+    yield Measured("count", "other", list(seeds), 7, 1.0)
+    return lambda path: path.write_bytes(b"drawn")
+
+
+def of(*measured, draw=lambda path: None):
+    """A run that measures this."""
+
+    def running(settings, seeds):
+        yield from measured
+        return draw
+
+    return running
 
 
 def command(tmp_path, *flags):
@@ -68,6 +79,7 @@ def test_bad_input_is_one_line_and_loses_nothing(tmp_path, capsys):
 def test_a_folder_that_cannot_be_made_is_refused_before_the_run(tmp_path, capsys, flag):
     def never(settings, seeds):
         raise AssertionError("it ran")
+        yield
 
     (tmp_path / "file").write_text("not a folder")
     folders = {"results": tmp_path, "figures": tmp_path} | {flag: tmp_path / "file"}
@@ -86,9 +98,9 @@ def test_a_figure_that_fails_does_not_cost_the_numbers(tmp_path):
     def broken(path):
         raise RuntimeError("no font")
 
-    outcome = Outcome([Measured("error", "a", [1.0], 5, 1.0)], broken)
+    drawn_badly = of(Measured("error", "a", [1.0], 5, 1.0), draw=broken)
     with pytest.raises(RuntimeError, match="no font"):
-        main("experiments/toy.py", lambda settings, seeds: outcome, Settings(), 1,
+        main("experiments/toy.py", drawn_badly, Settings(), 1,
              [f"--results={tmp_path}", f"--figures={tmp_path}"])
     assert (tmp_path / "toy.json").exists()
 
@@ -100,16 +112,59 @@ def test_a_count_below_1_is_refused(tmp_path, capsys, flag):
 
 
 def test_a_value_that_is_not_a_number_is_refused(tmp_path, capsys):
-    lost = Outcome([Measured("error", "a", [float("nan")], 5, 1.0)], lambda path: None)
-    status = main("experiments/toy.py", lambda settings, seeds: lost, Settings(), 1,
+    lost = of(Measured("error", "a", [float("nan")], 5, 1.0))
+    status = main("experiments/toy.py", lost, Settings(), 1,
                   [f"--results={tmp_path}", f"--figures={tmp_path}"])
     assert status == 2 and "error of a is not finite" in capsys.readouterr().err
     assert not (tmp_path / "toy.json").exists()
 
 
 def test_a_missing_value_is_refused(tmp_path, capsys):
-    short = Outcome([Measured("error", "a", [1.0], 5, 1.0)], lambda path: None)
-    status = main("experiments/toy.py", lambda settings, seeds: short, Settings(), 2,
+    short = of(Measured("error", "a", [1.0], 5, 1.0))
+    status = main("experiments/toy.py", short, Settings(), 2,
                   [f"--results={tmp_path}", f"--figures={tmp_path}"])
     assert status == 2 and "1 values for 2 seeds" in capsys.readouterr().err
+    assert not (tmp_path / "toy.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [("--rate=-1", "from 0 up"), ("--rate=nan", "from 0 up"), ("--rate=inf", "from 0 up"),
+     ("--rate=0", "above 0")],
+)
+def test_a_number_that_cannot_be_is_refused_before_the_run(tmp_path, capsys, flag, said):
+    assert command(tmp_path, flag) == 2
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1 and told[0].startswith("error: --rate is") and said in told[0]
+    assert not (tmp_path / "results").exists()
+
+
+def test_flags_are_not_abbreviated(tmp_path):
+    with pytest.raises(SystemExit):
+        command(tmp_path, "--step=5")
+
+
+def test_a_trial_does_not_replace_the_reported_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main("experiments/toy.py", run, Settings(), 2, []) == 0
+    reported = (tmp_path / "results" / "toy.json").read_bytes()
+    assert (tmp_path / "docs" / "toy.png").exists()
+    for flags in (["--steps=2"], ["--seeds=1"]):
+        assert main("experiments/toy.py", run, Settings(), 2, flags) == 0
+        trial = tmp_path / "runs" / "toy"
+        assert (trial / "toy.json").exists() and (trial / "toy.png").exists()
+        (trial / "toy.json").unlink()
+    assert (tmp_path / "results" / "toy.json").read_bytes() == reported
+
+
+def test_what_was_measured_before_a_failure_is_kept(tmp_path, capsys):
+    def failing(settings, seeds):
+        yield Measured("error", "a", [1.0], 5, 1.0)
+        raise InputError("the second variant diverged: lower its rate")
+
+    folders = [f"--results={tmp_path}", f"--figures={tmp_path}"]
+    assert main("experiments/toy.py", failing, Settings(), 1, folders) == 2
+    assert "error: the second variant diverged" in capsys.readouterr().err
+    kept = json.loads((tmp_path / "toy.json.partial").read_text())["records"]
+    assert [(one["variant"], one["values"]) for one in kept] == [("a", [1.0])]
     assert not (tmp_path / "toy.json").exists()

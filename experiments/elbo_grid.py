@@ -64,10 +64,11 @@ from iae_jax.types import (
 
 DATA = ring(modes=5, radius=1.5, deviation=0.45)
 DEVIATION = 0.45  # of p(x|z)
-# The bounds of q(z|x): no narrower than the grid of x resolves; no mean where a discriminator sees
-# hardly any sample of p(z): what it says there is a guess, and AVB's codes did not come back.
+# The bounds of q(z|x): no narrower than the grid of x resolves; no mean farther out than samples of
+# p(z) reach, since nothing in the column without regularization keeps a code where a discriminator
+# has seen one.
 NARROWEST, WIDEST = 0.25, 1.0
-FARTHEST = 2.0
+FARTHEST = 3.0
 COLUMNS = ("none", "analytic_kl", "joint_code", "marginal_code")
 CELLS = [
     *((row, column) for row in ("likelihood", "joint_reconstruction") for column in COLUMNS),
@@ -168,9 +169,7 @@ def game(settings: Settings, row: str, column: str, converge: bool = False) -> G
         for term in objective[:2]
     ]
     if own[1] is not None and column == "joint_code":
-        # In the plane one layer of x is enough; with two T is late and AVB's codes run away.
-        shallow = networks.discriminator(wide._replace(depth=1), (2,), ("x", "z"), size=2)
-        own[1] = networks.with_quadratic(shallow)
+        own[1] = networks.with_quadratic(own[1])
     players = Players(
         None if row == "marginal_data" else encoder_of(layout),
         generator_of(layout, row != "likelihood"),

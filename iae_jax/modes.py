@@ -20,7 +20,7 @@ CUT = float(np.sqrt(1 - 0.5 * WITHIN**2 * _OUTSIDE / (1 - _OUTSIDE)))
 class Modes(NamedTuple):
     """captured: modes with a high-quality sample. high_quality_share: of all samples. reverse_kl:
     KL(shares of the modes, by the nearest centre || uniform) in nats. sd_ratio: over the modes,
-    the standard deviation of the high-quality samples around their own mean (of both axes together),
+    the standard deviation of the high-quality samples around their own mean (both axes together)
     over the same of the truth, where it is farthest from 1 (0 for a mode with fewer than two)."""
 
     captured: int

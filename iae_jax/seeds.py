@@ -72,8 +72,8 @@ def train_seeds(
             if not np.isfinite(values).all():
                 lost = [seeds[int(s)] for s in np.flatnonzero(~np.isfinite(values).all(axis=1))]
                 raise InputError(
-                    f"{name} is not finite by step {done + len(numbers)} in the seeds {lost}: lower the "
-                    "learning rates or raise r1"
+                    f"{name} is not finite by step {done + len(numbers)} in the seeds {lost}: "
+                    "lower the learning rates or raise r1"
                 )
         done += len(numbers)
         if report:

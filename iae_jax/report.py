@@ -3,7 +3,8 @@
     python -m iae_jax.report
 
 What a value is compared with stands in the experiment's own file, as `REFERENCES`; what its numbers
-do not say, as `NOTES`; which metrics are worth a reader's time, as `SHOWN` (all, if it is missing).
+do not say, as `NOTES`; which metrics are worth a reader's time, as `SHOWN` (all, if it is missing);
+and another view of the records, if it has one, as `table(records) -> Markdown`.
 """
 
 import argparse
@@ -103,6 +104,8 @@ def section(name: str, records: list[dict[str, Any]], module: ModuleType, figure
             f"| {record['n_seeds']} | {record['n_examples']} | {duration(record['seconds'])} |"
         )
     parts.append("\n".join(rows))
+    if hasattr(module, "table"):
+        parts.append(module.table(records))
     if worse:
         parts.append(f"**Worse than the published value or the aim**: {', '.join(worse)}.")
     notes = getattr(module, "NOTES", "").strip()

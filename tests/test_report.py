@@ -31,6 +31,7 @@ def toy(monkeypatch):
     }
     module.SHOWN = ("error", "captured")
     module.NOTES = "What the numbers do not say."
+    module.table = lambda records: f"| {records[2]['metric']} again |"
     monkeypatch.setitem(sys.modules, "experiments.toy", module)
     return module
 
@@ -52,7 +53,7 @@ def test_a_reader_sees_what_is_worse(tmp_path, toy):
     assert "| error | a | ≤ 1 (aim) | 0.5 ± 0.35 (2 of 2) | 2 | 9 | 30 s |" in text
     assert "| error | b | ≤ 1 (aim) | 4 ± 1.4 (0 of 2) | 2 | 9 | 10 min |" in text
     assert "| captured | a | ≥ 8 (all) | 8 ± 0 (2 of 2) | 2 | 9 | 30 s |" in text
-    assert "hidden" not in text
+    assert "| hidden | a" not in text and "\n\n| hidden again |\n\n" in text
     assert "**Worse than the published value or the aim**: `error` of `b`." in text
     assert "What the numbers do not say." in text
     assert "commit abc; 10 min in all." in text  # 30 s and 600 s, each variant once

@@ -13,9 +13,8 @@ What the table shows: reconstruction + regularization is -ELBO for the VAE and A
 it by I(z;x); the adversarial row by H(x|z), so that IAE is short by their sum, H_data, a constant,
 while the adversarial row under analytic_kl and joint_code is not the ELBO.
 
-Expected: every estimate within .1 nat; 15 minutes on 2 CPU cores for two seeds. Measured 2026-11-25,
-2 seeds, 19 minutes on one core: the gap is at most .076 (adversarial row under analytic KL), and
-.005 for AVB.
+Expected: every estimate within .1 nat; 19 minutes on one CPU core for two seeds. Measured
+2026-11-25, so: the gap is at most .075 (adversarial row under analytic KL), and .005 for AVB.
 """
 
 import dataclasses
@@ -91,7 +90,7 @@ A cell's terms are what its discriminators say (or, without one, a mean over sam
 same from the densities; `elbo_gap` is the larger of the two differences. Without a discriminator
 (the autoencoder, the VAE) it is only the error of the sample. The last column is what the cell's
 sum leaves out of -ELBO: 0 for VAE and AVB, -I(z;x) for AAE, -H(x|z) for the adversarial row,
--H_data, the same number, for IAE and ALI.
+-H_data, the same number, for IAE and ALI; and without a regularization, that as well.
 
 The adversarial row under analytic KL and joint code is played with the regularization at a weight
 of .3, since at 1 the code says little and a round p(x|z) then drops modes of x given z; the table

@@ -50,7 +50,7 @@ from iae_jax.types import Array, Discriminator, Game, Params, Prior, Schedule
 
 SETS = {"ring8": (ring(), 1.5), "grid25": (grid(), 0.5)}  # and what brings it to unit scale
 LOCAL = 4  # size of the local code
-FEATURES = 256  # of the discriminator's fine part
+WAVES = 128  # of the discriminator's fine part, a cosine and a sine each
 FREQUENCIES = (3.0, 100.0)  # of these, log-uniform, in radians a unit of x
 PROTOCOL = 2_500
 # A mode's spread needs more samples than its presence: 1,000 of each of 25 modes give 2 %.
@@ -154,20 +154,20 @@ def with_fine_part(coarse: Discriminator, outputs: int) -> Discriminator:
     """T(x) = coarse(x) + a linear map of waves of x, which starts at 0.
 
     A mode's deviation is a hundredth of the set's width, and a network of dense layers hardly sees
-    differences so small (Tancik et al. 2020). The waves' frequencies and phases are drawn once and
-    stay.
+    differences so small (Tancik et al. 2020). The waves' frequencies are drawn once and stay.
     """
 
-    turn, length, phase = jax.random.uniform(jax.random.key(0), (3, FEATURES))
+    turn, length = jax.random.uniform(jax.random.key(0), (2, WAVES))
     low, high = np.log(FREQUENCIES)
     direction = jnp.stack([jnp.cos(2 * jnp.pi * turn), jnp.sin(2 * jnp.pi * turn)])
     frequencies = jnp.exp(low + (high - low) * length) * direction
 
     def waves(x: Array) -> Array:
-        return jnp.cos(x @ frequencies + 2 * jnp.pi * phase)
+        phase = x @ frequencies
+        return jnp.concatenate([jnp.cos(phase), jnp.sin(phase)], axis=-1)
 
     def init(key: Array) -> Params:
-        return {"coarse": coarse.init(key), "fine": jnp.zeros((FEATURES, outputs))}
+        return {"coarse": coarse.init(key), "fine": jnp.zeros((2 * WAVES, outputs))}
 
     def apply(params: Params, x: Array | None, vector: Array | None) -> Array:
         assert x is not None

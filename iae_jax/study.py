@@ -168,7 +168,7 @@ def main(
         try:
             draw = yield_to(measured, run(chosen, numbers))
             found = records(name, measured, numbers, shlex.join(words), source)
-        except InputError:
+        except BaseException:  # also when it is interrupted
             if measured:
                 kept = [one for one in measured if np.all(np.isfinite(one.values))]
                 parts = records(name, kept, numbers, shlex.join(words), source)

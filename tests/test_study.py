@@ -157,14 +157,21 @@ def test_a_trial_does_not_replace_the_reported_run(tmp_path, monkeypatch):
     assert (tmp_path / "results" / "toy.json").read_bytes() == reported
 
 
-def test_what_was_measured_before_a_failure_is_kept(tmp_path, capsys):
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_was_measured_before_a_failure_is_kept(tmp_path, capsys, interrupted):
     def failing(settings, seeds):
         yield Measured("error", "a", [1.0], 5, 1.0)
+        if interrupted:
+            raise KeyboardInterrupt
         raise InputError("the second variant diverged: lower its rate")
 
     folders = [f"--results={tmp_path}", f"--figures={tmp_path}"]
-    assert main("experiments/toy.py", failing, Settings(), 1, folders) == 2
-    assert "error: the second variant diverged" in capsys.readouterr().err
+    if interrupted:
+        with pytest.raises(KeyboardInterrupt):
+            main("experiments/toy.py", failing, Settings(), 1, folders)
+    else:
+        assert main("experiments/toy.py", failing, Settings(), 1, folders) == 2
+        assert "error: the second variant diverged" in capsys.readouterr().err
     kept = json.loads((tmp_path / "toy.json.partial").read_text())["records"]
     assert [(one["variant"], one["values"]) for one in kept] == [("a", [1.0])]
     assert not (tmp_path / "toy.json").exists()

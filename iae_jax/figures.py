@@ -206,7 +206,8 @@ def panels(
         ax.set_title(title, fontsize=11)
         _clean(ax)
     yield [list(row) for row in axes]
-    _finish(figure, path, "")
+    # 256 colours: a third of the size for a cloud of dots.
+    _finish(figure, path, "", few_colors=True)
 
 
 def dots(ax: "Axes", cloud: np.ndarray, size: float = 2, **style: Any) -> Any:
@@ -240,20 +241,25 @@ def _legend(ax: "Axes") -> None:
                   bbox_to_anchor=(1.0, 1.0))
 
 
-def _finish(figure: "Figure", path: Path, title: str) -> None:
+def _finish(figure: "Figure", path: Path, title: str, few_colors: bool = False) -> None:
     if title:
         figure.suptitle(title, fontsize=12, weight="bold")
     figure.set_layout_engine("constrained")
-    _save(figure, path)
+    _save(figure, path, few_colors)
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def _save(figure: "Figure", path: Path, few_colors: bool = False) -> None:
     """Atomically, and without the version and date that would change the bytes."""
+    from PIL import Image
+
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     plain = {"Software": None}
     try:
         figure.savefig(temporary, format="png", dpi=DPI, facecolor="white", metadata=plain)
+        if few_colors:
+            image = Image.open(temporary).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+            image.save(temporary, format="png", optimize=True)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ them apart (.5: never), and the sliced Wasserstein distance, each beside the sam
 independent samples of the prior.
 
 Expected: two-sample accuracy at most .60; 31 minutes on one CPU core for three seeds. Measured
-2026-11-25, so: .548 ± .006 (Gaussian), .568 ± .001 (mixture), .558 ± .013 (swiss roll), at most .572
-in any seed; .50 ± .01 for two samples of a prior.
+2026-11-25, so: .548 ± .006 (Gaussian), .568 ± .001 (mixture), .558 ± .013 (swiss roll), at most
+.572 in any seed; .50 ± .01 for two samples of a prior.
 """
 
 from collections.abc import Sequence

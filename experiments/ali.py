@@ -30,6 +30,7 @@ from iae_jax import (
     Code,
     Players,
     build,
+    by_step,
     cell,
     decode,
     encode,
@@ -51,6 +52,7 @@ The slides publish no number. Not tuned yet: with R1 .01 and two moves of the di
 ratios were .234 and .668 for IAE, .165 and .616 for ALI, the other way round.
 """
 PLANE = ring(modes=5, radius=1.5, deviation=0.3)
+TURNS = ALTERNATING
 HELD_OUT = 5000  # of the plane
 
 
@@ -109,9 +111,7 @@ def sets(settings: Settings) -> dict[str, Set]:
 
 def game(settings: Settings, data: Set, model: str) -> Game:
     shape, layout, size = data.held_out.shape[1:], data.layout, data.size
-    adam = optax.adam(
-        optax.cosine_decay_schedule(data.rate, settings.steps, 0.05), b1=0.5, b2=0.99
-    )
+    rate = optax.cosine_decay_schedule(data.rate, settings.steps, 0.05)
     joint = Adversary(r1=R1(data.r1))
     if model == "iae":
         code = Adversary(r1=R1(data.r1, on="denominator"))
@@ -124,8 +124,13 @@ def game(settings: Settings, data: Set, model: str) -> Game:
         networks.discriminator(layout, shape, ("x", "z"), size=size),
         networks.discriminator(layout, shape, ("z",), size=size) if model == "iae" else None,
     )
-    optimizers = Players(*(player and adam for player in players))
-    return build(players, priors.gaussian(size), objective, optimizers, ALTERNATING)
+    optimizers = Players(
+        *(
+            player and optax.adam(by_step(rate, TURNS, name), b1=0.5, b2=0.99)
+            for name, player in players._asdict().items()
+        )
+    )
+    return build(players, priors.gaussian(size), objective, optimizers, TURNS)
 
 
 class Found(NamedTuple):

@@ -101,7 +101,7 @@ five. The GAN's bridges between modes are those of a continuous map of a Gaussia
 
 
 class Settings(NamedTuple):
-    steps: int = 4500
+    steps: int = 4000
     batch_size: int = 256
     hidden: int = 128
     rate: float = 1e-3
@@ -119,8 +119,8 @@ class Settings(NamedTuple):
     # Soft categories part, hard ones stay where they are: a code hardens once it is one-to-one.
     soft_entropy_weight: float = 1.0
     entropy_weight: float = 2.0
-    harden_from: float = 0.22
-    harden_until: float = 0.33
+    harden_from: float = 0.25
+    harden_until: float = 0.35
 
 
 def batch(mixture: Mixture, size: int, key: Array) -> Array:

@@ -105,8 +105,12 @@ def drawn(monkeypatch, tmp_path, lines):
     """The axes of the figure that curves() draws."""
     kept = []
     save = figures._save
-    monkeypatch.setattr(figures, "_save", lambda figure, path: (kept.append(figure),
-                                                                save(figure, path)))
+
+    def keeping(figure, *rest):
+        kept.append(figure)
+        save(figure, *rest)
+
+    monkeypatch.setattr(figures, "_save", keeping)
     figures.curves(tmp_path / "curves.png", lines)
     return kept[0].axes
 
@@ -159,3 +163,12 @@ def test_what_cannot_be_drawn_is_one_line(tmp_path):
     with pytest.raises(InputError):
         figures.scatter(tmp_path / "a.png", [], [])
     assert not list(tmp_path.iterdir())
+
+
+def test_panels_are_a_small_file(tmp_path):
+    """One byte a pixel before compression."""
+    cloud = np.random.default_rng(0).normal(size=(300, 2))
+    with figures.panels(tmp_path / "a.png", 1, 2, ["one", "other"]) as axes:
+        figures.dots(axes[0][1], cloud, color="tab:red")
+    assert Image.open(tmp_path / "a.png").mode == "P"
+    assert Image.open(tmp_path / "a.png").size == (600, 300)

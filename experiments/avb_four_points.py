@@ -7,8 +7,10 @@ Gaussian posterior cannot cut the plane into four; an implicit one can. The log-
 quadrature over the code, and KL(q(z) || p(z)) and the ELBO come from fine histograms of q(z|x)
 against the exact mass of p(z) in each bin.
 
-Expected: the Gaussian posterior measurably worse than the others. Not measured yet; 2 seeds of
-3,000 steps gave log-likelihoods of -1.63 (VAE), -1.67 (AVB) and -1.49 (adaptive contrast).
+Expected: the Gaussian posterior measurably worse than the others; 67 minutes on one busy CPU core
+for five seeds, 54 of them the adaptive contrast's. Measured 2026-11-25, so: log-likelihood -1.605
+(VAE), -1.409 (AVB), -1.401 (adaptive contrast), each ± .002 but the VAE's, ± .03; KL(q(z) || p(z))
+.166, .009, .095.
 """
 
 from collections.abc import Sequence
@@ -46,6 +48,16 @@ REFERENCES = {
     ("kl_qz_pz", variant): Reference(0.05, "lower", "aim in 4 of 5", seeds=0.8)
     for variant in IMPLICIT
 }
+
+
+NOTES = """
+Published (AVB's table, recalled, not checked here): log-likelihood -1.403 (AVB) and -1.568 (VAE),
+KL(q(z) || p(z)) .026 and .165. The aim holds for AVB in 5 of 5 seeds. **With adaptive contrast the
+likelihood is higher in every seed, but q(z) is farther from p(z) than the aim allows**: its
+discriminator is shown codes standardized by 32 draws, which blur what it has to tell, and it says
+.3 nats too little. Fixed draws in place of random ones, and |z|^2 / 2 added to its discriminator,
+made it diverge (KL 1.4 to 2.4 in 4 of 5 seeds).
+"""
 
 
 class Settings(NamedTuple):

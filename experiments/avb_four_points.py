@@ -205,12 +205,13 @@ def draw(path: Path, shown: dict[str, Any]) -> None:
     from iae_jax.figures import COLORS, panels
 
     names = {"vae": "VAE", "avb": "AVB", "avb_adaptive_contrast": "AVB, adaptive contrast"}
-    with panels(path, 1, len(shown), [names[variant] for variant in shown]) as axes:
+    titles = [names[variant] for variant in shown]
+    with panels(path, 1, len(shown), titles) as axes:
         for ax, histograms in zip(axes[0], shown.values(), strict=True):
             shares = histograms / histograms.max()
             ink = np.stack([1 - np.array(to_rgb(color)) for color in COLORS[:4]])
             picture = 1 - np.clip(np.einsum("xij,xc->jic", np.sqrt(shares), ink), 0, 1)
-            ax.imshow(picture, origin="lower", extent=(-REACH, REACH) * 2)
+            ax.imshow(picture, origin="lower", extent=(-REACH, REACH) * 2, aspect="auto")
             ax.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5))
 
 

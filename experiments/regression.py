@@ -8,8 +8,8 @@ least squares is the likelihood row (a Gaussian of fixed width), adversarial reg
 reconstruction, KL(p(c, y) || p(c) p(y_hat | c)).
 
 Expected: the adversarial samples follow p(y|c), at most a tenth of the energy distance of least
-squares, whose answer is the conditional mean, where there is no data. Measured 2026-11-23 (5 seeds,
-73 s on 2 busy CPU cores): .0023 ± .0009 against .6084 ± .0009; least squares is .005 off the mean.
+squares, whose answer is the conditional mean, where there is no data. Measured 2026-11-25 (5 seeds,
+106 s on one busy CPU core): .0021 ± .0009 against .6084 ± .0009; least squares is .005 off the mean.
 """
 
 from collections.abc import Sequence

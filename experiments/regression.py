@@ -9,7 +9,7 @@ reconstruction, KL(p(c, y) || p(c) p(y_hat | c)).
 
 Expected: the adversarial samples follow p(y|c), at most a tenth of the energy distance of least
 squares, whose answer is the conditional mean, where there is no data. Measured 2026-11-25 (5 seeds,
-106 s on one busy CPU core): .0021 ± .0009 against .6084 ± .0009; least squares is .005 off the mean.
+106 s on one CPU core): .0021 ± .0009 against .6084 ± .0009; least squares is .005 off the mean.
 """
 
 from collections.abc import Sequence

@@ -106,7 +106,7 @@ class Settings(NamedTuple):
     hidden: int = 128
     rate: float = 1e-3
     r1: float = 0.2
-    r1_final: float = 0.1  # of both, as a share of r1, reached halfway from fine_from to the end
+    r1_final: float = 0.1  # as a share of r1, reached halfway from fine_from to the end
     # The discriminator's fine part would disturb the search for the modes: it learns once they are
     # found.
     fine_from: float = 0.35  # the share of the run before it
@@ -114,6 +114,8 @@ class Settings(NamedTuple):
     fine_rate: float = 5.0  # that height, over the coarse part's rate: slower, modes come out thin
     gan_rate: float = 1e-3
     gan_r1: float = 0.2
+    gan_r1_final: float = 0.1
+    gan_fine_rate: float = 5.0
     gan_size: int = 2  # of the GAN's code
     category_kl_weight: float = 10.0
     # Soft categories part, hard ones stay where they are: a code hardens once it is one-to-one.
@@ -127,13 +129,13 @@ def batch(mixture: Mixture, size: int, key: Array) -> Array:
     return mixture.sample(key, size)[0]
 
 
-def falling(settings: Settings, r1: float) -> Schedule:
+def falling(settings: Settings, r1: float, final: float) -> Schedule:
     """Strong R1 finds the modes; then it falls, so that their shape is seen."""
 
     def weight(step: Array) -> Array:
         share = step / settings.steps
         late = jnp.maximum(0, (share - settings.fine_from) / (1 - settings.fine_from))
-        return r1 * settings.r1_final ** jnp.minimum(1.0, 2 * late)
+        return r1 * final ** jnp.minimum(1.0, 2 * late)
 
     return weight
 
@@ -182,7 +184,7 @@ def iae(settings: Settings, categories: int) -> Game:
     objective = cell(
         "joint_reconstruction",
         "none",  # KL(q(y) || p(y)) is exact, a charge
-        Adversary(SCORING, R1(falling(settings, settings.r1))),
+        Adversary(SCORING, R1(falling(settings, settings.r1, settings.r1_final))),
         charges=(
             terms.scaled(settings.category_kl_weight, terms.category_marginal_kl()),
             terms.scaled(hardening(settings), terms.category_entropy()),
@@ -196,7 +198,8 @@ def iae(settings: Settings, categories: int) -> Game:
             networks.discriminator(layout, (2,), ("x", "z"), 0, categories), categories
         ),
     )
-    return _game(players, priors.categorical(categories), objective, settings, settings.rate)
+    rates = (settings.rate, settings.fine_rate)
+    return _game(players, priors.categorical(categories), objective, settings, *rates)
 
 
 def gan(settings: Settings) -> Game:
@@ -207,19 +210,22 @@ def gan(settings: Settings) -> Game:
         networks.generator(layout, (2,), settings.gan_size, values="real"),
         with_fine_part(networks.discriminator(layout, (2,), ("x",)), 1),
     )
-    objective = cell("marginal_data", "none", Adversary(r1=R1(falling(settings, settings.gan_r1))))
+    r1 = R1(falling(settings, settings.gan_r1, settings.gan_r1_final))
+    objective = cell("marginal_data", "none", Adversary(r1=r1))
     prior = priors.gaussian(settings.gan_size)
-    return _game(players, prior, objective, settings, settings.gan_rate)
+    rates = (settings.gan_rate, settings.gan_fine_rate)
+    return _game(players, prior, objective, settings, *rates)
 
 
 def _game(
-    players: Players, prior: Prior, objective: Objective, settings: Settings, rate: float
+    players: Players, prior: Prior, objective: Objective, settings: Settings, rate: float,
+    fine_rate: float,
 ) -> Game:
     coarse = optax.cosine_decay_schedule(rate, settings.steps)
 
     def fine(step: Array) -> Array:
         risen = jnp.clip((step / settings.steps - settings.fine_from) / settings.fine_rise, 0, 1)
-        return settings.fine_rate * risen * coarse(step)
+        return fine_rate * risen * coarse(step)
 
     adam = partial(optax.adam, b1=0.5, b2=0.9)
     discriminator = optax.multi_transform(

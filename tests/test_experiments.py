@@ -168,13 +168,13 @@ def test_the_conditional_of_the_regression():
 def test_schedules_of_the_mixture():
     """Values by hand at the corners and halfway."""
     settings = gaussian_mixture.Settings(
-        steps=1000, fine_from=0.4, r1_final=0.1, soft_entropy_weight=1.0, entropy_weight=3.0,
-        harden_from=0.2, harden_until=0.3,
+        steps=1000, fine_from=0.4, soft_entropy_weight=1.0, entropy_weight=3.0, harden_from=0.2,
+        harden_until=0.3,
     )
     hardening = gaussian_mixture.hardening(settings)
     steps = jnp.array([0, 200, 250, 300, 1000])
     np.testing.assert_allclose(jax.vmap(hardening)(steps), [1, 1, 2, 3, 3], rtol=1e-6)
-    falling = gaussian_mixture.falling(settings, 0.5)
+    falling = gaussian_mixture.falling(settings, 0.5, 0.1)
     steps = jnp.array([0, 400, 550, 700, 1000])
     expected = [0.5, 0.5, 0.5 / np.sqrt(10), 0.05, 0.05]
     np.testing.assert_allclose(jax.vmap(falling)(steps), expected, rtol=1e-6)

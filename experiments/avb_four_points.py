@@ -35,7 +35,7 @@ VARIANTS = {"vae": "analytic_kl", "avb": "joint_code", "avb_adaptive_contrast": 
 REACH, BINS = 5.0, 100  # the histogram: [-5, 5] twice, bins of .1
 QUADRATURE = 400  # nodes along each axis
 # A turn of encoder and generator after so many of the discriminator.
-TURNS = (("regularization_discriminator",),) * 4 + (("encoder", "generator"),)
+TURNS = (("regularization_discriminator",),) * 2 + (("encoder", "generator"),)
 
 
 IMPLICIT = ("avb", "avb_adaptive_contrast")

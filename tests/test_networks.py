@@ -2,6 +2,7 @@
 change their output and what must not."""
 
 import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 
 from iae_jax import networks
 from iae_jax.networks.layers import (
+    LayerNorm,
     depth_to_space,
-    matmul_convolution,
     native_convolution,
     space_to_depth,
+    trilinear_convolution,
 )
 from iae_jax.types import Code, InputError
 
@@ -54,12 +56,33 @@ def convolved(convolution, x, kernel, stride):
 @pytest.mark.parametrize("sides", [(6, 7), (9, 4)], ids=str)
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
-def test_matmul_convolution_is_the_native_one(size, stride, sides):
+def test_trilinear_convolution_is_the_native_one(size, stride, sides):
     with jax.enable_x64(True):
         x, kernel = normal(0, 2, *sides, 3), normal(1, size, size, 3, 2)
-        found = convolved(matmul_convolution, x, kernel, stride)
+        found = convolved(trilinear_convolution, x, kernel, stride)
         expected = convolved(native_convolution, x, kernel, stride)
         chex.assert_trees_all_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_layer_norm_is_flax():
+    """Value, gradients, and the gradient of a squared gradient."""
+    with jax.enable_x64(True):
+        x = 3 * normal(0, 2, 3, 5) + 1
+        params = {"params": {"scale": normal(1, 5), "bias": normal(2, 5)}}
+        weight = jnp.arange(30.0).reshape(2, 3, 5)
+
+        def everything(module):
+            def loss(params, x):
+                return jnp.sum(weight * jnp.sin(module.apply(params, x)))
+
+            def penalty(params, x):
+                gradients = jax.tree.leaves(jax.grad(loss, (0, 1))(params, x))
+                return sum(jnp.sum(g**2) for g in gradients)
+
+            return [jax.value_and_grad(f, (0, 1))(params, x) for f in (loss, penalty)]
+
+        own, flax = everything(LayerNorm()), everything(nn.LayerNorm(use_fast_variance=False))
+        chex.assert_trees_all_close(own, flax, rtol=1e-9)
 
 
 def test_space_to_depth_by_hand():

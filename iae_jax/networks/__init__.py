@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import optax
 
 from iae_jax.networks import conv, mlp
-from iae_jax.networks.layers import leaky
+from iae_jax.networks.layers import LayerNorm, leaky
 from iae_jax.types import (
     Array,
     Code,
@@ -66,7 +66,7 @@ class _Encoder(nn.Module):
     def __call__(self, x: Array, noise: Array) -> Encoding:
         # Normalized, so that codes have unit scale from the first step: a discriminator under R1
         # hardly sees codes that start near 0, and the generator then learns to ignore them.
-        h = nn.LayerNorm()(self.layout.trunk()(x, None if self.gaussian else noise))
+        h = LayerNorm()(self.layout.trunk()(x, None if self.gaussian else noise))
         logits = nn.Dense(self.categories)(h) if self.categories else None
         if not self.size:
             return Encoding(logits=logits)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from iae_jax.networks.conv import WIDEST, halvings
-from iae_jax.networks.layers import Conv, leaky
+from iae_jax.networks.layers import Conv, LayerNorm, leaky
 from iae_jax.types import Array, Params
 
 
@@ -31,7 +31,7 @@ class _Classifier(nn.Module):
         for level in range(max(1, halvings(min(x.shape[1:3])))):
             h = Conv(self.width * min(2**level, WIDEST), size=4, stride=2)(h)
             # Statistics of one position of one image: no batch statistics to carry along.
-            h = leaky(nn.LayerNorm()(h))
+            h = leaky(LayerNorm()(h))
         features = leaky(nn.Dense(self.features)(h.reshape(h.shape[0], -1)))
         return nn.Dense(self.classes)(features), features
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax.numpy as jnp
 
-from iae_jax.networks.layers import Conv, Modulate, depth_to_space, leaky
+from iae_jax.networks.layers import Conv, LayerNorm, Modulate, depth_to_space, leaky
 from iae_jax.types import Array
 
 # Halving stops here: a grid of 4 to 7 positions is left to the dense layers.
@@ -61,13 +61,13 @@ class Body(nn.Module):
         features: Sequence[int] = [
             channels, *(self.width * min(2**level, WIDEST) for level in range(levels))
         ]
-        h = nn.LayerNorm()(nn.relu(nn.Dense(self.hidden)(h)))
-        h = nn.LayerNorm()(nn.relu(nn.Dense(grid[0] * grid[1] * features[levels])(h)))
+        h = LayerNorm()(nn.relu(nn.Dense(self.hidden)(h)))
+        h = LayerNorm()(nn.relu(nn.Dense(grid[0] * grid[1] * features[levels])(h)))
         h = h.reshape(-1, *grid, features[levels])
         for level in reversed(range(levels)):
             if noise is not None and noise.shape[-1]:
                 h = Modulate(self.hidden)(h, noise)
             h = depth_to_space(Conv(4 * features[level], size=3)(h))
             if level:
-                h = nn.relu(nn.LayerNorm()(h))
+                h = nn.relu(LayerNorm()(h))
         return h

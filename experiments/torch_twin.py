@@ -50,7 +50,7 @@ def convolution(params: Any, stride: int, shuffled: bool = False) -> nn.Conv2d:
     layer = nn.Conv2d(channels, features, size, stride, padding=1)
     weight = tensor(kernel.transpose(3, 2, 0, 1))
     layer.weight.data = weight.contiguous(memory_format=torch.channels_last)
-    layer.bias.data = tensor(bias)  # type: ignore[union-attr]
+    layer.bias.data = tensor(bias)
     return layer
 
 
@@ -102,8 +102,8 @@ class Generator(nn.Module):
         for dense, layer_norm in zip(self.dense, self.norms, strict=False):
             h = layer_norm(F.relu(dense(h)))
         channels = self.convolutions[0].in_channels
-        side = int((h.shape[1] // channels) ** 0.5)  # type: ignore[operator]
-        h = h.view(len(h), side, side, channels).permute(0, 3, 1, 2)  # type: ignore[arg-type]
+        side = int((h.shape[1] // channels) ** 0.5)
+        h = h.view(len(h), side, side, channels).permute(0, 3, 1, 2)
         for level, layer in enumerate(self.convolutions):
             h = F.pixel_shuffle(layer(h), 2)
             if level + 1 < len(self.convolutions):
@@ -170,7 +170,7 @@ class Twin:
     """
 
     def __init__(self, players: Any, recipe: Recipe, device: str, compiled: bool) -> None:
-        kinds = (Encoder, Generator, OfPairs, OfCodes)
+        kinds: Any = (Encoder, Generator, OfPairs, OfCodes)
         self.players = [
             kind(params["params"]).to(device, memory_format=torch.channels_last)
             for kind, params in zip(kinds, players, strict=True)
@@ -219,7 +219,7 @@ class Twin:
             ):
                 gradients = torch.autograd.grad(logit.sum(), read, create_graph=True)
                 squares = sum(g.square().flatten(1).sum(1) for g in gradients)
-                penalty = penalty + 0.5 * weight * squares.mean()  # type: ignore[union-attr]
+                penalty = penalty + 0.5 * weight * squares.mean()
         return told + told_codes, penalty
 
     def _path_loss(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -255,4 +255,23 @@ class Twin:
         decay = min(self.recipe.decay, self.steps / (self.steps + 9))
         with torch.no_grad():
             torch._foreach_lerp_(self.average, self.averaged, 1 - decay)
-        return torch.stack([told, reconstruction, regularization]).detach()
+        return torch.stack([told + penalty, reconstruction, regularization]).detach()
+
+
+class Classifier(nn.Module):
+    """x [B, C, H, W] in [0, 1] -> features [B, F], as the judge's."""
+
+    def __init__(self, params: Any) -> None:
+        super().__init__()
+        levels = sum(name.startswith("Conv") for name in params)
+        self.convolutions = nn.ModuleList(
+            convolution(params[f"Conv_{i}"], stride=2) for i in range(levels)
+        )
+        self.norms = nn.ModuleList(norm(params[f"LayerNorm_{i}"]) for i in range(levels))
+        self.dense = linear(params["Dense_0"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = 2 * x - 1
+        for layer, layer_norm in zip(self.convolutions, self.norms, strict=True):
+            h = leaky(layer_norm(layer(h).permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        return leaky(self.dense(h.permute(0, 2, 3, 1).flatten(1)))

@@ -1,0 +1,301 @@
+"""How fast the steps are, beside PyTorch doing the same work.
+
+    pip install '.[bench]'        # PyTorch (its CPU build, where there is no GPU), pythae, psutil
+    python -m experiments.benchmark
+
+Each side of each work runs in a fresh process, the sides in turn, for several rounds; a ratio is of
+the medians. Before anything is timed, both sides must have as many parameters and, from the same
+ones, the same losses (`peers.py`). The machine has to be idle; how busy it was before each process
+is in the record. The same command runs on a GPU.
+
+Expected: 40 minutes on 2 idle CPU cores.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from iae_jax import results
+from iae_jax.journal import commit, open_folder
+from iae_jax.results import Reference
+from iae_jax.types import InputError
+
+MLP, CONV = ("mlp_vae", "mlp_aae"), ("conv_mnist", "conv32", "conv64")
+WORKS = (*MLP, *(f"{name}{r1}" for name in CONV for r1 in ("", "_r1")), "evaluation_mnist")
+SIDES = {
+    work: ("ours", "pythae", "pythae_bare") if work in MLP else ("ours", "torch_twin")
+    for work in WORKS
+}
+COMPILED = "torch_twin_compiled"
+GEMM = "gemm"  # its own child: the rate of a large product
+GEMM_SIZE = 2048
+BUSY = 0.15  # of all cores: more is not idle
+
+REFERENCES = {
+    ("throughput_ratio", "mlp_vae/pythae"): Reference(2.5, "higher", "aim"),
+    ("throughput_ratio", "mlp_aae/pythae"): Reference(2.5, "higher", "aim"),
+    **{
+        ("throughput_ratio", f"{work}/torch_twin"): Reference(1.2, "higher", "aim")
+        for work in ("conv_mnist", "conv_mnist_r1", "conv32", "conv32_r1")
+    },
+    ("gemm_share", "conv_mnist"): Reference(0.6, "higher", "aim"),
+}
+
+
+# --------------------------------------------------------------------------------- in a child
+
+
+def measure(work: str, side: str, seconds: float) -> dict[str, Any]:
+    """One side of one work, timed for some seconds: what the child prints."""
+    begun = time.perf_counter()
+    if work == GEMM:
+        return gemm(seconds)
+    if side == "ours":
+        from experiments.works import ours
+
+        runner = ours(work)
+    else:
+        from experiments import peers
+
+        if work == "evaluation_mnist":
+            runner = peers.evaluation()
+        elif side.startswith("torch_twin"):
+            runner = peers.twin(work, compiled=side == COMPILED)
+        else:
+            runner = {"pythae": peers.pythae, "pythae_bare": peers.pythae_bare}[side](work)
+    steps = 1 if work == "evaluation_mnist" else 100 if work in MLP else 10
+    ready = time.perf_counter()
+    runner.run(steps)
+    first = time.perf_counter() - ready
+    runner.run(steps)
+    samples: list[float] = []
+    while len(samples) < 3 or sum(samples) * steps < seconds:
+        since = time.perf_counter()
+        runner.run(steps)
+        samples.append((time.perf_counter() - since) / steps)
+    step = statistics.median(samples)
+    return {
+        "seconds": step, "first": max(first - steps * step, 0.0), "ready": ready - begun,
+        "floats": runner.floats, "parameters": runner.parameters,
+    }
+
+
+def gemm(seconds: float) -> dict[str, Any]:
+    """Floating-point operations a second of a large float32 product."""
+    import jax
+
+    a, b = (jax.random.normal(jax.random.key(i), (GEMM_SIZE, GEMM_SIZE)) for i in range(2))
+    product = jax.jit(lambda a, b: a @ b)
+    product(a, b).block_until_ready()
+    samples: list[float] = []
+    while sum(samples) < seconds:
+        since = time.perf_counter()
+        product(a, b).block_until_ready()
+        samples.append(time.perf_counter() - since)
+    device = jax.local_devices()[0].device_kind
+    return {"rate": 2 * GEMM_SIZE**3 / statistics.median(samples), "device": device}
+
+
+# -------------------------------------------------------------------------------- in the parent
+
+
+def child(*words: str) -> dict[str, Any]:
+    """What a fresh process prints. Errors: InputError with its last line."""
+    command = [sys.executable, "-m", "experiments.benchmark", "--child", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise InputError(f"{' '.join(words)} failed: {last.removeprefix('error: ')}")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def busy(seconds: float = 1.0) -> float:
+    """The share of all cores that is at work."""
+    import psutil
+
+    share: float = psutil.cpu_percent(interval=seconds)
+    return share / 100
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def run(
+    wanted: list[str], rounds: int, seconds: float, compiled: bool, busy_allowed: bool
+) -> tuple[dict[tuple[str, str], list[dict[str, Any]]], list[dict[str, Any]], list[float]]:
+    """(what each side of each work measured, the products, how busy the machine was), by round."""
+    sides = {work: list(SIDES[work]) for work in wanted}
+    for work in wanted:
+        say(f"{work}: {child('check', work)['compared']} agree")
+    if compiled:
+        for work in wanted:
+            if work not in MLP and work != "evaluation_mnist":
+                plain, fused = (
+                    child(work, side, str(seconds))["seconds"]
+                    for side in ("torch_twin", COMPILED)
+                )
+                say(f"{work}: twin {1e3 * plain:.2f} ms, compiled {1e3 * fused:.2f} ms")
+                if fused < plain:
+                    sides[work] = ["ours", COMPILED]
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    products, idle = [], []
+    for number in range(rounds):
+        products.append(child(GEMM, GEMM, str(seconds)))
+        for work in wanted:
+            for side in sides[work]:
+                idle.append(busy())
+                if idle[-1] > BUSY and not busy_allowed:
+                    raise InputError(
+                        f"the machine is {100 * idle[-1]:.0f} % busy: wait, or --busy_allowed"
+                    )
+                one = child(work, side, str(seconds))
+                found.setdefault((work, side), []).append(one)
+                say(f"round {number}  {work}/{side}  {1e3 * one['seconds']:.3f} ms")
+    return found, products, idle
+
+
+def median(measured: list[dict[str, Any]], what: str) -> float:
+    return statistics.median(one[what] for one in measured)
+
+
+def figures_of(
+    found: dict[tuple[str, str], list[dict[str, Any]]], products: list[dict[str, Any]],
+    idle: list[float],
+) -> list[tuple[str, str, list[float], int]]:
+    """(metric, variant, values, n_examples): a value a round, or one of all rounds' medians."""
+    rate = median(products, "rate")
+    rows: list[tuple[str, str, list[float], int]] = [
+        ("gemm_gflops", "all", [one["rate"] / 1e9 for one in products], GEMM_SIZE),
+        ("busy_share", "all", [max(idle)], len(idle)),
+    ]
+    for (work, side), measured in found.items():
+        step = [1e3 * one["seconds"] for one in measured]
+        rows.append(("milliseconds_per_step", f"{work}/{side}", step, len(step)))
+        if side == "ours":
+            ours = measured
+            rows.append(("compile_seconds", work, [one["first"] for one in measured], 1))
+            if ours[0]["floats"]:
+                share = ours[0]["floats"] / median(ours, "seconds") / rate
+                rows.append(("gflop_per_step", work, [ours[0]["floats"] / 1e9], 1))
+                rows.append(("gemm_share", work, [share], 1))
+            continue
+        variant = f"{work}/{side.removesuffix('_compiled')}"
+        own, other = median(ours, "seconds"), median(measured, "seconds")
+        rows.append(("throughput_ratio", variant, [other / own], len(measured)))
+        if other > own:
+            saved = (median(ours, "first") - median(measured, "first")) / (other - own)
+            rows.append(("break_even_steps", variant, [max(saved, 0.0)], len(measured)))
+    return rows
+
+
+def draw(path: Path, ratios: dict[str, tuple[float, float, float]]) -> None:
+    """A bar for each comparison: the ratio of medians, and the range over rounds."""
+    from iae_jax.figures import COLORS, panels
+
+    names = list(ratios)[::-1]
+    with panels(path, 1, 1, [""], size=640) as axes:
+        ax = axes[0][0]
+        middle = np.array([ratios[name][0] for name in names])
+        low, high = (np.array([ratios[name][i] for name in names]) for i in (1, 2))
+        colors = [COLORS[0] if ratio >= 1 else COLORS[1] for ratio in middle]
+        ax.barh(names, middle, color=colors, xerr=[middle - low, high - middle])
+        ax.axvline(1.0, color="black", linewidth=0.8)
+        ax.set(xlabel="our throughput / theirs", xscale="log")
+
+
+def ranges(
+    found: dict[tuple[str, str], list[dict[str, Any]]],
+) -> dict[str, tuple[float, float, float]]:
+    """name -> (ratio of medians, smallest and largest ratio within a round)."""
+    shown = {}
+    for (work, side), measured in found.items():
+        if side == "ours":
+            continue
+        ours = found[work, "ours"]
+        each = [b["seconds"] / a["seconds"] for a, b in zip(ours, measured, strict=True)]
+        middle = median(measured, "seconds") / median(ours, "seconds")
+        shown[f"{work} / {side}"] = (middle, min(*each, middle), max(*each, middle))
+    return shown
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmark", allow_abbrev=False)
+    parser.add_argument("--works", default=",".join(WORKS), help="which, separated by commas")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--no_compiled", action="store_true", help="do not try torch.compile")
+    parser.add_argument("--busy_allowed", action="store_true", help="time on a busy machine too")
+    parser.add_argument("--results", type=Path, default=Path("results"))
+    parser.add_argument("--figures", type=Path, default=Path("docs"))
+    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    try:
+        if options.child:
+            print(json.dumps(in_child(options.child)))
+            return 0
+        return report(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def in_child(words: list[str]) -> dict[str, Any]:
+    if words[0] == "check":
+        from experiments.peers import check
+
+        return {"compared": check(words[1])}
+    return measure(words[0], words[1], float(words[2]))
+
+
+def report(options: argparse.Namespace) -> int:
+    wanted = options.works.split(",")
+    for work in wanted:
+        if work not in WORKS:
+            raise InputError(f"--works are of {', '.join(WORKS)}, not {work!r}")
+    if options.rounds < 1 or not options.seconds > 0:
+        raise InputError("--rounds is at least 1 and --seconds above 0")
+    try:
+        import psutil  # noqa: F401
+        import pythae  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"{error.name} is not installed: pip install '.[bench]'") from error
+    open_folder(options.results, "--results")
+    open_folder(options.figures, "--figures")
+    words = ["python", "-m", "experiments.benchmark", f"--rounds={options.rounds}"]
+    if options.works != ",".join(WORKS):
+        words.append(f"--works={options.works}")
+    if options.seconds != 4.0:
+        words.append(f"--seconds={options.seconds}")
+    source, since = commit(), time.perf_counter()
+    found, products, idle = run(
+        wanted, options.rounds, options.seconds, not options.no_compiled, options.busy_allowed
+    )
+    device = f"1 x {products[0]['device']}, {os.cpu_count()} cores"
+    seconds = round(time.perf_counter() - since, 1)
+    records = [
+        results.record(
+            metric, variant, values, list(range(len(values))), n, "", shlex.join(words),
+            [seconds], device, source,
+        )
+        for metric, variant, values, n in figures_of(found, products, idle)
+    ]
+    results.write(options.results, "benchmark", records)
+    draw(options.figures / "benchmark.png", ranges(found))
+    print(results.table(records))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

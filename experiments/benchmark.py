@@ -85,7 +85,7 @@ def measure(work: str, side: str, seconds: float) -> dict[str, Any]:
     step = statistics.median(samples)
     return {
         "seconds": step, "first": max(first - steps * step, 0.0), "ready": ready - begun,
-        "floats": runner.floats, "parameters": runner.parameters,
+        "floats": runner.floats() if runner.floats else 0.0, "parameters": runner.parameters,
     }
 
 

@@ -51,23 +51,16 @@ def twin_of(work: str, params: Any, compiled: bool) -> Twin:
 
 
 def twin(work: str, compiled: bool) -> Runner:
-    from torch.utils.flop_counter import FlopCounterMode
-
     state = jax.jit(lambda key: init(works.game_of(work), key))(jax.random.key(0))
     player, images = twin_of(work, state.params, compiled), on_device(work)
     order = torch.randint(len(images), (1000, works.CONV_BATCH), device=DEVICE)
-    floats = 0.0
-    if not work.endswith("_r1") and not compiled:  # the counter cannot follow second derivatives
-        with FlopCounterMode(display=False) as counter:
-            player.step(unit(images[order[0]]))
-        floats = float(counter.get_total_flops())
 
     def run(steps: int) -> None:
         for i in range(steps):
             player.step(unit(images[order[i % len(order)]]))
         wait()
 
-    return Runner(run, player.parameters, floats)
+    return Runner(run, player.parameters)
 
 
 def evaluation() -> Runner:

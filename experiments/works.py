@@ -50,12 +50,12 @@ STEPS_PER_CALL = {"mlp": 100, "conv": 10}
 
 
 class Runner(NamedTuple):
-    """run: does so many steps (an evaluation is one) and waits for them. floats: operations of a
-    step, 0 where nothing counts them."""
+    """run: does so many steps (an evaluation is one) and waits for them. floats: counts the
+    floating-point operations of a step."""
 
     run: Callable[[int], Any]
     parameters: int
-    floats: float = 0.0
+    floats: Callable[[], float] | None = None
 
 
 def shape_of(work: str) -> tuple[int, int, int]:
@@ -72,6 +72,7 @@ def batch_size(work: str) -> int:
 
 
 def game_of(work: str) -> Game:
+    """Errors: KeyError for a work that is not there."""
     if work in MLP:
         return mlp(adversarial=work == "mlp_aae")
     return conv(shape_of(work), r1=work.endswith("_r1"))
@@ -159,26 +160,42 @@ def count(tree: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
 
 
-def chunk_of(work: str) -> tuple[Any, TrainState, np.ndarray, Array]:
-    """The compiled call, its state, the indices of its batches, and the images on the device."""
-    game, devices = game_of(work), jax.local_devices()[:1]
-    steps = STEPS_PER_CALL[work[:4].removesuffix("_")]
-    state = place(jax.jit(partial(init, game))(jax.random.key(0)), devices)
-    indices = np.random.default_rng(1).integers(0, IMAGES, (steps, batch_size(work)))
-    return (
-        compile_chunk(game, devices, resident=True), state, indices.astype(np.int32),
-        place(images(work), devices),
-    )
+class Call(NamedTuple):
+    """Many steps in one call: chunk(state, indices, images)."""
+
+    chunk: Any
+    state: TrainState
+    indices: np.ndarray
+    images: Array
+
+
+def call_of(game: Game, data: np.ndarray, batch: int, steps: int, devices: int = 1) -> Call:
+    """data: uint8[N, H, W, C]."""
+    used = jax.local_devices()[:devices]
+    state = place(jax.jit(partial(init, game))(jax.random.key(0)), used)
+    indices = np.random.default_rng(1).integers(0, len(data), (steps, batch))
+    chunk = compile_chunk(game, used, resident=True)
+    return Call(chunk, state, indices.astype(np.int32), place(data, used))
 
 
 def ours(work: str) -> Runner:
     """Our side of a work."""
     if work == EVALUATION:
         return evaluation()
-    chunk, state, indices, on_device = chunk_of(work)
-    # XLA counts the body of the loop over steps once.
-    floats = chunk.lower(state, indices, on_device).compile().cost_analysis()["flops"]
+    steps = STEPS_PER_CALL["mlp" if work in MLP else "conv"]
+    return steps_of(call_of(game_of(work), images(work), batch_size(work), steps))
+
+
+def steps_of(call: Call) -> Runner:
+    """A call as steps."""
+    chunk, state, indices, on_device = call
+    shapes = jax.eval_shape(lambda: state), indices, on_device
     parameters, states = count(state.params), [state]
+
+    def floats() -> float:
+        # XLA counts the body of the loop over steps once.
+        counted: float = chunk.lower(*shapes).compile().cost_analysis()["flops"]
+        return counted
 
     def run(steps: int) -> None:
         for _ in range(-(-steps // len(indices))):

@@ -17,7 +17,7 @@ from iae_jax import figures
 from iae_jax.evaluate import evaluate
 from iae_jax.journal import write_json
 from iae_jax.judge import judge_of
-from iae_jax.parallel import to_unit
+from iae_jax.parallel import keep_compiled, to_unit
 from iae_jax.sampling import generate, reconstruct
 from iae_jax.terms import at
 from iae_jax.train import STOCHASTIC_ROWS, load_split, log, open_split, train, trained
@@ -43,6 +43,16 @@ _ALLOW = flags.DEFINE_bool(
 )
 
 
+_PROFILE = flags.DEFINE_bool(
+    "profile", False, "Trace one call of steps to WORKDIR/profile, for TensorBoard or Perfetto."
+)
+
+
+def cache_of(config: configs.Config) -> Path:
+    """Where judges and compiled programs are kept."""
+    return Path(config.run.cache or Path.home() / ".cache" / "iae_jax")
+
+
 def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: str) -> None:
     """Measures a trained run on a split; writes evaluation_SPLIT.json."""
     game, restored = trained(config, workdir, checkpoint)
@@ -50,9 +60,8 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
     classes = open_split(config, "train").classes
     judge = None
     if config.run.judge and classes:
-        cache = Path(config.run.cache or Path.home() / ".cache" / "iae_jax")
         test = load_split(config, "test")
-        judge = judge_of(config.data.name, reference, test, cache, classes)
+        judge = judge_of(config.data.name, reference, test, cache_of(config), classes)
         log(f"judge: {judge.extractor}, test accuracy {judge.test_accuracy:.4f}")
     records = evaluate(
         game,
@@ -127,8 +136,9 @@ def main(argv: list[str]) -> None:
             "iae_jax.config.Config"
         )
     workdir, checkpoint = Path(_WORKDIR.value), _CHECKPOINT.value
+    keep_compiled(cache_of(config) / "compiled")
     if _MODE.value == "train":
-        summary = train(config, workdir, _ALLOW.value)
+        summary = train(config, workdir, _ALLOW.value, _PROFILE.value)
         print(f"figure: {summary.figure}")
     elif _MODE.value == "evaluate":
         evaluate_run(config, workdir, checkpoint, _SPLIT.value)

@@ -1,6 +1,8 @@
 """Where the arithmetic runs: jit on one device, pmap on several. The only file that names one."""
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -84,6 +86,14 @@ def compile_chunk(
         return pmapped(state, cut, *images)
 
     return call
+
+
+def keep_compiled(folder: Path) -> None:
+    """Programs compiled from now on are kept in a folder, and found there by later processes,
+    unless JAX_COMPILATION_CACHE_DIR names another."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def place(tree: Any, devices: Sequence[jax.Device]) -> Any:

@@ -5,6 +5,7 @@ import platform
 import resource
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -179,7 +180,7 @@ def start(game: Game, config: Config, checkpoints: Checkpoints) -> Position:
     key = jax.random.key(config.seed)
     restored = checkpoints.restore(jax.eval_shape(lambda: init(game, key)))
     if restored is None:
-        return Position(init(game, key), 0, 0.0, 0, {})
+        return Position(jax.jit(partial(init, game))(key), 0, 0.0, 0, {})
     log(f"resuming from step {restored.step}")
     extra = restored.extra
     return Position(
@@ -187,10 +188,13 @@ def start(game: Game, config: Config, checkpoints: Checkpoints) -> Position:
     )
 
 
-def train(config: Config, workdir: Path, allow_config_change: bool = False) -> Summary:
+def train(
+    config: Config, workdir: Path, allow_config_change: bool = False, profile: bool = False
+) -> Summary:
     """Trains to `config.steps`, from the newest checkpoint in `workdir` if there is one.
 
-    Writes metrics.jsonl, config.json, run.json, checkpoints/ and figures/ there. Errors:
+    Writes metrics.jsonl, config.json, run.json, checkpoints/ and figures/ there, and with `profile`
+    a trace of the second call of steps, the first that does not compile, to profile/. Errors:
     InputError for what the user gave, Diverged for a loss that is not finite (the last good
     checkpoint stays).
     """
@@ -217,8 +221,10 @@ def train(config: Config, workdir: Path, allow_config_change: bool = False) -> S
         unlogged: list[dict[str, np.ndarray]] = []
         terminal = sys.stderr.isatty()
         bar = tqdm(total=config.steps, initial=step, unit="step", disable=not terminal)
-        for steps, arguments in work:
-            state, on_device = watch.time(steps, partial(chunk, state, *arguments))
+        for number, (steps, arguments) in enumerate(work):
+            traced = profile and number == 1
+            with jax.profiler.trace(workdir / "profile") if traced else nullcontext():
+                state, on_device = watch.time(steps, partial(chunk, state, *arguments))
             metrics: dict[str, np.ndarray] = jax.device_get(on_device)
             check_finite(metrics, step, advice(checkpoints.latest_step()))
             unlogged.append(metrics)

@@ -5,6 +5,9 @@ chunks), one seed at a time (for vmap), a recurrence in numpy (for the average).
 """
 
 import functools
+import os
+import subprocess
+import sys
 
 import chex
 import games
@@ -277,3 +280,23 @@ def test_optimizer_state_is_kept_per_player():
     state, _ = parallel.compile_chunk(built, CPU[:1])(step.init(built, jax.random.key(1)), X)
     counts = [int(opt_state[0].count) for opt_state in state.opt_state]
     assert counts == [0, STEPS, 2 * STEPS, 0]
+
+
+def test_programs_are_kept_for_the_next_process(tmp_path):
+    """In processes of their own: the folder that the user chose stays."""
+    script = (
+        "import sys, jax, pathlib\n"
+        "from iae_jax.parallel import keep_compiled\n"
+        "keep_compiled(pathlib.Path(sys.argv[1]))\n"
+        "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)\n"
+        "jax.jit(lambda x: x @ x)(jax.numpy.ones((3, 3)))\n"
+    )
+    ours, chosen = tmp_path / "ours", tmp_path / "chosen"
+    plain = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    for environment in (plain, plain | {"JAX_COMPILATION_CACHE_DIR": str(chosen)}):
+        subprocess.run([sys.executable, "-c", script, ours], env=environment, check=True)
+        if environment is plain:
+            kept = sorted(path.name for path in ours.iterdir())
+            assert any("lambda" in name for name in kept)
+    assert any("lambda" in path.name for path in chosen.iterdir())
+    assert sorted(path.name for path in ours.iterdir()) == kept

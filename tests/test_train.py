@@ -198,6 +198,15 @@ def test_a_step_is_compiled_once(tmp_path, data_directory, devices, caplog):
     assert len(compiled) == 1, compiled
 
 
+def test_a_profile_traces_the_steps(tmp_path, data_directory):
+    config = config_of(data_directory)
+    config.run.steps_per_call = 20
+    train(config, tmp_path, profile=True)
+    (trace,) = (tmp_path / "profile").rglob("*.xplane.pb")
+    assert b"jit_run" in trace.read_bytes()
+    assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
+
+
 @pytest.mark.parametrize("variant", ["gan", "vae"])
 def test_other_models_train_and_draw(tmp_path, data_directory, variant):
     summary = train(config_of(data_directory, variant), tmp_path)

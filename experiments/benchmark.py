@@ -18,6 +18,7 @@ import shlex
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,8 @@ REFERENCES = {
         for work in ("conv_mnist", "conv_mnist_r1", "conv32", "conv32_r1")
     },
     ("gemm_share", "conv_mnist"): Reference(0.6, "higher", "aim"),
+    ("input_pipeline_share", "resident"): Reference(0.97, "higher", "aim"),
+    ("compile_seconds", "second_start"): Reference(5.0, "lower", "aim"),
 }
 
 
@@ -199,6 +202,26 @@ def figures_of(
     return rows
 
 
+def of_a_run(rounds: int) -> list[tuple[str, str, list[float], int]]:
+    """The same rows for what surrounds the steps: the input pipeline, and the first step of a run
+    that was compiled before. Of the convolutional IAE on TFDS's mnist, its real training config."""
+    rows = []
+    for kind in ("resident", "streamed"):
+        measured = [child(kind, "5") for _ in range(rounds)]
+        share = median(measured, "on_device") / median(measured, "from_set")
+        rows.append(("input_pipeline_share", kind, [share], rounds))
+        say(f"input pipeline, {kind}: {share:.3f}")
+    first, second = [], []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as folder:
+            first.append(child("start", folder)["seconds"])
+            second.append(child("start", folder)["seconds"])
+        say(f"first step after {first[-1]:.1f} s, with compiled programs {second[-1]:.1f} s")
+    rows.append(("compile_seconds", "first_start", first, 1))
+    rows.append(("compile_seconds", "second_start", second, 1))
+    return rows
+
+
 def draw(path: Path, ratios: dict[str, tuple[float, float, float]]) -> None:
     """A bar for each comparison: the ratio of medians, and the range over rounds."""
     from iae_jax.figures import COLORS, panels
@@ -255,6 +278,15 @@ def in_child(words: list[str]) -> dict[str, Any]:
         from experiments.peers import check
 
         return {"compared": check(words[1])}
+    if words[0] in ("resident", "streamed"):
+        from experiments.works import pipeline
+
+        on_device, from_set = pipeline(words[0] == "streamed", int(words[1]))
+        return {"on_device": on_device, "from_set": from_set}
+    if words[0] == "start":
+        from experiments.works import first_step
+
+        return {"seconds": first_step(Path(words[1]))}
     return measure(words[0], words[1], float(words[2]))
 
 
@@ -282,6 +314,7 @@ def report(options: argparse.Namespace) -> int:
     found, products, idle = run(
         wanted, options.rounds, options.seconds, not options.no_compiled, options.busy_allowed
     )
+    rows = figures_of(found, products, idle) + of_a_run(options.rounds)
     device = f"1 x {products[0]['device']}, {os.cpu_count()} cores"
     seconds = round(time.perf_counter() - since, 1)
     records = [
@@ -289,7 +322,7 @@ def report(options: argparse.Namespace) -> int:
             metric, variant, values, list(range(len(values))), n, "", shlex.join(words),
             [seconds], device, source,
         )
-        for metric, variant, values, n in figures_of(found, products, idle)
+        for metric, variant, values, n in rows
     ]
     results.write(options.results, "benchmark", records)
     draw(options.figures / "benchmark.png", ranges(found))

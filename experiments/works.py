@@ -4,8 +4,10 @@ A work is a game, the shape of its images and a batch size. `ours` runs it as `i
 many steps in one call, on uint8 images that lie on the device.
 """
 
+import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -14,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments.mnist_reconstruction import get_config
 from iae_jax import (
     ALTERNATING,
     R1,
@@ -32,9 +35,11 @@ from iae_jax import (
     networks,
     priors,
 )
+from iae_jax.config import build as build_config
 from iae_jax.evaluate import Moments, frechet_distance
 from iae_jax.networks.classifier import Classifier, classifier
-from iae_jax.parallel import place, to_unit
+from iae_jax.parallel import keep_compiled, place, to_unit
+from iae_jax.train import calls, open_split
 from iae_jax.types import Array, Code, Discriminator, Encoder, Encoding, Generator, Params
 
 IMAGES = 10_000  # of the set on the device, and of an evaluation
@@ -245,3 +250,44 @@ def prior_codes(game: Game, state: TrainState, size: int) -> np.ndarray:
     keys = draws.purpose_keys(draws.example_keys(key, 0, size), draws.PRIOR)
     vector = game.prior.sample(keys).vector
     return np.array(vector)
+
+
+def pipeline(streamed: bool, rounds: int) -> tuple[float, float]:
+    """(seconds a step on a batch that already lies on the device, the same from the prepared set),
+    medians of calls that take turns. The set is TFDS's mnist, resident as in a training or, with
+    `streamed`, read from disk as a larger set is. Errors: InputError if it is not prepared."""
+    config = get_config("deterministic_20")
+    config.run.resident_megabytes = 0 if streamed else 1024
+    source, devices = open_split(config, "train"), jax.local_devices()[:1]
+    game = build_config(config, source.shape)
+    resident, work = calls(config, source, devices, 0)
+    chunk = compile_chunk(game, devices, resident)
+    states = [place(jax.jit(partial(init, game))(jax.random.key(0)), devices)]
+    _, arguments = next(work)
+    ready = place(arguments, devices)
+
+    def timed(fresh: bool) -> float:
+        since = time.perf_counter()
+        steps, given = next(work) if fresh else (config.run.steps_per_call, ready)
+        states[0], metrics = chunk(states[0], *given)
+        jax.device_get(metrics)
+        return (time.perf_counter() - since) / steps
+
+    timed(False), timed(True)
+    pairs = [(timed(False), timed(True)) for _ in range(rounds)]
+    on_device, from_set = (float(np.median(times)) for times in zip(*pairs, strict=True))
+    return on_device, from_set
+
+
+def first_step(folder: Path) -> float:
+    """Seconds from here to the end of the first step of the README's MNIST run, with programs kept
+    in a folder."""
+    keep_compiled(folder)
+    since = time.perf_counter()
+    config = get_config("deterministic_20")
+    game, devices = build_config(config, MLP_SHAPE), jax.local_devices()[:1]
+    state = place(jax.jit(partial(init, game))(jax.random.key(0)), devices)
+    indices = np.zeros((1, config.batch_size), np.int32)
+    data = place(images("conv_mnist"), devices)
+    jax.block_until_ready(compile_chunk(game, devices, resident=True)(state, indices, data))
+    return time.perf_counter() - since

@@ -1,0 +1,87 @@
+"""The benchmark's arithmetic against numbers by hand; its works where their peers are installed."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import benchmark, scaling, works
+from iae_jax import init, train_step
+
+
+def measured(*seconds, first=0.0, floats=0.0):
+    return [{"seconds": one, "first": first, "floats": floats} for one in seconds]
+
+
+def test_ratios_are_of_medians():
+    found = {
+        ("conv_mnist", "ours"): measured(0.02, 0.01, 0.05, first=7.0, floats=1e9),
+        ("conv_mnist", "torch_twin"): measured(0.03, 0.08, 0.04, first=1.0),
+    }
+    products = [{"rate": rate} for rate in (80e9, 100e9, 300e9)]
+    rows = {
+        (metric, variant): values
+        for metric, variant, values, _ in benchmark.figures_of(found, products, [0.02, 0.04])
+    }
+    assert rows["throughput_ratio", "conv_mnist/torch_twin"] == pytest.approx([2.0])
+    assert rows["gemm_share", "conv_mnist"] == pytest.approx([0.5])  # 1e9 / .02 / 100e9
+    assert rows["break_even_steps", "conv_mnist/torch_twin"] == pytest.approx([300.0])
+    assert rows["busy_share", "all"] == [0.04]
+    assert rows["milliseconds_per_step", "conv_mnist/ours"] == pytest.approx([20, 10, 50])
+    (shown,) = benchmark.ranges(found).values()
+    assert shown == pytest.approx((2.0, 0.8, 8.0))
+
+
+def test_a_row_that_is_lost_has_no_break_even():
+    found = {
+        ("conv64", "ours"): measured(0.04),
+        ("conv64", "torch_twin_compiled"): measured(0.03, first=40.0),
+    }
+    rows = {
+        row[:2]: row[2] for row in benchmark.figures_of(found, [{"rate": 1e9}], [0.0])
+    }
+    assert rows["throughput_ratio", "conv64/torch_twin"] == pytest.approx([0.75])
+    assert not any(metric == "break_even_steps" for metric, _ in rows)
+
+
+def test_the_exponent_is_the_slope():
+    sizes = np.array([1, 2, 4, 16])
+    assert scaling.exponent(sizes, 3 * sizes**0.7) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("work, parameters", [
+    ("mlp_vae", 784 * 512 + 512 + 2 * (512 * 16 + 16) + 16 * 512 + 512 + 512 * 784 + 784),
+    ("mlp_aae", 784 * 512 + 512 + 2 * (512 * 16 + 16) + 16 * 512 + 512 + 512 * 784 + 784
+     + 16 * 256 + 256 + 256 + 1),
+])
+def test_the_networks_of_pythae(work, parameters):
+    game = works.game_of(work)
+    state = init(game, jax.random.key(0))
+    assert works.count(state.params) == parameters
+    x = jax.random.uniform(jax.random.key(1), (6, *works.MLP_SHAPE))
+    after, metrics = jax.jit(lambda state: train_step(game, state, x))(state)
+    assert int(after.step) == 1 and all(math.isfinite(value) for value in metrics.values())
+    moved = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), state.params, after.params)
+    assert all(jax.tree.leaves(moved))
+
+
+@pytest.mark.parametrize("work", ["mlp_aae", "conv_mnist_r1"])
+def test_both_sides_compute_the_same(work):
+    pytest.importorskip("pythae", reason="an extra: pip install '.[bench]'")
+    from experiments import peers
+
+    assert "parameters" in peers.check(work)
+
+
+def test_bad_input_is_refused_in_one_line(capsys):
+    for arguments, said in (
+        (["--works=conv_mnist,nothing"], "--works are of mlp_vae"),
+        (["--rounds=0"], "--rounds is at least 1"),
+    ):
+        assert benchmark.main(arguments) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and said in error and error.count("\n") == 1
+    assert scaling.main(["--seconds=0"]) == 2
+    assert "--seconds above 0" in capsys.readouterr().err

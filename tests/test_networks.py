@@ -37,14 +37,15 @@ def normal(seed, *shape):
 
 
 def convolved(convolution, x, kernel, stride):
-    """Value, both gradients, and the second derivative that R1 takes."""
+    """Value, both gradients, and second derivatives through either, of which R1 takes one."""
 
     def loss(x, kernel):
         out = convolution(x, kernel, stride)
         return jnp.sum(jnp.sin(out) * jnp.arange(out.size).reshape(out.shape)) / out.size
 
     def penalty(x, kernel):
-        return jnp.sum(jax.grad(loss)(x, kernel) ** 2)
+        of_x, of_kernel = jax.grad(loss, (0, 1))(x, kernel)
+        return jnp.sum(of_x**2) + jnp.sum(jnp.cos(of_kernel))
 
     def everything(x, kernel):
         first, second = (jax.grad(f, (0, 1))(x, kernel) for f in (loss, penalty))

@@ -8,9 +8,9 @@ quadrature over the code, and KL(q(z) || p(z)) and the ELBO come from fine histo
 against the exact mass of p(z) in each bin.
 
 Expected: the Gaussian posterior measurably worse than the others; 13 minutes on one CPU core for
-five seeds without the adaptive contrast, which takes another hour. Measured 2026-11-25: log-likelihood
--1.605 ± .029 (VAE), -1.409 ± .001 (AVB), -1.400 ± .002 (adaptive contrast); KL(q(z) || p(z)) .166,
-.008, .111. (The adaptive contrast was stopped now and then; its seconds count that.)
+five seeds without the adaptive contrast, which takes another hour. Measured 2026-11-25: log-
+likelihood -1.605 ± .029 (VAE), -1.409 ± .001 (AVB), -1.400 ± .002 (adaptive contrast); KL(q(z) ||
+p(z)) .166, .008, .111. (The adaptive contrast was stopped now and then; its seconds count that.)
 """
 
 from collections.abc import Sequence

@@ -49,6 +49,7 @@ class Network:
     width: int = 32
     hidden: int = 256
     depth: int = 2
+    precision: str = "float32"
 
 
 @dataclass

@@ -269,3 +269,45 @@ def test_with_quadratic_adds_half_the_squared_length_of_the_code():
     x, z = jnp.array([[0.1, 0.5, 0.9], [1.0, 0.0, 0.3]]), jnp.array([[3.0, 4.0], [-1.0, 2.0]])
     found = networks.with_quadratic(base).apply(params, x, z) - base.apply(params, x, z)
     np.testing.assert_allclose(found, [[12.5], [2.5]], rtol=1e-5)
+
+
+# ------------------------------------------------------------------------------------ precision
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (2,)], ids=str)
+def test_bfloat16_computes_the_same_to_two_digits(shape):
+    """From and to float32: values near, not equal, and gradients for float32 parameters."""
+    whole = layout(shape)
+    half = whole._replace(precision="bfloat16")
+    x, z = normal(1, 64, *shape), Code(vector=normal(2, 64, D))
+    noise = normal(3, 64, N)
+
+    def outputs(layout):
+        encoder = networks.encoder(layout, shape, "implicit", D, noise=N)
+        generator = networks.generator(layout, shape, D, noise=N)
+        discriminator = networks.discriminator(layout, shape, ("x", "z"), D)
+        params = [player.init(jax.random.key(i)) for i, player in
+                  enumerate((encoder, generator, discriminator))]
+
+        def all_of(params):
+            return (
+                encoder.apply(params[0], x, noise).vector,
+                generator.sample(params[1], z, noise),
+                discriminator.apply(params[2], x, z.vector),
+            )
+
+        gradients = jax.grad(lambda p: sum(jnp.sum(y**2) for y in all_of(p)))(params)
+        return params, all_of(params), gradients
+
+    (_, exact, _), (params, near, gradients) = outputs(whole), outputs(half)
+    for a, b in zip(exact, near, strict=True):
+        assert b.dtype == jnp.float32
+        error = float(jnp.sqrt(jnp.mean((a - b) ** 2) / jnp.mean(a**2)))
+        assert 1e-5 < error < 0.03
+    chex.assert_trees_all_equal_shapes_and_dtypes(params, gradients)
+    assert all(bool(jnp.all(jnp.isfinite(g))) for g in jax.tree.leaves(gradients))
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(InputError, match="precision is float32 or bfloat16, not 'half'"):
+        networks.generator(MLP._replace(precision="half"), (2,), D)

@@ -5,6 +5,7 @@ and a `Body` writes x; `mlp` and `conv` have one of each, so a new kind of data 
 a Trunk and a Body.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -30,12 +31,14 @@ LARGEST_LOG_VARIANCE = 10.0  # of a Gaussian encoder, either way
 
 class Layout(NamedTuple):
     """kind: "mlp" (x of any shape) or "conv" (x f32[B, H, W, C]). width: channels of the first
-    convolution. hidden: features of the dense layers. depth: dense layers of an mlp."""
+    convolution. hidden: features of the dense layers. depth: dense layers of an mlp. precision: what
+    a network computes in, "float32" or "bfloat16"; parameters, codes, logits and x are float32."""
 
     kind: str
     width: int = 32
     hidden: int = 256
     depth: int = 2
+    precision: str = "float32"
 
     def trunk(self) -> nn.Module:
         if self.kind == "conv":
@@ -52,8 +55,26 @@ def check_layout(layout: Layout, shape: tuple[int, ...]) -> None:
     """Errors: InputError if the layout cannot read x f32[B, *shape]."""
     if layout.kind not in ("mlp", "conv"):
         raise InputError(f"a network is an mlp or a conv, not {layout.kind!r}")
+    if layout.precision not in ("float32", "bfloat16"):
+        raise InputError(f"precision is float32 or bfloat16, not {layout.precision!r}")
     if layout.kind == "conv" and len(shape) != 3:
         raise InputError(f"conv reads images and x has shape {shape}: set the network to mlp")
+
+
+def computed(layout: Layout, module: nn.Module) -> Callable[..., Any]:
+    """The module's apply in the layout's precision, from float32 to float32."""
+    if layout.precision == "float32":
+        return module.apply
+
+    def apply(*arguments: Any) -> Any:
+        out = module.apply(*_cast(arguments, jnp.bfloat16))
+        return _cast(out, jnp.float32)
+
+    return apply
+
+
+def _cast(tree: Any, dtype: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), tree)
 
 
 class _Encoder(nn.Module):
@@ -109,8 +130,10 @@ def encoder(
     def init(key: Array) -> Params:
         return module.init(key, jnp.zeros((1, *shape)), jnp.zeros((1, noise)))
 
+    compute = computed(layout, module)
+
     def apply(params: Params, x: Array, noise: Array) -> Encoding:
-        encoding: Any = module.apply(params, x, noise)
+        encoding: Encoding = compute(params, x, noise)
         return encoding
 
     return Encoder(init, apply, noise, factorized=gaussian or (not size and kind != "implicit"))
@@ -164,6 +187,7 @@ def generator(
     if likelihood == "bernoulli" and values != "unit":
         raise InputError("a bernoulli likelihood is of x in [0, 1]: use likelihood=gaussian")
     module = _Generator(layout, shape, noise_at)
+    compute = computed(layout, module)
     squash = nn.sigmoid if values == "unit" else lambda logits: logits
 
     def init(key: Array) -> Params:
@@ -172,7 +196,7 @@ def generator(
         return module.init(key, vector, category, jnp.zeros((1, noise)))
 
     def logits(params: Params, z: Code, noise: Array) -> Array:
-        out: Any = module.apply(params, z.vector, z.category, noise)
+        out: Array = compute(params, z.vector, z.category, noise)
         return out
 
     def sample(params: Params, z: Code, noise: Array) -> Array:
@@ -229,8 +253,10 @@ def discriminator(
         vector = jnp.zeros((1, size)) if "z" in reads and size else None
         return module.init(key, x, vector)
 
+    compute = computed(layout, module)
+
     def apply(params: Params, x: Array | None, vector: Array | None) -> Array:
-        logits: Any = module.apply(params, x, vector)
+        logits: Array = compute(params, x, vector)
         return logits
 
     return Discriminator(init, apply, reads)

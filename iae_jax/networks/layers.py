@@ -149,9 +149,11 @@ def standardize(x: Array) -> Array:
 
 
 def _standardize(x: Array) -> tuple[Array, Array]:
+    """In float32 whatever x is: a variance of bfloat16 has two digits."""
+    dtype, x = x.dtype, x.astype(jnp.promote_types(x.dtype, jnp.float32))
     centred = x - jnp.mean(x, axis=-1, keepdims=True)
     inverse = jax.lax.rsqrt(jnp.mean(jnp.square(centred), axis=-1, keepdims=True) + EPSILON)
-    return centred * inverse, inverse
+    return (centred * inverse).astype(dtype), inverse.astype(dtype)
 
 
 def _standardized(x: Array) -> tuple[Array, tuple[Array, Array]]:

@@ -31,8 +31,9 @@ LARGEST_LOG_VARIANCE = 10.0  # of a Gaussian encoder, either way
 
 class Layout(NamedTuple):
     """kind: "mlp" (x of any shape) or "conv" (x f32[B, H, W, C]). width: channels of the first
-    convolution. hidden: features of the dense layers. depth: dense layers of an mlp. precision: what
-    a network computes in, "float32" or "bfloat16"; parameters, codes, logits and x are float32."""
+    convolution. hidden: features of the dense layers. depth: dense layers of an mlp. precision:
+    what a network computes in, "float32" or "bfloat16"; parameters, codes, logits and x are
+    float32."""
 
     kind: str
     width: int = 32

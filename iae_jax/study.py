@@ -23,6 +23,9 @@ from iae_jax.journal import commit, open_folder
 from iae_jax.types import InputError
 
 
+MOST_SEEDS = 1000  # at once: they are all in memory
+
+
 class Measured(NamedTuple):
     """One metric of one variant. values: one a seed. n_examples: that each value was measured on.
     seconds: to train and measure the variant, all seeds together."""
@@ -117,10 +120,12 @@ def main(
     settings: Any,
     seeds: int,
     arguments: list[str] | None = None,
+    first_seed: int = 0,
 ) -> int:
     """The command of an experiment: every setting is a flag.
 
-    path: the experiment's file. seeds: how many, unless --seeds says. Writes results/NAME.json and
+    path: the experiment's file. seeds: how many, unless --seeds says. first_seed: the first of them,
+    so that those reported need not be those that settings were chosen on. Writes results/NAME.json and
     docs/NAME.png; a run with other settings or seeds is a trial, and writes to runs/NAME/ so that
     it does not replace the reported one (--results and --figures choose for themselves). What was
     measured before a variant failed stays in NAME.json.partial. Returns the exit status.
@@ -130,7 +135,10 @@ def main(
         prog=f"python -m experiments.{name}", allow_abbrev=False,
         description=(sys.modules[run.__module__].__doc__ or "").split("\n\n")[0],
     )
-    parser.add_argument("--seeds", type=int, default=seeds, help=f"how many: 0, 1, ... ({seeds})")
+    parser.add_argument("--seeds", type=int, default=seeds, help=f"how many ({seeds})")
+    parser.add_argument(
+        "--first_seed", type=int, default=first_seed, help=f"the first of them ({first_seed})"
+    )
     for flag, what in (("results", "the record"), ("figures", "the figure")):
         own = {"results": "results", "figures": "docs"}[flag]
         parser.add_argument(
@@ -146,14 +154,20 @@ def main(
         for field, value in chosen._asdict().items()
         if value != getattr(settings, field)
     ]
-    words = ["python", "-m", f"experiments.{name}", f"--seeds={options['seeds']}", *changed]
-    trial = Path("runs") / name if changed or options["seeds"] != seeds else None
+    words = ["python", "-m", f"experiments.{name}", f"--seeds={options['seeds']}"]
+    if options["first_seed"] != first_seed:
+        words.append(f"--first_seed={options['first_seed']}")
+    words += changed
+    own_seeds = (options["seeds"], options["first_seed"]) == (seeds, first_seed)
+    trial = None if own_seeds and not changed else Path("runs") / name
     folder = options["results"] or trial or Path("results")
     figures = options["figures"] or trial or Path("docs")
     measured: list[Measured] = []
     try:
-        if options["seeds"] < 1:
-            raise InputError(f"--seeds is at least 1, not {options['seeds']}")
+        if not 1 <= options["seeds"] <= MOST_SEEDS:
+            raise InputError(f"--seeds is from 1 to {MOST_SEEDS}, not {options['seeds']}")
+        if not 0 <= options["first_seed"] < 2**31:
+            raise InputError(f"--first_seed is from 0 to below 2^31, not {options['first_seed']}")
         check(chosen)
         # Before the run: what cannot be written to must not cost a training.
         for flag, where, file in (
@@ -164,7 +178,7 @@ def main(
                 raise InputError(f"{where / file} is a folder: choose another --{flag}")
         # Before the run: what is measured is this code, whatever is edited meanwhile.
         source = commit()
-        numbers = range(options["seeds"])
+        numbers = range(options["first_seed"], options["first_seed"] + options["seeds"])
         try:
             draw = yield_to(measured, run(chosen, numbers))
             found = records(name, measured, numbers, shlex.join(words), source)

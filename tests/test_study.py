@@ -68,7 +68,7 @@ def test_bad_input_is_one_line_and_loses_nothing(tmp_path, capsys):
     before = (tmp_path / "results" / "toy.json").read_bytes()
     assert command(tmp_path, "--seeds=0") == 2
     said = capsys.readouterr().err.strip().splitlines()
-    assert said == ["error: --seeds is at least 1, not 0"]
+    assert said == ["error: --seeds is from 1, not 0"]
     with pytest.raises(SystemExit) as stopped:
         command(tmp_path, "--stepz=3")
     assert stopped.value.code == 2

@@ -28,6 +28,7 @@ import numpy as np
 from iae_jax import results
 from iae_jax.journal import commit, open_folder
 from iae_jax.results import Reference
+from iae_jax.study import Parser
 from iae_jax.types import InputError
 
 MLP, CONV = ("mlp_vae", "mlp_aae"), ("conv_mnist", "conv32", "conv64")
@@ -256,7 +257,7 @@ def ranges(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m experiments.benchmark", allow_abbrev=False)
+    parser = Parser(prog="python -m experiments.benchmark", allow_abbrev=False)
     parser.add_argument("--works", default=",".join(WORKS), help="which, separated by commas")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
@@ -265,8 +266,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--figures", type=Path, default=Path("docs"))
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
     try:
+        options = parser.parse_args(arguments)
         if options.child:
             print(json.dumps(in_child(options.child)))
             return 0

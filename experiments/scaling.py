@@ -28,6 +28,7 @@ import numpy as np
 from iae_jax import results
 from iae_jax.journal import commit, open_folder
 from iae_jax.results import Reference
+from iae_jax.study import Parser
 from iae_jax.types import InputError
 
 SIZES = {
@@ -130,14 +131,14 @@ def draw(path: Path, found: dict[str, dict[int, list[float]]]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m experiments.scaling", allow_abbrev=False)
+    parser = Parser(prog="python -m experiments.scaling", allow_abbrev=False)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--results", type=Path, default=Path("results"))
     parser.add_argument("--figures", type=Path, default=Path("docs"))
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
     try:
+        options = parser.parse_args(arguments)
         if options.child:
             kind, size = options.child
             print(json.dumps(measure(kind, int(size), options.seconds)))

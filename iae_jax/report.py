@@ -22,8 +22,8 @@ from iae_jax.types import InputError
 HEAD = """# Results
 
 Written by `make results` from `results/*.json`; edit neither. A value is the mean over seeds ±
-their standard deviation, and in brackets how many seeds meet the value beside it. Images of the
-test split are read once per reported model, and never choose anything.
+their standard deviation, and in brackets how many seeds meet the value beside it. No setting is
+chosen by images of the test split; a model that was changed after it was first measured says so.
 """
 
 # Of a record, what a section is made of.

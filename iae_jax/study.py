@@ -22,7 +22,6 @@ from iae_jax import results
 from iae_jax.journal import commit, open_folder
 from iae_jax.types import InputError
 
-
 MOST_SEEDS = 1000  # at once: they are all in memory
 
 
@@ -40,6 +39,13 @@ class Measured(NamedTuple):
 
 # What a run is: it yields Measured and returns a function that draws to a path.
 Running = Generator[Measured, None, Callable[[Path], None]]
+
+
+class Parser(argparse.ArgumentParser):
+    """One whose errors are one line: InputError."""
+
+    def error(self, message: str) -> Any:
+        raise InputError(f"{message}: see --help")
 
 
 class Clock:
@@ -124,14 +130,15 @@ def main(
 ) -> int:
     """The command of an experiment: every setting is a flag.
 
-    path: the experiment's file. seeds: how many, unless --seeds says. first_seed: the first of them,
-    so that those reported need not be those that settings were chosen on. Writes results/NAME.json and
-    docs/NAME.png; a run with other settings or seeds is a trial, and writes to runs/NAME/ so that
-    it does not replace the reported one (--results and --figures choose for themselves). What was
-    measured before a variant failed stays in NAME.json.partial. Returns the exit status.
+    path: the experiment's file. seeds: how many, unless --seeds says. first_seed: the first of
+    them, so that those reported need not be those that settings were chosen on. Writes
+    results/NAME.json and docs/NAME.png; a run with other settings or seeds is a trial, and writes
+    to runs/NAME/ so that it does not replace the reported one (--results and --figures choose for
+    themselves). What was measured before a run ended early, however it did, stays in
+    NAME.json.partial. Returns the exit status.
     """
     name = Path(path).stem
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"python -m experiments.{name}", allow_abbrev=False,
         description=(sys.modules[run.__module__].__doc__ or "").split("\n\n")[0],
     )
@@ -147,7 +154,11 @@ def main(
     for field, default in settings._asdict().items():
         shown = default if default != "" else "none"
         parser.add_argument(f"--{field}", type=type(default), default=default, help=f"({shown})")
-    options = vars(parser.parse_args(arguments))
+    try:
+        options = vars(parser.parse_args(arguments))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     chosen = settings._replace(**{field: options[field] for field in settings._fields})
     changed = [
         f"--{field}={value}"
@@ -179,17 +190,23 @@ def main(
         # Before the run: what is measured is this code, whatever is edited meanwhile.
         source = commit()
         numbers = range(options["first_seed"], options["first_seed"] + options["seeds"])
+        left = folder / f"{name}.json.partial"
+        left.unlink(missing_ok=True)
+
+        def keep() -> None:
+            finite = [one for one in measured if np.all(np.isfinite(one.values))]
+            parts = records(name, finite, numbers, shlex.join(words), source)
+            results.write(folder, name, parts, suffix=".json.partial")
+
         try:
-            draw = yield_to(measured, run(chosen, numbers))
+            draw = yield_to(measured, run(chosen, numbers), keep)
             found = records(name, measured, numbers, shlex.join(words), source)
         except BaseException:  # also when it is interrupted
-            if measured:
-                kept = [one for one in measured if np.all(np.isfinite(one.values))]
-                parts = records(name, kept, numbers, shlex.join(words), source)
-                left = results.write(folder, name, parts, suffix=".json.partial")
+            if left.exists():
                 print(f"what was measured before is in {left}", file=sys.stderr)
             raise
         results.write(folder, name, found)
+        left.unlink(missing_ok=True)
         draw(figures / f"{name}.png")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -198,11 +215,14 @@ def main(
     return 0
 
 
-def yield_to(measured: list[Measured], running: Running) -> Callable[[Path], None]:
-    """Appends what a run yields, as it does; returns what draws its figure."""
+def yield_to(
+    measured: list[Measured], running: Running, keep: Callable[[], None]
+) -> Callable[[Path], None]:
+    """Appends what a run yields, as it does, and keeps it; returns what draws its figure."""
     while True:
         try:
             measured.append(next(running))
+            keep()
         except StopIteration as end:
             draw: Callable[[Path], None] = end.value
             return draw

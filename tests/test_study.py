@@ -66,12 +66,16 @@ def test_one_seed_has_no_spread(tmp_path):
 def test_bad_input_is_one_line_and_loses_nothing(tmp_path, capsys):
     assert command(tmp_path) == 0
     before = (tmp_path / "results" / "toy.json").read_bytes()
-    assert command(tmp_path, "--seeds=0") == 2
-    said = capsys.readouterr().err.strip().splitlines()
-    assert said == ["error: --seeds is from 1, not 0"]
-    with pytest.raises(SystemExit) as stopped:
-        command(tmp_path, "--stepz=3")
-    assert stopped.value.code == 2
+    for flag, expected in (
+        ("--seeds=0", "--seeds is from 1 to 1000, not 0"),
+        ("--seeds=1000000000", "--seeds is from 1 to 1000, not 1000000000"),
+        ("--first_seed=-1", "--first_seed is from 0 to below 2^31, not -1"),
+        ("--stepz=3", "unrecognized arguments: --stepz=3: see --help"),
+        ("--steps=abc", "argument --steps: invalid int value: 'abc': see --help"),
+    ):
+        capsys.readouterr()
+        assert command(tmp_path, flag) == 2
+        assert capsys.readouterr().err.splitlines() == [f"error: {expected}"]
     assert (tmp_path / "results" / "toy.json").read_bytes() == before
 
 
@@ -139,9 +143,17 @@ def test_a_number_that_cannot_be_is_refused_before_the_run(tmp_path, capsys, fla
     assert not (tmp_path / "results").exists()
 
 
-def test_flags_are_not_abbreviated(tmp_path):
-    with pytest.raises(SystemExit):
-        command(tmp_path, "--step=5")
+def test_flags_are_not_abbreviated(tmp_path, capsys):
+    assert command(tmp_path, "--step=5") == 2
+    assert "unrecognized arguments: --step=5" in capsys.readouterr().err
+
+
+def test_the_seeds_begin_where_they_are_told_to(tmp_path):
+    """Other seeds are a trial, and its record says which."""
+    assert command(tmp_path, "--seeds=2", "--first_seed=7") == 0
+    records = json.loads((tmp_path / "results" / "toy.json").read_text())["records"]
+    assert records[0]["seeds"] == [7, 8]
+    assert "--seeds=2 --first_seed=7" in records[0]["command"]
 
 
 def test_a_trial_does_not_replace_the_reported_run(tmp_path, monkeypatch):
@@ -175,3 +187,17 @@ def test_what_was_measured_before_a_failure_is_kept(tmp_path, capsys, interrupte
     kept = json.loads((tmp_path / "toy.json.partial").read_text())["records"]
     assert [(one["variant"], one["values"]) for one in kept] == [("a", [1.0])]
     assert not (tmp_path / "toy.json").exists()
+    assert main("experiments/toy.py", run, Settings(), 1, folders) == 0
+    assert not (tmp_path / "toy.json.partial").exists() and (tmp_path / "toy.json").exists()
+
+
+def test_what_was_measured_is_there_before_the_next_variant(tmp_path):
+    """So that a process which is killed has left it."""
+    def looking(settings, seeds):
+        yield Measured("error", "a", [1.0], 5, 1.0)
+        kept = json.loads((tmp_path / "toy.json.partial").read_text())["records"]
+        assert [one["variant"] for one in kept] == ["a"]
+        return lambda path: None
+
+    folders = [f"--results={tmp_path}", f"--figures={tmp_path}"]
+    assert main("experiments/toy.py", looking, Settings(), 1, folders) == 0

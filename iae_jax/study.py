@@ -216,9 +216,9 @@ def main(
 
 
 def yield_to(
-    measured: list[Measured], running: Running, keep: Callable[[], None]
+    measured: list[Measured], running: Running, keep: Callable[[], None] = lambda: None
 ) -> Callable[[Path], None]:
-    """Appends what a run yields, as it does, and keeps it; returns what draws its figure."""
+    """Appends what a run yields, as it does, and calls `keep`; returns what draws its figure."""
     while True:
         try:
             measured.append(next(running))

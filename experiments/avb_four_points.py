@@ -63,10 +63,10 @@ of .095 ± .014 instead of .111 ± .023.
 
 The values below were measured with histograms, whose bins of .1 blur the edges of q(z|x): **their
 KL(q(z|x) || p(z)) is about .02 too small and their ELBO as much too large** (AVB's is above its
-log-likelihood, which cannot be). What stands here now is an estimate by nearest neighbours, right
-to .005 for a density with an edge; and the VAE has rates of its own, where those values had AVB's,
-and fell into two groups of seeds. Both are still to be measured. Seconds of the adaptive contrast
-count pauses.
+log-likelihood, which cannot be). What stands here now is an estimate by nearest neighbours, whose
+test is a density with an edge; and the VAE has rates of its own, where those values had AVB's, and
+fell into two groups of seeds. Both are still to be measured. Seconds of the adaptive contrast count
+pauses.
 """
 
 

@@ -5,13 +5,14 @@
 
 Each side of each work runs in a fresh process, the sides in turn, for several rounds; a ratio is of
 the medians. Before anything is timed, both sides must have as many parameters and, from the same
-ones, the same losses (`peers.py`). The machine has to be idle; how busy it was before each process
-is in the record. The same command runs on a GPU.
+ones, the same losses (`peers.py`). The machine has to be idle at the start; how busy it was before
+any process is in the record (`busy_share`, the most). TFDS's mnist has to be prepared (README.md).
 
-Expected: 40 minutes on 2 idle CPU cores.
+Expected: an hour on 2 idle CPU cores; it has not been run as a whole yet.
 """
 
 import argparse
+import importlib.util
 import json
 import os
 import shlex
@@ -139,7 +140,7 @@ def say(message: str) -> None:
 
 
 def run(
-    wanted: list[str], rounds: int, seconds: float, compiled: bool, busy_allowed: bool
+    wanted: list[str], rounds: int, seconds: float, compiled: bool
 ) -> tuple[dict[tuple[str, str], list[dict[str, Any]]], list[dict[str, Any]], list[float]]:
     """(what each side of each work measured, the products, how busy the machine was), by round."""
     sides = {work: list(SIDES[work]) for work in wanted}
@@ -162,10 +163,6 @@ def run(
         for work in wanted:
             for side in sides[work]:
                 idle.append(busy())
-                if idle[-1] > BUSY and not busy_allowed:
-                    raise InputError(
-                        f"the machine is {100 * idle[-1]:.0f} % busy: wait, or --busy_allowed"
-                    )
                 one = child(work, side, str(seconds))
                 found.setdefault((work, side), []).append(one)
                 say(f"round {number}  {work}/{side}  {1e3 * one['seconds']:.3f} ms")
@@ -301,12 +298,9 @@ def report(options: argparse.Namespace) -> int:
             raise InputError(f"--works are of {', '.join(WORKS)}, not {work!r}")
     if options.rounds < 1 or not options.seconds > 0:
         raise InputError("--rounds is at least 1 and --seconds above 0")
-    try:
-        import psutil  # noqa: F401
-        import pythae  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise InputError(f"{error.name} is not installed: pip install '.[bench]'") from error
+    for name in ("psutil", "pythae", "torch"):
+        if importlib.util.find_spec(name) is None:
+            raise InputError(f"{name} is not installed: pip install '.[bench]'")
     open_folder(options.results, "--results")
     open_folder(options.figures, "--figures")
     words = ["python", "-m", "experiments.benchmark", f"--rounds={options.rounds}"]
@@ -314,11 +308,17 @@ def report(options: argparse.Namespace) -> int:
         words.append(f"--works={options.works}")
     if options.seconds != 4.0:
         words.append(f"--seconds={options.seconds}")
+    words += [f"--{flag}" for flag in ("no_compiled", "busy_allowed") if getattr(options, flag)]
     source, since = commit(), time.perf_counter()
+    # Once, before anything is timed: what is measured later must not be lost to a moment's work.
+    if busy() > BUSY and not options.busy_allowed:
+        raise InputError("the machine is busy: wait until it is idle, or --busy_allowed")
+    # First what can be refused: without the prepared set there is no pipeline to time.
+    of_runs = of_a_run(options.rounds)
     found, products, idle = run(
-        wanted, options.rounds, options.seconds, not options.no_compiled, options.busy_allowed
+        wanted, options.rounds, options.seconds, not options.no_compiled
     )
-    rows = figures_of(found, products, idle) + of_a_run(options.rounds)
+    rows = figures_of(found, products, idle) + of_runs
     device = f"1 x {products[0]['device']}, {os.cpu_count()} cores"
     seconds = round(time.perf_counter() - since, 1)
     records = [

@@ -7,7 +7,7 @@ README, the side with 1 channel; the devices are virtual, so that on a CPU they 
 loses to being cut, not what more devices would gain. Seeds are of two problems of the plane, under
 `vmap`. An exponent is the slope of log time over log size, by least squares: 1 is proportional.
 
-Expected: 8 minutes on 2 idle CPU cores; eight seeds for less than the time of three.
+Expected: 15 minutes on 2 idle CPU cores; it has not been run as a whole yet.
 """
 
 import argparse

@@ -2,9 +2,10 @@
 
 The same networks, losses and optimizers as `iae_jax.networks`' conv layout with a deterministic
 code, and built from its parameters. Tuned: codes and reconstructions of the discriminators' turn
-are made without a graph and used by both; both sides of a discriminator are one batch; one backward
-pass for encoder and generator, whose discriminators are frozen; memory in channels-last order;
-fused Adam; the moving average by one fused call; and `torch.compile`, where it is faster.
+are made without a graph and used by both; both sides of a discriminator are one batch, but under
+R1; one backward pass for encoder and generator, whose discriminators are frozen; memory in
+channels-last order; fused Adam; the moving average by one fused call; and `torch.compile`, where it
+is faster.
 """
 
 from collections.abc import Iterator

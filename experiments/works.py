@@ -50,7 +50,6 @@ CONV_BATCH, CONV_SIZE = 64, 20
 RATE, B1, B2, DECAY = 2e-4, 0.5, 0.99, 0.999
 R1_WEIGHTS = (0.5, 0.25)  # of the two discriminators; their values cost nothing
 EVALUATION, EVALUATION_BATCH = "evaluation_mnist", 500
-WORKS = (*MLP, *(f"{name}{r1}" for name in CONV for r1 in ("", "_r1")), EVALUATION)
 STEPS_PER_CALL = {"mlp": 100, "conv": 10}
 
 

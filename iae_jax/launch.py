@@ -41,8 +41,6 @@ _COUNT = flags.DEFINE_integer("count", 64, "How many to sample or reconstruct.",
 _ALLOW = flags.DEFINE_bool(
     "allow_config_change", False, "Go on with a run though its config has changed."
 )
-
-
 _PROFILE = flags.DEFINE_bool(
     "profile", False, "Trace one call of steps to WORKDIR/profile, for TensorBoard or Perfetto."
 )

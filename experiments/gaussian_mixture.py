@@ -307,4 +307,4 @@ def draw(path: Path, shown: dict[str, np.ndarray]) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(__file__, run, Settings(), seeds=10))
+    raise SystemExit(main(__file__, run, Settings(), seeds=10, first_seed=200))

@@ -41,8 +41,8 @@ from iae_jax import (
 )
 from iae_jax.data import load, open_source
 from iae_jax.data.planar import ring
-from iae_jax.evaluate import partners
 from iae_jax.parallel import to_unit
+from iae_jax.quality import partners
 from iae_jax.seeds import Batch, seed_of, train_seeds
 from iae_jax.study import Clock, Measured, Running, main, progress
 from iae_jax.types import Array, Game

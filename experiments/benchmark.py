@@ -13,23 +13,18 @@ Expected: an hour on 2 idle CPU cores; it has not been run as a whole yet.
 
 import argparse
 import importlib.util
-import json
-import os
-import shlex
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from iae_jax import results
-from iae_jax.journal import commit, open_folder
+from experiments import timing
+from experiments.timing import Row, Timings, device_kind, median_seconds, say
 from iae_jax.results import Reference
-from iae_jax.study import Parser
 from iae_jax.types import InputError
 
 MLP, CONV = ("mlp_vae", "mlp_aae"), ("conv_mnist", "conv32", "conv64")
@@ -39,6 +34,7 @@ SIDES = {
     for work in WORKS
 }
 COMPILED = "torch_twin_compiled"
+PIPELINES = ("resident", "streamed")
 GEMM = "gemm"  # its own child: the rate of a large product
 GEMM_SIZE = 2048
 BUSY = 0.15  # of all cores: more is not idle
@@ -59,11 +55,30 @@ REFERENCES = {
 # --------------------------------------------------------------------------------- in a child
 
 
-def measure(work: str, side: str, seconds: float) -> dict[str, Any]:
-    """One side of one work, timed for some seconds: what the child prints."""
-    begun = time.perf_counter()
-    if work == GEMM:
+def measure(words: list[str], seconds: float) -> dict[str, Any]:
+    """What a child is asked for: a product, a check, a part of a run, or a side of a work."""
+    what = words[0]
+    if what == GEMM:
         return gemm(seconds)
+    if what == "check":
+        from experiments.peers import check
+
+        return {"compared": check(words[1])}
+    if what in PIPELINES:
+        from experiments.works import pipeline
+
+        on_device, from_set = pipeline(what == "streamed", rounds=3)
+        return {"on_device": on_device, "from_set": from_set}
+    if what == "start":
+        from experiments.works import first_step
+
+        return {"seconds": first_step(Path(words[1]))}
+    return of_side(what, words[1], seconds)
+
+
+def of_side(work: str, side: str, seconds: float) -> dict[str, Any]:
+    """One side of one work, timed for some seconds."""
+    begun = time.perf_counter()
     if side == "ours":
         from experiments.works import ours
 
@@ -82,12 +97,7 @@ def measure(work: str, side: str, seconds: float) -> dict[str, Any]:
     runner.run(steps)
     first = time.perf_counter() - ready
     runner.run(steps)
-    samples: list[float] = []
-    while len(samples) < 3 or sum(samples) * steps < seconds:
-        since = time.perf_counter()
-        runner.run(steps)
-        samples.append((time.perf_counter() - since) / steps)
-    step = statistics.median(samples)
+    step = median_seconds(partial(runner.run, steps), seconds, steps)
     return {
         "seconds": step, "first": max(first - steps * step, 0.0), "ready": ready - begun,
         "floats": runner.floats() if runner.floats else 0.0, "parameters": runner.parameters,
@@ -101,30 +111,14 @@ def gemm(seconds: float) -> dict[str, Any]:
     a, b = (jax.random.normal(jax.random.key(i), (GEMM_SIZE, GEMM_SIZE)) for i in range(2))
     product = jax.jit(lambda a, b: a @ b)
     product(a, b).block_until_ready()
-    samples: list[float] = []
-    while sum(samples) < seconds:
-        since = time.perf_counter()
-        product(a, b).block_until_ready()
-        samples.append(time.perf_counter() - since)
-    device = jax.local_devices()[0].device_kind
-    return {"rate": 2 * GEMM_SIZE**3 / statistics.median(samples), "device": device}
+    one = median_seconds(lambda: product(a, b).block_until_ready(), seconds)
+    return {"rate": 2 * GEMM_SIZE**3 / one, "device": device_kind()}
 
 
 # -------------------------------------------------------------------------------- in the parent
 
 
-def child(*words: str) -> dict[str, Any]:
-    """What a fresh process prints. Errors: InputError with its last line."""
-    command = [sys.executable, "-m", "experiments.benchmark", "--child", *words]
-    # An empty cache: the step is compiled, and what counts its operations need not compile again.
-    with tempfile.TemporaryDirectory() as folder:
-        own = {} if words[0] == "start" else {"JAX_COMPILATION_CACHE_DIR": folder}
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | own)
-    if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise InputError(f"{' '.join(words)} failed: {last.removeprefix('error: ')}")
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+child = partial(timing.child, "experiments.benchmark")
 
 
 def busy(seconds: float = 1.0) -> float:
@@ -135,35 +129,34 @@ def busy(seconds: float = 1.0) -> float:
     return share / 100
 
 
-def say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
+Measured = dict[tuple[str, str], list[dict[str, Any]]]  # of a side of a work, by round
 
 
-def run(
+def of_works(
     wanted: list[str], rounds: int, seconds: float, compiled: bool
-) -> tuple[dict[tuple[str, str], list[dict[str, Any]]], list[dict[str, Any]], list[float]]:
+) -> tuple[Measured, list[dict[str, Any]], list[float]]:
     """(what each side of each work measured, the products, how busy the machine was), by round."""
     sides = {work: list(SIDES[work]) for work in wanted}
     for work in wanted:
-        say(f"{work}: {child('check', work)['compared']} agree")
+        say(f"{work}: {child('check', work, seconds=seconds)['compared']} agree")
     if compiled:
         for work in wanted:
             if work not in MLP and work != "evaluation_mnist":
                 plain, fused = (
-                    child(work, side, str(seconds))["seconds"]
+                    child(work, side, seconds=seconds)["seconds"]
                     for side in ("torch_twin", COMPILED)
                 )
                 say(f"{work}: twin {1e3 * plain:.2f} ms, compiled {1e3 * fused:.2f} ms")
                 if fused < plain:
                     sides[work] = ["ours", COMPILED]
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    found: Measured = {}
     products, idle = [], []
     for number in range(rounds):
-        products.append(child(GEMM, GEMM, str(seconds)))
+        products.append(child(GEMM, seconds=seconds))
         for work in wanted:
             for side in sides[work]:
                 idle.append(busy())
-                one = child(work, side, str(seconds))
+                one = child(work, side, seconds=seconds)
                 found.setdefault((work, side), []).append(one)
                 say(f"round {number}  {work}/{side}  {1e3 * one['seconds']:.3f} ms")
     return found, products, idle
@@ -174,56 +167,57 @@ def median(measured: list[dict[str, Any]], what: str) -> float:
 
 
 def figures_of(
-    found: dict[tuple[str, str], list[dict[str, Any]]], products: list[dict[str, Any]],
-    idle: list[float],
-) -> list[tuple[str, str, list[float], int]]:
-    """(metric, variant, values, n_examples): a value a round, or one of all rounds' medians."""
+    found: Measured, products: list[dict[str, Any]], idle: list[float]
+) -> list[Row]:
+    """The rows of what was measured."""
     rate = median(products, "rate")
-    rows: list[tuple[str, str, list[float], int]] = [
-        ("gemm_gflops", "all", [one["rate"] / 1e9 for one in products], GEMM_SIZE),
-        ("busy_share", "all", [max(idle)], len(idle)),
+    rows = [
+        Row("gemm_gflops", "all", [one["rate"] / 1e9 for one in products], GEMM_SIZE),
+        Row("busy_share", "all", [max(idle)], len(idle)),
     ]
     for (work, side), measured in found.items():
         step = [1e3 * one["seconds"] for one in measured]
-        rows.append(("milliseconds_per_step", f"{work}/{side}", step, len(step)))
+        rows.append(Row("milliseconds_per_step", f"{work}/{side}", step, len(step)))
         if side == "ours":
             ours = measured
-            rows.append(("compile_seconds", work, [one["first"] for one in measured], 1))
+            rows.append(Row("compile_seconds", work, [one["first"] for one in measured], 1))
             if ours[0]["floats"]:
                 share = ours[0]["floats"] / median(ours, "seconds") / rate
-                rows.append(("gflop_per_step", work, [ours[0]["floats"] / 1e9], 1))
-                rows.append(("gemm_share", work, [share], 1))
+                rows.append(Row("gflop_per_step", work, [ours[0]["floats"] / 1e9], 1))
+                rows.append(Row("gemm_share", work, [share], 1))
             continue
         variant = f"{work}/{side.removesuffix('_compiled')}"
         own, other = median(ours, "seconds"), median(measured, "seconds")
-        rows.append(("throughput_ratio", variant, [other / own], len(measured)))
+        rows.append(Row("throughput_ratio", variant, [other / own], len(measured)))
         if other > own:
             saved = (median(ours, "first") - median(measured, "first")) / (other - own)
-            rows.append(("break_even_steps", variant, [max(saved, 0.0)], len(measured)))
+            rows.append(Row("break_even_steps", variant, [max(saved, 0.0)], len(measured)))
     return rows
 
 
-def of_a_run(rounds: int) -> list[tuple[str, str, list[float], int]]:
-    """The same rows for what surrounds the steps: the input pipeline, and the first step of a run
-    that was compiled before. Of the convolutional IAE on TFDS's mnist, its real training config."""
+def of_a_run(rounds: int, seconds: float) -> list[Row]:
+    """The same for what surrounds the steps: the input pipeline, and the first step of a run that
+    was compiled before. Of the convolutional IAE on TFDS's mnist, its real training config."""
     rows = []
-    for kind in ("resident", "streamed"):
-        measured = [child(kind, "3") for _ in range(rounds)]
+    for kind in PIPELINES:
+        measured = [child(kind, seconds=seconds) for _ in range(rounds)]
         share = median(measured, "on_device") / median(measured, "from_set")
-        rows.append(("input_pipeline_share", kind, [share], rounds))
+        rows.append(Row("input_pipeline_share", kind, [share], rounds))
         say(f"input pipeline, {kind}: {share:.3f}")
-    first, second = [], []
+    first: list[float] = []
+    second: list[float] = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            first.append(child("start", folder)["seconds"])
-            second.append(child("start", folder)["seconds"])
+            for starts in (first, second):
+                one = child("start", folder, seconds=seconds, cached=True)
+                starts.append(one["seconds"])
         say(f"first step after {first[-1]:.1f} s, with compiled programs {second[-1]:.1f} s")
-    rows.append(("compile_seconds", "first_start", first, 1))
-    rows.append(("compile_seconds", "second_start", second, 1))
+    rows.append(Row("compile_seconds", "first_start", first, 1))
+    rows.append(Row("compile_seconds", "second_start", second, 1))
     return rows
 
 
-def draw(path: Path, ratios: dict[str, tuple[float, float, float]]) -> None:
+def draw(ratios: dict[str, tuple[float, float, float]], path: Path) -> None:
     """A bar for each comparison: the ratio of medians, and the range over rounds."""
     from iae_jax.figures import COLORS, panels
 
@@ -238,9 +232,7 @@ def draw(path: Path, ratios: dict[str, tuple[float, float, float]]) -> None:
         ax.set(xlabel="our throughput / theirs", xscale="log")
 
 
-def ranges(
-    found: dict[tuple[str, str], list[dict[str, Any]]],
-) -> dict[str, tuple[float, float, float]]:
+def ranges(found: Measured) -> dict[str, tuple[float, float, float]]:
     """name -> (ratio of medians, smallest and largest ratio within a round)."""
     shown = {}
     for (work, side), measured in found.items():
@@ -253,85 +245,32 @@ def ranges(
     return shown
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = Parser(prog="python -m experiments.benchmark", allow_abbrev=False)
-    parser.add_argument("--works", default=",".join(WORKS), help="which, separated by commas")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
-    parser.add_argument("--no_compiled", action="store_true", help="do not try torch.compile")
-    parser.add_argument("--busy_allowed", action="store_true", help="time on a busy machine too")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--figures", type=Path, default=Path("docs"))
-    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
-    try:
-        options = parser.parse_args(arguments)
-        if options.child:
-            print(json.dumps(in_child(options.child)))
-            return 0
-        return report(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-
-
-def in_child(words: list[str]) -> dict[str, Any]:
-    if words[0] == "check":
-        from experiments.peers import check
-
-        return {"compared": check(words[1])}
-    if words[0] in ("resident", "streamed"):
-        from experiments.works import pipeline
-
-        on_device, from_set = pipeline(words[0] == "streamed", int(words[1]))
-        return {"on_device": on_device, "from_set": from_set}
-    if words[0] == "start":
-        from experiments.works import first_step
-
-        return {"seconds": first_step(Path(words[1]))}
-    return measure(words[0], words[1], float(words[2]))
-
-
-def report(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> Timings:
     wanted = options.works.split(",")
     for work in wanted:
         if work not in WORKS:
             raise InputError(f"--works are of {', '.join(WORKS)}, not {work!r}")
-    if options.rounds < 1 or not options.seconds > 0:
-        raise InputError("--rounds is at least 1 and --seconds above 0")
     for name in ("psutil", "pythae", "torch"):
         if importlib.util.find_spec(name) is None:
             raise InputError(f"{name} is not installed: pip install '.[bench]'")
-    open_folder(options.results, "--results")
-    open_folder(options.figures, "--figures")
-    words = ["python", "-m", "experiments.benchmark", f"--rounds={options.rounds}"]
-    if options.works != ",".join(WORKS):
-        words.append(f"--works={options.works}")
-    if options.seconds != 4.0:
-        words.append(f"--seconds={options.seconds}")
-    words += [f"--{flag}" for flag in ("no_compiled", "busy_allowed") if getattr(options, flag)]
-    source, since = commit(), time.perf_counter()
     # Once, before anything is timed: what is measured later must not be lost to a moment's work.
     if busy() > BUSY and not options.busy_allowed:
         raise InputError("the machine is busy: wait until it is idle, or --busy_allowed")
     # First what can be refused: without the prepared set there is no pipeline to time.
-    of_runs = of_a_run(options.rounds)
-    found, products, idle = run(
+    of_runs = of_a_run(options.rounds, options.seconds)
+    found, products, idle = of_works(
         wanted, options.rounds, options.seconds, not options.no_compiled
     )
     rows = figures_of(found, products, idle) + of_runs
-    device = f"1 x {products[0]['device']}, {os.cpu_count()} cores"
-    seconds = round(time.perf_counter() - since, 1)
-    records = [
-        results.record(
-            metric, variant, values, list(range(len(values))), n, "", shlex.join(words),
-            [seconds], device, source,
-        )
-        for metric, variant, values, n in rows
-    ]
-    results.write(options.results, "benchmark", records)
-    draw(options.figures / "benchmark.png", ranges(found))
-    print(results.table(records))
-    return 0
+    return Timings(rows, products[0]["device"], partial(draw, ranges(found)))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = timing.parser("experiments.benchmark", rounds=5, seconds=4.0)
+    parser.add_argument("--works", default=",".join(WORKS), help="which, separated by commas")
+    parser.add_argument("--no_compiled", action="store_true", help="do not try torch.compile")
+    parser.add_argument("--busy_allowed", action="store_true", help="time on a busy machine too")
+    return timing.main(parser, measure, run, arguments)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ from iae_jax import (
 )
 from iae_jax.data.planar import ring
 from iae_jax.draws import example_keys
-from iae_jax.game import losses
+from iae_jax.game import losses, noise_of
 from iae_jax.quadrature import Exact, exact, marginal_data
 from iae_jax.results import Reference
 from iae_jax.seeds import init_seeds, seed_of, train_seeds
@@ -212,7 +212,8 @@ def estimates(played: Game, state: TrainState, samples: int, seed: int) -> dict[
     """What the cell's own terms say on fresh data: E[T] of a discriminator, or the term itself."""
     here, there = jax.random.split(jax.random.fold_in(jax.random.key(20), seed))
     x, keys = batch(samples, here), example_keys(there, 0, samples)
-    _, metrics = jax.jit(lambda params: losses(played, params, keys, state.step, x))(state.params)
+    noise = noise_of(played, keys)
+    _, metrics = jax.jit(lambda params: losses(played, params, noise, state.step, x))(state.params)
     found = {}
     for part in ("reconstruction", "regularization"):
         name = f"{part}_numerator_logit"

@@ -18,8 +18,8 @@ from torch import Tensor
 from experiments import works
 from experiments.torch_twin import Classifier, Encoder, Generator, Recipe, Twin
 from experiments.works import Runner
-from iae_jax import compile_step, draws, init, losses
-from iae_jax.evaluate import Moments, frechet_distance
+from iae_jax import compile_step, draws, init, losses, noise_of
+from iae_jax.frechet import Moments, frechet_distance
 from iae_jax.types import InputError
 
 TOLERANCE = 1e-4  # of losses, relative
@@ -219,7 +219,8 @@ def check(work: str) -> str:
     x = jax.numpy.asarray(plain)
     key = jax.random.fold_in(jax.random.fold_in(state.key, state.step + 1), 0)
     keys = draws.example_keys(key, 0, size)
-    own, metrics = jax.jit(lambda params: losses(game, params, keys, state.step, x))(state.params)
+    drawn = noise_of(game, keys)
+    own, metrics = jax.jit(lambda params: losses(game, params, drawn, state.step, x))(state.params)
     reconstruction = float(metrics["reconstruction"].mean())
     if work in works.MLP:
         model = pythae_model(work, state.params)

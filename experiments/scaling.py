@@ -4,63 +4,76 @@
 
 Each measurement is a fresh process. Batch, side and devices are of the convolutional IAE of the
 README, the side with 1 channel; the devices are virtual, so that on a CPU they show what a step
-loses to being cut, not what more devices would gain. Seeds are of two problems of the plane, under
+loses to being cut, not what more devices would gain. Seeds are of the problems of the plane, under
 `vmap`. An exponent is the slope of log time over log size, by least squares: 1 is proportional.
 
 Expected: 15 minutes on 2 idle CPU cores; it has not been run as a whole yet.
 """
 
 import argparse
-import json
-import os
-import shlex
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from iae_jax import results
-from iae_jax.journal import commit, open_folder
+from experiments import (
+    ali,
+    avb_four_points,
+    elbo_grid,
+    gaussian_mixture,
+    regression,
+    timing,
+    works,
+)
+from experiments.timing import Row, Timings, device_kind, median_seconds, say
 from iae_jax.results import Reference
-from iae_jax.study import Parser
-from iae_jax.types import InputError
+from iae_jax.seeds import Batch, compile_seeds, init_seeds
+from iae_jax.types import Game
 
 SIZES = {
     "batch": (16, 32, 64, 128, 256),
     "side": (16, 32, 64),
     "devices": (1, 2, 4, 8),
-    "seeds_of_gaussian_mixture": (1, 2, 4, 8, 16),
-    "seeds_of_elbo_grid": (1, 2, 4, 8, 16),
 }
-EIGHT = {"seeds_of_gaussian_mixture", "seeds_of_elbo_grid"}
-REFERENCES = {("cost_of_eight", name): Reference(3.0, "lower", "aim") for name in EIGHT}
+PROBLEMS = ("elbo_grid", "regression", "gaussian_mixture", "avb_four_points", "ali")
+SIZES |= {f"seeds_of_{problem}": (1, 2, 4, 8, 16) for problem in PROBLEMS}
+REFERENCES = {
+    ("cost_of_eight", problem): Reference(3.0, "lower", "aim") for problem in PROBLEMS
+}
+
+
+def planar(problem: str) -> tuple[Game, Batch]:
+    """The game of an experiment of the plane, with its own settings, and its data."""
+    if problem == "elbo_grid":
+        settings = elbo_grid.Settings()
+        game = elbo_grid.game(settings, "joint_reconstruction", "marginal_code")
+        return game, partial(elbo_grid.batch, settings.batch_size)
+    if problem == "regression":
+        regressed = regression.Settings()
+        game = regression.game(regressed, adversarial=True)
+        return game, partial(regression.batch, regressed.batch_size)
+    if problem == "gaussian_mixture":
+        mixed, (mixture, scale) = gaussian_mixture.Settings(), gaussian_mixture.SETS["grid25"]
+        game = gaussian_mixture.iae(mixed, len(mixture.centres))
+        return game, partial(gaussian_mixture.batch, mixture.scaled(scale), mixed.batch_size)
+    if problem == "avb_four_points":
+        four = avb_four_points.Settings()
+        return avb_four_points.game(four, "avb"), partial(avb_four_points.batch, four.batch_size)
+    plane = ali.sets(ali.Settings())["plane"]
+    return ali.game(ali.Settings(), plane, "iae"), plane.batch
 
 
 def runner(kind: str, size: int) -> tuple[Callable[[], Any], int]:
     """(a call that takes steps and waits for them, how many steps it takes)."""
-    import jax
-
-    from experiments import elbo_grid, gaussian_mixture, works
-    from iae_jax.seeds import compile_seeds, init_seeds
-
-    if kind.startswith("seeds"):
-        if kind == "seeds_of_elbo_grid":
-            grid = elbo_grid.Settings()
-            game = elbo_grid.game(grid, "joint_reconstruction", "marginal_code")
-            batch = partial(elbo_grid.batch, grid.batch_size)
-        else:
-            mixture, scale = gaussian_mixture.SETS["grid25"]
-            settings = gaussian_mixture.Settings()
-            game = gaussian_mixture.iae(settings, len(mixture.centres))
-            batch = partial(gaussian_mixture.batch, mixture.scaled(scale), settings.batch_size)
+    if kind.startswith("seeds_of_"):
+        game, batch = planar(kind.removeprefix("seeds_of_"))
         step, states = compile_seeds(game, batch), [init_seeds(game, range(size))]
-        numbers = jax.numpy.arange(50)
+        numbers = jnp.arange(50)
 
         def call() -> None:
             states[0], metrics = step(states[0], numbers)
@@ -76,37 +89,19 @@ def runner(kind: str, size: int) -> tuple[Callable[[], Any], int]:
     return partial(steps.run, 10), 10
 
 
-def measure(kind: str, size: int, seconds: float) -> dict[str, Any]:
+def measure(words: list[str], seconds: float) -> dict[str, Any]:
     """Seconds a step, the median of the calls after two."""
-    import jax
-
-    call, steps = runner(kind, size)
+    kind, size = words
+    call, steps = runner(kind, int(size))
     call()
     call()
-    samples: list[float] = []
-    while len(samples) < 3 or sum(samples) < seconds:
-        since = time.perf_counter()
-        call()
-        samples.append(time.perf_counter() - since)
-    device = jax.local_devices()[0].device_kind
-    return {"seconds": statistics.median(samples) / steps, "device": device}
+    return {"seconds": median_seconds(call, seconds, steps), "device": device_kind()}
 
 
 def child(kind: str, size: int, seconds: float) -> dict[str, Any]:
-    """What a fresh process measures. Errors: InputError with its last line."""
-    command = [sys.executable, "-m", "experiments.scaling", "--child", kind, str(size)]
-    flags = os.environ.get("XLA_FLAGS", "")
-    if kind == "devices":
-        flags += f" --xla_force_host_platform_device_count={size}"
-    done = subprocess.run(
-        [*command, f"--seconds={seconds}"], capture_output=True, text=True,
-        env=os.environ | {"XLA_FLAGS": flags.strip()},
-    )
-    if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise InputError(f"{kind} {size} failed: {last.removeprefix('error: ')}")
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    """What a fresh process measures."""
+    devices = f"--xla_force_host_platform_device_count={size}" if kind == "devices" else ""
+    return timing.child("experiments.scaling", kind, str(size), seconds=seconds, flags=devices)
 
 
 def exponent(sizes: np.ndarray, seconds: np.ndarray) -> float:
@@ -114,7 +109,7 @@ def exponent(sizes: np.ndarray, seconds: np.ndarray) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
-def draw(path: Path, found: dict[str, dict[int, list[float]]]) -> None:
+def draw(found: dict[str, dict[int, list[float]]], path: Path) -> None:
     """A panel for each kind: milliseconds a step over the size, both logarithmic."""
     from iae_jax.figures import COLORS, panels
 
@@ -130,69 +125,36 @@ def draw(path: Path, found: dict[str, dict[int, list[float]]]) -> None:
         axes[0][0].set_ylabel("milliseconds a step; dotted: proportional")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = Parser(prog="python -m experiments.scaling", allow_abbrev=False)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--figures", type=Path, default=Path("docs"))
-    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
-    try:
-        options = parser.parse_args(arguments)
-        if options.child:
-            kind, size = options.child
-            print(json.dumps(measure(kind, int(size), options.seconds)))
-            return 0
-        return report(options)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-
-
-def report(options: argparse.Namespace) -> int:
-    if options.rounds < 1 or not options.seconds > 0:
-        raise InputError("--rounds is at least 1 and --seconds above 0")
-    open_folder(options.results, "--results")
-    open_folder(options.figures, "--figures")
-    words = ["python", "-m", "experiments.scaling", f"--rounds={options.rounds}"]
-    if options.seconds != 2.0:
-        words.append(f"--seconds={options.seconds}")
-    source, since, device = commit(), time.perf_counter(), ""
+def run(options: argparse.Namespace) -> Timings:
     found: dict[str, dict[int, list[float]]] = {
         kind: {size: [] for size in sizes} for kind, sizes in SIZES.items()
     }
+    device = ""
     for number in range(options.rounds):
         for kind, sizes in SIZES.items():
             for size in sizes:
                 one = child(kind, size, options.seconds)
                 device = one["device"]
                 found[kind][size].append(one["seconds"])
-                print(
-                    f"round {number}  {kind} {size}  {1e3 * one['seconds']:.3f} ms",
-                    file=sys.stderr, flush=True,
-                )
-    rows: list[tuple[str, str, list[float]]] = []
+                say(f"round {number}  {kind} {size}  {1e3 * one['seconds']:.3f} ms")
+    rows = []
     for kind, of_size in found.items():
         middle = {size: statistics.median(each) for size, each in of_size.items()}
         for size, each in of_size.items():
             step = [1e3 * value for value in each]
-            rows.append(("milliseconds_per_step", f"{kind}/{size}", step))
+            rows.append(Row("milliseconds_per_step", f"{kind}/{size}", step, len(step)))
         fitted = exponent(np.array(list(middle)), np.array(list(middle.values())))
-        rows.append(("exponent", kind, [fitted]))
-        if kind in EIGHT:
-            rows.append(("cost_of_eight", kind, [middle[8] / middle[1]]))
-    seconds = round(time.perf_counter() - since, 1)
-    records = [
-        results.record(
-            metric, variant, values, list(range(len(values))), options.rounds, "",
-            shlex.join(words), [seconds], f"1 x {device}, {os.cpu_count()} cores", source,
-        )
-        for metric, variant, values in rows
-    ]
-    results.write(options.results, "scaling", records)
-    draw(options.figures / "scaling.png", found)
-    print(results.table(records))
-    return 0
+        rows.append(Row("exponent", kind, [fitted], options.rounds))
+        if kind.startswith("seeds_of_"):
+            problem, cost = kind.removeprefix("seeds_of_"), middle[8] / middle[1]
+            rows.append(Row("cost_of_eight", problem, [cost], options.rounds))
+    return Timings(rows, device, partial(draw, found))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return timing.main(
+        timing.parser("experiments.scaling", rounds=3, seconds=2.0), measure, run, arguments
+    )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ from iae_jax import (
     priors,
 )
 from iae_jax.config import build as build_config
-from iae_jax.evaluate import Moments, frechet_distance
+from iae_jax.frechet import Moments, frechet_distance
 from iae_jax.networks.classifier import Classifier, classifier
 from iae_jax.parallel import keep_compiled, place, to_unit
 from iae_jax.train import calls, open_split
@@ -157,7 +157,8 @@ def mlp(adversarial: bool) -> Game:
     objective = cell("likelihood", regularization, regularization_weight=weight)
     adam = optax.adam(MLP_RATE)
     optimizers = Players(adam, adam, None, adam if adversarial else None)
-    return build(players, priors.gaussian(MLP_SIZE), objective, optimizers, SIMULTANEOUS)
+    # pythae keeps no average of its parameters.
+    return build(players, priors.gaussian(MLP_SIZE), objective, optimizers, SIMULTANEOUS, decay=0)
 
 
 def count(tree: Any) -> int:

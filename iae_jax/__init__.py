@@ -12,6 +12,7 @@ from iae_jax.game import (
     build,
     by_step,
     losses,
+    noise_of,
     own_gradients,
 )
 from iae_jax.objectives import Adversary, Objective, cell, check
@@ -31,6 +32,7 @@ __all__ = [
     "build",
     "by_step",
     "losses",
+    "noise_of",
     "own_gradients",
     "Adversary",
     "Objective",

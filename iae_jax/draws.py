@@ -7,7 +7,7 @@ and two hosts draw the same noise. What an objective does not read, XLA deletes.
 import jax
 import jax.numpy as jnp
 
-from iae_jax.types import Array, Code, Draws, Encoding, Moments, Players, Prior
+from iae_jax.types import Array, Code, Draws, Encoding, Moments, Noise, Players, Prior
 
 # What a key of one example is used for. The numbers are part of the seed: changing one changes
 # every run.
@@ -33,12 +33,46 @@ def noise(keys: Array, purpose: int, size: int) -> Array:
     return jax.vmap(lambda key: jax.random.normal(key, (size,)))(purpose_keys(keys, purpose))
 
 
-def code_of(encoding: Encoding, keys: Array) -> Code:
+def draw_noise(
+    networks: Players, prior: Prior, keys: Array, with_moments: bool = False
+) -> Noise:
+    """Everything that a batch needs of chance. keys: [B], consumed. with_moments: for moments of
+    q(z|x) too.
+
+    Before the networks and apart from them: XLA sees that two expressions are the same, but not
+    that two loops of a random number generator are, and would run the networks for each.
+    """
+    encoder, generator = networks.encoder, networks.generator
+    size = 0 if encoder is None else encoder.noise
+    many = None
+    if with_moments:
+        many = jax.vmap(
+            lambda index: jax.vmap(
+                lambda key: jax.random.normal(jax.random.fold_in(key, index), (size,))
+            )(purpose_keys(keys, MOMENTS))
+        )(jnp.arange(DRAWS_FOR_MOMENTS))
+    return Noise(
+        encoder=None if encoder is None else noise(keys, ENCODER_NOISE, size),
+        category=gumbel(keys, prior.categories) if prior.categories else None,
+        local=noise(keys, LOCAL_CODE, generator.noise),
+        prior_local=noise(keys, PRIOR_LOCAL_CODE, generator.noise),
+        prior=prior.sample(purpose_keys(keys, PRIOR)),
+        moments=many,
+    )
+
+
+def gumbel(keys: Array, categories: int) -> Array:
+    """What a category is drawn with: f32[B, K]."""
+    draw_one = jax.vmap(lambda key: jax.random.gumbel(key, (categories,)))
+    return draw_one(purpose_keys(keys, CATEGORY))
+
+
+def code_of(encoding: Encoding, category_noise: Array | None) -> Code:
     """z ~ q(z|x): the encoding's vector, and a category drawn from its logits."""
     if encoding.logits is None:
         return Code(vector=encoding.vector)
-    draw = jax.vmap(jax.random.categorical)
-    category = draw(purpose_keys(keys, CATEGORY), encoding.logits)
+    assert category_noise is not None  # the prior has the categories of the encoder
+    category = jnp.argmax(encoding.logits + category_noise, axis=-1)
     return Code(
         vector=encoding.vector,
         category=jax.nn.one_hot(category, encoding.logits.shape[-1]),
@@ -55,31 +89,26 @@ def infer(networks: Players, params: Players, keys: Array, x: Array) -> tuple[Co
     """z ~ q(z|x) and what it was drawn from."""
     encoder = networks.encoder
     encoding = encoder.apply(params.encoder, x, noise(keys, ENCODER_NOISE, encoder.noise))
-    return code_of(encoding, keys), encoding
+    logits = encoding.logits
+    return code_of(encoding, None if logits is None else gumbel(keys, logits.shape[-1])), encoding
 
 
-def moments(networks: Players, params: Players, keys: Array, x: Array) -> Moments:
+def moments(networks: Players, params: Players, many: Array, x: Array) -> Moments:
     """Mean and deviation of q(z|x) for each x, from draws of their own. What they standardize must
-    not depend on them through the players, so that no gradient passes."""
-    encoder = networks.encoder
-
-    def once(index: Array) -> Array:
-        own = jax.vmap(lambda key: jax.random.fold_in(key, index))(purpose_keys(keys, MOMENTS))
-        return encoder.apply(params.encoder, x, noise(own, ENCODER_NOISE, encoder.noise)).vector
-
-    z = jax.lax.stop_gradient(jax.vmap(once)(jnp.arange(DRAWS_FOR_MOMENTS)))
+    not depend on them through the players, so that no gradient passes. many: f32[M, B, noise]."""
+    z = jax.lax.stop_gradient(
+        jax.vmap(lambda one: networks.encoder.apply(params.encoder, x, one).vector)(many)
+    )
     # The constant keeps a deterministic encoder from dividing by zero.
     return Moments(jnp.mean(z, axis=0), jnp.std(z, axis=0, ddof=1) + 1e-4)
 
 
 def generate(
-    networks: Players, params: Players, keys: Array, z: Code, noise_scale: Array | float = 1.0,
-    purpose: int = LOCAL_CODE,
+    networks: Players, params: Players, keys: Array, z: Code, noise_scale: Array | float = 1.0
 ) -> Array:
     """x ~ p(x|z): f32[B, ...]. `noise_scale` multiplies the local code n."""
-    generator = networks.generator
-    n = noise_scale * noise(keys, purpose, generator.noise)
-    return generator.sample(params.generator, z, n)
+    n = noise(keys, LOCAL_CODE, networks.generator.noise)
+    return networks.generator.sample(params.generator, z, noise_scale * n)
 
 
 def log_likelihood(networks: Players, params: Players, z: Code, x: Array) -> Array | None:
@@ -100,30 +129,30 @@ def log_likelihood(networks: Players, params: Players, z: Code, x: Array) -> Arr
 
 
 def draw(
-    networks: Players, prior: Prior, params: Players, keys: Array, x: Array,
-    noise_scale: Array | float = 1.0, axis_name: str | None = None, with_moments: bool = False,
+    networks: Players, params: Players, noise: Noise, x: Array,
+    noise_scale: Array | float = 1.0, axis_name: str | None = None,
 ) -> Draws:
     """Everything on the slide, once.
 
-    x: f32[B, ...]. keys: [B], consumed. axis_name: the pmapped axis over which the global batch
-    is spread, if any. with_moments: draw the moments of q(z|x) too.
+    x: f32[B, ...]. axis_name: the pmapped axis over which the global batch is spread, if any.
     """
-    z_prior = prior.sample(purpose_keys(keys, PRIOR))
-    x_prior = generate(networks, params, keys, z_prior, noise_scale, PRIOR_LOCAL_CODE)
-    if networks.encoder is None:
+    encoder, generator, z_prior = networks.encoder, networks.generator, noise.prior
+    x_prior = generator.sample(params.generator, z_prior, noise_scale * noise.prior_local)
+    if encoder is None:
         return Draws(x, None, None, z_prior, x_prior, None, None, None)
-    z, encoding = infer(networks, params, keys, x)
+    encoding = encoder.apply(params.encoder, x, noise.encoder)
+    z = code_of(encoding, noise.category)
     aggregated = None if z.probabilities is None else jnp.mean(z.probabilities, axis=0)
     if aggregated is not None and axis_name is not None:
         aggregated = jax.lax.pmean(aggregated, axis_name)
     return Draws(
         x=x,
         z=z,
-        x_hat=generate(networks, params, keys, z, noise_scale),
+        x_hat=generator.sample(params.generator, z, noise_scale * noise.local),
         z_prior=z_prior,
         x_prior=x_prior,
         encoding=encoding,
         log_likelihood=log_likelihood(networks, params, z, x),
         aggregated=aggregated,
-        moments=moments(networks, params, keys, x) if with_moments else None,
+        moments=None if noise.moments is None else moments(networks, params, noise.moments, x),
     )

@@ -74,13 +74,15 @@ def reconstructions(
         shown = samples[: columns * MOST_ROWS]
         rows = [shown[i : i + columns] for i in range(0, len(shown), columns)]
         groups[-1] = (groups[-1][0], rows)
-    _draw_rows(path, groups, columns, title)
+    rows_of_images(path, groups, columns, title)
 
 
-def _draw_rows(
-    path: Path, groups: list[tuple[str, list[np.ndarray]]], columns: int, title: str
+def rows_of_images(
+    path: Path, groups: Sequence[tuple[str, Sequence[np.ndarray]]], columns: int = PER_ROW,
+    title: str = "",
 ) -> None:
-    """Every image on whole pixels of one canvas, every group's name at its left."""
+    """Every image on whole pixels of one canvas, every group's name at its left. groups: (name,
+    rows), a row u8 or f32[N, H, W, 1 or 3] of which `columns` are drawn."""
     height, width = groups[0][1][0].shape[1:3]
     scale = max(1, -(-TILE // min(height, width)))
     tile_height, tile_width = scale * height, scale * width
@@ -213,6 +215,19 @@ def panels(
 def dots(ax: "Axes", cloud: np.ndarray, size: float = 2, **style: Any) -> Any:
     """Points f32[N, 2] of the plane, without outlines."""
     return ax.scatter(cloud[:, 0], cloud[:, 1], s=size, linewidths=0, **style)
+
+
+def labelled(path: Path, points: np.ndarray, labels: np.ndarray) -> None:
+    """One cloud of points of the plane, f32[N, 2], coloured by label i[N] (-1: grey)."""
+    with panels(path, 1, 1, [""], size=640) as axes:
+        ax = axes[0][0]
+        known = labels >= 0
+        dots(ax, points[~known], color="0.7")
+        if known.any():
+            drawn = dots(ax, points[known], 4, c=labels[known], cmap="tab10")
+            ax.legend(*drawn.legend_elements(), fontsize=8, frameon=False, loc="upper left",
+                      bbox_to_anchor=(1, 1))
+        ax.set_aspect("equal")
 
 
 def _figure(width: int, height: int) -> "Figure":

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from iae_jax.draws import draw
+from iae_jax.draws import draw, draw_noise
 from iae_jax.objectives import Objective, check
 from iae_jax.terms import Discriminate, at
 from iae_jax.types import (
@@ -16,6 +16,7 @@ from iae_jax.types import (
     Game,
     InputError,
     Metrics,
+    Noise,
     Params,
     Players,
     Prior,
@@ -57,18 +58,20 @@ def build(
     return Game(networks, prior, objective, optimizers, turns, noise_scale, decay)
 
 
+def noise_of(game: Game, keys: Array) -> Noise:
+    """All that a turn draws. keys: [B], one an example, consumed."""
+    with_moments = any("moments" in term.needs for term in game.objective[:2])
+    return draw_noise(game.networks, game.prior, keys, with_moments)
+
+
 def losses(
-    game: Game, params: Players, keys: Array, step: Array, x: Array, axis_name: str | None = None
+    game: Game, params: Players, noise: Noise, step: Array, x: Array, axis_name: str | None = None
 ) -> tuple[Players, Metrics]:
     """Every player's loss, a mean over the examples, and metrics name -> f32[B].
 
-    keys: [B], one an example, consumed. x: f32[B, ...]. Encoder and generator share one loss.
+    noise: see `noise_of`. x: f32[B, ...]. Encoder and generator share one loss.
     """
-    with_moments = any("moments" in term.needs for term in game.objective[:2])
-    draws = draw(
-        game.networks, game.prior, params, keys, x, at(game.noise_scale, step), axis_name,
-        with_moments,
-    )
+    draws = draw(game.networks, params, noise, x, at(game.noise_scale, step), axis_name)
 
     def discriminate(role: str) -> Discriminate | None:
         network, theta = getattr(game.networks, role), getattr(params, role)

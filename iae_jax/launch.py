@@ -1,29 +1,28 @@
 """The command: `python -m iae_jax.launch --config=experiments/NAME.py --workdir=DIR`.
 
---mode=train (default; the same command resumes), evaluate, sample or reconstruct. Exit codes: 0;
-2 for what the user gave, after one line that says what to do; 130 when interrupted.
+--mode=train (default; the same command resumes), or, of a trained run, evaluate, sample,
+reconstruct, interpolate (between pairs of images), traverse (one component of the code at a time,
+or every category) or encode (all codes as npz). Exit codes: 0; 2 for what the user gave, after one
+line that says what to do; 130 when interrupted.
 """
 
 import sys
 from pathlib import Path
 
-import jax
-import numpy as np
 from absl import app, flags, logging
 from ml_collections import config_flags
 
 from iae_jax import config as configs
-from iae_jax import figures
+from iae_jax import views
 from iae_jax.evaluate import evaluate
 from iae_jax.journal import write_json
 from iae_jax.judge import judge_of
-from iae_jax.parallel import keep_compiled, to_unit
-from iae_jax.sampling import generate, reconstruct
+from iae_jax.parallel import keep_compiled
 from iae_jax.terms import at
-from iae_jax.train import STOCHASTIC_ROWS, load_split, log, open_split, train, trained
+from iae_jax.train import load_split, log, open_split, train, trained
 from iae_jax.types import InputError
 
-MODES = ("train", "evaluate", "sample", "reconstruct")
+MODES = ("train", "evaluate", "sample", "reconstruct", "interpolate", "traverse", "encode")
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "An experiment, for example experiments/digits.py; NAME.py:VARIANT for one of "
@@ -35,9 +34,11 @@ _CHECKPOINT = flags.DEFINE_string(
     "checkpoint", "latest", "For the other modes: latest, best (by validation), or a step."
 )
 _SPLIT = flags.DEFINE_enum(
-    "split", "test", ("train", "validation", "test"), "For evaluate and reconstruct."
+    "split", "test", ("train", "validation", "test"), "Whose images the other modes read."
 )
-_COUNT = flags.DEFINE_integer("count", 64, "How many to sample or reconstruct.", lower_bound=1)
+_COUNT = flags.DEFINE_integer(
+    "count", 64, "How many to sample or reconstruct; rows of the other pictures.", lower_bound=1
+)
 _ALLOW = flags.DEFINE_bool(
     "allow_config_change", False, "Go on with a run though its config has changed."
 )
@@ -54,12 +55,12 @@ def cache_of(config: configs.Config) -> Path:
 def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: str) -> None:
     """Measures a trained run on a split; writes evaluation_SPLIT.json."""
     game, restored = trained(config, workdir, checkpoint)
-    held_out, reference = load_split(config, split), load_split(config, "train")
+    held_out, train_set = load_split(config, split), load_split(config, "train")
     classes = open_split(config, "train").classes
     judge = None
     if config.run.judge and classes:
         test = load_split(config, "test")
-        judge = judge_of(config.data.name, reference, test, cache_of(config), classes)
+        judge = judge_of(config.data.name, train_set, test, cache_of(config), classes)
         log(f"judge: {judge.extractor}, test accuracy {judge.test_accuracy:.4f}")
     records = evaluate(
         game,
@@ -71,7 +72,8 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
         noise_scale=at(game.noise_scale, restored.state.step),
         judge=judge,
         config_hash=configs.digest(config),
-        reference=reference.images,
+        train=train_set,
+        validation=load_split(config, "validation"),
     )
     path = workdir / f"evaluation_{split}.json"
     content = {
@@ -85,37 +87,6 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
         extractor = f"  {record.extractor}" if record.extractor else ""
         print(f"{record.metric:32s} {record.value:10.4f}  n {record.n}{extractor}")
     print(path)
-
-
-def sample_run(config: configs.Config, workdir: Path, checkpoint: str, count: int) -> None:
-    """Writes samples.npz (x: f32[count, ...]) and samples.png."""
-    game, restored = trained(config, workdir, checkpoint)
-    params, scale = restored.state.average, at(game.noise_scale, restored.state.step)
-    x = generate(game, params, jax.random.key(config.seed), count, scale)
-    np.savez(workdir / "samples.npz", x=np.asarray(x))
-    figures.reconstructions(workdir / "samples.png", None, [], np.asarray(x))
-    print(workdir / "samples.npz", workdir / "samples.png", sep="\n")
-
-
-def reconstruct_run(
-    config: configs.Config, workdir: Path, checkpoint: str, split: str, count: int
-) -> None:
-    """Writes reconstructions.npz (x: f32[count, ...], x_hat: f32[draws, count, ...], one draw of a
-    deterministic model) and reconstructions.png."""
-    game, restored = trained(config, workdir, checkpoint)
-    if game.networks.encoder is None:
-        raise InputError("this model has no encoder, so it reconstructs nothing: use --mode=sample")
-    source = open_split(config, split)
-    if count > len(source):
-        raise InputError(f"--count is {count} and {split} has {len(source)} images: ask for fewer")
-    x = to_unit(jax.numpy.asarray(source.read(np.arange(count)).images))
-    params, scale = restored.state.average, at(game.noise_scale, restored.state.step)
-    stochastic = game.networks.encoder.noise or game.networks.generator.noise
-    keys = jax.random.split(jax.random.key(config.seed), STOCHASTIC_ROWS if stochastic else 1)
-    x_hat = np.stack([reconstruct(game, params, x, key, scale) for key in keys])
-    np.savez(workdir / "reconstructions.npz", x=np.asarray(x), x_hat=x_hat)
-    figures.reconstructions(workdir / "reconstructions.png", np.asarray(x), list(x_hat), None)
-    print(workdir / "reconstructions.npz", workdir / "reconstructions.png", sep="\n")
 
 
 def main(argv: list[str]) -> None:
@@ -138,12 +109,23 @@ def main(argv: list[str]) -> None:
     if _MODE.value == "train":
         summary = train(config, workdir, _ALLOW.value, _PROFILE.value)
         print(f"figure: {summary.figure}")
-    elif _MODE.value == "evaluate":
-        evaluate_run(config, workdir, checkpoint, _SPLIT.value)
-    elif _MODE.value == "sample":
-        sample_run(config, workdir, checkpoint, _COUNT.value)
+        return
+    run, split, count = (config, workdir, checkpoint), _SPLIT.value, _COUNT.value
+    if _MODE.value == "evaluate":
+        evaluate_run(*run, split)
+        return
+    if _MODE.value == "sample":
+        paths = views.samples(*run, count)
+    elif _MODE.value == "encode":
+        paths = views.codes(*run, split)
     else:
-        reconstruct_run(config, workdir, checkpoint, _SPLIT.value, _COUNT.value)
+        view = {
+            "reconstruct": views.reconstructions,
+            "interpolate": views.interpolations,
+            "traverse": views.traversals,
+        }[_MODE.value]
+        paths = view(*run, split, count)
+    print(*paths, sep="\n")
 
 
 def guarded(argv: list[str]) -> None:

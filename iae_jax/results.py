@@ -7,6 +7,7 @@ Several workdirs of one variant, separated by commas, are its seeds.
 
 import argparse
 import datetime
+import hashlib
 import importlib
 import inspect
 import json
@@ -66,6 +67,12 @@ def without_seed(config: dict[str, Any]) -> dict[str, Any]:
     """What the seeds of one variant have in common."""
     kept = {name: value for name, value in config.items() if name not in ("seed", "run")}
     return kept | {"data": {**config["data"], "directory": ""}}
+
+
+def shared_digest(config: dict[str, Any]) -> str:
+    """A short hash of it."""
+    plain = json.dumps(without_seed(config), sort_keys=True)
+    return hashlib.sha256(plain.encode()).hexdigest()[:12]
 
 
 def overrides(experiment: str, variant: str, config: dict[str, Any]) -> list[str]:
@@ -141,7 +148,7 @@ def collect(experiment: str, variant: str, workdirs: list[Path]) -> list[dict[st
     seconds = [run["training_seconds"] for run in runs]
     return [
         record(metric, variant, values, seeds, n, extractor, command, seconds, device,
-               runs[0]["commit"])
+               runs[0]["commit"], shared_digest(configs[0]))
         for metric, values, n, extractor in found
     ]
 
@@ -157,9 +164,11 @@ def record(
     seconds: list[float],
     device: str,
     commit: str,
+    config: str = "",
 ) -> dict[str, Any]:
     """One record of results/NAME.json. values: one a seed. n_examples: that each was measured on.
-    seconds: of each training, or one number where all seeds were trained at once."""
+    seconds: of each training, or one number where all seeds were trained at once. config: hash of
+    what the seeds have in common, where a config file says it."""
     return {
         "metric": metric,
         "variant": variant,
@@ -175,7 +184,55 @@ def record(
         "device": device,
         "date": datetime.date.today().isoformat(),
         "commit": commit,
+        "config": config,
     }
+
+
+def merge(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records with further seeds. A variant whose config or command is another now is replaced; a
+    seed that is there already is replaced by the new one. Errors: InputError if the same config
+    was measured otherwise."""
+    fresh = {record["variant"]: record for record in new}
+    before = {(record["metric"], record["variant"]): record for record in old}
+    found = []
+    for record in old:
+        newer = fresh.get(record["variant"])
+        if newer is None:
+            found.append(record)
+    for record in new:
+        earlier = before.get((record["metric"], record["variant"]))
+        same = earlier is not None and all(
+            earlier.get(field) == record[field] for field in ("config", "command")
+        )
+        found.append(_joined(earlier, record) if earlier is not None and same else record)
+    return found
+
+
+def _joined(earlier: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """One metric of one variant, with the seeds of both."""
+    for field in ("n_examples", "extractor"):
+        if earlier[field] != now[field]:
+            raise InputError(
+                f"{now['variant']}: {now['metric']} has {field} {earlier[field]!r} in the results "
+                f"and {now[field]!r} now: evaluate alike, or move the old results away"
+            )
+    own = {
+        seed: (value, seconds)
+        for one in (earlier, now)
+        for seed, value, seconds in zip(one["seeds"], one["values"], one["seconds"], strict=True)
+    }
+    seeds = sorted(own)
+    return record(
+        now["metric"], now["variant"], [own[seed][0] for seed in seeds], seeds, now["n_examples"],
+        now["extractor"], now["command"], [own[seed][1] for seed in seeds],
+        _both(earlier["device"], now["device"]), _both(earlier["commit"], now["commit"]),
+        now["config"],
+    )
+
+
+def _both(earlier: str, now: str) -> str:
+    """What was said of earlier seeds, and of these, each once."""
+    return ", ".join(dict.fromkeys([*earlier.split(", "), *now.split(", ")]))
 
 
 def write(

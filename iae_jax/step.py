@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from iae_jax.draws import example_keys
-from iae_jax.game import losses, move, own_gradients
-from iae_jax.types import DISCRIMINATORS, Array, Game, Metrics, Players, TrainState
+from iae_jax.game import losses, move, noise_of, own_gradients
+from iae_jax.types import DISCRIMINATORS, Array, Game, Metrics, Noise, Players, TrainState
 
 
 def _averaged(params: Players) -> Players:
@@ -34,9 +34,9 @@ def init(game: Game, key: Array) -> TrainState:
 
 
 def _losses(
-    game: Game, keys: Array, step: Array, x: Array, axis_name: str | None, params: Players
+    game: Game, noise: Noise, step: Array, x: Array, axis_name: str | None, params: Players
 ) -> tuple[Players, Metrics]:
-    return losses(game, params, keys, step, x, axis_name)
+    return losses(game, params, noise, step, x, axis_name)
 
 
 def train_step(
@@ -54,20 +54,22 @@ def train_step(
     for turn, movers in enumerate(game.turns):
         # Folding turn and step separately: no two of them share noise.
         key = jax.random.fold_in(jax.random.fold_in(state.key, state.step + 1), turn)
-        keys = example_keys(key, first, x.shape[0])
-        # partial, not a lambda: every turn has keys of its own.
-        loss_fn = partial(_losses, game, keys, state.step, x, axis_name)
+        noise = noise_of(game, example_keys(key, first, x.shape[0]))
+        # partial, not a lambda: every turn has noise of its own.
+        loss_fn = partial(_losses, game, noise, state.step, x, axis_name)
         gradients, vectors = own_gradients(loss_fn, params, movers)
         means = jax.tree.map(jnp.mean, vectors)
         if axis_name is not None:
             gradients, means = jax.lax.pmean((gradients, means), axis_name)
         params, opt_state = move(game, params, opt_state, gradients)
         metrics |= means
-    # A young average would remember the initial parameters for 1 / (1 - decay) steps.
-    decay = jnp.minimum(game.decay, (state.step + 1) / (state.step + 10))
-    average = jax.tree.map(
-        lambda old, new: decay * old + (1 - decay) * new, state.average, _averaged(params)
-    )
+    average = _averaged(params)
+    if game.decay:
+        # A young average would remember the initial parameters for 1 / (1 - decay) steps.
+        decay = jnp.minimum(game.decay, (state.step + 1) / (state.step + 10))
+        average = jax.tree.map(
+            lambda old, new: decay * old + (1 - decay) * new, state.average, average
+        )
     return (
         TrainState(state.step + 1, state.key, params, opt_state, average),
         metrics,

@@ -221,6 +221,7 @@ def train(
         unlogged: list[dict[str, np.ndarray]] = []
         terminal = sys.stderr.isatty()
         bar = tqdm(total=config.steps, initial=step, unit="step", disable=not terminal)
+        number = -1
         for number, (steps, arguments) in enumerate(work):
             traced = profile and number == 1
             with jax.profiler.trace(workdir / "profile") if traced else nullcontext():
@@ -270,6 +271,8 @@ def train(
                     {"lines": journal.lines, "seconds": seconds_before + watch.seconds},
                 )
         bar.close()
+        if profile and number < 1:
+            log("no trace: what is left of this run is one call of steps: lower steps_per_call")
         speed, compile_seconds = watch.summary()
         summary = Summary(step, speed, compile_seconds, measured, figure)
         if watch.speeds:

@@ -127,6 +127,22 @@ class Prior(NamedTuple):
     categories: int
 
 
+class Noise(NamedTuple):
+    """All randomness of one batch, drawn before any network is read.
+
+    encoder: f32[B, noise]. category: f32[B, K] Gumbel noise, or None. local, prior_local:
+    f32[B, noise], the local code of x_hat and of x_prior. prior: z ~ p(z). moments: f32[M, B,
+    noise], the encoder's for M draws of q(z|x), or None.
+    """
+
+    encoder: Array | None
+    category: Array | None
+    local: Array
+    prior_local: Array
+    prior: Code
+    moments: Array | None = None
+
+
 class Moments(NamedTuple):
     """Of q(z|x), estimated from several draws. mean, deviation: f32[B, D], without gradient."""
 

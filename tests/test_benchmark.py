@@ -1,5 +1,6 @@
 """The benchmark's arithmetic against numbers by hand; its works where their peers are installed."""
 
+import json
 import math
 
 import jax
@@ -7,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import benchmark, scaling, works
+from experiments import benchmark, scaling, timing, works
+from experiments.timing import Row, Timings
 from iae_jax import init, train_step
+from iae_jax.types import InputError
 
 
 def measured(*seconds, first=0.0, floats=0.0):
@@ -49,6 +52,32 @@ def test_a_row_that_is_lost_has_no_break_even():
 def test_the_exponent_is_the_slope():
     sizes = np.array([1, 2, 4, 16])
     assert scaling.exponent(sizes, 3 * sizes**0.7) == pytest.approx(0.7)
+
+
+def test_a_timing_says_what_was_run(tmp_path, capsys):
+    parser = timing.parser("experiments.scaling", rounds=3, seconds=2.0)
+    parser.add_argument("--short", action="store_true")
+    words = ["--rounds=2", "--short", f"--results={tmp_path}", f"--figures={tmp_path / 'f'}"]
+
+    def run(options):
+        assert options.rounds == 2 and options.seconds == 2.0
+        return Timings(
+            [Row("exponent", "batch", [0.5, 0.7], 4)], "a device", lambda path: path.touch()
+        )
+
+    assert timing.main(parser, lambda *_: {}, run, words) == 0
+    (record,) = json.loads((tmp_path / "scaling.json").read_text())["records"]
+    assert record["command"] == "python -m experiments.scaling --rounds=2 --short"
+    assert record["device"].startswith("1 x a device, ")
+    assert record["values"] == [0.5, 0.7] and record["n_examples"] == 4
+    assert (tmp_path / "f" / "scaling.png").exists()
+    assert timing.main(parser, lambda words, _: {"got": words}, run, ["--child", "a", "b"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"got": ["a", "b"]}
+
+
+def test_what_a_child_says_of_its_failure_is_kept():
+    with pytest.raises(InputError, match="^batch three failed: ValueError"):
+        timing.child("experiments.scaling", "batch", "three", seconds=1.0)
 
 
 @pytest.mark.parametrize("work, parameters", [

@@ -14,9 +14,13 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from iae_jax import draws, evaluate, priors
-from iae_jax.evaluate import Moments, Record, frechet_distance, padded_batches, partners
+from iae_jax import draws, evaluate, metrics, priors
+from iae_jax.data import Dataset
+from iae_jax.evaluate import Record
+from iae_jax.frechet import Moments, frechet_distance
 from iae_jax.judge import Judge
+from iae_jax.metrics import padded_batches
+from iae_jax.quality import partners
 from iae_jax.types import Encoder, Encoding, Game, Generator, InputError, Players
 
 N, SHAPE = 23, (4, 3, 1)
@@ -126,13 +130,6 @@ def test_every_example_is_in_one_batch(size, batch):
     assert seen == list(range(size))
 
 
-@pytest.mark.parametrize("size", [2, 3, 23])
-def test_partners_are_others(size):
-    found = partners(size, seed=4)
-    assert sorted(found) == list(range(size))
-    assert np.all(found != np.arange(size))
-
-
 # Metrics of the copying game
 
 
@@ -147,8 +144,12 @@ def test_reconstruction_metrics_of_a_known_game():
     assert found["code_standard_deviation"].value == pytest.approx(deviation, rel=1e-5)
     norm = np.mean([np.sqrt((x**2).sum()) for x in UNIT])
     assert found["code_norm"].value == pytest.approx(norm, rel=1e-5)
+    # z = x, x_hat = z + .1: a code of the prior comes back .1 higher.
+    assert found["code_consistency"].value == pytest.approx(0.1, rel=1e-4)
     assert set(found) == {
         "pixel_error", "random_pair_error", "local_spread", "code_norm", "code_standard_deviation",
+        "code_consistency", "two_sample_accuracy", "two_sample_accuracy_prior",
+        "sliced_wasserstein", "sliced_wasserstein_prior",
     }
     assert {record.n for record in found.values()} == {N}
 
@@ -179,7 +180,7 @@ def test_without_labels_nothing_is_said_of_them():
 
 def test_frechet_distance_of_prior_samples(monkeypatch):
     """Against scipy on samples that are drawn here, one by one."""
-    monkeypatch.setattr(evaluate, "MOST_SAMPLES", 17)
+    monkeypatch.setitem(metrics.ROWS, "prior_features", 17)
     found = measured(copying_game(), brightness_judge())["frechet_distance"]
     samples = []
     for i in range(17):
@@ -193,10 +194,15 @@ def test_frechet_distance_of_prior_samples(monkeypatch):
 
 
 def test_the_floor_is_between_real_images():
-    same = measured(copying_game(), brightness_judge(), reference=IMAGES)["frechet_distance_data"]
-    assert same.value == pytest.approx(0, abs=1e-9) and same.n == N
-    more = np.concatenate([IMAGES, 255 - IMAGES])
-    other = measured(copying_game(), brightness_judge(), reference=more)["frechet_distance_data"]
+    train = Dataset(IMAGES, LABELS)
+    same = measured(copying_game(), brightness_judge(), train=train)
+    assert same["frechet_distance_data"].value == pytest.approx(0, abs=1e-9)
+    assert same["frechet_distance_data"].n == N
+    # Without bias, the distance of a set to itself is below 0.
+    assert same["kernel_distance_data"].value < 0 < same["kernel_distance"].value
+    assert same["different_bins_data"].value == 0
+    more = Dataset(np.concatenate([IMAGES, 255 - IMAGES]), np.concatenate([LABELS, LABELS]))
+    other = measured(copying_game(), brightness_judge(), train=more)["frechet_distance_data"]
     assert other.value > 0.01 and other.n == N
 
 
@@ -213,9 +219,11 @@ def test_the_local_spread_is_that_of_the_local_code():
 
 def test_no_value_depends_on_the_batch_size():
     game, judge = copying_game(local=12), brightness_judge()
+    train = Dataset(IMAGES, LABELS)
     found = [
-        values(measured(game, judge, reference=IMAGES, batch_size=size)) for size in (5, 10, 23, 64)
+        values(measured(game, judge, train=train, batch_size=size)) for size in (5, 10, 23, 64)
     ]
+    assert {"precision", "coverage", "different_bins", "code_nearest_accuracy"} < set(found[0])
     for other in found[1:]:
         assert other == pytest.approx(found[0], rel=1e-5, abs=1e-9)
     another_seed = values(measured(game, judge, seed=4))
@@ -237,7 +245,48 @@ def test_categories_in_use():
     game = Game(networks, priors.categorical(3), None, Players(), ())
     found = measured(game, images=IMAGES[:22], labels=None)
     assert found["category_entropy"].value == pytest.approx(np.log(2), rel=1e-5)
-    assert "code_norm" not in found
+    assert "code_norm" not in found and "cluster_accuracy" not in found
+    # The truth: brighter or not, one image in eleven mislabelled; a third class never appears.
+    bright = UNIT[:22].reshape(22, -1).mean(1) > np.median(UNIT[:22].reshape(22, -1).mean(1))
+    labels = np.where(np.arange(22) % 11, bright, ~bright).astype(np.int32)
+    validation = Dataset(IMAGES[:22], 1 - labels)  # names the two clusters the other way round
+    found = measured(game, images=IMAGES[:22], labels=labels, validation=validation)
+    wrong = np.mean(labels != bright)
+    assert found["cluster_accuracy"].value == pytest.approx(wrong)
+    assert found["category_usage"].value == pytest.approx(2 / 3, rel=1e-5)
+    assert 0 < found["cluster_nmi"].value < 1 and 0 < found["cluster_ari"].value < 1
+    labels[0] = 2  # as many classes as clusters: the best matching, whatever validation says
+    found = measured(game, images=IMAGES[:22], labels=labels, validation=validation)
+    rest = np.mean((labels == bright)[1:]) * 21 / 22
+    assert found["cluster_accuracy"].value == pytest.approx(rest)
+
+
+def test_codes_are_probed_and_compared_with_the_prior():
+    """z = x: the label is whether the first pixel is bright, which a line sees; q(z) is not
+    N(0, I), and two samples of the prior are alike."""
+    rng = np.random.default_rng(2)
+    train, test = (rng.integers(0, 255, (n, *SHAPE), dtype=np.uint8) for n in (900, 500))
+    labels = [(x.reshape(len(x), -1)[:, 0] > 120).astype(np.int32) for x in (train, test)]
+    found = measured(
+        copying_game(), images=test, labels=labels[1], train=Dataset(train, labels[0]),
+        batch_size=100,
+    )
+    assert found["code_linear_accuracy"].value > 0.97
+    assert 0.6 < found["code_nearest_accuracy"].value < 0.97
+    assert found["two_sample_accuracy"].value > 0.65
+    assert abs(found["two_sample_accuracy_prior"].value - 0.5) < 0.08
+    assert found["sliced_wasserstein"].value > 3 * found["sliced_wasserstein_prior"].value
+
+
+def test_samples_that_vary_little_are_seen():
+    images = RNG.integers(0, 255, (30, 16, 16, 1), dtype=np.uint8)
+    networks = Players(None, Generator(
+        lambda key: {}, lambda p, z, n: jnp.full((len(z.vector), 16, 16, 1), 0.5), 0
+    ))
+    found = measured(Game(networks, priors.gaussian(2), None, Players(), ()), images=images,
+                     labels=None)
+    assert found["mean_similarity"].value == pytest.approx(1.0)
+    assert found["mean_similarity_data"].value < 0.5
 
 
 # The ELBO
@@ -338,7 +387,8 @@ def test_a_lost_model_is_measured_as_lost():
     )
     broken = game._replace(networks=game.networks._replace(generator=generator))
     found = measured(broken, brightness_judge())
-    for metric in ("pixel_error", "frechet_distance", "frechet_distance_reconstruction"):
+    for metric in ("pixel_error", "frechet_distance", "frechet_distance_reconstruction",
+                   "kernel_distance", "precision", "coverage"):
         assert np.isnan(found[metric].value)
 
 
@@ -355,7 +405,7 @@ def test_pairs_are_all_pairs():
     key = jax.random.fold_in(jax.random.key(3), 0)
     codes = []
     for repeat in range(4):
-        again = jax.random.fold_in(key, evaluate.REPEATED + repeat) if repeat else key
+        again = jax.random.fold_in(key, metrics.REPEATED + repeat) if repeat else key
         noise_key = jax.random.fold_in(again, draws.LOCAL_CODE)
         codes.append(np.asarray(jax.random.normal(noise_key, (12,))))
     pairs = [np.abs(a - b).mean() for a, b in itertools.combinations(codes, 2)]

@@ -60,7 +60,7 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
     @jax.jit
     def everything(params, keys):
         def losses(params):
-            return game.losses(built, params, keys, jnp.int32(4), x)
+            return game.losses(built, params, game.noise_of(built, keys), jnp.int32(4), x)
 
         values, pull, metrics = jax.vjp(losses, params, has_aux=True)
         zeros = jax.tree.map(jnp.zeros_like, values)
@@ -114,7 +114,8 @@ def jacobian_of_the_losses():
     built = played(*IAE[:2], "vector")
 
     def rows(params, keys, x):
-        return jax.jacrev(lambda p: game.losses(built, p, keys, jnp.int32(0), x)[0])(params)
+        noise = game.noise_of(built, keys)
+        return jax.jacrev(lambda p: game.losses(built, p, noise, jnp.int32(0), x)[0])(params)
 
     return jax.jit(rows)
 
@@ -154,7 +155,8 @@ def test_lazy_r1_is_active_every_interval_steps():
         def at(t):
             def loss(theta):
                 moved = params._replace(reconstruction_discriminator=theta)
-                values, metrics = game.losses(built, moved, keys, t, games.batch(2, 6))
+                noise = game.noise_of(built, keys)
+                values, metrics = game.losses(built, moved, noise, t, games.batch(2, 6))
                 told = metrics["reconstruction_discriminator"].mean()
                 return values.reconstruction_discriminator - told
 

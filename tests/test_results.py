@@ -1,12 +1,14 @@
 """Records of several seeds. The oracle is arithmetic done by hand."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from experiments.mnist_reconstruction import get_config
 from iae_jax.config import to_dict
-from iae_jax.results import main
+from iae_jax.results import collect, main, merge
+from iae_jax.types import InputError
 
 
 def workdir(
@@ -93,3 +95,28 @@ def test_a_damaged_file_is_one_line(tmp_path, capsys):
     (tmp_path / "a" / "run.json").write_text("{")
     assert main(["mnist_reconstruction", f"deterministic_20={folder}"]) == 2
     assert "run.json is damaged: run the launcher again" in capsys.readouterr().err
+
+
+def records_of(tmp_path, name, seed, value, **options):
+    folder = workdir(tmp_path / name, seed, value, **options)
+    return collect("mnist_reconstruction", "deterministic_20", [Path(folder)])
+
+
+def test_a_further_seed_joins_the_others(tmp_path):
+    first, second = records_of(tmp_path, "a", 3, 0.9), records_of(tmp_path, "b", 1, 0.8)
+    other = [{**first[0], "variant": "another"}]
+    merged = merge(merge([*other, *first], second), records_of(tmp_path, "c", 3, 0.7))
+    assert merged[0] == other[0]
+    (record,) = [r for r in merged if (r["metric"], r["variant"]) == (
+        "label_agreement", "deterministic_20")]
+    assert record["values"] == [0.8, 0.7] and record["seeds"] == [1, 3]
+    assert record["seconds"] == [30, 90] and record["mean"] == pytest.approx(0.75)
+    assert record["device"] == "1 x cpu, 2 cores" and record["commit"] == "abc"
+
+
+def test_another_config_replaces_and_another_measure_is_refused(tmp_path):
+    first = records_of(tmp_path, "a", 1, 0.9)
+    replaced = merge(first, records_of(tmp_path, "b", 2, 0.8, rate=1e-3))
+    assert all(record["seeds"] == [2] for record in replaced)
+    with pytest.raises(InputError, match="has n_examples 50 in the results and 51 now"):
+        merge(first, records_of(tmp_path, "c", 2, 0.8, n=51))

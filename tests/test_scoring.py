@@ -216,9 +216,9 @@ def linear_game(
 
 def gradients(built, params, x):
     """The real path: own gradients of the real losses."""
-    keys = jax.random.split(jax.random.key(0), 1)  # unused by the nodes
+    noise = game.noise_of(built, jax.random.split(jax.random.key(0), 1))  # unused by the nodes
     return game.own_gradients(
-        lambda p: game.losses(built, p, keys, jnp.int32(0), x), params, game.SIMULTANEOUS[0]
+        lambda p: game.losses(built, p, noise, jnp.int32(0), x), params, game.SIMULTANEOUS[0]
     )[0]
 
 
@@ -327,10 +327,10 @@ def test_dirac_gan_vector_field(name, data, r1):
     )
     theta, psi, step = 0.7, 1.1, 8
     params = Players(None, jnp.array(theta), jnp.array(psi))
-    keys = jax.random.split(jax.random.key(0), 2)
+    noise = game.noise_of(built, jax.random.split(jax.random.key(0), 2))
     x = jnp.full((2, 1), data)
     found, _ = game.own_gradients(
-        lambda p: game.losses(built, p, keys, jnp.int32(step), x), params, game.SIMULTANEOUS[0]
+        lambda p: game.losses(built, p, noise, jnp.int32(step), x), params, game.SIMULTANEOUS[0]
     )
     positive, negative, denominator = SLOPES[name]
     strength = 0.0 if r1 is None else r1[0] * r1[1]

@@ -215,7 +215,7 @@ def test_the_game_passes_its_noise_scale_at_the_step():
     @jax.jit
     def logit(seed, t):
         keys = draws.example_keys(jax.random.key(seed), 0, SIZE)
-        metrics = game.losses(built, params, keys, t, X[0])[1]
+        metrics = game.losses(built, params, game.noise_of(built, keys), t, X[0])[1]
         return metrics["reconstruction_denominator_logit"]
 
     np.testing.assert_array_equal(logit(1, 2), logit(2, 2))
@@ -250,7 +250,8 @@ def test_prior_samples_follow_their_density():
 def test_a_sampled_category_has_the_frequency_of_its_probability():
     logits = jnp.log(jnp.array([0.1, 0.2, 0.7]))
     keys = draws.example_keys(jax.random.key(1), 0, 4000)
-    z = draws.code_of(draws.Encoding(logits=jnp.tile(logits, (4000, 1))), keys)
+    encoding = draws.Encoding(logits=jnp.tile(logits, (4000, 1)))
+    z = draws.code_of(encoding, draws.gumbel(keys, 3))
     np.testing.assert_allclose(z.category.mean(axis=0), [0.1, 0.2, 0.7], atol=0.03)
     np.testing.assert_allclose(z.probabilities[5], [0.1, 0.2, 0.7], atol=1e-6)
 

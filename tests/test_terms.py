@@ -282,6 +282,11 @@ def affine_game():
     return Players(affine_encoder(), generator), priors.gaussian(1)
 
 
+def drawn_with_moments(players, prior, params, keys, x):
+    noise = draws.draw_noise(players, prior, keys, with_moments=True)
+    return draws.draw(players, params, noise, x)
+
+
 def test_adaptive_contrast_is_the_kl_and_has_its_gradient():
     """q(z|x) is Gaussian here, so that r is q, T = 0 is the best discriminator, and what is left
     must be KL(N(a x, s^2) || N(0, 1)) and its gradient, in closed form."""
@@ -291,7 +296,7 @@ def test_adaptive_contrast_is_the_kl_and_has_its_gradient():
     generator = players.generator.init(jax.random.key(3))
 
     def path(encoder, t):
-        drawn = draws.draw(players, prior, Players(encoder, generator), keys, x, with_moments=True)
+        drawn = drawn_with_moments(players, prior, Players(encoder, generator), keys, x)
         term = terms.adaptive_contrast()
         output = term.loss(lambda x, z: t + 0 * z, drawn, STEP)
         return jnp.mean(output.path), output
@@ -324,7 +329,7 @@ def test_adaptive_contrast_shows_standardized_codes():
     x = jnp.stack([3 + jnp.arange(500.0), jnp.zeros(500)], axis=-1)
     keys = draws.example_keys(jax.random.key(2), 0, len(x))
     params = Players(players.encoder.init(None), players.generator.init(jax.random.key(3)))
-    drawn = draws.draw(players, prior, params, keys, x, with_moments=True)
+    drawn = drawn_with_moments(players, prior, params, keys, x)
     shown = []
     terms.adaptive_contrast().loss(
         lambda x, z: shown.append((x, z)) or jnp.zeros((len(z), 1)), drawn, STEP
@@ -342,10 +347,11 @@ def test_moments_are_drawn_where_needed_only():
     players, prior = affine_game()
     params = Players(players.encoder.init(None), players.generator.init(jax.random.key(3)))
     keys = draws.example_keys(jax.random.key(2), 0, 3)
-    assert draws.draw(players, prior, params, keys, jnp.ones((3, 2))).moments is None
+    noise = draws.draw_noise(players, prior, keys)
+    assert draws.draw(players, params, noise, jnp.ones((3, 2))).moments is None
     many = jnp.broadcast_to(jnp.array([2.0, 0.0]), (3000, 2))
     keys = draws.example_keys(jax.random.key(2), 0, 3000)
-    found = draws.draw(players, prior, params, keys, many, with_moments=True).moments
+    found = drawn_with_moments(players, prior, params, keys, many).moments
     assert float(found.mean.mean()) == pytest.approx(1.6, abs=0.01)
     assert float(jnp.sqrt((found.deviation**2).mean())) == pytest.approx(0.7, abs=0.01)
     # Means of 32 independent draws.

@@ -207,6 +207,12 @@ def test_a_profile_traces_the_steps(tmp_path, data_directory):
     assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
 
 
+def test_a_run_of_one_call_says_that_it_has_no_trace(tmp_path, data_directory, capsys):
+    config = config_of(data_directory, steps=20)
+    train(config, tmp_path, profile=True)
+    assert "no trace" in capsys.readouterr().err and not (tmp_path / "profile").exists()
+
+
 @pytest.mark.parametrize("variant", ["gan", "vae"])
 def test_other_models_train_and_draw(tmp_path, data_directory, variant):
     summary = train(config_of(data_directory, variant), tmp_path)

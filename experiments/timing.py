@@ -1,0 +1,144 @@
+"""A timing as a command: measurements in fresh processes, rows, one record and one figure.
+
+A module of timings has `measure(words, seconds)`, which a child process calls and whose dictionary
+it prints, and `run(options)`, which asks for such children and returns rows; its last lines call
+`main`.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from iae_jax import results
+from iae_jax.journal import commit, open_folder
+from iae_jax.study import Parser
+from iae_jax.types import InputError
+
+
+class Row(NamedTuple):
+    """One metric of one variant. values: one a round, or one of all rounds' medians."""
+
+    metric: str
+    variant: str
+    values: list[float]
+    n_examples: int
+
+
+class Timings(NamedTuple):
+    """What a command has timed. device: a kind, as JAX names it. draw: the figure, to a path."""
+
+    rows: list[Row]
+    device: str
+    draw: Callable[[Path], None]
+
+
+def median_seconds(call: Callable[[], Any], seconds: float, steps: int = 1) -> float:
+    """The median of calls that wait for their end, per step, at least 3 of them."""
+    samples: list[float] = []
+    while len(samples) < 3 or sum(samples) < seconds:
+        since = time.perf_counter()
+        call()
+        samples.append(time.perf_counter() - since)
+    return statistics.median(samples) / steps
+
+
+def device_kind() -> str:
+    import jax
+
+    return jax.local_devices()[0].device_kind
+
+
+def child(
+    module: str, *words: str, seconds: float, cached: bool = False, flags: str = ""
+) -> dict[str, Any]:
+    """What `measure(words, seconds)` of a module finds in a fresh process.
+
+    cached: whether it keeps the compiled programs it names itself; else its cache is empty, so
+    that it compiles. flags: of XLA, beside those of this process. Errors: InputError with the
+    child's last line.
+    """
+    command = [sys.executable, "-m", module, f"--seconds={seconds}", "--child", *words]
+    with tempfile.TemporaryDirectory() as folder:
+        own = {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()}
+        if not cached:
+            own["JAX_COMPILATION_CACHE_DIR"] = folder
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | own)
+    if done.returncode:
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise InputError(f"{' '.join(words)} failed: {last.removeprefix('error: ')}")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def parser(module: str, rounds: int, seconds: float) -> Parser:
+    """The flags that all timings have."""
+    made = Parser(prog=f"python -m {module}", allow_abbrev=False)
+    made.add_argument("--rounds", type=int, default=rounds, help=f"({rounds})")
+    made.add_argument(
+        "--seconds", type=float, default=seconds, help=f"of each measurement ({seconds})"
+    )
+    made.add_argument("--results", type=Path, default=Path("results"), help="folder of the record")
+    made.add_argument("--figures", type=Path, default=Path("docs"), help="folder of the figure")
+    made.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
+    return made
+
+
+def main(
+    made: Parser,
+    measure: Callable[[list[str], float], dict[str, Any]],
+    run: Callable[[argparse.Namespace], Timings],
+    arguments: list[str] | None = None,
+) -> int:
+    """The command: writes results/NAME.json and docs/NAME.png. Returns the exit status."""
+    module = made.prog.split()[-1]
+    name = module.split(".")[-1]
+    try:
+        options = made.parse_args(arguments)
+        if not options.seconds > 0 or options.rounds < 1:
+            raise InputError("--rounds is at least 1 and --seconds above 0")
+        if options.child:
+            print(json.dumps(measure(options.child, options.seconds)))
+            return 0
+        open_folder(options.results, "--results")
+        open_folder(options.figures, "--figures")
+        source, since = commit(), time.perf_counter()
+        timings = run(options)
+        lasted = round(time.perf_counter() - since, 1)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    device = f"1 x {timings.device}, {os.cpu_count()} cores"
+    command = shlex.join([*made.prog.split(), *changed(made, options)])
+    records = [
+        results.record(
+            row.metric, row.variant, row.values, list(range(len(row.values))), row.n_examples, "",
+            command, [lasted], device, source,
+        )
+        for row in timings.rows
+    ]
+    results.write(options.results, name, records)
+    timings.draw(options.figures / f"{name}.png")
+    print(results.table(records))
+    return 0
+
+
+def changed(made: Parser, options: argparse.Namespace) -> list[str]:
+    """The flags that are not as they are by default, but for where the result goes."""
+    flags = []
+    for flag, value in vars(options).items():
+        if value != made.get_default(flag) and flag not in ("results", "figures", "child"):
+            flags.append(f"--{flag}" if value is True else f"--{flag}={value}")
+    return flags

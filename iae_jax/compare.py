@@ -1,0 +1,76 @@
+"""Two evaluated runs side by side, if what was measured of them was measured alike.
+
+    python -m iae_jax.compare runs/one runs/other --split=test
+
+Names the runs' configs and every metric that both have. A metric whose extractor, number of
+examples or split differs between them is refused: its two numbers do not compare.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from iae_jax.results import read
+from iae_jax.study import Parser
+from iae_jax.types import InputError
+
+ALIKE = ("extractor", "n", "split")
+
+
+def records_of(path: Path, split: str) -> dict[str, dict[str, Any]]:
+    """metric -> record, of a workdir or of an evaluation's file. Errors: InputError."""
+    content = read(path / f"evaluation_{split}.json" if path.is_dir() else path)
+    try:
+        return {record["metric"]: record for record in content["records"]}
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path} is not an evaluation: name a workdir, or its file") from error
+
+
+def compare(
+    one: dict[str, dict[str, Any]], other: dict[str, dict[str, Any]]
+) -> list[tuple[str, float | None, float | None]]:
+    """(metric, value of one, value of the other), None for a value that is not finite. Errors:
+    InputError if a metric was not measured alike, or if there is none that both have."""
+    rows = []
+    for metric, record in one.items():
+        if metric not in other:
+            continue
+        for field in ALIKE:
+            if record[field] != other[metric][field]:
+                raise InputError(
+                    f"{metric} does not compare: its {field} is {record[field]!r} in one and "
+                    f"{other[metric][field]!r} in the other: evaluate both alike"
+                )
+        rows.append((metric, record["value"], other[metric]["value"]))
+    if not rows:
+        raise InputError("the two runs have no metric in common")
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(prog="python -m iae_jax.compare", allow_abbrev=False)
+    parser.add_argument("runs", nargs=2, type=Path, metavar="RUN", help="a workdir or a file")
+    parser.add_argument("--split", default="test", choices=("train", "validation", "test"))
+    try:
+        options = parser.parse_args(arguments)
+        one, other = (records_of(path, options.split) for path in options.runs)
+        rows = compare(one, other)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+    def config(records: dict[str, dict[str, Any]]) -> str:
+        return next(iter(records.values()))["config"]
+
+    def cell(value: float | None) -> str:
+        return "–" if value is None else f"{value:.4f}"
+
+    print(f"{'config':36s} {config(one):>14s} {config(other):>14s}     difference")
+    for metric, a, b in rows:
+        difference = "–" if a is None or b is None else f"{b - a:+.4f}"
+        print(f"{metric:36s} {cell(a):>14s} {cell(b):>14s} {difference:>14s}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

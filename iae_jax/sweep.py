@@ -1,0 +1,183 @@
+"""Several variants of an experiment, several seeds each, as one command that can be broken off.
+
+    python -m iae_jax.sweep mnist_reconstruction --variants=deterministic_20,vae_20 --seeds=3
+
+Each run is a process of its own: it trains (or goes on), is evaluated on the test split, and its
+numbers are added to results/EXPERIMENT.json at once. A seed that is there already, with the config
+that the variant has now, is not run again. Runs lie in runs/EXPERIMENT/VARIANT/SEED; --only=I is
+the I-th run of the list alone, for a job array.
+"""
+
+import fcntl
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from iae_jax.config import to_dict
+from iae_jax.journal import open_folder
+from iae_jax.results import collect, merge, shared_digest, table, write
+from iae_jax.study import MOST_SEEDS, Parser
+from iae_jax.types import InputError
+
+SHOWN = 12  # images of a figure's row
+
+
+class Run(NamedTuple):
+    """One training. config: the hash that its variant's seeds share."""
+
+    variant: str
+    seed: int
+    workdir: Path
+    config: str
+
+
+def runs_of(
+    experiment: str, module: ModuleType, variants: list[str], seeds: range, folder: Path
+) -> list[Run]:
+    """Every run, seed by seed, so that a broken sweep has all variants. Errors: InputError for a
+    variant that is not there."""
+    found = []
+    digests = {
+        variant: shared_digest(to_dict(module.get_config(variant))) for variant in variants
+    }
+    for seed in seeds:
+        for variant in variants:
+            found.append(Run(variant, seed, folder / variant / str(seed), digests[variant]))
+    return found
+
+
+def done(run: Run, records: list[dict[str, Any]]) -> bool:
+    """Whether the results have it."""
+    return any(
+        record["variant"] == run.variant and record["config"] == run.config
+        and run.seed in record["seeds"]
+        for record in records
+    )
+
+
+@contextmanager
+def kept(directory: Path, experiment: str) -> Iterator[list[dict[str, Any]]]:
+    """The records of an experiment, while no other process changes them; written at the end."""
+    path = directory / f"{experiment}.json"
+    with (directory / f".{experiment}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        records = read_records(path)
+        before = list(records)
+        yield records
+        if records != before:
+            write(directory, experiment, records)
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Those of a results file; none, if there is no file. Errors: InputError if it is damaged."""
+    if not path.exists():
+        return []
+    try:
+        records: list[dict[str, Any]] = json.loads(path.read_text())["records"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: move it away, then the same command") from error
+    return records
+
+
+def launch(experiment: str, run: Run, *words: str) -> None:
+    """The launcher in a process of its own. Errors: InputError if it fails; it says why."""
+    command = [
+        sys.executable, "-m", "iae_jax.launch",
+        f"--config=experiments/{experiment}.py:{run.variant}", f"--config.seed={run.seed}",
+        f"--workdir={run.workdir}", *words,
+    ]
+    status = subprocess.run(command, check=False).returncode
+    if status:
+        raise InputError(f"{run.variant}, seed {run.seed}: the launcher ended with {status}")
+
+
+def perform(experiment: str, run: Run, directory: Path) -> None:
+    """Trains, evaluates, draws, and adds the numbers to the results."""
+    run.workdir.mkdir(parents=True, exist_ok=True)
+    launch(experiment, run)
+    launch(experiment, run, "--mode=evaluate")
+    launch(experiment, run, "--mode=reconstruct", f"--count={SHOWN}")
+    found = collect(experiment, run.variant, [run.workdir])
+    with kept(directory, experiment) as records:
+        records[:] = merge(records, found)
+
+
+def draw(module: ModuleType, path: Path, runs: list[Run]) -> None:
+    """The experiment's figure of the first seed of each variant, if all are here."""
+    shown = {run.variant: run.workdir / "reconstructions.npz" for run in reversed(runs)}
+    missing = [variant for variant, file in shown.items() if not file.exists()]
+    if missing:
+        print(f"no figure: there is no run here of {', '.join(missing)}", file=sys.stderr)
+        return
+    module.draw(path, shown)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(prog="python -m iae_jax.sweep", allow_abbrev=False)
+    parser.add_argument("experiment", help="a module of experiments/ with VARIANTS")
+    parser.add_argument("--variants", default="", help="separated by commas (all)")
+    parser.add_argument("--seeds", type=int, default=3, help="how many of each (3)")
+    parser.add_argument("--first_seed", type=int, default=0, help="(0)")
+    parser.add_argument("--only", type=int, default=-1, help="the number of one run, from 0")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="of the records")
+    parser.add_argument("--figures", type=Path, default=Path("docs"), help="of the figure")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return sweep(vars(parser.parse_args(arguments)))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def sweep(options: dict[str, Any]) -> int:
+    """The command, its flags read. Returns the exit status: 1 if a run failed."""
+    experiment, directory = options["experiment"], options["results"]
+    try:
+        module = importlib.import_module(f"experiments.{experiment}")
+    except ModuleNotFoundError as error:
+        raise InputError(f"there is no experiments/{experiment}.py here: see README.md") from error
+    known = list(getattr(module, "VARIANTS", ()))
+    variants = options["variants"].split(",") if options["variants"] else known
+    for variant in variants:
+        if variant not in known:
+            raise InputError(f"a variant is one of {', '.join(known)}, not {variant!r}")
+    if not 1 <= options["seeds"] <= MOST_SEEDS or options["first_seed"] < 0:
+        raise InputError(f"--seeds is from 1 to {MOST_SEEDS}, and --first_seed from 0 up")
+    seeds = range(options["first_seed"], options["first_seed"] + options["seeds"])
+    folder = options["runs"] / experiment
+    runs = runs_of(experiment, module, variants, seeds, folder)
+    if options["only"] >= len(runs):
+        raise InputError(f"--only is from 0 to {len(runs) - 1}, not {options['only']}")
+    chosen = runs if options["only"] < 0 else [runs[options["only"]]]
+    for where, flag in (
+        (folder, "--runs"), (directory, "--results"), (options["figures"], "--figures")
+    ):
+        open_folder(where, flag)
+    failed = []
+    for number, run in enumerate(chosen):
+        with kept(directory, experiment) as records:
+            there = done(run, records)
+        if there:
+            print(f"{run.variant}, seed {run.seed}: in the results already", file=sys.stderr)
+            continue
+        print(f"{run.variant}, seed {run.seed}: {number + 1} of {len(chosen)}", file=sys.stderr)
+        try:
+            perform(experiment, run, directory)
+        except InputError as error:
+            failed.append(run)
+            print(f"error: {error}; going on with the others", file=sys.stderr)
+    if variants == known and hasattr(module, "draw"):
+        draw(module, options["figures"] / f"{experiment}.png", runs)
+    print(table(read_records(directory / f"{experiment}.json")))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Two evaluations side by side, and what is refused."""
+
+import json
+
+import pytest
+
+from iae_jax import compare
+
+RECORD = {"metric": "pixel_error", "value": 0.25, "n": 100, "seed": 0, "split": "test",
+          "extractor": "pixels", "config": "aaa"}
+OTHERS = [
+    {**RECORD, "metric": "frechet_distance", "value": 3.0, "extractor": "judge/mnist/1"},
+    {**RECORD, "metric": "code_norm", "value": 4.0, "extractor": "code"},
+]
+
+
+def evaluated(folder, *records):
+    folder.mkdir()
+    content = {"checkpoint": "latest", "step": 1, "records": list(records)}
+    (folder / "evaluation_test.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_what_both_have_is_shown_with_its_difference(tmp_path, capsys):
+    one = evaluated(tmp_path / "one", RECORD, *OTHERS)
+    lost = {**OTHERS[0], "value": None, "config": "bbb"}
+    other = evaluated(tmp_path / "two", {**RECORD, "value": 0.2, "config": "bbb"}, lost)
+    assert compare.main([str(one), str(other / "evaluation_test.json")]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        ["config", "aaa", "bbb", "difference"],
+        ["pixel_error", "0.2500", "0.2000", "-0.0500"],
+        ["frechet_distance", "3.0000", "–", "–"],
+    ]
+
+
+@pytest.mark.parametrize("field, value", [
+    ("extractor", "judge/mnist/2"), ("n", 99), ("split", "validation"),
+])
+def test_what_was_not_measured_alike_is_refused(tmp_path, capsys, field, value):
+    one = evaluated(tmp_path / "one", RECORD, OTHERS[0])
+    other = evaluated(tmp_path / "two", RECORD, {**OTHERS[0], field: value})
+    assert compare.main([str(one), str(other)]) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"error: frechet_distance does not compare: its {field}")
+    assert captured.err.count("\n") == 1 and not captured.out
+
+
+def test_bad_input_is_one_line(tmp_path, capsys):
+    one = evaluated(tmp_path / "one", RECORD)
+    other = evaluated(tmp_path / "two", OTHERS[0])
+    (tmp_path / "list.json").write_text("[]")
+    for words, said in (
+        ([one, other], "no metric in common"), ([one], "required"),
+        ([one, tmp_path / "none"], "is not there"), ([one, tmp_path / "list.json"], "workdir"),
+    ):
+        assert compare.main([str(word) for word in words]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and said in error and error.count("\n") == 1

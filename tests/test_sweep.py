@@ -1,0 +1,124 @@
+"""A sweep that is broken off and goes on. The launcher is replaced; the files are its own."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments.mnist_reconstruction import VARIANTS, get_config
+from iae_jax import sweep
+from iae_jax.config import to_dict
+from iae_jax.types import InputError
+
+TWO = "--variants=deterministic_20,vae_20"
+
+
+def trained(run, rate=None):
+    """What the launcher leaves of a run."""
+    config = get_config(run.variant)
+    config.seed = run.seed
+    value = run.seed + len(run.variant)
+    record = {"metric": "pixel_error", "value": value, "n": 7, "seed": run.seed, "split": "test",
+              "extractor": "pixels", "config": "c"}
+    run_record = {
+        "steps": 9, "steps_per_second": 2.0, "compile_seconds": 1.0, "peak_memory_megabytes": 7.0,
+        "training_seconds": 30.0, "device": "1 x cpu", "cores": 2, "commit": "abc",
+    }
+    evaluation = {
+        "checkpoint": "latest", "step": 9, "judge_test_accuracy": None, "records": [record]
+    }
+    for name, content in (
+        ("config", to_dict(config)), ("run", run_record), ("evaluation_test", evaluation)
+    ):
+        (run.workdir / f"{name}.json").write_text(json.dumps(content))
+    x = np.random.default_rng(run.seed).random((12, 28, 28, 1))
+    np.savez(run.workdir / "reconstructions.npz", x=x, x_hat=x[None])
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """Every training that was started, and those that are to fail."""
+    calls, failing = [], set()
+
+    def launch(experiment, run, *words):
+        if not words:
+            calls.append((run.variant, run.seed))
+            if (run.variant, run.seed) in failing:
+                raise InputError("it did not go well")
+            trained(run)
+
+    monkeypatch.setattr(sweep, "launch", launch)
+    return calls, failing
+
+
+def command(tmp_path, *words):
+    folders = {"runs": "runs", "results": "r", "figures": "f"}
+    flags = [f"--{name}={tmp_path / folder}" for name, folder in folders.items()]
+    return sweep.main(["mnist_reconstruction", *flags, *words])
+
+
+def values(tmp_path, variant):
+    content = json.loads((tmp_path / "r" / "mnist_reconstruction.json").read_text())
+    (record,) = [one for one in content["records"]
+                 if (one["metric"], one["variant"]) == ("pixel_error", variant)]
+    return record["seeds"], record["values"]
+
+
+def test_every_run_once_whatever_happens_between(tmp_path, launched, capsys):
+    calls, failing = launched
+    failing.add(("vae_20", 0))
+    assert command(tmp_path, TWO, "--seeds=2") == 1
+    both = [("deterministic_20", 0), ("vae_20", 0), ("deterministic_20", 1), ("vae_20", 1)]
+    assert calls == both
+    assert "vae_20" in capsys.readouterr().err
+    assert values(tmp_path, "deterministic_20") == ([0, 1], [16, 17])
+    assert values(tmp_path, "vae_20") == ([1], [7])
+    failing.clear()
+    calls.clear()
+    assert command(tmp_path, TWO, "--seeds=3") == 0
+    assert calls == [("vae_20", 0), ("deterministic_20", 2), ("vae_20", 2)]
+    assert values(tmp_path, "vae_20") == ([0, 1, 2], [6, 7, 8])
+
+
+def test_a_config_that_changed_is_run_again(tmp_path, launched):
+    calls, _ = launched
+    assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 0
+    path = tmp_path / "r" / "mnist_reconstruction.json"
+    content = json.loads(path.read_text())
+    for record in content["records"]:
+        record["config"] = "of another time"
+    path.write_text(json.dumps(content))
+    assert command(tmp_path, "--variants=vae_20", "--seeds=1", "--first_seed=4") == 0
+    assert calls == [("vae_20", 0), ("vae_20", 4)]
+    assert values(tmp_path, "vae_20") == ([4], [10])
+
+
+def test_one_run_of_a_job_array(tmp_path, launched):
+    calls, _ = launched
+    assert command(tmp_path, TWO, "--seeds=2", "--only=2") == 0
+    assert calls == [("deterministic_20", 1)]
+
+
+def test_all_variants_draw_the_figure(tmp_path, launched, capsys):
+    assert command(tmp_path, TWO, "--seeds=1") == 0
+    assert "no figure" not in capsys.readouterr().err  # what is shown is what was asked for
+    assert command(tmp_path, "--seeds=1") == 0
+    assert (tmp_path / "f" / "mnist_reconstruction.png").read_bytes().startswith(b"\x89PNG")
+    assert len(VARIANTS) == 9
+
+
+def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
+    calls, _ = launched
+    (tmp_path / "r").mkdir()
+    for words, said in (
+        (["--variants=vae_21"], "a variant is one of"), (["--seeds=0"], "--seeds is from 1"),
+        ([TWO, "--only=6"], "--only is from 0 to 5"),
+    ):
+        assert command(tmp_path, *words) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ") and said in error and error.count("\n") == 1
+    assert sweep.main(["nothing"]) == 2
+    (tmp_path / "r" / "mnist_reconstruction.json").write_text("{")
+    assert command(tmp_path, TWO) == 2
+    assert "is damaged: move it away" in capsys.readouterr().err.splitlines()[-1]
+    assert not calls

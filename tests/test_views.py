@@ -1,0 +1,25 @@
+"""Ways between codes, against geometry."""
+
+import numpy as np
+
+from iae_jax.views import between
+
+
+def test_a_way_is_along_the_circle():
+    """A quarter turn in equal steps, while the norm goes from 1 to 3."""
+    a, b = np.array([[1.0, 0, 0]]), np.array([[0, 3.0, 0]])
+    shares = np.array([0, 1 / 3, 1 / 2, 1])
+    (way,) = between(a, b, shares)
+    angles = np.pi / 2 * shares
+    expected = np.stack([np.cos(angles), np.sin(angles), np.zeros(4)], 1)
+    expected *= (1 + 2 * shares)[:, None]
+    np.testing.assert_allclose(way, expected, atol=1e-6)
+
+
+def test_parallel_codes_and_a_code_of_one_component_have_a_way_too():
+    a = np.array([[0.6, -0.8], [2.0, 0.0]])
+    b = np.array([[1.2, -1.6], [-2.0, 0.0]])
+    ways = np.asarray(between(a, b, np.array([0.0, 0.5, 1.0])))
+    assert np.isfinite(ways).all()
+    np.testing.assert_allclose(ways[0], [a[0], 1.5 * a[0], b[0]], atol=1e-5)
+    np.testing.assert_allclose(ways[1, [0, 2]], [a[1], b[1]], atol=1e-5)

@@ -11,7 +11,9 @@ Expected: 15 minutes on 2 idle CPU cores; it has not been run as a whole yet.
 """
 
 import argparse
+import itertools
 import statistics
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -98,10 +100,12 @@ def measure(words: list[str], seconds: float) -> dict[str, Any]:
     return {"seconds": median_seconds(call, seconds, steps), "device": device_kind()}
 
 
-def child(kind: str, size: int, seconds: float) -> dict[str, Any]:
+def child(kind: str, size: int, seconds: float, compiled: Path) -> dict[str, Any]:
     """What a fresh process measures."""
     devices = f"--xla_force_host_platform_device_count={size}" if kind == "devices" else ""
-    return timing.child("experiments.scaling", kind, str(size), seconds=seconds, flags=devices)
+    return timing.child(
+        "experiments.scaling", kind, str(size), seconds=seconds, compiled=compiled, flags=devices
+    )
 
 
 def exponent(sizes: np.ndarray, seconds: np.ndarray) -> float:
@@ -126,17 +130,17 @@ def draw(found: dict[str, dict[int, list[float]]], path: Path) -> None:
 
 
 def run(options: argparse.Namespace) -> Timings:
+    every = [(kind, size) for kind, sizes in SIZES.items() for size in sizes]
     found: dict[str, dict[int, list[float]]] = {
         kind: {size: [] for size in sizes} for kind, sizes in SIZES.items()
     }
     device = ""
-    for number in range(options.rounds):
-        for kind, sizes in SIZES.items():
-            for size in sizes:
-                one = child(kind, size, options.seconds)
-                device = one["device"]
-                found[kind][size].append(one["seconds"])
-                say(f"round {number}  {kind} {size}  {1e3 * one['seconds']:.3f} ms")
+    with tempfile.TemporaryDirectory() as compiled:
+        for number, (kind, size) in itertools.product(range(options.rounds), every):
+            one = child(kind, size, options.seconds, Path(compiled))
+            device = one["device"]
+            found[kind][size].append(one["seconds"])
+            say(f"round {number}  {kind} {size}  {1e3 * one['seconds']:.3f} ms")
     rows = []
     for kind, of_size in found.items():
         middle = {size: statistics.median(each) for size, each in of_size.items()}

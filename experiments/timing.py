@@ -12,7 +12,6 @@ import shlex
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -58,20 +57,20 @@ def device_kind() -> str:
 
 
 def child(
-    module: str, *words: str, seconds: float, cached: bool = False, flags: str = ""
+    module: str, *words: str, seconds: float, compiled: Path, flags: str = ""
 ) -> dict[str, Any]:
     """What `measure(words, seconds)` of a module finds in a fresh process.
 
-    cached: whether it keeps the compiled programs it names itself; else its cache is empty, so
-    that it compiles. flags: of XLA, beside those of this process. Errors: InputError with the
-    child's last line.
+    compiled: where its programs are kept; an empty folder makes it compile. flags: of XLA, beside
+    those of this process. Errors: InputError with the child's last line.
     """
     command = [sys.executable, "-m", module, f"--seconds={seconds}", "--child", *words]
-    with tempfile.TemporaryDirectory() as folder:
-        own = {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()}
-        if not cached:
-            own["JAX_COMPILATION_CACHE_DIR"] = folder
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | own)
+    own = {
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip(),
+        "JAX_COMPILATION_CACHE_DIR": str(compiled),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+    }
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | own)
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise InputError(f"{' '.join(words)} failed: {last.removeprefix('error: ')}")

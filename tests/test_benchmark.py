@@ -75,9 +75,9 @@ def test_a_timing_says_what_was_run(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"got": ["a", "b"]}
 
 
-def test_what_a_child_says_of_its_failure_is_kept():
+def test_what_a_child_says_of_its_failure_is_kept(tmp_path):
     with pytest.raises(InputError, match="^batch three failed: ValueError"):
-        timing.child("experiments.scaling", "batch", "three", seconds=1.0)
+        timing.child("experiments.scaling", "batch", "three", seconds=1.0, compiled=tmp_path)
 
 
 @pytest.mark.parametrize("work, parameters", [

@@ -169,7 +169,8 @@ def record(
     """One record of results/NAME.json. values: one a seed. n_examples: that each was measured on.
     seconds: of each training, or one number where all seeds were trained at once. config: hash of
     what the seeds have in common, where a config file says it."""
-    return {
+    of_config = {"config": config} if config else {}
+    return of_config | {
         "metric": metric,
         "variant": variant,
         "values": values,
@@ -184,7 +185,6 @@ def record(
         "device": device,
         "date": datetime.date.today().isoformat(),
         "commit": commit,
-        "config": config,
     }
 
 
@@ -202,7 +202,7 @@ def merge(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str
     for record in new:
         earlier = before.get((record["metric"], record["variant"]))
         same = earlier is not None and all(
-            earlier.get(field) == record[field] for field in ("config", "command")
+            earlier.get(field) == record.get(field) for field in ("config", "command")
         )
         found.append(_joined(earlier, record) if earlier is not None and same else record)
     return found
@@ -226,7 +226,7 @@ def _joined(earlier: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
         now["metric"], now["variant"], [own[seed][0] for seed in seeds], seeds, now["n_examples"],
         now["extractor"], now["command"], [own[seed][1] for seed in seeds],
         _both(earlier["device"], now["device"]), _both(earlier["commit"], now["commit"]),
-        now["config"],
+        now.get("config", ""),
     )
 
 

@@ -55,7 +55,7 @@ def runs_of(
 def done(run: Run, records: list[dict[str, Any]]) -> bool:
     """Whether the results have it."""
     return any(
-        record["variant"] == run.variant and record["config"] == run.config
+        record["variant"] == run.variant and record.get("config") == run.config
         and run.seed in record["seeds"]
         for record in records
     )

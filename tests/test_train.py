@@ -208,7 +208,7 @@ def test_a_profile_traces_the_steps(tmp_path, data_directory):
 
 
 def test_a_run_of_one_call_says_that_it_has_no_trace(tmp_path, data_directory, capsys):
-    config = config_of(data_directory, steps=20)
+    config = config_of(data_directory, steps=5)
     train(config, tmp_path, profile=True)
     assert "no trace" in capsys.readouterr().err and not (tmp_path / "profile").exists()
 

@@ -59,9 +59,10 @@ less likely. The aim holds for AVB in 5 of 5 seeds.
 **With adaptive contrast the likelihood is higher in every seed, but q(z) is farther from p(z) than
 the aim allows (KL .10 to .20)**, and its ELBO is .15 nats worse: its discriminator is shown codes
 standardized by 32 draws, which blur what it has to tell, and it leaves a ridge along the cuts
-between the four posteriors (see the figure) that it does not see. Fixed draws in place of random
-ones, and |z|^2 / 2 added to its discriminator, made it diverge in trials; four moves of T instead
-of two for each of the players' lowered the KL by a seventh, and gave AVB the same.
+between the four posteriors (see the figure) that it does not see. In trials, measured with the
+histograms below, fixed draws in place of random ones, and |z|^2 / 2 added to its discriminator,
+made it diverge; four moves of T (`TURNS`) instead of two for each of the players' lowered the KL by
+a seventh, and gave AVB the same.
 
 An earlier record measured the divergences with histograms, whose bins of .1 blur the edges of
 q(z|x), and so had the KL of the adaptive contrast at .11 and AVB's ELBO above its log-likelihood;

@@ -3,8 +3,11 @@
     python -m iae_jax.launch --config=experiments/mnist_reconstruction.py:deterministic_20 \\
         --workdir=runs/mnist_20
 
+    python -m iae_jax.sweep mnist_reconstruction --seeds=3
+
 Variants (global size, local size): deterministic_20 (Fig. 2b), global_10_local_100 (2c),
-global_5_local_100 (2d).
+global_5_local_100 (2d), the same with a global size of 2, 20 and 50, and vae_20, aae_20, ali_20.
+Only the first three have been trained. A sweep evaluates the last checkpoint.
 
 Expected: 13 minutes on 2 CPU cores for deterministic_20, 10 for each of the others. Measured
 2026-11-23, one seed, 10,000 test images, label agreement / pixel error (random pairs .1669) /

@@ -69,6 +69,7 @@ def child(
         "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip(),
         "JAX_COMPILATION_CACHE_DIR": str(compiled),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+        "TORCHINDUCTOR_CACHE_DIR": str(compiled / "inductor"),
     }
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | own)
     if done.returncode:

@@ -3,7 +3,7 @@
     python -m iae_jax.compare runs/one runs/other --split=test
 
 Names the runs' configs and every metric that both have. A metric whose extractor, number of
-examples or split differs between them is refused: its two numbers do not compare.
+examples, split or data set differs between them is refused: its two numbers do not compare.
 """
 
 import sys
@@ -14,14 +14,19 @@ from iae_jax.results import read
 from iae_jax.study import Parser
 from iae_jax.types import InputError
 
-ALIKE = ("extractor", "n", "split")
+ALIKE = ("extractor", "n", "split", "data")
 
 
 def records_of(path: Path, split: str) -> dict[str, dict[str, Any]]:
-    """metric -> record, of a workdir or of an evaluation's file. Errors: InputError."""
+    """metric -> record, and the data it is of, of a workdir or of an evaluation's file. Errors:
+    InputError."""
     content = read(path / f"evaluation_{split}.json" if path.is_dir() else path)
+    fields = ("metric", "value", "config", *ALIKE[:-1])
     try:
-        return {record["metric"]: record for record in content["records"]}
+        return {
+            record["metric"]: {name: record[name] for name in fields} | {"data": content["data"]}
+            for record in content["records"]
+        }
     except (KeyError, TypeError) as error:
         raise InputError(f"{path} is not an evaluation: name a workdir, or its file") from error
 

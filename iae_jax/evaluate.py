@@ -124,9 +124,9 @@ def evaluate(
         training code and by logistic regression. two_sample_accuracy, sliced_wasserstein: q(z) and
         p(z); the same with `_prior`: two samples of p(z).
       Of categories. category_entropy: of their mean use, in nats (log K: all used);
-        category_usage: its exponential over K; cluster_accuracy: of the best matching if K is the
-        number of classes, of labels chosen on `validation` if there are more; cluster_nmi,
-        cluster_ari.
+        category_usage: exponential of the entropy of how often each is the likeliest, over K;
+        cluster_accuracy: of the best matching if K is not above the number of classes, else of
+        labels chosen on `validation`; cluster_nmi, cluster_ari.
       Of the images' features, prior samples (10,000 at most) against the split: frechet_distance,
         kernel_distance, precision, recall, density, coverage, different_bins;
         frechet_distance_reconstruction: reconstructions. mean_similarity: MS-SSIM of pairs of prior
@@ -149,7 +149,9 @@ def evaluate(
     if "code_vector" in seen.rows:
         of_codes(book, game, seen.rows["code_vector"], seed)
     if "category" in seen.rows:
-        book.note("category_entropy", _entropy(seen.rows["category"].mean(0)), len(images), CODE)
+        use, n = seen.rows["category"], len(images)
+        book.of("category_entropy", n, CODE, lambda q: _entropy(q.mean(0)), use)
+        book.of("category_usage", n, CODE, lambda q: clusters.used(q.argmax(1), q.shape[1]), use)
 
     def encoded(data: Dataset) -> Seen:
         wanted = ("code_vector", "category")
@@ -160,14 +162,16 @@ def evaluate(
             few = _some(train, MOST_CODES, seed)
             of_probes(book, encoded(few), few.labels, seen, labels)
         if "category" in seen.rows:
+            told = [labels, *(data.labels for data in (train, validation) if data)]
+            classes = 1 + max(int(known.max()) for known in told if len(known))
             named = validation and (encoded(validation).rows["category"], validation.labels)
-            of_clusters(book, seen.rows["category"], labels, named)
+            of_clusters(book, seen.rows["category"], labels, classes, named)
     of_images(book, images, seen.rows["x_prior"], seed)
     if judge is not None:
         for metric in ("label_agreement", "label_agreement_true", "judge_accuracy"):
             book.mean(metric, moments, judge.extractor)
         real = train and features_of(judge, train.images, len(images), seed, batch_size)
-        of_features(book, judge.extractor, seen.rows, real)
+        of_features(book, judge.extractor, seen.rows, real, seed)
     return book.records
 
 
@@ -176,8 +180,8 @@ def of_codes(book: Book, game: Game, z: np.ndarray, seed: int) -> None:
     code = Moments()
     code.add(z)
     book.note("code_standard_deviation", _deviation(code), len(z), CODE)
-    few = z[:MOST_CODES]
-    if len(few) < 2 or not np.isfinite(few).all():
+    few = z[_chosen(len(z), MOST_CODES, seed)]
+    if len(few) < 2:
         return
     a, b = (
         np.asarray(game.prior.sample(draws.example_keys(jax.random.key(seed), at, len(few))).vector)
@@ -186,7 +190,7 @@ def of_codes(book: Book, game: Game, z: np.ndarray, seed: int) -> None:
     for metric, value in (
         ("two_sample_accuracy", two_sample_accuracy), ("sliced_wasserstein", sliced_wasserstein)
     ):
-        book.note(metric, value(few, a), len(few), CODE)
+        book.of(metric, len(few), CODE, value, few, a)
         book.note(f"{metric}_prior", value(b, a), len(few), CODE)
 
 
@@ -207,25 +211,31 @@ def of_probes(
 
 
 def of_clusters(
-    book: Book, category: np.ndarray, labels: np.ndarray,
+    book: Book, category: np.ndarray, labels: np.ndarray, classes: int,
     validation: tuple[np.ndarray, np.ndarray] | None,
 ) -> None:
     """category: f32[N, K]. validation: the same of other examples, and their labels."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     known, categories = labels >= 0, category.shape[1]
-    found, truth = category.argmax(axis=1)[known], labels[known]
-    n = len(truth)
-    book.note("category_usage", clusters.used(category.argmax(axis=1), categories), n, CODE)
-    if categories <= int(truth.max()) + 1:
-        book.note("cluster_accuracy", clusters.accuracy(found, truth), n, CODE)
-    elif validation is not None:
-        other, other_labels = validation[0].argmax(axis=1), validation[1]
-        there = other_labels >= 0
-        named = clusters.names(other[there], other_labels[there], categories)
-        book.note("cluster_accuracy", clusters.named_accuracy(found, truth, named), n, CODE)
-    book.note("cluster_nmi", normalized_mutual_info_score(truth, found), n, CODE)
-    book.note("cluster_ari", adjusted_rand_score(truth, found), n, CODE)
+    truth, own = labels[known], category[known]
+    measures: dict[str, Callable[[np.ndarray], float]] = {
+        "cluster_nmi": lambda found: normalized_mutual_info_score(truth, found),
+        "cluster_ari": lambda found: adjusted_rand_score(truth, found),
+    }
+    if categories <= classes:
+        measures["cluster_accuracy"] = lambda found: clusters.accuracy(found, truth)
+    elif validation is not None and (validation[1] >= 0).any():
+        there = validation[1] >= 0
+        other, told = validation[0][there].argmax(axis=1), validation[1][there]
+        named = clusters.names(other, told, categories)
+        measures["cluster_accuracy"] = lambda found: clusters.named_accuracy(found, truth, named)
+    for metric, measure in measures.items():
+
+        def value(q: np.ndarray, measure: Callable[[np.ndarray], float] = measure) -> float:
+            return measure(q.argmax(axis=1))
+
+        book.of(metric, len(truth), CODE, value, own)
 
 
 def of_images(book: Book, images: np.ndarray, samples: np.ndarray, seed: int) -> None:
@@ -233,7 +243,7 @@ def of_images(book: Book, images: np.ndarray, samples: np.ndarray, seed: int) ->
     n = min(len(samples), len(images), MOST_IMAGES)
     if n < 2 or images.ndim != 4 or min(images.shape[1:3]) < WINDOW:
         return
-    chosen = np.random.default_rng(seed).permutation(len(images))[:n]
+    chosen = _chosen(len(images), n, seed)
     for metric, shown in (
         ("mean_similarity", samples[:n]),
         ("mean_similarity_data", np.asarray(to_unit(jnp.asarray(images[chosen])))),
@@ -242,7 +252,7 @@ def of_images(book: Book, images: np.ndarray, samples: np.ndarray, seed: int) ->
 
 
 def of_features(
-    book: Book, extractor: str, rows: dict[str, np.ndarray], real: np.ndarray | None
+    book: Book, extractor: str, rows: dict[str, np.ndarray], real: np.ndarray | None, seed: int
 ) -> None:
     """Generated images against those of the split. real: features of training images."""
     split, samples = rows["features"], rows["prior_features"]
@@ -255,7 +265,7 @@ def of_features(
         if features is not None:
             distance = frechet_distance(_moments(features), truth)
             book.note(metric, distance, len(features), extractor)
-    few, n = split[:MOST_SAMPLES], len(samples)
+    few, n = split[_chosen(len(split), MOST_SAMPLES, seed)], len(samples)
     if min(len(few), n) <= NEIGHBORS:
         return
     if not (np.isfinite(few).all() and np.isfinite(samples).all()):
@@ -277,8 +287,7 @@ def features_of(
     judge: Judge, images: np.ndarray, n: int, seed: int = 0, batch_size: int = 500
 ) -> np.ndarray:
     """The judge's features of n images (all, if there are fewer) drawn at random: f32[n, F]."""
-    chosen = np.random.default_rng(seed).permutation(len(images))[:n]
-    found = []
+    chosen, found = _chosen(len(images), n, seed), []
     for _, indices, count in padded_batches(len(chosen), min(batch_size, len(chosen))):
         _, features = judge.apply(to_unit(jnp.asarray(images[chosen[indices]])))
         found.append(jax.device_get(features)[:count])
@@ -327,9 +336,14 @@ def _entropy(probabilities: np.ndarray) -> float:
     return float(-np.sum(used * np.log(used)))
 
 
+def _chosen(size: int, most: int, seed: int) -> np.ndarray:
+    """Indices of so many of `size` examples (all, if there are fewer), drawn at random."""
+    return np.random.default_rng(seed).permutation(size)[:most]
+
+
 def _some(data: Dataset, most: int, seed: int) -> Dataset:
     """So many of its examples, drawn at random."""
-    chosen = np.random.default_rng(seed).permutation(len(data.images))[:most]
+    chosen = _chosen(len(data.images), most, seed)
     return Dataset(data.images[chosen], data.labels[chosen])
 
 

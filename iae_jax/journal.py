@@ -16,7 +16,7 @@ def open_folder(folder: Path, flag: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another process may probe too
     except OSError as error:
         raise InputError(
             f"cannot write in {folder} ({error.strerror}): choose another {flag}"
@@ -36,11 +36,20 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def commit() -> str:
-    """The commit of the source tree this runs from, or "unknown" for an installed package."""
-    here = Path(__file__).resolve().parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
+    """The commit of the source tree this runs from, "-dirty" if its code is changed since, or
+    "unknown" for an installed package. Records and their pictures are not code: a run that writes
+    them does not change what the next one is made of."""
+    here = Path(__file__).resolve().parent.parent
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(here), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    found = git("describe", "--always")
+    written = (":!results", ":!docs", ":!RESULTS.md")
+    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *written)
+    return (f"{found}-dirty" if changed else found) or "unknown"
 
 
 class Journal:

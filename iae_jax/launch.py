@@ -72,11 +72,13 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
         noise_scale=at(game.noise_scale, restored.state.step),
         judge=judge,
         config_hash=configs.digest(config),
-        train=train_set,
+        # A floor, and a probe, of the split itself would tell nothing.
+        train=None if split == "train" else train_set,
         validation=load_split(config, "validation"),
     )
     path = workdir / f"evaluation_{split}.json"
     content = {
+        "data": f"{config.data.name} {getattr(config.data, split)}",
         "checkpoint": checkpoint,
         "step": restored.step,
         "judge_test_accuracy": judge and judge.test_accuracy,

@@ -25,13 +25,16 @@ class Estimate(NamedTuple):
     high: float
 
 
-def kernel_distance(a: np.ndarray, b: np.ndarray, block: int = KERNEL_BLOCK) -> Estimate:
+def kernel_distance(
+    a: np.ndarray, b: np.ndarray, block: int = KERNEL_BLOCK, seed: int = 0
+) -> Estimate:
     """The squared maximum mean discrepancy with the kernel (x.y / F + 1)^3, without bias (KID:
     Bińkowski et al. 2018, section 4.1). 0 for equal distributions; an estimate can be negative.
 
     The mean over disjoint blocks, which are independent, and Student's interval of it (infinite
-    for a single block). a, b: the first rows of the longer one are used. Errors: ValueError for
-    fewer than 2 rows.
+    for a single block). Blocks are drawn at random: of rows in the order of their labels, each
+    block would be another distribution. Of the longer set as many rows as the other has are used.
+    Errors: ValueError for fewer than 2 rows.
     """
     from scipy.stats import t
 
@@ -39,9 +42,11 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, block: int = KERNEL_BLOCK) -> 
     if n < 2:
         raise ValueError(f"a kernel distance is of at least 2 samples each, not {n}")
     count = max(1, n // block)
+    rng = np.random.default_rng(seed)
+    a, b = (x[rng.permutation(len(x))[:n]] for x in (a, b))
     values = np.array([
         _discrepancy(x, y)
-        for x, y in zip(np.array_split(a[:n], count), np.array_split(b[:n], count), strict=True)
+        for x, y in zip(np.array_split(a, count), np.array_split(b, count), strict=True)
     ])
     reach = np.inf
     if count > 1:

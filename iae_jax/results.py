@@ -129,8 +129,13 @@ def collect(experiment: str, variant: str, workdirs: list[Path]) -> list[dict[st
                     "evaluate them alike"
                 )
         found.append((metric, [r["value"] for r in same if r], first["n"], first["extractor"]))
+        lost = [seed for seed, one in zip(seeds, same, strict=True) if one and one["value"] is None]
+        if lost:
+            raise InputError(f"{variant}: {metric} of the seeds {lost} is not finite: train again")
     for name in ("steps_per_second", "compile_seconds", "peak_memory_megabytes"):
-        found.append((name, [run[name] for run in runs], runs[0]["steps"], ""))
+        # A run of a single call has no speed.
+        if all(run[name] is not None for run in runs):
+            found.append((name, [run[name] for run in runs], runs[0]["steps"], ""))
     checkpoints = {evaluation["checkpoint"] for evaluation in evaluations}
     if len(checkpoints) > 1:
         raise InputError(f"{variant}: some seeds were evaluated at another checkpoint")
@@ -189,28 +194,27 @@ def record(
 
 
 def merge(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Records with further seeds. A variant whose config or command is another now is replaced; a
-    seed that is there already is replaced by the new one. Errors: InputError if the same config
-    was measured otherwise."""
-    fresh = {record["variant"]: record for record in new}
-    before = {(record["metric"], record["variant"]): record for record in old}
-    found = []
-    for record in old:
-        newer = fresh.get(record["variant"])
-        if newer is None:
-            found.append(record)
-    for record in new:
-        earlier = before.get((record["metric"], record["variant"]))
-        same = earlier is not None and all(
-            earlier.get(field) == record.get(field) for field in ("config", "command")
+    """Records with further seeds of one variant. If its config is another now, its old ones are
+    replaced; a seed that is there already is replaced by the new one. Errors: InputError if the
+    same config was measured otherwise: in other metrics, at another checkpoint, on other examples.
+    """
+    variant, config = new[0]["variant"], new[0].get("config")
+    others = [one for one in old if one["variant"] != variant]
+    before = {one["metric"]: one for one in old if one["variant"] == variant}
+    if all(one.get("config") != config for one in before.values()):
+        return others + new
+    differing = sorted(before.keys() ^ {one["metric"] for one in new})
+    if differing:
+        raise InputError(
+            f"{variant}: {', '.join(differing)} is not measured both in the results and now: "
+            "evaluate alike, or move the old results away"
         )
-        found.append(_joined(earlier, record) if earlier is not None and same else record)
-    return found
+    return others + [_joined(before[one["metric"]], one) for one in new]
 
 
 def _joined(earlier: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """One metric of one variant, with the seeds of both."""
-    for field in ("n_examples", "extractor"):
+    for field in ("command", "n_examples", "extractor"):
         if earlier[field] != now[field]:
             raise InputError(
                 f"{now['variant']}: {now['metric']} has {field} {earlier[field]!r} in the results "

@@ -4,8 +4,8 @@
 
 Each run is a process of its own: it trains (or goes on), is evaluated on the test split, and its
 numbers are added to results/EXPERIMENT.json at once. A seed that is there already, with the config
-that the variant has now, is not run again. Runs lie in runs/EXPERIMENT/VARIANT/SEED; --only=I is
-the I-th run of the list alone, for a job array.
+that the variant has now, is not run again. Runs lie in runs/EXPERIMENT/VARIANT/SEED-CONFIG, so that
+one of an earlier config is left alone; --only=I is the I-th run of the list alone, for a job array.
 """
 
 import fcntl
@@ -37,36 +37,43 @@ class Run(NamedTuple):
     config: str
 
 
-def runs_of(
-    experiment: str, module: ModuleType, variants: list[str], seeds: range, folder: Path
-) -> list[Run]:
-    """Every run, seed by seed, so that a broken sweep has all variants. Errors: InputError for a
-    variant that is not there."""
-    found = []
+def runs_of(module: ModuleType, variants: list[str], seeds: range, folder: Path) -> list[Run]:
+    """Every run, seed by seed, so that a broken sweep has all variants."""
     digests = {
         variant: shared_digest(to_dict(module.get_config(variant))) for variant in variants
     }
-    for seed in seeds:
-        for variant in variants:
-            found.append(Run(variant, seed, folder / variant / str(seed), digests[variant]))
-    return found
+    return [
+        Run(variant, seed, folder / variant / f"{seed}-{digests[variant]}", digests[variant])
+        for seed in seeds
+        for variant in variants
+    ]
 
 
 def done(run: Run, records: list[dict[str, Any]]) -> bool:
-    """Whether the results have it."""
-    return any(
-        record["variant"] == run.variant and record.get("config") == run.config
-        and run.seed in record["seeds"]
-        for record in records
+    """Whether the results have it, in every metric of its variant."""
+    own = [record for record in records if record["variant"] == run.variant]
+    return bool(own) and all(
+        record.get("config") == run.config and run.seed in record["seeds"] for record in own
     )
+
+
+@contextmanager
+def alone(path: Path, wait: bool) -> Iterator[None]:
+    """While no other process has the lock file. Errors: InputError if one has it, without `wait`.
+    """
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise InputError(f"another process is at work in {path.parent}") from error
+        yield
 
 
 @contextmanager
 def kept(directory: Path, experiment: str) -> Iterator[list[dict[str, Any]]]:
     """The records of an experiment, while no other process changes them; written at the end."""
     path = directory / f"{experiment}.json"
-    with (directory / f".{experiment}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(directory / f".{experiment}.lock", wait=True):
         records = read_records(path)
         before = list(records)
         yield records
@@ -98,14 +105,15 @@ def launch(experiment: str, run: Run, *words: str) -> None:
 
 
 def perform(experiment: str, run: Run, directory: Path) -> None:
-    """Trains, evaluates, draws, and adds the numbers to the results."""
+    """Trains, evaluates, adds the numbers to the results, and makes what the figure shows."""
     run.workdir.mkdir(parents=True, exist_ok=True)
-    launch(experiment, run)
-    launch(experiment, run, "--mode=evaluate")
-    launch(experiment, run, "--mode=reconstruct", f"--count={SHOWN}")
-    found = collect(experiment, run.variant, [run.workdir])
-    with kept(directory, experiment) as records:
-        records[:] = merge(records, found)
+    with alone(run.workdir / ".lock", wait=False):
+        launch(experiment, run)
+        launch(experiment, run, "--mode=evaluate")
+        found = collect(experiment, run.variant, [run.workdir])
+        with kept(directory, experiment) as records:
+            records[:] = merge(records, found)
+        launch(experiment, run, "--mode=reconstruct", f"--count={SHOWN}")
 
 
 def draw(module: ModuleType, path: Path, runs: list[Run]) -> None:
@@ -134,6 +142,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on", file=sys.stderr)
+        return 130
 
 
 def sweep(options: dict[str, Any]) -> int:
@@ -142,8 +153,15 @@ def sweep(options: dict[str, Any]) -> int:
     try:
         module = importlib.import_module(f"experiments.{experiment}")
     except ModuleNotFoundError as error:
+        if error.name not in ("experiments", f"experiments.{experiment}"):
+            raise
         raise InputError(f"there is no experiments/{experiment}.py here: see README.md") from error
     known = list(getattr(module, "VARIANTS", ()))
+    if not known or not hasattr(module, "get_config"):
+        raise InputError(
+            f"experiments/{experiment}.py has no configs of VARIANTS: run it as "
+            f"python -m experiments.{experiment}"
+        )
     variants = options["variants"].split(",") if options["variants"] else known
     for variant in variants:
         if variant not in known:
@@ -152,8 +170,8 @@ def sweep(options: dict[str, Any]) -> int:
         raise InputError(f"--seeds is from 1 to {MOST_SEEDS}, and --first_seed from 0 up")
     seeds = range(options["first_seed"], options["first_seed"] + options["seeds"])
     folder = options["runs"] / experiment
-    runs = runs_of(experiment, module, variants, seeds, folder)
-    if options["only"] >= len(runs):
+    runs = runs_of(module, variants, seeds, folder)
+    if not -1 <= options["only"] < len(runs):
         raise InputError(f"--only is from 0 to {len(runs) - 1}, not {options['only']}")
     chosen = runs if options["only"] < 0 else [runs[options["only"]]]
     for where, flag in (

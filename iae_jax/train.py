@@ -1,5 +1,6 @@
 """The loop: restore, step, log, validate, draw, save."""
 
+import math
 import os
 import platform
 import resource
@@ -275,7 +276,7 @@ def train(
             log("no trace: what is left of this run is one call of steps: lower steps_per_call")
         speed, compile_seconds = watch.summary()
         summary = Summary(step, speed, compile_seconds, measured, figure)
-        if watch.speeds:
+        if watch.speeds or not (workdir / "run.json").exists():
             record = record_of(summary, devices, seconds_before + watch.seconds)
             write_json(workdir / "run.json", record | {"best_step": checkpoints.best_step()})
     return summary
@@ -309,9 +310,11 @@ def check_parameters(state: TrainState) -> None:
 
 def record_of(summary: Summary, devices: list[jax.Device], seconds: float) -> dict[str, Any]:
     """What run.json says."""
+    speed = summary.steps_per_second
     return {
         "steps": summary.step,
-        "steps_per_second": round(summary.steps_per_second, 3),
+        # None: every call compiled, so that none can tell.
+        "steps_per_second": round(speed, 3) if math.isfinite(speed) else None,
         "compile_seconds": round(summary.compile_seconds, 2),
         "training_seconds": round(seconds, 2),
         "peak_memory_megabytes": round(peak_memory_megabytes(devices[0]), 1),

@@ -35,7 +35,9 @@ def _images(config: Config, split: str, count: int) -> Array:
     """The first images of a split: f32[count, ...]. Errors: InputError if it has fewer."""
     source = open_split(config, split)
     if count > len(source):
-        raise InputError(f"--count is {count} and {split} has {len(source)} images: ask for fewer")
+        raise InputError(
+            f"this needs {count} images and {split} has {len(source)}: lower --count"
+        )
     return to_unit(jnp.asarray(source.read(np.arange(count)).images))
 
 
@@ -102,15 +104,11 @@ def between(a: Array, b: Array, shares: Array) -> Array:
 
 
 def _decoded(
-    game: Game, params: Players, z: Code, key: Array, scale: Array | float, columns: int
+    game: Game, params: Players, z: Code, keys: Array, scale: Array | float, columns: int
 ) -> np.ndarray:
-    """Each row of `columns` codes with one local code: f32[rows, columns, ...]."""
-    some = z.category if z.vector is None else z.vector
-    assert some is not None
-    rows = len(some) // columns
-    keys = jnp.repeat(draws.example_keys(key, 0, rows), columns, axis=0)
-    x = draws.generate(game.networks, params, keys, z, scale)
-    return np.asarray(x).reshape(rows, columns, *x.shape[1:])
+    """Each row of `columns` codes with one local code: f32[rows, columns, ...]. keys: [rows]."""
+    x = draws.generate(game.networks, params, jnp.repeat(keys, columns, axis=0), z, scale)
+    return np.asarray(x).reshape(len(keys), columns, *x.shape[1:])
 
 
 def interpolations(
@@ -132,7 +130,8 @@ def interpolations(
         first = (shares < 0.5)[None, :, None]
         category = jnp.where(first, codes.category[:count, None], codes.category[count:, None])
         z = z._replace(category=rows(category), probabilities=rows(category))
-    x = _decoded(game, params, z, jax.random.key(config.seed), scale, COLUMNS)
+    keys = draws.example_keys(jax.random.key(config.seed), 0, count)
+    x = _decoded(game, params, z, keys, scale, COLUMNS)
     return _rows(workdir, "interpolations", x, [("interpolations", list(x))])
 
 
@@ -141,33 +140,36 @@ def traversals(
 ) -> list[Path]:
     """traversals.npz. Of a categorical code, x: f32[count, K, ...], a column for each category and
     a local code (and vector) for each row. Else x: f32[D, COLUMNS, ...], a row for each component
-    of one image's code, from -2 to 2 deviations of that component; the first 20 are shown."""
+    of one image's code, from -2 to 2 deviations of that component, with one local code for all; the
+    first 20 are shown, whatever `count` is."""
     game, params, scale = _loaded(config, workdir, checkpoint)
     key = jax.random.key(config.seed)
-    if game.prior.categories:
-        columns = game.prior.categories
-        category = jnp.tile(jnp.eye(columns), (count, 1))
-        z = Code(category=category, probabilities=category)
+    if categories := game.prior.categories:
+        category = jnp.tile(jnp.eye(categories), (count, 1))
+        z, keys = Code(category=category, probabilities=category), draws.example_keys(key, 0, count)
         if game.prior.size:
-            keys = draws.purpose_keys(draws.example_keys(key, 0, count), draws.PRIOR)
-            vector = game.prior.sample(keys).vector
+            vector = game.prior.sample(draws.purpose_keys(keys, draws.PRIOR)).vector
             assert vector is not None
-            z = z._replace(vector=jnp.repeat(vector, columns, axis=0))
-        name, shown = "categories", count
-    else:
-        codes = _some_codes(config, game, params, split, min(BATCH, len(open_split(config, split))))
-        assert codes.vector is not None
-        deviation, start = jnp.std(codes.vector, axis=0), codes.vector[0]
-        size, columns = start.shape[0], COLUMNS
-        moved = jnp.linspace(-REACH, REACH, columns)[None, :] * deviation[:, None]
-        moved += jnp.mean(codes.vector, axis=0)[:, None]
-        z = Code(vector=jnp.where(
-            jnp.eye(size, dtype=bool)[:, None], moved[..., None], start
-        ).reshape(size * columns, size))
-        name, shown = "components", min(size, MOST_COMPONENTS)
-    one_local = jax.random.key(config.seed + 1)
-    x = _decoded(game, params, z, one_local, scale, columns)
-    return _rows(workdir, "traversals", x, [(name, list(x[:shown]))], columns)
+            z = z._replace(vector=jnp.repeat(vector, categories, axis=0))
+        x = _decoded(game, params, z, keys, scale, categories)
+        return _rows(workdir, "traversals", x, [("categories", list(x))], categories)
+    some = _some_codes(config, game, params, split, min(BATCH, len(open_split(config, split))))
+    assert some.vector is not None
+    moved = moved_components(some.vector)
+    size = len(moved)
+    z = Code(vector=moved.reshape(size * COLUMNS, size))
+    one_local = jnp.repeat(draws.example_keys(key, 0, 1), size, axis=0)
+    x = _decoded(game, params, z, one_local, scale, COLUMNS)
+    return _rows(workdir, "traversals", x, [("components", list(x[:MOST_COMPONENTS]))])
+
+
+def moved_components(codes: Array) -> Array:
+    """The first of the codes f32[N, D] with one component moved over all it is among them:
+    f32[D, COLUMNS, D]."""
+    offsets = jnp.linspace(-REACH, REACH, COLUMNS)[None, :] * jnp.std(codes, axis=0)[:, None]
+    moved = jnp.mean(codes, axis=0)[:, None] + offsets
+    one = jnp.eye(codes.shape[1], dtype=bool)[:, None]
+    return jnp.where(one, moved[..., None], codes[0])
 
 
 def _rows(

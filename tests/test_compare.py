@@ -14,9 +14,9 @@ OTHERS = [
 ]
 
 
-def evaluated(folder, *records):
+def evaluated(folder, *records, data="mnist test"):
     folder.mkdir()
-    content = {"checkpoint": "latest", "step": 1, "records": list(records)}
+    content = {"data": data, "checkpoint": "latest", "step": 1, "records": list(records)}
     (folder / "evaluation_test.json").write_text(json.dumps(content))
     return folder
 
@@ -46,13 +46,22 @@ def test_what_was_not_measured_alike_is_refused(tmp_path, capsys, field, value):
     assert captured.err.count("\n") == 1 and not captured.out
 
 
+def test_other_data_are_refused(tmp_path, capsys):
+    one = evaluated(tmp_path / "one", RECORD)
+    other = evaluated(tmp_path / "two", RECORD, data="fashion_mnist test")
+    assert compare.main([str(one), str(other)]) == 2
+    assert "its data is 'mnist test' in one and 'fashion_mnist test'" in capsys.readouterr().err
+
+
 def test_bad_input_is_one_line(tmp_path, capsys):
     one = evaluated(tmp_path / "one", RECORD)
     other = evaluated(tmp_path / "two", OTHERS[0])
     (tmp_path / "list.json").write_text("[]")
+    half = evaluated(tmp_path / "half", {"metric": "pixel_error", "value": 1.0})
     for words, said in (
         ([one, other], "no metric in common"), ([one], "required"),
         ([one, tmp_path / "none"], "is not there"), ([one, tmp_path / "list.json"], "workdir"),
+        ([one, half], "workdir"),
     ):
         assert compare.main([str(word) for word in words]) == 2
         error = capsys.readouterr().err

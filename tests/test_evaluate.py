@@ -17,9 +17,7 @@ import scipy.linalg
 from iae_jax import draws, evaluate, metrics, priors
 from iae_jax.data import Dataset
 from iae_jax.evaluate import Record
-from iae_jax.frechet import Moments, frechet_distance
 from iae_jax.judge import Judge
-from iae_jax.metrics import padded_batches
 from iae_jax.quality import partners
 from iae_jax.types import Encoder, Encoding, Game, Generator, InputError, Players
 
@@ -69,65 +67,6 @@ def measured(game, judge=None, images=IMAGES, labels=LABELS, params=NO_PARAMS, *
 
 def values(records):
     return {name: record.value for name, record in records.items()}
-
-
-# Fréchet distance
-
-
-def moments_of(rows, cut=7):
-    moments = Moments()
-    for start in range(0, len(rows), cut):
-        moments.add(rows[start : start + cut])
-    return moments
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_frechet_distance_is_scipys(seed):
-    """The published formula by a general matrix square root, on Gaussians without symmetries."""
-    rng = np.random.default_rng(seed)
-    a = rng.normal(size=(60, 6)) @ rng.normal(size=(6, 6)) + rng.normal(size=6)
-    b = rng.normal(size=(80, 6)) @ rng.normal(size=(6, 6)) * 2
-    cov_a, cov_b = np.cov(a.T), np.cov(b.T)
-    root = scipy.linalg.sqrtm(cov_a @ cov_b).real
-    expected = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(cov_a + cov_b - 2 * root)
-    assert frechet_distance(moments_of(a), moments_of(b)) == pytest.approx(expected, rel=1e-9)
-    assert frechet_distance(moments_of(b), moments_of(a)) == pytest.approx(expected, rel=1e-9)
-
-
-def test_frechet_distance_in_one_dimension():
-    """(m - m')^2 + (s - s')^2."""
-    a, b = np.array([[1.0], [5.0]]), np.array([[-2.0], [-1.0], [0.0]])
-    expected = (3 + 1) ** 2 + (np.sqrt(8) - 1) ** 2
-    assert frechet_distance(moments_of(a), moments_of(b)) == pytest.approx(expected, rel=1e-12)
-
-
-def test_frechet_distance_of_singular_covariances():
-    """Fewer examples than features, where sqrtm fails: a translation by d is |d|^2."""
-    rows = np.random.default_rng(0).normal(size=(5, 40))
-    shift = np.linspace(0, 0.3, 40)
-    a, b = moments_of(rows), moments_of(rows + shift)
-    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
-    assert frechet_distance(a, b) == pytest.approx(np.sum(shift**2), rel=1e-6)
-
-
-def test_moments_are_numpys():
-    rows = np.random.default_rng(1).normal(3, 2, (23, 4)).astype(np.float32)
-    moments = moments_of(rows)
-    np.testing.assert_allclose(moments.mean, rows.astype(np.float64).mean(0), rtol=1e-12)
-    np.testing.assert_allclose(moments.covariance, np.cov(rows.astype(np.float64).T), rtol=1e-9)
-    assert moments.count == 23
-
-
-# Batches
-
-
-@pytest.mark.parametrize(("size", "batch"), [(23, 10), (20, 10), (3, 10), (1, 1)])
-def test_every_example_is_in_one_batch(size, batch):
-    seen = []
-    for first, indices, count in padded_batches(size, batch):
-        assert len(indices) == batch and first == len(seen) and indices.max() < size
-        seen += list(indices[:count])
-    assert seen == list(range(size))
 
 
 # Metrics of the copying game
@@ -390,6 +329,22 @@ def test_a_lost_model_is_measured_as_lost():
     for metric in ("pixel_error", "frechet_distance", "frechet_distance_reconstruction",
                    "kernel_distance", "precision", "coverage"):
         assert np.isnan(found[metric].value)
+
+
+def test_lost_codes_are_measured_as_lost():
+    """Not as a category that is used alone, and not left out."""
+    networks = Players(
+        Encoder(
+            lambda key: {}, lambda p, x, n: Encoding(
+                jnp.full((len(x), 2), jnp.nan), logits=jnp.full((len(x), 3), jnp.nan)
+            ), 0, True,
+        ),
+        Generator(lambda key: {}, lambda p, z, n: jnp.zeros((len(z.category), *SHAPE)), 0),
+    )
+    found = measured(Game(networks, priors.standard(2, 3), None, Players(), ()))
+    for metric in ("category_entropy", "category_usage", "cluster_accuracy", "cluster_nmi",
+                   "two_sample_accuracy", "sliced_wasserstein"):
+        assert np.isnan(found[metric].value), metric
 
 
 def test_nothing_to_evaluate_is_one_line():

@@ -112,7 +112,7 @@ def test_train_evaluate_sample_reconstruct(tmp_path, monkeypatch):
     for name in ("samples", "reconstructions", "interpolations", "traversals"):
         assert (tmp_path / "run" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     code, _, lines = launch(*common, "--mode=reconstruct", "--count=1000")
-    assert code == 2 and "ask for fewer" in lines[-1]
+    assert code == 2 and "this needs 1000 images and test has 297: lower --count" in lines[-1]
 
 
 def test_views_of_a_category_and_of_a_plane(tmp_path, monkeypatch):

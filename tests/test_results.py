@@ -120,3 +120,12 @@ def test_another_config_replaces_and_another_measure_is_refused(tmp_path):
     assert all(record["seeds"] == [2] for record in replaced)
     with pytest.raises(InputError, match="has n_examples 50 in the results and 51 now"):
         merge(first, records_of(tmp_path, "c", 2, 0.8, n=51))
+    with pytest.raises(InputError, match="has command .*=best' in the results and .*=latest' now"):
+        merge(first, records_of(tmp_path, "d", 2, 0.8, checkpoint="latest"))
+    with pytest.raises(InputError, match="label_agreement is not measured both in"):
+        merge(first, [one for one in first if one["metric"] != "label_agreement"])
+
+
+def test_a_value_that_is_not_finite_is_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"label_agreement of the seeds \[1\] is not finite"):
+        records_of(tmp_path, "a", 1, None)

@@ -1,5 +1,6 @@
 """A sweep that is broken off and goes on. The launcher is replaced; the files are its own."""
 
+import importlib
 import json
 
 import numpy as np
@@ -80,17 +81,42 @@ def test_every_run_once_whatever_happens_between(tmp_path, launched, capsys):
     assert values(tmp_path, "vae_20") == ([0, 1, 2], [6, 7, 8])
 
 
-def test_a_config_that_changed_is_run_again(tmp_path, launched):
+def test_a_config_that_changed_is_run_again(tmp_path, launched, monkeypatch):
+    """In another workdir: the launcher refuses one of another config."""
     calls, _ = launched
+    assert command(tmp_path, "--variants=vae_20", "--seeds=2") == 0
+    before = set((tmp_path / "runs").rglob("config.json"))
+
+    def changed(variant, original=get_config):
+        config = original(variant)
+        config.steps += 1
+        return config
+
+    monkeypatch.setattr("experiments.mnist_reconstruction.get_config", changed)
+    monkeypatch.setitem(trained.__globals__, "get_config", changed)
     assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 0
-    path = tmp_path / "r" / "mnist_reconstruction.json"
-    content = json.loads(path.read_text())
-    for record in content["records"]:
-        record["config"] = "of another time"
-    path.write_text(json.dumps(content))
-    assert command(tmp_path, "--variants=vae_20", "--seeds=1", "--first_seed=4") == 0
-    assert calls == [("vae_20", 0), ("vae_20", 4)]
-    assert values(tmp_path, "vae_20") == ([4], [10])
+    assert calls == [("vae_20", 0), ("vae_20", 1), ("vae_20", 0)]
+    assert values(tmp_path, "vae_20") == ([0], [6])
+    after = set((tmp_path / "runs").rglob("config.json"))
+    assert before < after and len(after) == 3
+
+
+def test_a_workdir_in_use_and_an_interrupt(tmp_path, launched, monkeypatch, capsys):
+    calls, _ = launched
+    module = importlib.import_module("experiments.mnist_reconstruction")
+    folder = tmp_path / "runs" / "mnist_reconstruction"
+    (run,) = sweep.runs_of(module, ["vae_20"], range(1), folder)
+    run.workdir.mkdir(parents=True)
+    with sweep.alone(run.workdir / ".lock", wait=False):
+        assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 1
+    assert not calls and "another process is at work in" in capsys.readouterr().err
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "launch", interrupt)
+    assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "interrupted: the same command goes on"
 
 
 def test_one_run_of_a_job_array(tmp_path, launched):
@@ -112,12 +138,15 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
     (tmp_path / "r").mkdir()
     for words, said in (
         (["--variants=vae_21"], "a variant is one of"), (["--seeds=0"], "--seeds is from 1"),
-        ([TWO, "--only=6"], "--only is from 0 to 5"),
+        ([TWO, "--only=6"], "--only is from 0 to 5"), ([TWO, "--only=-2"], "--only is from 0"),
     ):
         assert command(tmp_path, *words) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and said in error and error.count("\n") == 1
-    assert sweep.main(["nothing"]) == 2
+    for name, said in (("nothing", "there is no experiments"), ("ali", "has no configs"),
+                       ("avb_four_points", "has no configs")):
+        assert sweep.main([name]) == 2
+        assert said in capsys.readouterr().err
     (tmp_path / "r" / "mnist_reconstruction.json").write_text("{")
     assert command(tmp_path, TWO) == 2
     assert "is damaged: move it away" in capsys.readouterr().err.splitlines()[-1]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from iae_jax.views import between
+from iae_jax.views import COLUMNS, between, moved_components
 
 
 def test_a_way_is_along_the_circle():
@@ -23,3 +23,17 @@ def test_parallel_codes_and_a_code_of_one_component_have_a_way_too():
     assert np.isfinite(ways).all()
     np.testing.assert_allclose(ways[0], [a[0], 1.5 * a[0], b[0]], atol=1e-5)
     np.testing.assert_allclose(ways[1, [0, 2]], [a[1], b[1]], atol=1e-5)
+
+
+def test_one_component_moves_at_a_time():
+    codes = np.random.default_rng(0).normal([1.0, -2.0, 0.0], [0.5, 2.0, 1.0], (400, 3))
+    moved = np.asarray(moved_components(codes.astype(np.float32)))
+    assert moved.shape == (3, COLUMNS, 3)
+    for component in range(3):
+        others = [i for i in range(3) if i != component]
+        np.testing.assert_allclose(
+            moved[component][:, others], np.tile(codes[0, others], (COLUMNS, 1)), rtol=1e-5
+        )
+        middle, deviation = codes[:, component].mean(), codes[:, component].std()
+        ends = [middle - 2 * deviation, middle + 2 * deviation]
+        np.testing.assert_allclose(moved[component][[0, -1], component], ends, rtol=1e-4)

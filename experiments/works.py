@@ -258,6 +258,8 @@ def pipeline(streamed: bool, rounds: int) -> tuple[float, float]:
     `streamed`, read from disk as a larger set is. Errors: InputError if it is not prepared."""
     config = get_config("deterministic_20")
     config.run.resident_megabytes = 0 if streamed else 1024
+    # Shorter calls than a training's: what a call costs beside its steps weighs more here.
+    config.run.steps_per_call = 20
     source, devices = open_split(config, "train"), jax.local_devices()[:1]
     game = build_config(config, source.shape)
     resident, work = calls(config, source, devices, 0)

@@ -15,7 +15,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from iae_jax import game, networks, objectives, priors, terms
+from iae_jax import augmentation, game, networks, objectives, priors, terms
 from iae_jax.scoring import SCORINGS
 from iae_jax.types import Array, Game, InputError, Players, Weight
 
@@ -118,10 +118,12 @@ class Term:
 
 @dataclass
 class Category:
-    """Charges on a categorical code: KL(q(y) || uniform), exact for the batch, and H(y|x)."""
+    """Charges on a categorical code: KL(q(y) || uniform), exact for the batch, H(y|x), and the
+    consistency KL(q(y|x) || q(y|a(x))) under a random affine change a of x."""
 
     kl_weight: float = 0.0
     entropy_weight: float = 0.0
+    consistency_weight: float = 0.0
 
 
 @dataclass
@@ -164,6 +166,7 @@ class Config:
         default_factory=lambda: Term(kind="marginal_code", r1_on="denominator")
     )
     category: Category = field(default_factory=Category)
+    affine: augmentation.Affine = field(default_factory=augmentation.Affine)
     run: Run = field(default_factory=Run)
 
 
@@ -291,6 +294,7 @@ def check_numbers(config: Config) -> None:
         "generator.deviation": config.generator.deviation,
         "category.kl_weight": config.category.kl_weight,
         "category.entropy_weight": config.category.entropy_weight,
+        "category.consistency_weight": config.category.consistency_weight,
         **{
             f"{side}.{name}": getattr(term, name)
             for side, term in sides.items()
@@ -322,6 +326,17 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
         charges.append(terms.scaled(config.category.kl_weight, terms.category_marginal_kl()))
     if config.category.entropy_weight:
         charges.append(terms.scaled(config.category.entropy_weight, terms.category_entropy()))
+    change = None
+    if config.category.consistency_weight:
+        if len(shape) != 3:
+            raise InputError(
+                f"an affine change is of images and x has shape {shape}: set "
+                "category.consistency_weight to 0"
+            )
+        change = augmentation.affine(config.affine)
+        charges.append(
+            terms.scaled(config.category.consistency_weight, terms.category_consistency())
+        )
     objective = objectives.cell(
         config.reconstruction.kind,
         config.regularization.kind,
@@ -373,4 +388,5 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
         turns,
         noise_scale(config.generator),
         config.average,
+        change,
     )

@@ -7,11 +7,11 @@ and two hosts draw the same noise. What an objective does not read, XLA deletes.
 import jax
 import jax.numpy as jnp
 
-from iae_jax.types import Array, Code, Draws, Encoding, Moments, Noise, Players, Prior
+from iae_jax.types import Array, Augment, Code, Draws, Encoding, Moments, Noise, Players, Prior
 
 # What a key of one example is used for. The numbers are part of the seed: changing one changes
 # every run.
-ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE, MOMENTS = range(6)
+ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE, MOMENTS, AUGMENT = range(7)
 
 # Draws of q(z|x) for its moments: the deviation is then known to an eighth, and what that leaves is
 # for the discriminator of an adaptive contrast to tell.
@@ -34,10 +34,10 @@ def noise(keys: Array, purpose: int, size: int) -> Array:
 
 
 def draw_noise(
-    networks: Players, prior: Prior, keys: Array, with_moments: bool = False
+    networks: Players, prior: Prior, keys: Array, with_moments: bool = False, augment: int = 0
 ) -> Noise:
     """Everything that a batch needs of chance. keys: [B], consumed. with_moments: for moments of
-    q(z|x) too.
+    q(z|x) too. augment: how many numbers a change of x reads.
 
     Before the networks and apart from them: XLA sees that two expressions are the same, but not
     that two loops of a random number generator are, and would run the networks for each.
@@ -58,7 +58,13 @@ def draw_noise(
         prior_local=noise(keys, PRIOR_LOCAL_CODE, generator.noise),
         prior=prior.sample(purpose_keys(keys, PRIOR)),
         moments=many,
+        augment=_uniform(purpose_keys(keys, AUGMENT), augment) if augment else None,
     )
+
+
+def _uniform(keys: Array, size: int) -> Array:
+    """Of [-1, 1): f32[B, size]."""
+    return jax.vmap(lambda key: jax.random.uniform(key, (size,), minval=-1.0))(keys)
 
 
 def gumbel(keys: Array, categories: int) -> Array:
@@ -130,11 +136,12 @@ def log_likelihood(networks: Players, params: Players, z: Code, x: Array) -> Arr
 
 def draw(
     networks: Players, params: Players, noise: Noise, x: Array,
-    noise_scale: Array | float = 1.0, axis_name: str | None = None,
+    noise_scale: Array | float = 1.0, axis_name: str | None = None, augment: Augment | None = None,
 ) -> Draws:
     """Everything on the slide, once.
 
     x: f32[B, ...]. axis_name: the pmapped axis over which the global batch is spread, if any.
+    augment: how x is changed, where noise is drawn for it.
     """
     encoder, generator, z_prior = networks.encoder, networks.generator, noise.prior
     x_prior = generator.sample(params.generator, z_prior, noise_scale * noise.prior_local)
@@ -145,6 +152,10 @@ def draw(
     aggregated = None if z.probabilities is None else jnp.mean(z.probabilities, axis=0)
     if aggregated is not None and axis_name is not None:
         aggregated = jax.lax.pmean(aggregated, axis_name)
+    augmented = None
+    if augment is not None and noise.augment is not None:
+        changed = augment.apply(x, noise.augment)
+        augmented = encoder.apply(params.encoder, changed, noise.encoder)
     return Draws(
         x=x,
         z=z,
@@ -155,4 +166,5 @@ def draw(
         log_likelihood=log_likelihood(networks, params, z, x),
         aggregated=aggregated,
         moments=None if noise.moments is None else moments(networks, params, noise.moments, x),
+        augmented=augmented,
     )

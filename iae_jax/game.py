@@ -13,6 +13,7 @@ from iae_jax.types import (
     DISCRIMINATORS,
     PATH,
     Array,
+    Augment,
     Game,
     InputError,
     Metrics,
@@ -48,20 +49,24 @@ def build(
     turns: Turns = SIMULTANEOUS,
     noise_scale: Weight = 1.0,
     decay: float = 0.999,
+    augment: Augment | None = None,
 ) -> Game:
     """A game that can be played. Rates that change go through `by_step`. Errors: InputError that
     names the fix; see `check`."""
-    check(objective, networks, prior)
+    check(objective, networks, prior, augment)
     for name in Players._fields:
         if getattr(networks, name) is not None and getattr(optimizers, name) is None:
             raise InputError(f"the {name} has no optimizer: give it one")
-    return Game(networks, prior, objective, optimizers, turns, noise_scale, decay)
+    return Game(networks, prior, objective, optimizers, turns, noise_scale, decay, augment)
 
 
 def noise_of(game: Game, keys: Array) -> Noise:
     """All that a turn draws. keys: [B], one an example, consumed."""
-    with_moments = any("moments" in term.needs for term in game.objective[:2])
-    return draw_noise(game.networks, game.prior, keys, with_moments)
+    objective = game.objective
+    with_moments = any("moments" in term.needs for term in objective[:2])
+    augmented = any("augment" in term.needs for term in objective.charges)
+    numbers = game.augment.noise if augmented and game.augment else 0
+    return draw_noise(game.networks, game.prior, keys, with_moments, numbers)
 
 
 def losses(
@@ -71,7 +76,8 @@ def losses(
 
     noise: see `noise_of`. x: f32[B, ...]. Encoder and generator share one loss.
     """
-    draws = draw(game.networks, params, noise, x, at(game.noise_scale, step), axis_name)
+    scale = at(game.noise_scale, step)
+    draws = draw(game.networks, params, noise, x, scale, axis_name, game.augment)
 
     def discriminate(role: str) -> Discriminate | None:
         network, theta = getattr(game.networks, role), getattr(params, role)

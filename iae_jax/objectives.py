@@ -19,7 +19,7 @@ from typing import NamedTuple
 from iae_jax import terms
 from iae_jax.scoring import KL, NON_SATURATING, Scoring
 from iae_jax.terms import R1, Pairing, Term
-from iae_jax.types import DISCRIMINATORS, InputError, Players, Prior, Weight
+from iae_jax.types import DISCRIMINATORS, Augment, InputError, Players, Prior, Weight
 
 
 class Objective(NamedTuple):
@@ -102,7 +102,9 @@ def cell(
     )
 
 
-def check(objective: Objective, networks: Players, prior: Prior) -> None:
+def check(
+    objective: Objective, networks: Players, prior: Prior, augment: Augment | None = None
+) -> None:
     """Refuse a game that cannot be played. Errors: InputError that names the fix."""
     if networks.generator is None:
         raise InputError("every model generates: give the game a generator")
@@ -153,6 +155,8 @@ def check(objective: Objective, networks: Players, prior: Prior) -> None:
             )
         if "category" in term.needs and not prior.categories:
             raise InputError(f"{term.name} needs a categorical code: give the code categories")
+        if "augment" in term.needs and augment is None:
+            raise InputError(f"{term.name} compares x with a changed x: give the game an augment")
     if encoder is not None and "encoder" not in needed:
         raise InputError("no term of this objective trains an encoder: remove it")
     if networks.generator.log_likelihood is not None and networks.generator.noise:

@@ -26,6 +26,8 @@ from iae_jax.study import MOST_SEEDS, Parser
 from iae_jax.types import InputError
 
 SHOWN = 12  # images of a figure's row
+# What a module's figure is made of: its VIEW is one of these modes, "reconstruct" if it has none.
+VIEWS = {"reconstruct": "reconstructions.npz", "traverse": "traversals.npz"}
 
 
 class Run(NamedTuple):
@@ -104,7 +106,12 @@ def launch(experiment: str, run: Run, *words: str) -> None:
         raise InputError(f"{run.variant}, seed {run.seed}: the launcher ended with {status}")
 
 
-def perform(experiment: str, run: Run, directory: Path) -> None:
+def view_of(module: ModuleType) -> str:
+    view: str = getattr(module, "VIEW", "reconstruct")
+    return view
+
+
+def perform(experiment: str, run: Run, directory: Path, view: str) -> None:
     """Trains, evaluates, adds the numbers to the results, and makes what the figure shows."""
     run.workdir.mkdir(parents=True, exist_ok=True)
     with alone(run.workdir / ".lock", wait=False):
@@ -113,13 +120,14 @@ def perform(experiment: str, run: Run, directory: Path) -> None:
         found = collect(experiment, run.variant, [run.workdir])
         with kept(directory, experiment) as records:
             records[:] = merge(records, found)
-        launch(experiment, run, "--mode=reconstruct", f"--count={SHOWN}")
+        launch(experiment, run, f"--mode={view}", f"--count={SHOWN}")
 
 
 def draw(module: ModuleType, path: Path, runs: list[Run]) -> None:
     """The experiment's figure of the first seed of each variant, if all are here."""
-    shown = {run.variant: run.workdir / "reconstructions.npz" for run in reversed(runs)}
-    missing = [variant for variant, file in shown.items() if not file.exists()]
+    file = VIEWS[view_of(module)]
+    shown = {run.variant: run.workdir / file for run in reversed(runs)}
+    missing = [variant for variant, path in shown.items() if not path.exists()]
     if missing:
         print(f"no figure: there is no run here of {', '.join(missing)}", file=sys.stderr)
         return
@@ -187,7 +195,7 @@ def sweep(options: dict[str, Any]) -> int:
             continue
         print(f"{run.variant}, seed {run.seed}: {number + 1} of {len(chosen)}", file=sys.stderr)
         try:
-            perform(experiment, run, directory)
+            perform(experiment, run, directory, view_of(module))
         except InputError as error:
             failed.append(run)
             print(f"error: {error}; going on with the others", file=sys.stderr)

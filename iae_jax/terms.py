@@ -32,7 +32,7 @@ class TermOutput(NamedTuple):
 class Term(NamedTuple):
     """name: of its divergence. loss: (discriminate | None, draws, step) -> TermOutput.
     reads: what its discriminator must read, () if it needs none. needs: which of "encoder",
-    "factorized encoder", "likelihood", "category", "moments" the players must offer."""
+    "factorized encoder", "likelihood", "category", "moments", "augment" the game must offer."""
 
     name: str
     loss: Callable[[Discriminate | None, Draws, Array], TermOutput]
@@ -295,6 +295,21 @@ def category_entropy() -> Term:
         return category_conditional_entropy(draws.encoding.logits)
 
     return _without_discriminator("category_entropy", value, ("encoder", "category"))
+
+
+def category_consistency() -> Term:
+    """KL(q(y|x) || q(y|a(x))) for a changed image a(x), where q(y|x) is a target: no gradient
+    passes through it (Hu et al. 2017, eq. 2 and 3, with their cross entropy less its constant)."""
+
+    def value(draws: Draws) -> Array:
+        assert draws.encoding is not None and draws.encoding.logits is not None
+        assert draws.augmented is not None and draws.augmented.logits is not None
+        target = jax.lax.stop_gradient(jax.nn.log_softmax(draws.encoding.logits))
+        found = jax.nn.log_softmax(draws.augmented.logits)
+        return jnp.sum(jnp.exp(target) * (target - found), axis=-1)
+
+    needs = ("encoder", "category", "augment")
+    return _without_discriminator("category_consistency", value, needs)
 
 
 def nothing() -> Term:

@@ -127,12 +127,24 @@ class Prior(NamedTuple):
     categories: int
 
 
+class Augment(NamedTuple):
+    """A change of x that its category should not depend on.
+
+    apply: (x f32[B, ...], f32[B, noise] in [-1, 1]) -> x f32[B, ...].
+    noise: how many numbers it reads.
+    """
+
+    apply: Callable[[Array, Array], Array]
+    noise: int
+
+
 class Noise(NamedTuple):
     """All randomness of one batch, drawn before any network is read.
 
     encoder: f32[B, noise]. category: f32[B, K] Gumbel noise, or None. local, prior_local:
     f32[B, noise], the local code of x_hat and of x_prior. prior: z ~ p(z). moments: f32[M, B,
-    noise], the encoder's for M draws of q(z|x), or None.
+    noise], the encoder's for M draws of q(z|x), or None. augment: f32[B, noise], uniform in
+    [-1, 1], or None.
     """
 
     encoder: Array | None
@@ -141,6 +153,7 @@ class Noise(NamedTuple):
     prior_local: Array
     prior: Code
     moments: Array | None = None
+    augment: Array | None = None
 
 
 class Moments(NamedTuple):
@@ -155,8 +168,8 @@ class Draws(NamedTuple):
 
     x ~ p_data, z ~ q(z|x), x_hat ~ p(x|z), z_prior ~ p(z), x_prior ~ p(x|z_prior).
     encoding: what z was drawn from. log_likelihood: f32[B, C] log p(x|z) for each category of z.
-    aggregated: f32[K], q(y) = E_x q(y|x) over the global batch. moments: of q(z|x), only where a
-    term of the objective needs them.
+    aggregated: f32[K], q(y) = E_x q(y|x) over the global batch. moments: of q(z|x), and
+    augmented: the encoding of a changed x, only where a term of the objective needs them.
     """
 
     x: Array
@@ -168,6 +181,7 @@ class Draws(NamedTuple):
     log_likelihood: Array | None
     aggregated: Array | None
     moments: Moments | None = None
+    augmented: Encoding | None = None
 
 
 class Game(NamedTuple):
@@ -178,6 +192,7 @@ class Game(NamedTuple):
     turns: tuple of tuples of player names; the players of one turn move at once.
     noise_scale: the scale of the local code n as a function of the step.
     decay: of the exponential moving average of the encoder and the generator.
+    augment: how x is changed for a term that needs it, or None.
     """
 
     networks: Players
@@ -187,6 +202,7 @@ class Game(NamedTuple):
     turns: tuple[tuple[str, ...], ...]
     noise_scale: Weight = 1.0
     decay: float = 0.999
+    augment: Augment | None = None
 
 
 @flax.struct.dataclass

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 ORDER = [
-    "types", "priors", "networks", "draws", "scoring", "terms", "objectives", "elbo", "game",
-    "step", "parallel", "seeds", "sampling", "data", "modes", "quadrature", "clusters", "probes",
-    "distances", "frechet", "quality", "journal", "checkpoint", "judge", "metrics", "evaluate",
-    "figures", "stopwatch", "config", "train", "views", "launch", "results", "study", "compare",
-    "sweep", "report",
+    "types", "priors", "networks", "augmentation", "draws", "scoring", "terms", "objectives",
+    "elbo", "game", "step", "parallel", "seeds", "sampling", "data", "modes", "quadrature",
+    "clusters", "probes", "distances", "frechet", "quality", "journal", "checkpoint", "judge",
+    "metrics", "evaluate", "figures", "stopwatch", "config", "train", "views", "launch",
+    "results", "study", "compare", "sweep", "report",
 ]
 PACKAGE = Path(__file__).parent.parent / "iae_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,70 @@
+"""Slides, Fig. 6: MNIST clustered without labels, and the style in a local code.
+
+    python -m iae_jax.launch --config=experiments/mnist_clustering.py:categories_30 \\
+        --workdir=runs/clusters_30
+
+    python -m iae_jax.sweep mnist_clustering --seeds=3
+
+The global code is one of K categories (the variants: 10, 16, 30), the local code is Gaussian.
+No label is read in training. The IAE alone finds clusters of strokes rather than of digits, so its
+encoder is also asked to give an image and an affine change of it the same category, to be sure of
+it, and to use all categories alike (Hu et al. 2017); the two terms of the IAE make of the
+categories and the local code a model of the images.
+
+Not measured yet.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from iae_jax.config import Config
+from iae_jax.results import Reference
+from iae_jax.types import InputError
+
+CATEGORIES = {f"categories_{number}": number for number in (10, 16, 30)}
+VARIANTS = tuple(CATEGORIES)
+VIEW = "traverse"  # what the figure is made of
+ROWS = 6  # of the figure, each with a local code
+
+REFERENCES = {
+    ("cluster_accuracy", "categories_10"): Reference(0.92, "higher", "aim"),
+    ("cluster_accuracy", "categories_30"): Reference(0.96, "higher", "aim"),
+}
+SHOWN = (
+    "cluster_accuracy", "cluster_nmi", "cluster_ari", "category_usage", "category_entropy",
+    "label_agreement", "local_spread", "frechet_distance", "frechet_distance_data",
+    "steps_per_second", "compile_seconds", "peak_memory_megabytes",
+)
+
+
+def get_config(variant: str = "categories_30") -> Config:
+    if variant not in CATEGORIES:
+        raise InputError(f"a variant is one of {', '.join(CATEGORIES)}, not {variant!r}")
+    config = Config(steps=6000, batch_size=128, turns="alternating")
+    config.data.name = "mnist"
+    config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
+    config.code.size, config.code.categories = 0, CATEGORIES[variant]
+    config.generator.noise, config.generator.noise_at = 50, "depth"
+    for player in (config.encoder, config.generator, config.reconstruction):
+        player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
+    # The category's divergence to its prior is exact: there is nothing to tell.
+    config.regularization.kind = "none"
+    config.reconstruction.r1 = 0.1
+    config.reconstruction.numerator_weight = 0.05
+    config.category.kl_weight = 2.0
+    config.category.entropy_weight = 0.5
+    config.category.consistency_weight = 1.0
+    return config
+
+
+def draw(path: Path, runs: dict[str, Path]) -> None:
+    """Fig. 6: a column for each cluster, a local code for each row. runs: variant ->
+    traversals.npz."""
+    from iae_jax.figures import rows_of_images
+
+    groups: list[tuple[str, list[np.ndarray]]] = []
+    for variant, categories in CATEGORIES.items():
+        with np.load(runs[variant]) as file:
+            groups.append((f"K = {categories}", list(file["x"][:ROWS])))
+    rows_of_images(path, groups, max(CATEGORIES.values()))

@@ -1,0 +1,162 @@
+"""Affine changes, against scipy's affine_transform, centroids and areas; the term against numpy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.ndimage
+
+from iae_jax import draws, networks, priors, terms
+from iae_jax.augmentation import NUMBERS, Affine, affine
+from iae_jax.config import Config, build
+from iae_jax.objectives import cell
+from iae_jax.types import Encoding, InputError, Players
+
+BOUNDS = Affine(rotation=20.0, scale=0.3, shear=0.4, shift=3.0)
+
+
+def image():
+    """f32[1, 13, 17, 2]: nothing about it is symmetric, and its edge is empty."""
+    x = np.zeros((1, 13, 17, 2), np.float32)
+    x[0, 4:9, 5:12] = np.random.default_rng(0).random((5, 7, 2))
+    return x
+
+
+def changed(*noise):
+    return np.asarray(affine(BOUNDS).apply(jnp.asarray(image()), jnp.asarray([noise])))
+
+
+def test_no_change_at_zero():
+    np.testing.assert_allclose(changed(*[0.0] * NUMBERS), image(), atol=1e-6)
+
+
+def test_it_is_scipys_affine_transform():
+    noise = np.array([0.7, -0.6, 0.5, -0.8, 0.4, -0.9])
+    angle = np.deg2rad(20.0 * noise[0])
+    # A pixel is read from where its row and column (in this order) are mapped to.
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    tall, wide = np.exp(-0.3 * noise[2:4])
+    read = np.array([[tall, 0.0], [0.4 * 0.6, wide]]) @ turn
+    centre, shift = np.array([6.0, 8.0]), 3.0 * noise[4:6]
+    layers = [
+        scipy.ndimage.affine_transform(
+            image()[0, ..., c], read, centre - read @ (centre + shift), order=1
+        )
+        for c in range(2)
+    ]
+    expected = np.stack(layers, axis=-1)
+    np.testing.assert_allclose(changed(*noise)[0], expected, atol=1e-5)
+
+
+def centroid(x):
+    weights = x[0].sum(-1)
+    rows, columns = np.indices(weights.shape)
+    return np.array([(weights * rows).sum(), (weights * columns).sum()]) / weights.sum()
+
+
+def test_each_number_does_what_its_bound_says():
+    before = centroid(image())
+    down = centroid(changed(0, 0, 0, 0, 1.0, 0)) - before
+    np.testing.assert_allclose(down, [3.0, 0.0], atol=1e-4)
+    right = centroid(changed(0, 0, 0, 0, 0, 0.5)) - before
+    np.testing.assert_allclose(right, [0.0, 1.5], atol=1e-4)
+    # Its area grows by the scale of either side.
+    for number in (2, 3):
+        noise = np.zeros(NUMBERS)
+        noise[number] = 1.0
+        assert changed(*noise).sum() == pytest.approx(np.exp(0.3) * image().sum(), rel=0.05)
+    assert not np.allclose(changed(1.0, 0, 0, 0, 0, 0), image(), atol=0.1)
+    assert changed(1.0, 0, 0, 0, 0, 0).sum() == pytest.approx(image().sum(), rel=0.05)
+
+
+def test_each_image_has_a_change_of_its_own():
+    x = jnp.asarray(np.repeat(image(), 3, axis=0))
+    noise = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (3, NUMBERS)), jnp.float32)
+    together = affine(BOUNDS).apply(x, noise)
+    for i in range(3):
+        alone = affine(BOUNDS).apply(x[i : i + 1], noise[i : i + 1])
+        np.testing.assert_allclose(together[i], alone[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rotation", "scale", "shear", "shift"])
+@pytest.mark.parametrize("bound", [-1.0, float("nan"), float("inf")])
+def test_bounds_are_refused(name, bound):
+    with pytest.raises(InputError, match=f"{name} of an augmentation"):
+        affine(Affine(**{name: bound}))
+
+
+def test_consistency_is_the_kl_to_a_target_without_gradient():
+    target = np.log([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])
+    other = np.log([[0.2, 0.2, 0.6], [0.1, 0.1, 0.8]])
+    none = [None] * 5
+
+    def value(own, changed):
+        drawn = draws.Draws(
+            jnp.zeros((2, 1)), *none[:4], Encoding(logits=own), None, None,
+            augmented=Encoding(logits=changed),
+        )
+        return terms.category_consistency().loss(None, drawn, jnp.int32(0)).path
+
+    # Logits are known up to a constant.
+    found = value(jnp.asarray(target) + 3.0, jnp.asarray(other) - 2.0)
+    expected = (np.exp(target) * (target - other)).sum(1)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    own, changed = jax.grad(lambda *logits: value(*logits).sum(), argnums=(0, 1))(
+        jnp.asarray(target), jnp.asarray(other)
+    )
+    np.testing.assert_array_equal(own, 0)
+    np.testing.assert_allclose(changed, np.exp(other) - np.exp(target), atol=1e-6)
+
+
+def small(**category):
+    config = Config(batch_size=4)
+    config.code.size, config.code.categories = 0, 3
+    config.regularization.kind = "none"
+    for network in (config.encoder, config.generator, config.reconstruction):
+        network.network.width, network.network.hidden = 2, 4
+    for name, value in category.items():
+        setattr(config.category, name, value)
+    return config
+
+
+def test_a_game_changes_its_images_where_a_term_needs_it():
+    game = build(small(consistency_weight=2.0), (8, 8, 1))
+    keys = draws.example_keys(jax.random.key(0), 0, 4)
+    from iae_jax import init, losses, noise_of
+
+    params, x = init(game, jax.random.key(1)).params, jax.random.uniform(keys[0], (4, 8, 8, 1))
+    noise = noise_of(game, keys)
+    assert noise.augment.shape == (4, NUMBERS)
+    assert float(jnp.abs(noise.augment).max()) <= 1 and float(noise.augment.min()) < 0
+    _, metrics = losses(game, params, noise, jnp.int32(0), x)
+    encode = game.networks.encoder.apply
+    own = encode(params.encoder, x, noise.encoder).logits
+    moved = game.augment.apply(x, noise.augment)
+    other = encode(params.encoder, moved, noise.encoder).logits
+    p, q = (np.asarray(jax.nn.log_softmax(one), np.float64) for one in (own, other))
+    expected = 2.0 * (np.exp(p) * (p - q)).sum(1)
+    np.testing.assert_allclose(metrics["category_consistency"], expected, atol=1e-6)
+    assert expected.max() > 1e-5
+    assert noise_of(build(small(), (8, 8, 1)), keys).augment is None
+
+
+def test_what_cannot_be_changed_is_refused():
+    config = small(consistency_weight=1.0)
+    for network in (config.encoder, config.generator, config.reconstruction):
+        network.network.kind = "mlp"
+    with pytest.raises(InputError, match="set category.consistency_weight to 0"):
+        build(config, (3,))
+    layout = networks.Layout("mlp", hidden=3)
+    from iae_jax import game
+
+    players = Players(
+        networks.encoder(layout, (3,), "deterministic", 0, 4),
+        networks.generator(layout, (3,), 0, 4, likelihood="bernoulli"),
+    )
+    import optax
+
+    objective = cell("likelihood", "none", charges=(terms.category_consistency(),))
+    with pytest.raises(InputError, match="give the game an augment"):
+        game.build(
+            players, priors.standard(0, 4), objective, Players(optax.sgd(1.0), optax.sgd(1.0))
+        )

@@ -6,10 +6,9 @@
     python -m iae_jax.sweep mnist_clustering --seeds=3
 
 The global code is one of K categories (the variants: 10, 16, 30), the local code is Gaussian.
-No label is read in training. The IAE alone finds clusters of strokes rather than of digits, so its
-encoder is also asked to give an image and an affine change of it the same category, to be sure of
-it, and to use all categories alike (Hu et al. 2017); the two terms of the IAE make of the
-categories and the local code a model of the images.
+No label is read in training. Reconstruction is the IAE's; KL(q(y) || p(y)) is exact for a batch and
+needs no discriminator. The encoder is also asked to give an image and an affine change of it the
+same category, and to be sure of it (Hu et al. 2017).
 
 Not measured yet.
 """
@@ -48,7 +47,7 @@ def get_config(variant: str = "categories_30") -> Config:
     config.generator.noise, config.generator.noise_at = 50, "depth"
     for player in (config.encoder, config.generator, config.reconstruction):
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
-    # The category's divergence to its prior is exact: there is nothing to tell.
+    # Exact, as category.kl_weight.
     config.regularization.kind = "none"
     config.reconstruction.r1 = 0.1
     config.reconstruction.numerator_weight = 0.05

@@ -299,7 +299,7 @@ def category_entropy() -> Term:
 
 def category_consistency() -> Term:
     """KL(q(y|x) || q(y|a(x))) for a changed image a(x), where q(y|x) is a target: no gradient
-    passes through it (Hu et al. 2017, eq. 2 and 3, with their cross entropy less its constant)."""
+    passes through it (Hu et al. 2017: their cross entropy less its constant)."""
 
     def value(draws: Draws) -> Array:
         assert draws.encoding is not None and draws.encoding.logits is not None

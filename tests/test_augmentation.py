@@ -3,10 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import scipy.ndimage
 
-from iae_jax import draws, networks, priors, terms
+from iae_jax import draws, game, init, losses, networks, noise_of, priors, terms
 from iae_jax.augmentation import NUMBERS, Affine, affine
 from iae_jax.config import Config, build
 from iae_jax.objectives import cell
@@ -120,18 +121,16 @@ def small(**category):
 
 
 def test_a_game_changes_its_images_where_a_term_needs_it():
-    game = build(small(consistency_weight=2.0), (8, 8, 1))
+    built = build(small(consistency_weight=2.0), (8, 8, 1))
     keys = draws.example_keys(jax.random.key(0), 0, 4)
-    from iae_jax import init, losses, noise_of
-
-    params, x = init(game, jax.random.key(1)).params, jax.random.uniform(keys[0], (4, 8, 8, 1))
-    noise = noise_of(game, keys)
+    params, x = init(built, jax.random.key(1)).params, jax.random.uniform(keys[0], (4, 8, 8, 1))
+    noise = noise_of(built, keys)
     assert noise.augment.shape == (4, NUMBERS)
     assert float(jnp.abs(noise.augment).max()) <= 1 and float(noise.augment.min()) < 0
-    _, metrics = losses(game, params, noise, jnp.int32(0), x)
-    encode = game.networks.encoder.apply
+    _, metrics = losses(built, params, noise, jnp.int32(0), x)
+    encode = built.networks.encoder.apply
     own = encode(params.encoder, x, noise.encoder).logits
-    moved = game.augment.apply(x, noise.augment)
+    moved = built.augment.apply(x, noise.augment)
     other = encode(params.encoder, moved, noise.encoder).logits
     p, q = (np.asarray(jax.nn.log_softmax(one), np.float64) for one in (own, other))
     expected = 2.0 * (np.exp(p) * (p - q)).sum(1)
@@ -147,14 +146,10 @@ def test_what_cannot_be_changed_is_refused():
     with pytest.raises(InputError, match="set category.consistency_weight to 0"):
         build(config, (3,))
     layout = networks.Layout("mlp", hidden=3)
-    from iae_jax import game
-
     players = Players(
         networks.encoder(layout, (3,), "deterministic", 0, 4),
         networks.generator(layout, (3,), 0, 4, likelihood="bernoulli"),
     )
-    import optax
-
     objective = cell("likelihood", "none", charges=(terms.category_consistency(),))
     with pytest.raises(InputError, match="give the game an augment"):
         game.build(

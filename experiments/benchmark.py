@@ -145,8 +145,6 @@ def of_works(
     def one_of(*words: str) -> dict[str, Any]:
         return child(*words, seconds=seconds, compiled=programs / words[0])
 
-    for work in wanted:
-        say(f"{work}: {one_of('check', work)['compared']} agree")
     if compiled:
         for work in wanted:
             if work not in MLP and work != "evaluation_mnist":
@@ -274,7 +272,11 @@ def run(options: argparse.Namespace) -> Timings:
     # Once, before anything is timed: what is measured later must not be lost to a moment's work.
     if not options.busy_allowed and all(busy() > BUSY for _ in range(PATIENCE)):
         raise InputError("the machine is busy: wait until it is idle, or --busy_allowed")
-    # First what can be refused: without the prepared set there is no pipeline to time.
+    # First what can be refused: sides that differ, and a set that is not prepared.
+    for work in wanted:
+        with tempfile.TemporaryDirectory() as folder:
+            compared = child("check", work, seconds=options.seconds, compiled=Path(folder))
+        say(f"{work}: {compared['compared']} agree")
     of_runs = of_a_run(options.rounds, options.seconds)
     with tempfile.TemporaryDirectory() as programs:
         found, products, idle = of_works(

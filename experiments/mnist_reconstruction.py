@@ -17,6 +17,7 @@ spread over the local code: deterministic_20 (best checkpoint by the validation 
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,8 @@ SIZES = {
     "global_50_local_100": (50, 100),
 }
 VARIANTS = tuple(SIZES)
+# Metrics over the global size, beside a local code of 100.
+CURVE = ("label_agreement", "pixel_error", "local_spread", "frechet_distance_reconstruction")
 
 REFERENCES = {
     ("label_agreement", "deterministic_20"): Reference(0.98, "higher", "aim"),
@@ -132,3 +135,22 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
         name = model if model in ("VAE", "AAE", "ALI") else f"{size}D"
         groups.append((f"{name} + {local}D" if local else name, list(x_hat)))
     rows_of_images(path, groups)
+
+
+def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
+    """What the slides suggest: each measure over the size of the global code, mean and spread over
+    seeds. Dotted: the deterministic code of 20."""
+    from iae_jax.figures import COLORS, panels
+
+    found = {(one["metric"], one["variant"]): one for one in records}
+    sizes = {size: name for name, (size, local) in SIZES.items() if local}
+    with panels(path, 1, len(CURVE), [metric.replace("_", " ") for metric in CURVE]) as axes:
+        for ax, metric in zip(axes[0], CURVE, strict=True):
+            known = [size for size in sorted(sizes) if (metric, sizes[size]) in found]
+            of_size = [found[metric, sizes[size]] for size in known]
+            spread = [one["sd"] or 0.0 for one in of_size]
+            ax.errorbar(known, [one["mean"] for one in of_size], spread, fmt="o-", color=COLORS[0])
+            if (metric, "deterministic_20") in found:
+                ax.axhline(found[metric, "deterministic_20"]["mean"], ls=":", color=COLORS[6])
+            ax.set(xscale="log", xticks=known, xticklabels=known, xlabel="global size")
+            ax.minorticks_off()

@@ -35,10 +35,12 @@ class Data:
 
 @dataclass
 class Code:
-    """z: a vector of `size` components, one of `categories` categories, or both."""
+    """z: a vector of `size` components, one of `categories` categories, or both. recovery_weight:
+    of -log q(z|x_hat), what it charges that z cannot be read off what was generated from it."""
 
     size: int = 10
     categories: int = 0
+    recovery_weight: float = 0.0
 
 
 @dataclass
@@ -292,6 +294,7 @@ def check_numbers(config: Config) -> None:
     sides = {"reconstruction": config.reconstruction, "regularization": config.regularization}
     weights = {
         "generator.deviation": config.generator.deviation,
+        "code.recovery_weight": config.code.recovery_weight,
         "category.kl_weight": config.category.kl_weight,
         "category.entropy_weight": config.category.entropy_weight,
         "category.consistency_weight": config.category.consistency_weight,
@@ -326,6 +329,8 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
         charges.append(terms.scaled(config.category.kl_weight, terms.category_marginal_kl()))
     if config.category.entropy_weight:
         charges.append(terms.scaled(config.category.entropy_weight, terms.category_entropy()))
+    if config.code.recovery_weight:
+        charges.append(terms.scaled(config.code.recovery_weight, terms.code_recovery()))
     change = None
     if config.category.consistency_weight:
         if len(shape) != 3:

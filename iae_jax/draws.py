@@ -11,7 +11,7 @@ from iae_jax.types import Array, Augment, Code, Draws, Encoding, Moments, Noise,
 
 # What a key of one example is used for. The numbers are part of the seed: changing one changes
 # every run.
-ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE, MOMENTS, AUGMENT = range(7)
+ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE, MOMENTS, AUGMENT, RECOVERY = range(8)
 
 # Draws of q(z|x) for its moments: the deviation is then known to an eighth, and what that leaves is
 # for the discriminator of an adaptive contrast to tell.
@@ -34,10 +34,11 @@ def noise(keys: Array, purpose: int, size: int) -> Array:
 
 
 def draw_noise(
-    networks: Players, prior: Prior, keys: Array, with_moments: bool = False, augment: int = 0
+    networks: Players, prior: Prior, keys: Array, with_moments: bool = False, augment: int = 0,
+    with_recovery: bool = False,
 ) -> Noise:
     """Everything that a batch needs of chance. keys: [B], consumed. with_moments: for moments of
-    q(z|x) too. augment: how many numbers a change of x reads.
+    q(z|x) too. augment: how many numbers a change of x reads. with_recovery: for encoding x_hat.
 
     Before the networks and apart from them: XLA sees that two expressions are the same, but not
     that two loops of a random number generator are, and would run the networks for each.
@@ -59,6 +60,7 @@ def draw_noise(
         prior=prior.sample(purpose_keys(keys, PRIOR)),
         moments=many,
         augment=_uniform(purpose_keys(keys, AUGMENT), augment) if augment else None,
+        recovery=noise(keys, RECOVERY, size) if with_recovery else None,
     )
 
 
@@ -156,10 +158,14 @@ def draw(
     if augment is not None and noise.augment is not None:
         changed = augment.apply(x, noise.augment)
         augmented = encoder.apply(params.encoder, changed, noise.encoder)
+    x_hat = generator.sample(params.generator, z, noise_scale * noise.local)
+    recovered = None
+    if noise.recovery is not None:
+        recovered = encoder.apply(params.encoder, x_hat, noise.recovery)
     return Draws(
         x=x,
         z=z,
-        x_hat=generator.sample(params.generator, z, noise_scale * noise.local),
+        x_hat=x_hat,
         z_prior=z_prior,
         x_prior=x_prior,
         encoding=encoding,
@@ -167,4 +173,5 @@ def draw(
         aggregated=aggregated,
         moments=None if noise.moments is None else moments(networks, params, noise.moments, x),
         augmented=augmented,
+        recovered=recovered,
     )

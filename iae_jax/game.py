@@ -63,10 +63,13 @@ def build(
 def noise_of(game: Game, keys: Array) -> Noise:
     """All that a turn draws. keys: [B], one an example, consumed."""
     objective = game.objective
-    with_moments = any("moments" in term.needs for term in objective[:2])
-    augmented = any("augment" in term.needs for term in objective.charges)
-    numbers = game.augment.noise if augmented and game.augment else 0
-    return draw_noise(game.networks, game.prior, keys, with_moments, numbers)
+    needed = {
+        need for term in (*objective[:2], *objective.charges) for need in term.needs
+    }
+    numbers = game.augment.noise if "augment" in needed and game.augment else 0
+    return draw_noise(
+        game.networks, game.prior, keys, "moments" in needed, numbers, "recovery" in needed
+    )
 
 
 def losses(

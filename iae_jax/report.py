@@ -83,9 +83,9 @@ def section(name: str, records: list[dict[str, Any]], module: ModuleType, figure
     """One experiment as Markdown."""
     title = (module.__doc__ or name).split("\n\n")[0].replace("\n", " ").rstrip(".")
     parts = [f"## `{name}`", f"{title}."]
-    picture = figures / f"{name}.png"
-    if picture.exists():
-        parts.append(f"![{name}]({picture.as_posix()})")
+    for stem in (name, f"{name}_curve"):
+        if (figures / f"{stem}.png").exists():
+            parts.append(f"![{stem}]({(figures / stem).as_posix()}.png)")
     shown = getattr(module, "SHOWN", None)
     rows = [
         "| metric | variant | published or aim | ours | seeds | n | time |",

@@ -201,7 +201,10 @@ def sweep(options: dict[str, Any]) -> int:
             print(f"error: {error}; going on with the others", file=sys.stderr)
     if variants == known and hasattr(module, "draw"):
         draw(module, options["figures"] / f"{experiment}.png", runs)
-    print(table(read_records(directory / f"{experiment}.json")))
+    records = read_records(directory / f"{experiment}.json")
+    if records and hasattr(module, "draw_curve"):
+        module.draw_curve(options["figures"] / f"{experiment}_curve.png", records)
+    print(table(records))
     return 1 if failed else 0
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from iae_jax.draws import hard
 from iae_jax.scoring import KL, Scoring
@@ -32,7 +33,8 @@ class TermOutput(NamedTuple):
 class Term(NamedTuple):
     """name: of its divergence. loss: (discriminate | None, draws, step) -> TermOutput.
     reads: what its discriminator must read, () if it needs none. needs: which of "encoder",
-    "factorized encoder", "likelihood", "category", "moments", "augment" the game must offer."""
+    "factorized encoder", "likelihood", "category", "moments", "augment" the game must offer;
+    "recovery": x_hat has to be encoded."""
 
     name: str
     loss: Callable[[Discriminate | None, Draws, Array], TermOutput]
@@ -310,6 +312,27 @@ def category_consistency() -> Term:
 
     needs = ("encoder", "category", "augment")
     return _without_discriminator("category_consistency", value, needs)
+
+
+def code_recovery() -> Term:
+    """-log q(z|x_hat): how badly the code is read off what was generated from it; with H(z) a bound
+    of -I(z; x_hat) (Chen et al. 2016, eq. 5). z is given, so that no gradient passes through it as
+    a target. A vector whose density is unknown is read with unit variance."""
+
+    def value(draws: Draws) -> Array:
+        z, found, nats = draws.z, draws.recovered, jnp.zeros(())
+        assert z is not None and found is not None
+        if z.vector is not None:
+            mean, deviation = found.vector, jnp.ones(())
+            if found.mean is not None and found.log_variance is not None:
+                mean, deviation = found.mean, jnp.exp(0.5 * found.log_variance)
+            target = jax.lax.stop_gradient(z.vector)
+            nats -= jnp.sum(jax.scipy.stats.norm.logpdf(target, mean, deviation), axis=-1)
+        if z.category is not None:
+            nats += optax.softmax_cross_entropy(found.logits, z.category)
+        return nats
+
+    return _without_discriminator("code_recovery", value, ("encoder", "recovery"))
 
 
 def nothing() -> Term:

@@ -144,7 +144,7 @@ class Noise(NamedTuple):
     encoder: f32[B, noise]. category: f32[B, K] Gumbel noise, or None. local, prior_local:
     f32[B, noise], the local code of x_hat and of x_prior. prior: z ~ p(z). moments: f32[M, B,
     noise], the encoder's for M draws of q(z|x), or None. augment: f32[B, noise], uniform in
-    [-1, 1], or None.
+    [-1, 1], or None. recovery: f32[B, noise], the encoder's for x_hat, or None.
     """
 
     encoder: Array | None
@@ -154,6 +154,7 @@ class Noise(NamedTuple):
     prior: Code
     moments: Array | None = None
     augment: Array | None = None
+    recovery: Array | None = None
 
 
 class Moments(NamedTuple):
@@ -168,8 +169,8 @@ class Draws(NamedTuple):
 
     x ~ p_data, z ~ q(z|x), x_hat ~ p(x|z), z_prior ~ p(z), x_prior ~ p(x|z_prior).
     encoding: what z was drawn from. log_likelihood: f32[B, C] log p(x|z) for each category of z.
-    aggregated: f32[K], q(y) = E_x q(y|x) over the global batch. moments: of q(z|x), and
-    augmented: the encoding of a changed x, only where a term of the objective needs them.
+    aggregated: f32[K], q(y) = E_x q(y|x) over the global batch. Only where a term of the objective
+    needs them: moments of q(z|x); augmented, the encoding of a changed x; recovered, that of x_hat.
     """
 
     x: Array
@@ -182,6 +183,7 @@ class Draws(NamedTuple):
     aggregated: Array | None
     moments: Moments | None = None
     augmented: Encoding | None = None
+    recovered: Encoding | None = None
 
 
 class Game(NamedTuple):

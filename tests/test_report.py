@@ -61,8 +61,12 @@ def test_a_reader_sees_what_is_worse(tmp_path, toy):
     assert "![toy]" not in text
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "toy.png").write_bytes(b"")
+    (tmp_path / "docs" / "toy_curve.png").write_bytes(b"")
+    (tmp_path / "docs" / "toy_other.png").write_bytes(b"")
     assert main(flags) == 0
-    assert "![toy](" in (tmp_path / "RESULTS.md").read_text()
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "docs/toy.png)" in text and "docs/toy_curve.png)" in text
+    assert text.count("![") == 2
 
 
 def test_bad_files_are_one_line(tmp_path, toy, capsys):

@@ -2,12 +2,13 @@
 
 import importlib
 import json
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
-from experiments.mnist_reconstruction import VARIANTS, get_config
-from iae_jax import sweep
+from experiments.mnist_reconstruction import VARIANTS, draw_curve, get_config
+from iae_jax import figures, sweep
 from iae_jax.config import to_dict
 from iae_jax.types import InputError
 
@@ -130,7 +131,34 @@ def test_all_variants_draw_the_figure(tmp_path, launched, capsys):
     assert "no figure" not in capsys.readouterr().err  # what is shown is what was asked for
     assert command(tmp_path, "--seeds=1") == 0
     assert (tmp_path / "f" / "mnist_reconstruction.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "f" / "mnist_reconstruction_curve.png").read_bytes().startswith(b"\x89PNG")
     assert len(VARIANTS) == 9
+
+
+def test_the_curve_is_of_the_records(tmp_path, monkeypatch):
+    kept, panels = [], figures.panels
+
+    @contextmanager
+    def keeping(*arguments):
+        with panels(*arguments) as axes:
+            yield axes
+            kept.extend(axes[0])
+
+    monkeypatch.setattr(figures, "panels", keeping)
+    means = {"global_20_local_100": 0.9, "global_2_local_100": 0.3, "deterministic_20": 0.97,
+             "vae_20": 0.5}
+    records = [
+        {"metric": "label_agreement", "variant": variant, "mean": mean, "sd": mean / 10}
+        for variant, mean in means.items()
+    ]
+    draw_curve(tmp_path / "curve.png", records)
+    (line, _, (bars,)) = kept[0].containers[0].lines
+    np.testing.assert_allclose(np.transpose(line.get_data()), [[2, 0.3], [20, 0.9]])
+    spread = [segment[:, 1] for segment in bars.get_segments()]
+    np.testing.assert_allclose(spread, [[0.27, 0.33], [0.81, 0.99]])
+    assert kept[0].lines[-1].get_ydata()[0] == 0.97
+    assert kept[1].get_title() == "pixel error"
+    assert not len(kept[1].containers[0].lines[0].get_xdata())
 
 
 def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):

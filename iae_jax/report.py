@@ -114,9 +114,10 @@ def section(name: str, records: list[dict[str, Any]], module: ModuleType, figure
     commands = list(dict.fromkeys(record["command"] for record in records))
     where = sorted({f"{r['device']}, {r['date']}, commit {r['commit']}" for r in records})
     parts.append("\n".join(f"    {command}" for command in commands))
-    # A variant's seconds stand at each of its metrics.
-    once = {record["variant"]: sum(record["seconds"]) for record in records}
-    parts.append(f"Measured on {'; '.join(where)}; {duration([sum(once.values())])} in all.")
+    # A run's seconds stand at each of its metrics, and those of a benchmark at each variant.
+    once = {(record["command"], *record["seconds"]) for record in records}
+    total = sum(sum(seconds) for _, *seconds in once)
+    parts.append(f"Measured on {'; '.join(where)}; {duration([total])} in all.")
     return "\n\n".join(parts)
 
 

@@ -161,7 +161,9 @@ def draw(
     x_hat = generator.sample(params.generator, z, noise_scale * noise.local)
     recovered = None
     if noise.recovery is not None:
-        recovered = encoder.apply(params.encoder, x_hat, noise.recovery)
+        # As it is: an encoder that learned to recover would give every image the same code.
+        frozen = jax.lax.stop_gradient(params.encoder)
+        recovered = encoder.apply(frozen, x_hat, noise.recovery)
     return Draws(
         x=x,
         z=z,

@@ -316,16 +316,19 @@ def category_consistency() -> Term:
 
 def code_recovery() -> Term:
     """-log q(z|x_hat): how badly the code is read off what was generated from it; with H(z) a bound
-    of -I(z; x_hat) (Chen et al. 2016, eq. 5). z is given, so that no gradient passes through it as
-    a target. A vector whose density is unknown is read with unit variance."""
+    of -I(z; x_hat) (Chen et al. 2016, eq. 5). z is given and so is the encoder that reads it: no
+    gradient passes through either. A vector whose density is unknown is read with unit variance."""
 
     def value(draws: Draws) -> Array:
         z, found, nats = draws.z, draws.recovered, jnp.zeros(())
         assert z is not None and found is not None
         if z.vector is not None:
-            mean, deviation = found.vector, jnp.ones(())
-            if found.mean is not None and found.log_variance is not None:
-                mean, deviation = found.mean, jnp.exp(0.5 * found.log_variance)
+            mean, deviation = found.mean, jnp.ones(())
+            if found.log_variance is not None:
+                deviation = jnp.exp(0.5 * found.log_variance)
+            else:
+                mean = found.vector
+            assert mean is not None
             target = jax.lax.stop_gradient(z.vector)
             nats -= jnp.sum(jax.scipy.stats.norm.logpdf(target, mean, deviation), axis=-1)
         if z.category is not None:

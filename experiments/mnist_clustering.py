@@ -8,7 +8,8 @@
 The global code is one of K categories (the variants: 10, 16, 30), the local code is Gaussian.
 No label is read in training. Reconstruction is the IAE's; KL(q(y) || p(y)) is exact for a batch and
 needs no discriminator. The encoder is also asked to give an image and an affine change of it the
-same category, and to be sure of it (Hu et al. 2017).
+same category, and to be sure of it (Hu et al. 2017), and the generator to make images of which the
+encoder reads the category that they were made from.
 
 Not measured yet.
 """
@@ -44,7 +45,8 @@ def get_config(variant: str = "categories_30") -> Config:
     config.data.name = "mnist"
     config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
     config.code.size, config.code.categories = 0, CATEGORIES[variant]
-    config.generator.noise, config.generator.noise_at = 50, "depth"
+    config.code.recovery_weight = 0.1
+    config.generator.noise = 50
     for player in (config.encoder, config.generator, config.reconstruction):
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
     # Exact, as category.kl_weight.

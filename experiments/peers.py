@@ -5,6 +5,7 @@ pythae: Chadebec et al. 2022, version 0.1.2. `pythae` is its trainer's own epoch
 it; `pythae_bare` is its model and its optimizers' step on batches that lie ready.
 """
 
+import atexit
 import tempfile
 from contextlib import AbstractContextManager
 from typing import Any
@@ -27,6 +28,8 @@ TOLERANCE = 1e-4  # of losses, relative
 # also where it is rounding.
 MOVED = 1e-3
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+# As of our side, whose products are of float32 too (`benchmark.measure`).
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
 
 def wait() -> None:
@@ -142,8 +145,10 @@ def pythae(work: str) -> Runner:
     )
 
     data = unit(on_device(work)).cpu().contiguous()
-    folder = tempfile.mkdtemp()
-    sizes = {"per_device_train_batch_size": works.MLP_BATCH, "output_dir": folder}
+    # Kept until the process ends.
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    sizes = {"per_device_train_batch_size": works.MLP_BATCH, "output_dir": folder.name}
     trainer: Any
     if work == "mlp_vae":
         trainer = BaseTrainer(
@@ -214,6 +219,11 @@ def given(*arrays: np.ndarray) -> AbstractContextManager[Any]:
 def check(work: str) -> str:
     """Errors: InputError if the sides differ in the number of parameters or in a loss. Returns what
     was compared."""
+    if (jax.default_backend() == "cpu") != (DEVICE == "cpu"):
+        raise InputError(
+            f"JAX runs on {jax.default_backend()} and PyTorch on {DEVICE}: install the build of "
+            "PyTorch for the same device"
+        )
     if work == works.EVALUATION:
         return _check_evaluation()
     game, size = works.game_of(work), works.batch_size(work)
@@ -225,6 +235,11 @@ def check(work: str) -> str:
     drawn = noise_of(game, keys)
     own, metrics = jax.jit(lambda params: losses(game, params, drawn, state.step, x))(state.params)
     reconstruction = float(metrics["reconstruction"].mean())
+    regularization = float(metrics["regularization"].mean())
+    if "regularization_denominator_logit" in metrics:
+        # Our loss counts the codes of the prior too, which no player of it can move.
+        fixed = jax.nn.softplus(-metrics["regularization_denominator_logit"]).mean()
+        regularization -= (works.MLP_WEIGHT if work in works.MLP else 1.0) * float(fixed)
     if work in works.MLP:
         model = pythae_model(work, state.params)
         noise = np.array(draws.noise(keys, draws.ENCODER_NOISE, works.MLP_SIZE))
@@ -238,14 +253,18 @@ def check(work: str) -> str:
             return "parameters, reconstruction, loss"
         told = float(own.regularization_discriminator)
         compare(work, "discriminator's loss", told, out.discriminator_loss.item())
-        return "parameters, reconstruction, discriminator's loss"
+        charged = reconstruction + regularization
+        compare(work, "encoder's loss", charged, out.autoencoder_loss.item())
+        return "parameters, reconstruction, losses"
     player = twin_of(work, state.params, compiled=False)
     compare(work, "parameters", works.count(state.params), player.parameters)
     told = float(own.reconstruction_discriminator + own.regularization_discriminator)
     step = compile_step(game)
     flipped = torch.from_numpy(plain).permute(0, 3, 1, 2).to(DEVICE)
     with torch.no_grad():
-        compare(work, "reconstruction", reconstruction, player.path_loss(flipped)[0].item())
+        charged = player.path_loss(flipped, *player.reconstruct(flipped))
+    compare(work, "reconstruction", reconstruction, charged[0].item())
+    compare(work, "regularization", regularization, charged[1].item())
     for number in range(3):
         codes = torch.from_numpy(works.prior_codes(game, state, size)).to(DEVICE)
         theirs = player.step(flipped, codes).tolist()

@@ -142,18 +142,20 @@ def draw(found: dict[str, dict[int, list[float]]], path: Path) -> None:
 
 
 def run(options: argparse.Namespace) -> Timings:
+    timing.check_idle(options.busy_allowed)
     every = [(kind, size) for kind, sizes in SIZES.items() for size in sizes]
     found: dict[str, dict[int, list[float]]] = {
         kind: {size: [] for size in sizes} for kind, sizes in SIZES.items()
     }
-    device = ""
+    device, idle = "", []
     with tempfile.TemporaryDirectory() as compiled:
         for number, (kind, size) in itertools.product(range(options.rounds), every):
             one = child(kind, size, options.seconds, Path(compiled))
             device = one["device"]
+            idle.append(one["busy"])
             found[kind][size].append(one["seconds"])
             say(f"round {number}  {kind} {size}  {1e3 * one['seconds']:.3f} ms")
-    rows = []
+    rows = [Row("busy_share", "all", [max(idle)], len(idle))]
     for kind, of_size in found.items():
         middle = {size: statistics.median(each) for size, each in of_size.items()}
         for size, each in of_size.items():

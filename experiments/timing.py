@@ -6,7 +6,9 @@ it prints, and `run(options)`, which asks for such children and returns rows; it
 """
 
 import argparse
+import importlib.util
 import json
+import math
 import os
 import shlex
 import statistics
@@ -21,6 +23,10 @@ from iae_jax import results
 from iae_jax.journal import commit, open_folder
 from iae_jax.study import Parser
 from iae_jax.types import InputError
+
+BUSY = 0.15  # of all cores: more is not idle
+PATIENCE = 10  # seconds, in one of which it has to be idle
+LONGEST = 1800  # seconds of one measurement
 
 
 class Row(NamedTuple):
@@ -59,7 +65,8 @@ def device_kind() -> str:
 def child(
     module: str, *words: str, seconds: float, compiled: Path, flags: str = ""
 ) -> dict[str, Any]:
-    """What `measure(words, seconds)` of a module finds in a fresh process.
+    """What `measure(words, seconds)` of a module finds in a fresh process, and `busy`, the share of
+    all cores that was at work before it.
 
     compiled: where its programs are kept; an empty folder makes it compile. flags: of XLA, beside
     those of this process. Errors: InputError with the child's last line.
@@ -71,12 +78,35 @@ def child(
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
         "TORCHINDUCTOR_CACHE_DIR": str(compiled / "inductor"),
     }
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | own)
+    before = busy()
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ | own, timeout=LONGEST
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"{' '.join(words)} took more than {LONGEST} s: stopped") from error
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise InputError(f"{' '.join(words)} failed: {last.removeprefix('error: ')}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    return found | {"busy": before}
+
+
+def busy(seconds: float = 1.0) -> float:
+    """The share of all cores that is at work."""
+    import psutil
+
+    share: float = psutil.cpu_percent(interval=seconds)
+    return share / 100
+
+
+def check_idle(busy_allowed: bool) -> None:
+    """Errors: InputError if psutil is missing, or the machine is at work all the time."""
+    if importlib.util.find_spec("psutil") is None:
+        raise InputError("psutil is not installed: pip install '.[bench]'")
+    # What is measured later must not be lost to a moment's work: that is in the record.
+    if not busy_allowed and all(busy() > BUSY for _ in range(PATIENCE)):
+        raise InputError("the machine is busy: wait until it is idle, or --busy_allowed")
 
 
 def say(message: str) -> None:
@@ -90,8 +120,10 @@ def parser(module: str, rounds: int, seconds: float) -> Parser:
     made.add_argument(
         "--seconds", type=float, default=seconds, help=f"of each measurement ({seconds})"
     )
-    made.add_argument("--results", type=Path, default=Path("results"), help="folder of the record")
-    made.add_argument("--figures", type=Path, default=Path("docs"), help="folder of the figure")
+    elsewhere = "or runs/NAME with other settings than these"
+    made.add_argument("--results", type=Path, help=f"folder of the record (results, {elsewhere})")
+    made.add_argument("--figures", type=Path, help=f"folder of the figure (docs, {elsewhere})")
+    made.add_argument("--busy_allowed", action="store_true", help="time on a busy machine too")
     made.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     return made
 
@@ -107,11 +139,14 @@ def main(
     name = module.split(".")[-1]
     try:
         options = made.parse_args(arguments)
-        if not options.seconds > 0 or options.rounds < 1:
-            raise InputError("--rounds is at least 1 and --seconds above 0")
+        if not 0 < options.seconds < math.inf or options.rounds < 1:
+            raise InputError("--rounds is at least 1, and --seconds above 0 and finite")
         if options.child:
             print(json.dumps(measure(options.child, options.seconds)))
             return 0
+        other = Path("runs") / name if changed(made, options) else None
+        options.results = options.results or other or Path("results")
+        options.figures = options.figures or other or Path("docs")
         open_folder(options.results, "--results")
         open_folder(options.figures, "--figures")
         source, since = commit(), time.perf_counter()

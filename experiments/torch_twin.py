@@ -187,6 +187,7 @@ class Twin:
         self.averaged = [p for player in self.players[:2] for p in player.parameters()]
         self.average = [p.detach().clone() for p in self.averaged]
         wrap: Any = torch.compile if compiled else lambda function: function
+        self.reconstruct = wrap(self._reconstruct)
         self.path_loss = wrap(self._path_loss)
         # A gradient of a gradient is not compiled by PyTorch.
         self.discriminator_losses = (
@@ -223,10 +224,13 @@ class Twin:
                 penalty = penalty + 0.5 * weight * squares.mean()
         return told + told_codes, penalty
 
-    def _path_loss(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Reconstruction and regularization, in nats."""
+    def _reconstruct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes and what is generated from them."""
         z = self.encoder(x)
-        x_hat = self.generator(z)
+        return z, self.generator(z)
+
+    def _path_loss(self, x: Tensor, z: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
+        """Reconstruction and regularization, in nats."""
         a, b = self.of_pairs(torch.cat([x, x_hat]), torch.cat([z, z])).chunk(2)
         reconstruction = F.softplus(a).mean() + F.softplus(-b).mean()
         return reconstruction, F.softplus(self.of_codes(z)).mean()
@@ -236,17 +240,18 @@ class Twin:
         of the discriminators, of reconstruction and of regularization: [3]."""
         if z_prior is None:
             z_prior = torch.randn(len(x), self.recipe.size, device=x.device)
-        with torch.no_grad():
-            z = self.encoder(x)
-            x_hat = self.generator(z)
-        told, penalty = self.discriminator_losses(x.detach(), z, x_hat, z_prior)
+        # Once, with a graph: the discriminators move in between, and these do not read them.
+        z, x_hat = self.reconstruct(x)
+        told, penalty = self.discriminator_losses(
+            x.detach(), z.detach(), x_hat.detach(), z_prior
+        )
         for optimizer in self.optimizers[2:]:
             optimizer.zero_grad(set_to_none=True)
         (told + penalty).backward()
         for optimizer in self.optimizers[2:]:
             optimizer.step()
         with frozen(self.of_pairs, self.of_codes):
-            reconstruction, regularization = self.path_loss(x.detach())
+            reconstruction, regularization = self.path_loss(x, z, x_hat)
             for optimizer in self.optimizers[:2]:
                 optimizer.zero_grad(set_to_none=True)
             (reconstruction + regularization).backward()

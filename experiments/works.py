@@ -45,7 +45,8 @@ from iae_jax.types import Array, Code, Discriminator, Encoder, Encoding, Generat
 IMAGES = 10_000  # of the set on the device, and of an evaluation
 CONV = {"conv_mnist": (28, 28, 1), "conv32": (32, 32, 3), "conv64": (64, 64, 3)}
 MLP = ("mlp_vae", "mlp_aae")
-MLP_SHAPE, MLP_BATCH, MLP_SIZE, MLP_RATE = (28, 28, 1), 100, 16, 1e-4  # pythae's defaults
+# pythae's defaults; the weight is of the adversarial loss.
+MLP_SHAPE, MLP_BATCH, MLP_SIZE, MLP_RATE, MLP_WEIGHT = (28, 28, 1), 100, 16, 1e-4, 0.5
 CONV_BATCH, CONV_SIZE = 64, 20
 RATE, B1, B2, DECAY = 2e-4, 0.5, 0.99, 0.999
 R1_WEIGHTS = (0.5, 0.25)  # of the two discriminators; their values cost nothing
@@ -153,7 +154,7 @@ def mlp(adversarial: bool) -> Game:
         discriminator if adversarial else None,
     )
     regularization = "marginal_code" if adversarial else "analytic_kl"
-    weight = 0.5 if adversarial else 1.0
+    weight = MLP_WEIGHT if adversarial else 1.0
     objective = cell("likelihood", regularization, regularization_weight=weight)
     adam = optax.adam(MLP_RATE)
     optimizers = Players(adam, adam, None, adam if adversarial else None)

@@ -211,6 +211,12 @@ def train(
     with Checkpoints(workdir / "checkpoints", run.keep, best) as checkpoints:
         check_unchanged(checkpoints.config(), config, allow_config_change)
         state, step, seconds_before, lines, measured = start(game, config, checkpoints)
+        if profile and (step >= config.steps or next_stop(step, config) >= config.steps):
+            raise InputError(
+                f"--profile traces the second call of steps, and of {config.steps} steps there is "
+                f"at most one call left after {step}: use a new --workdir and fewer "
+                "run.steps_per_call"
+            )
         state = place(state, devices)
         if step >= config.steps:
             log(f"{workdir} is trained to step {step} already")
@@ -222,7 +228,6 @@ def train(
         unlogged: list[dict[str, np.ndarray]] = []
         terminal = sys.stderr.isatty()
         bar = tqdm(total=config.steps, initial=step, unit="step", disable=not terminal)
-        number = -1
         for number, (steps, arguments) in enumerate(work):
             traced = profile and number == 1
             with jax.profiler.trace(workdir / "profile") if traced else nullcontext():
@@ -272,8 +277,6 @@ def train(
                     {"lines": journal.lines, "seconds": seconds_before + watch.seconds},
                 )
         bar.close()
-        if profile and number < 1:
-            log("no trace: what is left of this run is one call of steps: lower steps_per_call")
         speed, compile_seconds = watch.summary()
         summary = Summary(step, speed, compile_seconds, measured, figure)
         if watch.speeds or not (workdir / "run.json").exists():

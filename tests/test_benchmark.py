@@ -14,27 +14,29 @@ from iae_jax import init, train_step
 from iae_jax.types import InputError
 
 
-def measured(*seconds, first=0.0, floats=0.0):
-    return [{"seconds": one, "first": first, "floats": floats} for one in seconds]
+def measured(*seconds, first=0.0, floats=0.0, busy=0.02):
+    return [
+        {"seconds": one, "first": first, "floats": floats, "busy": busy} for one in seconds
+    ]
 
 
 def test_ratios_are_of_medians():
     found = {
         ("conv_mnist", "ours"): measured(0.02, 0.01, 0.05, first=7.0, floats=1e9),
-        ("conv_mnist", "torch_twin"): measured(0.03, 0.08, 0.04, first=1.0),
+        ("conv_mnist", "torch_twin"): measured(0.03, 0.08, 0.04, first=1.0, busy=0.04),
     }
     products = [{"rate": rate} for rate in (80e9, 100e9, 300e9)]
     rows = {
         (metric, variant): values
-        for metric, variant, values, _ in benchmark.figures_of(found, products, [0.02, 0.04])
+        for metric, variant, values, _ in benchmark.figures_of(found, products)
     }
     assert rows["throughput_ratio", "conv_mnist/torch_twin"] == pytest.approx([2.0])
+    assert rows["throughput_ratio_lowest", "conv_mnist/torch_twin"] == pytest.approx([0.8])
+    assert rows["throughput_ratio_highest", "conv_mnist/torch_twin"] == pytest.approx([8.0])
     assert rows["gemm_share", "conv_mnist"] == pytest.approx([0.5])  # 1e9 / .02 / 100e9
     assert rows["break_even_steps", "conv_mnist/torch_twin"] == pytest.approx([300.0])
     assert rows["busy_share", "all"] == [0.04]
     assert rows["milliseconds_per_step", "conv_mnist/ours"] == pytest.approx([20, 10, 50])
-    (shown,) = benchmark.ranges(found).values()
-    assert shown == pytest.approx((2.0, 0.8, 8.0))
 
 
 def test_a_row_that_is_lost_has_no_break_even():
@@ -43,7 +45,7 @@ def test_a_row_that_is_lost_has_no_break_even():
         ("conv64", "torch_twin_compiled"): measured(0.03, first=40.0),
     }
     rows = {
-        row[:2]: row[2] for row in benchmark.figures_of(found, [{"rate": 1e9}], [0.0])
+        row[:2]: row[2] for row in benchmark.figures_of(found, [{"rate": 1e9}])
     }
     assert rows["throughput_ratio", "conv64/torch_twin"] == pytest.approx([0.75])
     assert not any(metric == "break_even_steps" for metric, _ in rows)
@@ -54,7 +56,33 @@ def test_the_exponent_is_the_slope():
     assert scaling.exponent(sizes, 3 * sizes**0.7) == pytest.approx(0.7)
 
 
-def test_a_timing_says_what_was_run(tmp_path, capsys):
+@pytest.fixture
+def idle(monkeypatch):
+    """A machine that nothing runs on; psutil is an extra."""
+    monkeypatch.setattr(timing, "check_idle", lambda busy_allowed: None)
+    monkeypatch.setattr(timing, "busy", lambda: 0.0)
+
+
+def test_other_settings_write_elsewhere(tmp_path, monkeypatch, idle):
+    monkeypatch.chdir(tmp_path)
+    parser = timing.parser("experiments.scaling", rounds=3, seconds=2.0)
+
+    def run(options):
+        return Timings([Row("exponent", "batch", [0.5], 4)], "cpu", lambda path: path.touch())
+
+    for words, record, figure in (
+        (["--rounds=2"], "runs/scaling/scaling.json", "runs/scaling/scaling.png"),
+        ([], "results/scaling.json", "docs/scaling.png"),
+    ):
+        assert timing.main(parser, lambda *_: {}, run, words) == 0
+        assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} >= {
+            record, figure
+        }
+        if words:
+            assert not (tmp_path / "results").exists() and not (tmp_path / "docs").exists()
+
+
+def test_a_timing_says_what_was_run(tmp_path, capsys, idle):
     parser = timing.parser("experiments.scaling", rounds=3, seconds=2.0)
     parser.add_argument("--short", action="store_true")
     words = ["--rounds=2", "--short", f"--results={tmp_path}", f"--figures={tmp_path / 'f'}"]
@@ -75,7 +103,7 @@ def test_a_timing_says_what_was_run(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"got": ["a", "b"]}
 
 
-def test_what_a_child_says_of_its_failure_is_kept(tmp_path):
+def test_what_a_child_says_of_its_failure_is_kept(tmp_path, idle):
     with pytest.raises(InputError, match="^batch three failed: ValueError"):
         timing.child("experiments.scaling", "batch", "three", seconds=1.0, compiled=tmp_path)
 
@@ -113,4 +141,4 @@ def test_bad_input_is_refused_in_one_line(capsys):
         error = capsys.readouterr().err
         assert error.startswith("error: ") and said in error and error.count("\n") == 1
     assert scaling.main(["--seconds=0"]) == 2
-    assert "--seconds above 0" in capsys.readouterr().err
+    assert "and --seconds above 0" in capsys.readouterr().err

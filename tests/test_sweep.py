@@ -153,7 +153,7 @@ def test_the_curve_is_of_the_records(tmp_path, monkeypatch):
     ]
     draw_curve(tmp_path / "curve.png", records)
     (line, _, (bars,)) = kept[0].containers[0].lines
-    np.testing.assert_allclose(np.transpose(line.get_data()), [[2, 0.3], [20, 0.9]])
+    np.testing.assert_allclose(line.get_xydata(), [[2, 0.3], [20, 0.9]])
     spread = np.array(bars.get_segments(), float)[:, :, 1]
     np.testing.assert_allclose(spread, [[0.27, 0.33], [0.81, 0.99]])
     assert kept[0].lines[-1].get_ydata()[0] == 0.97

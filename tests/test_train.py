@@ -207,10 +207,16 @@ def test_a_profile_traces_the_steps(tmp_path, data_directory):
     assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
 
 
-def test_a_run_of_one_call_says_that_it_has_no_trace(tmp_path, data_directory, capsys):
+def test_a_run_of_one_call_cannot_be_traced(tmp_path, data_directory):
     config = config_of(data_directory, steps=5)
-    train(config, tmp_path, profile=True)
-    assert "no trace" in capsys.readouterr().err and not (tmp_path / "profile").exists()
+    for _ in range(2):
+        with pytest.raises(InputError, match="fewer run.steps_per_call"):
+            train(config, tmp_path, profile=True)
+        assert not (tmp_path / "profile").exists()
+        assert not list((tmp_path / "checkpoints").glob("[0-9]*"))
+    train(config, tmp_path)
+    with pytest.raises(InputError, match="at most one call left after 5"):
+        train(config, tmp_path, profile=True)
 
 
 @pytest.mark.parametrize("variant", ["gan", "vae"])

@@ -11,7 +11,7 @@ needs no discriminator. The encoder is also asked to give an image and an affine
 same category, and to be sure of it (Hu et al. 2017), and the generator to make images of which the
 encoder reads the category that they were made from.
 
-Not measured yet.
+Expected: 8 minutes on 2 CPU cores for a run. The sweep has not been run as a whole yet.
 """
 
 from pathlib import Path
@@ -36,6 +36,14 @@ SHOWN = (
     "label_agreement", "local_spread", "frechet_distance", "frechet_distance_data",
     "steps_per_second", "compile_seconds", "peak_memory_megabytes",
 )
+NOTES = """
+How it was tuned, on the validation split (`train[55000:]`), one seed, before the sweep: with the
+local code modulating every level and no recovery, 30 categories had 95.1 % after 1,000 steps and a
+local code that changed nothing (`local_spread` .016). With the local code beside the category and
+the recovery of the category at .1, 30 categories have 96.0 % and a spread of .120 after 3,000 steps,
+10 categories 98.4 % and .134 after 2,500. For K = 10 clusters are matched one to one with the labels
+of the split that is measured; for more, each is named by its labels on the validation split.
+"""
 
 
 def get_config(variant: str = "categories_30") -> Config:

@@ -11,7 +11,7 @@ needs no discriminator. The encoder is also asked to give an image and an affine
 same category, and to be sure of it (Hu et al. 2017), and the generator to make images of which the
 encoder reads the category that they were made from.
 
-Expected: 8 minutes on 2 CPU cores for a run. The sweep has not been run as a whole yet.
+Expected: 12 minutes on 2 CPU cores for a run. The sweep has not been run as a whole yet.
 """
 
 from pathlib import Path
@@ -50,7 +50,7 @@ the labels of the split that is measured; for more, each is named by labels of t
 def get_config(variant: str = "categories_30") -> Config:
     if variant not in CATEGORIES:
         raise InputError(f"a variant is one of {', '.join(CATEGORIES)}, not {variant!r}")
-    config = Config(steps=6000, batch_size=128, turns="alternating")
+    config = Config(steps=4500, batch_size=128, turns="alternating")
     config.data.name = "mnist"
     config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
     config.code.size, config.code.categories = 0, CATEGORIES[variant]

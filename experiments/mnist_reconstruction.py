@@ -85,7 +85,8 @@ Tried last, on the validation split, one seed, alternating turns, `code.recovery
 deterministic_20 for 3,000 steps (4 minutes): w = 1 95.7 %, .0397, codes of deviation .92; w = 5
 95.9 %, .0388, .81. global_10_local_100 for 5,000 steps, w = 3, ramp 2,000 to 4,000: 82.2 %, .0718,
 spread .066, but the Fréchet distance of reconstructions is 19.9: the code keeps where strokes are
-and not which digit. With the ramp from 500 to 2,000 it ignores the code, as without recovery.
+and not which digit. With the ramp from 500 to 2,000 it ignores the code, as without recovery, and
+with noise from the start and R1 .1 its codes collapse to a point.
 
 All of this but the last was measured when the discriminators' rate fell along their own moves, two
 a step, so that it was at its floor (.3 of the full one) from half of the run on; it now falls along

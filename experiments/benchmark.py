@@ -59,24 +59,25 @@ SHOWN = (
 NOTES = """
 `throughput_ratio` is our steps a second over theirs, of medians; above 1, ours is faster. `pythae`
 is its trainer as its users call it, `pythae_bare` its model in a loop without the trainer. The twin
-is a PyTorch IAE with the same parameters, tuned for it: codes reused without a graph, one backward
-for encoder and generator, channels-last. `torch.compile` was tried on it first and was slower in
-every work (`conv_mnist` 88 ms, not 59; `conv32` 143, not 103; `conv64` 572, not 377), so that the
-plain one is compared. `gemm_share` is XLA's count of a step's operations over its time, as a share
-of the rate of a product of two 2048 x 2048 matrices.
+is a PyTorch IAE with the same parameters, tuned for it: one backward for encoder and generator,
+channels-last. `torch.compile` was tried on it first and was slower in every work, so that the plain
+one is compared (the command prints both; in this run `conv_mnist` 88 ms, not 59, `conv32` 143, not
+103, `conv64` 572, not 377). `gemm_share` is XLA's count of a step's operations, those on padding
+included, over its time, as a share of the rate of a product of two 2048 x 2048 matrices.
+
+**The twin's rows flatter us.** The twin of this record encoded and decoded twice a step, where its
+graph allows once; it has been mended since, and its rows are yet to be measured again. By counted
+operations it should be faster by up to a seventh.
 
 What falls short, and by how much: the convolutional steps are as fast as the twin's on MNIST, where
-1.2 was the aim, and slower on larger images. Half of a step is not arithmetic at the product's
-rate: the gradient of a kernel is a product over all positions, of patches that have to be written
-to memory first, where oneDNN, which PyTorch calls, reads the image in place. Tried, and no faster:
+1.2 was the aim, and slower on larger images. The gradient of a kernel is a product over all
+positions, of patches that have to be written to memory first. Tried by hand, and no faster:
 a product for each tap, rows instead of patches, patches of a few images at a time, transposed
 products, the native convolution for every value, other choices of XLA's fusions, noise drawn 32
 steps ahead, two virtual devices. An evaluation is half as fast as the twin's: a convolution that
 nothing is reduced after is given to YNNPACK, which is 5 times slower there than XLA's own
-(`XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=individual_dot,reduce` avoids it; with native
-convolutions everywhere an evaluation then takes .6 of the time, a step of training no less).
-The twin of this record encodes and decodes twice a step, where its graph allows once; it has since
-been mended, and its rows have to be measured again: they will be better for it by up to a seventh.
+(by hand too; `XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=individual_dot,reduce` avoids it;
+with native convolutions everywhere an evaluation then takes .6 of the time, a step no less).
 The set streamed from disk costs a tenth; what fits into memory costs nothing.
 """
 

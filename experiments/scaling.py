@@ -49,10 +49,9 @@ REFERENCES = {
 }
 SHOWN = ("exponent", "cost_of_eight")
 NOTES = """
-Eight seeds at once cost five to six times one, where less than three was the aim: one seed already
-keeps both cores at half of their arithmetic, and more seeds are more arithmetic. On virtual devices
-(of which two cores have no more than they had) a step of eight costs 2.6 times one, most of it
-products cut into small ones.
+Eight seeds at once cost five to six times one, where less than three was the aim; from two seeds
+on, time grows in proportion. On virtual devices, which two cores share, a step of eight costs 2.6
+times one.
 """
 
 

@@ -1,8 +1,8 @@
 """The IAE in PyTorch: what `benchmark.py` compares our step with. Tuned, so that a ratio is fair.
 
 The same networks, losses and optimizers as `iae_jax.networks`' conv layout with a deterministic
-code, and built from its parameters. Tuned: codes and reconstructions of the discriminators' turn
-are made without a graph and used by both; both sides of a discriminator are one batch, but under
+code, and built from its parameters. Tuned: codes and reconstructions are made once, with a graph
+that the discriminators' turn is cut from; both sides of a discriminator are one batch, but under
 R1; one backward pass for encoder and generator, whose discriminators are frozen; memory in
 channels-last order; fused Adam; the moving average by one fused call; and `torch.compile`, where it
 is faster.

@@ -156,10 +156,12 @@ def calls(
             step = stop
 
     def streamed_calls() -> Iterator[tuple[int, tuple[Array | np.ndarray, ...]]]:
-        steps, step = stream(source, config.seed, start, config.batch_size, 1), start
+        # The next call's batches are read while this one computes.
+        ahead = config.run.steps_per_call
+        steps, step = stream(source, config.seed, start, config.batch_size, ahead), start
         while step < config.steps:
             stop = next_stop(step, config)
-            yield stop - step, (np.concatenate([next(steps).images for _ in range(stop - step)]),)
+            yield stop - step, (np.stack([next(steps).images for _ in range(stop - step)]),)
             step = stop
 
     return resident, resident_calls() if resident else streamed_calls()

@@ -48,7 +48,7 @@ def stream(
     seed: int,
     start_step: int,
     batch_size: int,
-    steps_per_call: int,
+    ahead: int,
     process: Process = (0, 1),
 ) -> Iterator[Dataset]:
     """Endless batches of a set that is too large to be kept in memory, read ahead by threads.
@@ -58,11 +58,11 @@ def stream(
     Args:
       source, seed, batch_size, process: as for `indices`.
       start_step: the first step to deliver.
-      steps_per_call: how many steps' batches are stacked in one item.
+      ahead: how many batches may be read before they are asked for, kept in memory.
 
     Returns:
-      an iterator of Dataset(images: uint8[steps_per_call, batch_size // P, H, W, C],
-      labels: int32[steps_per_call, batch_size // P]).
+      an iterator of Dataset(images: uint8[batch_size // P, H, W, C],
+      labels: int32[batch_size // P]).
 
     Raises:
       InputError: as `indices` at once; while iterating, if the source is damaged.
@@ -70,17 +70,16 @@ def stream(
     import grain
 
     piece = _piece(batch_size, process)
-    if start_step < 0 or steps_per_call < 1:
+    if start_step < 0 or ahead < 1:
         raise InputError(
-            f"start_step is {start_step} and steps_per_call {steps_per_call}; "
-            "they must be at least 0 and 1"
+            f"start_step is {start_step} and ahead {ahead}; they must be at least 0 and 1"
         )
     threads = os.cpu_count() or 1
     steps = _order(len(source), seed, batch_size)[start_step:]
     batches = steps.map(lambda positions: source.read(positions[piece])).to_iter_dataset(
-        grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(threads, steps_per_call))
+        grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(threads, ahead))
     )
-    return iter(batches.batch(steps_per_call))
+    return iter(batches)
 
 
 @functools.lru_cache(maxsize=8)

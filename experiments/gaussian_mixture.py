@@ -199,7 +199,7 @@ def iae(settings: Settings, categories: int) -> Game:
         "none",  # KL(q(y) || p(y)) is exact, a charge
         Adversary(SCORING, R1(falling(settings, settings.r1, settings.r1_final))),
         charges=(
-            terms.scaled(settings.category_kl_weight, terms.category_marginal_kl()),
+            terms.scaled(settings.category_kl_weight, terms.marginal_kl()),
             terms.scaled(hardening(settings), terms.category_entropy()),
         ),
     )

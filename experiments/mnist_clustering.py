@@ -58,13 +58,13 @@ def get_config(variant: str = "categories_30") -> Config:
     config.generator.noise = 50
     for player in (config.encoder, config.generator, config.reconstruction):
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
-    # Exact, as category.kl_weight.
+    # Exact, as code.marginal_weight.
     config.regularization.kind = "none"
     config.reconstruction.r1 = 0.1
     config.reconstruction.numerator_weight = 0.05
-    config.category.kl_weight = 2.0
-    config.category.entropy_weight = 0.5
-    config.category.consistency_weight = 1.0
+    config.code.marginal_weight = 2.0
+    config.code.entropy_weight = 0.5
+    config.code.consistency_weight = 1.0
     return config
 
 

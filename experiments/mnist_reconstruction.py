@@ -98,27 +98,26 @@ def get_config(variant: str = "deterministic_20") -> Config:
     if variant not in SIZES:
         raise InputError(f"a variant is one of {', '.join(SIZES)}, not {variant!r}")
     size, local = SIZES[variant]
-    config = Config(steps=8000 if local else 12000, turns="two_to_one")
+    config = Config(steps=10_000, turns="alternating")
     config.data.name = "mnist"
     config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
     config.code.size = size
     config.generator.noise = local
     for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.3
-    config.reconstruction.r1, config.regularization.r1 = 0.01, 0.1
-    config.reconstruction.r1_final = 0.1
-    config.regularization.weight = 0.3
-    if local:
-        config.generator.ramp_start_steps = 2000
-        config.generator.ramp_steps = 4000
-        config.reconstruction.numerator_weight = 0.1
+    config.reconstruction.r1 = config.regularization.r1 = 0.1
     model = variant.split("_")[0]
+    if model in ("deterministic", "global"):
+        config.code.marginal_weight = config.code.recovery_weight = 1.0
+    if model == "deterministic":
+        config.reconstruction.r1, config.reconstruction.r1_final = 0.01, 0.1
+    if local:
+        config.reconstruction.numerator_weight = 0.05
+        # What an affine change leaves alone is for z to say, the rest for n.
+        config.code.consistency_weight = 0.3
     if model in ("vae", "aae"):
         config.generator.likelihood = "bernoulli"
         config.reconstruction.kind = "likelihood"
-        # A sum over 784 pixels stands beside a divergence of codes.
-        config.regularization.weight = 1.0
-        config.turns = "alternating"
     if model == "vae":
         config.encoder.kind, config.regularization.kind = "gaussian", "analytic_kl"
         config.turns = "simultaneous"

@@ -35,12 +35,29 @@ class Data:
 
 @dataclass
 class Code:
-    """z: a vector of `size` components, one of `categories` categories, or both. recovery_weight:
-    of -log q(z|x_hat), what it charges that z cannot be read off what was generated from it."""
+    """z: a vector of `size` components, one of `categories` categories, or both.
+
+    Weights of what is charged beside the objective's two terms. marginal_weight: of what is known
+    of KL(q(z) || p(z)) without a discriminator: all of it for a category, mean and covariance for a
+    vector. entropy_weight: of H(y|x). consistency_weight: of the distance between the codes of x
+    and of a random affine change of it. recovery_weight: of -log q(z|x_hat), what it charges that z
+    cannot be read off what was generated from it.
+    """
 
     size: int = 10
     categories: int = 0
+    marginal_weight: float = 0.0
+    entropy_weight: float = 0.0
+    consistency_weight: float = 0.0
     recovery_weight: float = 0.0
+
+
+CHARGES = {
+    "marginal_weight": terms.marginal_kl,
+    "entropy_weight": terms.category_entropy,
+    "consistency_weight": terms.code_consistency,
+    "recovery_weight": terms.code_recovery,
+}
 
 
 @dataclass
@@ -119,16 +136,6 @@ class Term:
 
 
 @dataclass
-class Category:
-    """Charges on a categorical code: KL(q(y) || uniform), exact for the batch, H(y|x), and the
-    consistency KL(q(y|x) || q(y|a(x))) under a random affine change a of x."""
-
-    kl_weight: float = 0.0
-    entropy_weight: float = 0.0
-    consistency_weight: float = 0.0
-
-
-@dataclass
 class Run:
     """How often, in steps; nothing here changes the result.
 
@@ -167,7 +174,6 @@ class Config:
     regularization: Term = field(
         default_factory=lambda: Term(kind="marginal_code", r1_on="denominator")
     )
-    category: Category = field(default_factory=Category)
     affine: augmentation.Affine = field(default_factory=augmentation.Affine)
     run: Run = field(default_factory=Run)
 
@@ -294,10 +300,7 @@ def check_numbers(config: Config) -> None:
     sides = {"reconstruction": config.reconstruction, "regularization": config.regularization}
     weights = {
         "generator.deviation": config.generator.deviation,
-        "code.recovery_weight": config.code.recovery_weight,
-        "category.kl_weight": config.category.kl_weight,
-        "category.entropy_weight": config.category.entropy_weight,
-        "category.consistency_weight": config.category.consistency_weight,
+        **{f"code.{name}": getattr(config.code, name) for name in CHARGES},
         **{
             f"{side}.{name}": getattr(term, name)
             for side, term in sides.items()
@@ -324,24 +327,21 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
     """
     check_numbers(config)
     size, categories = config.code.size, config.code.categories
-    charges = []
-    if config.category.kl_weight:
-        charges.append(terms.scaled(config.category.kl_weight, terms.category_marginal_kl()))
-    if config.category.entropy_weight:
-        charges.append(terms.scaled(config.category.entropy_weight, terms.category_entropy()))
-    if config.code.recovery_weight:
-        charges.append(terms.scaled(config.code.recovery_weight, terms.code_recovery()))
+    weights = {name: getattr(config.code, name) for name in CHARGES}
+    charges = [terms.scaled(weights[name], CHARGES[name]()) for name in CHARGES if weights[name]]
+    if weights["marginal_weight"] and config.batch_size <= size:
+        raise InputError(
+            f"{config.batch_size} codes have no covariance of {size} components: use a larger "
+            "batch_size, or set code.marginal_weight to 0"
+        )
     change = None
-    if config.category.consistency_weight:
+    if weights["consistency_weight"]:
         if len(shape) != 3:
             raise InputError(
                 f"an affine change is of images and x has shape {shape}: set "
-                "category.consistency_weight to 0"
+                "code.consistency_weight to 0"
             )
         change = augmentation.affine(config.affine)
-        charges.append(
-            terms.scaled(config.category.consistency_weight, terms.category_consistency())
-        )
     objective = objectives.cell(
         config.reconstruction.kind,
         config.regularization.kind,

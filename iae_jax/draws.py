@@ -7,7 +7,18 @@ and two hosts draw the same noise. What an objective does not read, XLA deletes.
 import jax
 import jax.numpy as jnp
 
-from iae_jax.types import Array, Augment, Code, Draws, Encoding, Moments, Noise, Players, Prior
+from iae_jax.types import (
+    Aggregated,
+    Array,
+    Augment,
+    Code,
+    Draws,
+    Encoding,
+    Moments,
+    Noise,
+    Players,
+    Prior,
+)
 
 # What a key of one example is used for. The numbers are part of the seed: changing one changes
 # every run.
@@ -88,6 +99,17 @@ def code_of(encoding: Encoding, category_noise: Array | None) -> Code:
     )
 
 
+def aggregate(z: Code, axis_name: str | None = None) -> Aggregated:
+    """Means over the global batch, which may be spread over a pmapped axis."""
+    found = Aggregated()
+    if z.vector is not None:
+        second = jnp.matmul(z.vector.T, z.vector, precision="highest") / z.vector.shape[0]
+        found = found._replace(mean=jnp.mean(z.vector, axis=0), second=second)
+    if z.probabilities is not None:
+        found = found._replace(probabilities=jnp.mean(z.probabilities, axis=0))
+    return found if axis_name is None else jax.lax.pmean(found, axis_name)
+
+
 def hard(z: Code | None) -> Code | None:
     """The same code where the category is already fixed: something was generated from it."""
     return z and z._replace(probabilities=z.category)
@@ -151,9 +173,6 @@ def draw(
         return Draws(x, None, None, z_prior, x_prior, None, None, None)
     encoding = encoder.apply(params.encoder, x, noise.encoder)
     z = code_of(encoding, noise.category)
-    aggregated = None if z.probabilities is None else jnp.mean(z.probabilities, axis=0)
-    if aggregated is not None and axis_name is not None:
-        aggregated = jax.lax.pmean(aggregated, axis_name)
     augmented = None
     if augment is not None and noise.augment is not None:
         changed = augment.apply(x, noise.augment)
@@ -172,7 +191,7 @@ def draw(
         x_prior=x_prior,
         encoding=encoding,
         log_likelihood=log_likelihood(networks, params, z, x),
-        aggregated=aggregated,
+        aggregated=aggregate(z, axis_name),
         moments=None if noise.moments is None else moments(networks, params, noise.moments, x),
         augmented=augmented,
         recovered=recovered,

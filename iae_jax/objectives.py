@@ -153,6 +153,11 @@ def check(
                 f"{term.name} standardizes q(z|x) by its own deviation and the encoder is "
                 "deterministic: give the encoder noise"
             )
+        if "normal prior" in term.needs and prior.size and not prior.standard_normal:
+            raise InputError(
+                f"{term.name} of a vector code is to N(0, I) and the prior is another: use a "
+                "gaussian prior, or marginal_code alone for the regularization"
+            )
         if "category" in term.needs and not prior.categories:
             raise InputError(f"{term.name} needs a categorical code: give the code categories")
         if "augment" in term.needs and augment is None:

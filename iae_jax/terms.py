@@ -18,6 +18,8 @@ from iae_jax.draws import hard
 from iae_jax.scoring import KL, Scoring
 from iae_jax.types import Array, Code, Draws, InputError, Weight
 
+SMALLEST_VARIANCE = 1e-3  # that a batch of codes is taken to have in any direction
+
 Discriminate = Callable[[Array | None, Array | None], Array]
 
 
@@ -33,8 +35,8 @@ class TermOutput(NamedTuple):
 class Term(NamedTuple):
     """name: of its divergence. loss: (discriminate | None, draws, step) -> TermOutput.
     reads: what its discriminator must read, () if it needs none. needs: which of "encoder",
-    "factorized encoder", "likelihood", "category", "moments", "augment" the game must offer;
-    "recovery": x_hat has to be encoded."""
+    "factorized encoder", "likelihood", "category", "normal prior", "moments", "augment" the game
+    must offer; "recovery": x_hat has to be encoded."""
 
     name: str
     loss: Callable[[Discriminate | None, Draws, Array], TermOutput]
@@ -277,16 +279,32 @@ def analytic_kl() -> Term:
     return _without_discriminator("kl_of_code", value, ("encoder", "factorized encoder"))
 
 
-def category_marginal_kl() -> Term:
-    """KL(q(y) || uniform), exact for the global batch's q(y)."""
+def marginal_kl() -> Term:
+    """What is known of KL(q(z) || p(z)) without a discriminator, over the global batch.
+
+    Of a category all of it, KL(q(y) || uniform). Of a vector KL(g || N(0, I)), where g is the
+    Gaussian of q's mean and covariance: KL(q || p) = KL(q || g) + KL(g || p), since log p and
+    log g are quadratic and have the same means under q and g. It grows without bound as codes
+    collapse, where a discriminator has no gradient left to give.
+    """
 
     def value(draws: Draws) -> Array:
-        q = draws.aggregated
+        q, kl = draws.aggregated, jnp.zeros(())
         assert q is not None
-        # The maximum keeps the gradient finite where a category has died out.
-        return jnp.log(q.shape[-1]) + jnp.sum(q * jnp.log(jnp.maximum(q, 1e-30)))
+        if q.mean is not None and q.second is not None:
+            size = q.mean.shape[-1]
+            # The constant keeps the logarithm finite for codes that have collapsed.
+            covariance = q.second - jnp.outer(q.mean, q.mean) + SMALLEST_VARIANCE * jnp.eye(size)
+            half = jnp.linalg.cholesky(covariance)
+            kl += 0.5 * (jnp.trace(covariance) + jnp.sum(jnp.square(q.mean)) - size)
+            kl -= jnp.sum(jnp.log(jnp.diagonal(half)))
+        if q.probabilities is not None:
+            # The maximum keeps the gradient finite where a category has died out.
+            log_q = jnp.log(jnp.maximum(q.probabilities, 1e-30))
+            kl += jnp.log(log_q.shape[-1]) + jnp.sum(q.probabilities * log_q)
+        return kl
 
-    return _without_discriminator("category_kl", value, ("encoder", "category"))
+    return _without_discriminator("marginal_kl", value, ("encoder", "normal prior"))
 
 
 def category_entropy() -> Term:
@@ -299,19 +317,25 @@ def category_entropy() -> Term:
     return _without_discriminator("category_entropy", value, ("encoder", "category"))
 
 
-def category_consistency() -> Term:
-    """KL(q(y|x) || q(y|a(x))) for a changed image a(x), where q(y|x) is a target: no gradient
-    passes through it (Hu et al. 2017: their cross entropy less its constant)."""
+def code_consistency() -> Term:
+    """How far the code of a changed image a(x) is from that of x, which is a target: no gradient
+    passes through it. Of a category KL(q(y|x) || q(y|a(x))) (Hu et al. 2017: their cross entropy
+    less its constant); of a vector half the squared distance, the KL of Gaussians of unit variance
+    around them. A vector needs `marginal_kl` beside it, without which all codes would be one."""
 
     def value(draws: Draws) -> Array:
-        assert draws.encoding is not None and draws.encoding.logits is not None
-        assert draws.augmented is not None and draws.augmented.logits is not None
-        target = jax.lax.stop_gradient(jax.nn.log_softmax(draws.encoding.logits))
-        found = jax.nn.log_softmax(draws.augmented.logits)
-        return jnp.sum(jnp.exp(target) * (target - found), axis=-1)
+        own, changed, kl = draws.encoding, draws.augmented, jnp.zeros(())
+        assert own is not None and changed is not None
+        if own.vector is not None and changed.vector is not None:
+            off = changed.vector - jax.lax.stop_gradient(own.vector)
+            kl += 0.5 * jnp.sum(jnp.square(off), axis=-1)
+        if own.logits is not None and changed.logits is not None:
+            target = jax.lax.stop_gradient(jax.nn.log_softmax(own.logits))
+            found = jax.nn.log_softmax(changed.logits)
+            kl += jnp.sum(jnp.exp(target) * (target - found), axis=-1)
+        return kl
 
-    needs = ("encoder", "category", "augment")
-    return _without_discriminator("category_consistency", value, needs)
+    return _without_discriminator("code_consistency", value, ("encoder", "augment"))
 
 
 def code_recovery() -> Term:

@@ -164,13 +164,25 @@ class Moments(NamedTuple):
     deviation: Array
 
 
+class Aggregated(NamedTuple):
+    """What is known of q(z) = E_x q(z|x) from the global batch: means over its examples.
+
+    mean: f32[D] of the vector. second: f32[D, D] of its outer product. probabilities: f32[K],
+    q(y) = E_x q(y|x). None for a part that the code does not have.
+    """
+
+    mean: Array | None = None
+    second: Array | None = None
+    probabilities: Array | None = None
+
+
 class Draws(NamedTuple):
     """One joint sample of every distribution on the slide (None: a player that it needs is absent).
 
     x ~ p_data, z ~ q(z|x), x_hat ~ p(x|z), z_prior ~ p(z), x_prior ~ p(x|z_prior).
     encoding: what z was drawn from. log_likelihood: f32[B, C] log p(x|z) for each category of z.
-    aggregated: f32[K], q(y) = E_x q(y|x) over the global batch. Only where a term of the objective
-    needs them: moments of q(z|x); augmented, the encoding of a changed x; recovered, that of x_hat.
+    aggregated: of the codes z of the global batch. Only where a term of the objective needs them:
+    moments of q(z|x); augmented, the encoding of a changed x; recovered, that of x_hat.
     """
 
     x: Array
@@ -180,7 +192,7 @@ class Draws(NamedTuple):
     x_prior: Array
     encoding: Encoding | None
     log_likelihood: Array | None
-    aggregated: Array | None
+    aggregated: Aggregated | None
     moments: Moments | None = None
     augmented: Encoding | None = None
     recovered: Encoding | None = None

@@ -6,6 +6,8 @@ import numpy as np
 import optax
 import pytest
 import scipy.ndimage
+import scipy.special
+import scipy.stats
 
 from iae_jax import draws, game, init, losses, networks, noise_of, priors, terms
 from iae_jax.augmentation import NUMBERS, Affine, affine
@@ -86,7 +88,7 @@ def test_bounds_are_refused(name, bound):
         affine(Affine(**{name: bound}))
 
 
-def test_consistency_is_the_kl_to_a_target_without_gradient():
+def test_consistency_of_a_category_is_the_kl_to_a_target_without_gradient():
     target = np.log([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])
     other = np.log([[0.2, 0.2, 0.6], [0.1, 0.1, 0.8]])
     none = [None] * 5
@@ -96,7 +98,7 @@ def test_consistency_is_the_kl_to_a_target_without_gradient():
             jnp.zeros((2, 1)), *none[:4], Encoding(logits=own), None, None,
             augmented=Encoding(logits=changed),
         )
-        return terms.category_consistency().loss(None, drawn, jnp.int32(0)).path
+        return terms.code_consistency().loss(None, drawn, jnp.int32(0)).path
 
     # Logits are known up to a constant.
     found = value(jnp.asarray(target) + 3.0, jnp.asarray(other) - 2.0)
@@ -109,14 +111,34 @@ def test_consistency_is_the_kl_to_a_target_without_gradient():
     np.testing.assert_allclose(changed, np.exp(other) - np.exp(target), atol=1e-6)
 
 
-def small(**category):
+def test_consistency_of_a_vector_is_half_the_squared_distance():
+    own, other = np.array([[0.5, -1.0], [2.0, 0.25]]), np.array([[1.5, 1.0], [2.0, -0.25]])
+    logits = np.array([[0.5, 0.3], [-0.1, 0.7]])
+
+    def value(own, changed, both=False):
+        here, there = (Encoding(z, logits=w if both else None) for z, w in
+                       ((own, logits), (changed, 2 * logits)))
+        none = [None] * 5
+        drawn = draws.Draws(jnp.zeros((2, 1)), *none[:4], here, None, None, augmented=there)
+        return terms.code_consistency().loss(None, drawn, jnp.int32(0)).path
+
+    np.testing.assert_allclose(value(own, other), [2.5, 0.125], rtol=1e-6)
+    of_own, of_other = jax.grad(lambda *z: value(*z).sum(), argnums=(0, 1))(own, other)
+    np.testing.assert_array_equal(of_own, 0)
+    np.testing.assert_allclose(of_other, [[1.0, 2.0], [0.0, -0.5]], rtol=1e-6)
+    p, q = scipy.special.softmax(logits, axis=1), scipy.special.softmax(2 * logits, axis=1)
+    of_category = scipy.stats.entropy(p, q, axis=1)
+    np.testing.assert_allclose(value(own, other, True), [2.5, 0.125] + of_category, rtol=1e-5)
+
+
+def small(size=0, **weights):
     config = Config(batch_size=4)
-    config.code.size, config.code.categories = 0, 3
+    config.code.size, config.code.categories = size, 3
     config.regularization.kind = "none"
     for network in (config.encoder, config.generator, config.reconstruction):
         network.network.width, network.network.hidden = 2, 4
-    for name, value in category.items():
-        setattr(config.category, name, value)
+    for name, value in weights.items():
+        setattr(config.code, name, value)
     return config
 
 
@@ -134,7 +156,7 @@ def test_a_game_changes_its_images_where_a_term_needs_it():
     other = encode(params.encoder, moved, noise.encoder).logits
     p, q = (np.asarray(jax.nn.log_softmax(one), np.float64) for one in (own, other))
     expected = 2.0 * (np.exp(p) * (p - q)).sum(1)
-    np.testing.assert_allclose(metrics["category_consistency"], expected, atol=1e-6)
+    np.testing.assert_allclose(metrics["code_consistency"], expected, atol=1e-6)
     assert expected.max() > 1e-5
     assert noise_of(build(small(), (8, 8, 1)), keys).augment is None
 
@@ -143,14 +165,14 @@ def test_what_cannot_be_changed_is_refused():
     config = small(consistency_weight=1.0)
     for network in (config.encoder, config.generator, config.reconstruction):
         network.network.kind = "mlp"
-    with pytest.raises(InputError, match="set category.consistency_weight to 0"):
+    with pytest.raises(InputError, match="set code.consistency_weight to 0"):
         build(config, (3,))
     layout = networks.Layout("mlp", hidden=3)
     players = Players(
         networks.encoder(layout, (3,), "deterministic", 0, 4),
         networks.generator(layout, (3,), 0, 4, likelihood="bernoulli"),
     )
-    objective = cell("likelihood", "none", charges=(terms.category_consistency(),))
+    objective = cell("likelihood", "none", charges=(terms.code_consistency(),))
     with pytest.raises(InputError, match="give the game an augment"):
         game.build(
             players, priors.standard(0, 4), objective, Players(optax.sgd(1.0), optax.sgd(1.0))

@@ -101,13 +101,23 @@ def test_a_config_that_cannot_be_built_is_refused(change, message):
     [("reconstruction", "r1", -1.0), ("regularization", "weight", -1.0),
      ("regularization", "numerator_weight", float("nan")),
      ("reconstruction", "weight", float("inf")), ("generator", "deviation", -1.0),
-     ("category", "kl_weight", -2.0), ("run", "resident_megabytes", -1)],
+     ("code", "marginal_weight", -2.0), ("run", "resident_megabytes", -1)],
 )
 def test_a_weight_below_0_is_refused(part, field, value):
     config = Config()
     setattr(getattr(config, part), field, value)
     with pytest.raises(InputError, match=f"{part}.{field} is at least 0"):
         build(config, (8, 8, 1))
+
+
+def test_a_batch_without_a_covariance_is_refused():
+    config = Config(batch_size=10)
+    build(config, (8, 8, 1))
+    config.code.marginal_weight = 1.0
+    with pytest.raises(InputError, match="10 codes have no covariance of 10 components"):
+        build(config, (8, 8, 1))
+    config.batch_size = 11
+    build(config, (8, 8, 1))
 
 
 def test_a_seed_beyond_32_bits_is_refused():

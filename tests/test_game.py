@@ -36,11 +36,12 @@ CASES = [
 
 
 def played(row, column, code, **options):
-    charges = () if code == "vector" or row == "marginal_data" else (
-        terms.scaled(0.4, terms.category_marginal_kl()),
-        terms.scaled(0.2, terms.category_entropy()),
-    )
-    return games.build(row, column, code, ADVERSARIES, charges, **options)
+    charges = []
+    if row != "marginal_data":
+        charges.append(terms.scaled(0.4, terms.marginal_kl()))
+        if code != "vector":
+            charges.append(terms.scaled(0.2, terms.category_entropy()))
+    return games.build(row, column, code, ADVERSARIES, tuple(charges), **options)
 
 
 def bits_equal(a, b):
@@ -80,7 +81,7 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
 
     path = sum(
         metrics[name].mean()
-        for name in ("reconstruction", "regularization", "category_kl", "category_entropy")
+        for name in ("reconstruction", "regularization", "marginal_kl", "category_entropy")
         if name in metrics
     )
     for name in set(present) & set(PATH):

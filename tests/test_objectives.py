@@ -97,9 +97,9 @@ REFUSED = {
         "no term of this objective trains an encoder: remove it",
     ),
     "category term without a category": (
-        cell("likelihood", "analytic_kl", charges=(terms.category_marginal_kl(),)),
+        cell("likelihood", "analytic_kl", charges=(terms.category_entropy(),)),
         VAE,
-        "category_kl needs a categorical code: give the code categories",
+        "category_entropy needs a categorical code: give the code categories",
     ),
 }
 
@@ -117,6 +117,13 @@ def test_analytic_kl_to_another_prior_is_refused():
     with pytest.raises(InputError, match="use a gaussian prior, or joint_code or marginal_code"):
         check(cell("likelihood", "analytic_kl"), VAE, NOT_NORMAL)
     check(cell("joint_reconstruction", "marginal_code"), IAE, NOT_NORMAL)
+
+
+def test_a_known_marginal_kl_to_another_prior_is_refused():
+    objective = cell("joint_reconstruction", "marginal_code", charges=(terms.marginal_kl(),))
+    check(objective, IAE, GAUSSIAN)
+    with pytest.raises(InputError, match="use a gaussian prior, or marginal_code alone"):
+        check(objective, IAE, NOT_NORMAL)
 
 
 @pytest.mark.parametrize("row,column", CELLS)

@@ -19,11 +19,11 @@ import pytest
 
 from iae_jax import draws, game, networks, parallel, priors, scoring, step, terms
 from iae_jax.objectives import Adversary, cell
-from iae_jax.types import Code, InputError, Players
+from iae_jax.types import Aggregated, Code, InputError, Players
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
-# An implicit encoder, a generator with a local code, a product code whose marginal is a mean over
+# An implicit encoder, a generator with a local code, a product code whose marginal has means over
 # the global batch, R1 every other step.
 ADVERSARIES = (
     Adversary(scoring.NON_SATURATING, terms.R1(0.8, 2)),
@@ -31,7 +31,7 @@ ADVERSARIES = (
 )
 IAE = games.build(
     "joint_reconstruction", "marginal_code", "product", ADVERSARIES,
-    (terms.scaled(3.0, terms.category_marginal_kl()),), decay=0.15,
+    (terms.scaled(3.0, terms.marginal_kl()),), decay=0.15,
 )
 STEPS, SIZE = 4, 16
 X = games.batch(5, STEPS, SIZE)
@@ -86,7 +86,7 @@ def test_a_forgotten_pmean_is_noticed(alone, monkeypatch, forgotten):
     pmean = jax.lax.pmean
 
     def partial(tree, axis_name):
-        of_gradients = isinstance(tree, tuple)
+        of_gradients = not isinstance(tree, Aggregated)
         skip = of_gradients == (forgotten == "of the gradients")
         return tree if skip else pmean(tree, axis_name)
 

@@ -11,7 +11,7 @@ import scipy.special
 import scipy.stats
 
 from iae_jax import draws, networks, priors, scoring, terms
-from iae_jax.types import Code, Draws, Encoder, Encoding, Players
+from iae_jax.types import Aggregated, Code, Draws, Encoder, Encoding, Players
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
@@ -38,7 +38,7 @@ SAMPLE = Draws(
     x_prior=normal(B, 4) - 5,
     encoding=Encoding(normal(B, D), normal(B, D), 0.7 * normal(B, D) - 0.2, LOGITS),
     log_likelihood=normal(B, K) - 2,
-    aggregated=jnp.asarray(Q.mean(axis=0)),
+    aggregated=Aggregated(probabilities=jnp.asarray(Q.mean(axis=0))),
 )
 
 
@@ -69,14 +69,49 @@ def test_category_terms_are_enumerations():
     np.testing.assert_allclose(value(terms.category_entropy()), entropy, rtol=1e-5)
     marginal = [np.mean([q[k] for q in Q]) for k in range(K)]
     kl = sum(p * np.log(p * K) for p in marginal)
-    np.testing.assert_allclose(value(terms.category_marginal_kl()), np.full(B, kl), rtol=1e-5)
+    np.testing.assert_allclose(value(terms.marginal_kl()), np.full(B, kl), rtol=1e-5)
     conditional = [np.log(K) - h for h in entropy]
     np.testing.assert_allclose(terms.category_conditional_kl(LOGITS), conditional, rtol=1e-5)
 
 
+def test_marginal_kl_of_a_vector_is_the_integral():
+    """Oracle: numerical integration of g log g/p over the plane, where g has the mean and the
+    covariance that numpy finds for the codes."""
+    codes = np.array(normal(9, D)) @ np.array([[0.6, 0.5], [0.0, 1.1]]) + [0.7, -0.4]
+    covariance = np.cov(codes.T, bias=True) + terms.SMALLEST_VARIANCE * np.eye(D)
+    g = scipy.stats.multivariate_normal(codes.mean(0), covariance)
+    p = scipy.stats.multivariate_normal(np.zeros(D))
+    side = np.linspace(-12, 12, 801)
+    plane = np.stack(np.meshgrid(side, side), axis=-1)
+    expected = np.sum(g.pdf(plane) * (g.logpdf(plane) - p.logpdf(plane))) * (side[1] - side[0]) ** 2
+    q = draws.aggregate(Code(jnp.asarray(codes, jnp.float32)))
+    found = value(terms.marginal_kl(), SAMPLE._replace(aggregated=q))
+    np.testing.assert_allclose(found, np.full(B, expected), rtol=1e-5)
+    assert expected > 0.2
+    both = q._replace(probabilities=SAMPLE.aggregated.probabilities)
+    added = value(terms.marginal_kl(), SAMPLE._replace(aggregated=both)) - found
+    np.testing.assert_allclose(added, value(terms.marginal_kl()), rtol=1e-4)
+
+
+def test_marginal_kl_opens_a_collapsed_code():
+    """By hand: of codes c u + m, with u of variance 1, it is (c^2 + m^2 - 1)/2 - log c. Where
+    all codes are nearly one, a step down its gradient makes them wider, and its value is finite
+    where they are one."""
+    u = np.array([-1.0, 1.0, -1.0, 1.0])[:, None]
+
+    def kl(scale, shift):
+        q = draws.aggregate(Code(scale * u + shift))
+        return value(terms.marginal_kl(), SAMPLE._replace(aggregated=q))[0]
+
+    np.testing.assert_allclose(kl(2.0, 0.5), (4 + 0.25 - 1) / 2 - np.log(2), rtol=1e-3)
+    wider, away = jax.grad(kl, argnums=(0, 1))(0.1, 0.5)
+    np.testing.assert_allclose([wider, away], [0.1 - 0.1 / (0.01 + 0.001), 0.5], rtol=1e-5)
+    np.testing.assert_allclose(kl(0.0, 0.0), (0.001 - 1 - np.log(0.001)) / 2, rtol=1e-5)
+
+
 def test_a_dead_category_has_a_finite_gradient():
     def kl(q):
-        return value(terms.category_marginal_kl(), SAMPLE._replace(aggregated=q))[0]
+        return value(terms.marginal_kl(), SAMPLE._replace(aggregated=Aggregated(probabilities=q)))[0]
 
     found, gradient = jax.value_and_grad(kl)(jnp.array([0.5, 0.5, 0.0]))
     np.testing.assert_allclose(found, np.log(1.5), rtol=1e-6)

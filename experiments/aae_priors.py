@@ -37,8 +37,7 @@ from iae_jax import (
 )
 from iae_jax.data import load, open_source
 from iae_jax.distances import sliced_wasserstein, two_sample_accuracy
-from iae_jax.draws import example_keys
-from iae_jax.parallel import to_unit
+from iae_jax.draws import example_keys, to_unit
 from iae_jax.results import Reference
 from iae_jax.seeds import seed_of, train_seeds
 from iae_jax.study import Clock, Measured, Running, main, progress

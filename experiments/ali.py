@@ -41,7 +41,7 @@ from iae_jax import (
 )
 from iae_jax.data import load, open_source
 from iae_jax.data.planar import ring
-from iae_jax.parallel import to_unit
+from iae_jax.draws import to_unit
 from iae_jax.quality import partners
 from iae_jax.seeds import Batch, seed_of, train_seeds
 from iae_jax.study import Clock, Measured, Running, main, progress

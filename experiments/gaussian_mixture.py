@@ -36,6 +36,7 @@ from iae_jax import (
     Players,
     build,
     cell,
+    charges,
     encode,
     generate,
     networks,
@@ -199,8 +200,8 @@ def iae(settings: Settings, categories: int) -> Game:
         "none",  # KL(q(y) || p(y)) is exact, a charge
         Adversary(SCORING, R1(falling(settings, settings.r1, settings.r1_final))),
         charges=(
-            terms.scaled(settings.category_kl_weight, terms.marginal_kl()),
-            terms.scaled(hardening(settings), terms.category_entropy()),
+            terms.scaled(settings.category_kl_weight, charges.marginal_kl()),
+            terms.scaled(hardening(settings), charges.category_entropy()),
         ),
     )
     small = networks.Layout("mlp", hidden=settings.hidden // 2, depth=2)

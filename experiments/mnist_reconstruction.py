@@ -98,7 +98,7 @@ def get_config(variant: str = "deterministic_20") -> Config:
     if variant not in SIZES:
         raise InputError(f"a variant is one of {', '.join(SIZES)}, not {variant!r}")
     size, local = SIZES[variant]
-    config = Config(steps=10_000, turns="alternating")
+    config = Config(steps=9_000, turns="alternating")
     config.data.name = "mnist"
     config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
     config.code.size = size
@@ -111,10 +111,10 @@ def get_config(variant: str = "deterministic_20") -> Config:
         config.code.marginal_weight = config.code.recovery_weight = 1.0
     if model == "deterministic":
         config.reconstruction.r1, config.reconstruction.r1_final = 0.01, 0.1
+        # What an affine change leaves alone is what z should say first.
+        config.code.consistency_weight = 1.0 if local else 0.2
     if local:
         config.reconstruction.numerator_weight = 0.05
-        # What an affine change leaves alone is for z to say, the rest for n.
-        config.code.consistency_weight = 0.3
     if model in ("vae", "aae"):
         config.generator.likelihood = "bernoulli"
         config.reconstruction.kind = "likelihood"

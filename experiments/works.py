@@ -35,10 +35,11 @@ from iae_jax import (
     networks,
     priors,
 )
-from iae_jax.config import build as build_config
+from iae_jax.assembly import build as build_config
+from iae_jax.draws import to_unit
 from iae_jax.frechet import Moments, frechet_distance
 from iae_jax.networks.classifier import Classifier, classifier
-from iae_jax.parallel import keep_compiled, place, to_unit
+from iae_jax.parallel import keep_compiled, place
 from iae_jax.train import calls, open_split
 from iae_jax.types import Array, Code, Discriminator, Encoder, Encoding, Generator, Params
 

@@ -1,4 +1,4 @@
-"""A run as data: typed dataclasses, and `build(config, shape) -> Game`.
+"""A run as data: typed dataclasses; `assembly.build` makes a game of one.
 
 Every field can be set on the command line: `--config.generator.noise=100`. A field that is not
 there and a value of another type are refused. `run` holds what does not change the result (how
@@ -8,29 +8,27 @@ often to log, save, draw); all else is part of the run's identity.
 import dataclasses
 import hashlib
 import json
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax.numpy as jnp
-import optax
-
-from iae_jax import augmentation, game, networks, objectives, priors, terms
-from iae_jax.scoring import SCORINGS
-from iae_jax.types import Array, Game, InputError, Players, Weight
+from iae_jax import augmentation
 
 
 @dataclass
 class Data:
     """name: digits, mnist, another set that TFDS has prepared, or npz:PATH. directory: where TFDS
     keeps its sets ("" is its default). The splits are TFDS slicing strings; choices are made on
-    `validation`, `test` is only reported."""
+    `validation`, `test` is only reported. labels_per_class: how many labels of `train` may be read,
+    -1 for all; which ones depends on `draw` (-1: the run's seed) alone."""
 
     name: str = "digits"
     directory: str = ""
     train: str = "train[:1350]"
     validation: str = "train[1350:]"
     test: str = "test"
+    labels_per_class: int = 0
+    draw: int = -1
 
 
 @dataclass
@@ -40,8 +38,11 @@ class Code:
     Weights of what is charged beside the objective's two terms. marginal_weight: of what is known
     of KL(q(z) || p(z)) without a discriminator: all of it for a category, mean and covariance for a
     vector. entropy_weight: of H(y|x). consistency_weight: of the distance between the codes of x
-    and of a random affine change of it. recovery_weight: of -log q(z|x_hat), what it charges that z
-    cannot be read off what was generated from it.
+    and of a random affine change of it, by the averaged encoder if `teacher`. recovery_weight: of
+    -log q(z|x_hat), what it charges that z cannot be read off what was generated from it.
+    flipped_weight: of -log q(z|x) for generated x, of which the encoder learns. label_weight: of
+    the cross entropy of labels. labelled_share: of the pairs (x, z) that the reconstruction's
+    discriminator is shown, how much are of labelled images and their labels.
     """
 
     size: int = 10
@@ -50,14 +51,10 @@ class Code:
     entropy_weight: float = 0.0
     consistency_weight: float = 0.0
     recovery_weight: float = 0.0
-
-
-CHARGES = {
-    "marginal_weight": terms.marginal_kl,
-    "entropy_weight": terms.category_entropy,
-    "consistency_weight": terms.code_consistency,
-    "recovery_weight": terms.code_recovery,
-}
+    flipped_weight: float = 0.0
+    label_weight: float = 0.0
+    labelled_share: float = 0.0
+    teacher: bool = False
 
 
 @dataclass
@@ -192,206 +189,21 @@ def identity(config: Config) -> dict[str, Any]:
 
 def digest(config: Config) -> str:
     """A short hash of the identity, for records."""
-    return hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:12]
+    return hash_of(identity(Config()), identity(config))
 
 
-def optimizer(
-    config: Optimizer, steps: int, turns: game.Turns, player: str
-) -> optax.GradientTransformation:
-    """A player's optimizer; its rate is a schedule of steps, however often the player moves in one.
-    Errors: InputError for a name that is not there or a rate that is not positive."""
-    if not 0 < config.rate < math.inf:
-        raise InputError(f"a learning rate is positive, not {config.rate}")
-    for name, decay in (("b1", config.b1), ("b2", config.b2)):
-        if not 0 <= decay < 1:
-            raise InputError(f"{name} of adam is from 0 to below 1, not {decay}")
-    if not 0 <= config.final < math.inf:
-        raise InputError(f"final is a share of the rate, not {config.final}")
-    if config.decay not in ("constant", "cosine"):
-        raise InputError(f"decay is constant or cosine, not {config.decay!r}")
-    rate: Any = config.rate
-    if config.decay == "cosine":
-        schedule = optax.cosine_decay_schedule(config.rate, steps, config.final)
-        rate = game.by_step(schedule, turns, player)
-    if config.kind == "adam":
-        return optax.adam(rate, b1=config.b1, b2=config.b2)
-    if config.kind == "sgd":
-        return optax.sgd(rate)
-    raise InputError(f"an optimizer is adam or sgd, not {config.kind!r}")
+def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """(dotted field, new value) of each field that differs."""
+    for name, value in new.items():
+        if isinstance(value, dict):
+            for field, inner in changes(old[name], value):
+                yield f"{name}.{field}", inner
+        elif value != old[name]:
+            yield name, value
 
 
-def noise_scale(config: Generator) -> Weight:
-    """The scale of the local code as a function of the step."""
-    if config.ramp_steps == 0 and config.ramp_start_steps == 0:
-        return 1.0
-    # A ramp of no length is a switch.
-    length = max(config.ramp_steps, 1)
-
-    def scale(step: Array) -> Array:
-        return ((step - config.ramp_start_steps) / length).clip(0.0, 1.0)
-
-    return scale
-
-
-def r1_weight(term: Term, steps: int) -> Weight:
-    """The weight of R1 as a function of the step. What holds a discriminator back at the start, so
-    that the players can follow, blurs it at the end, when what is left to tell is fine."""
-    if term.r1_final == 1.0:
-        return term.r1
-    if not 0 < term.r1_final < math.inf:
-        raise InputError(f"r1_final is a positive share of r1, not {term.r1_final}")
-
-    def weight(step: Array) -> Array:
-        return term.r1 * jnp.power(term.r1_final, step / steps)
-
-    return weight
-
-
-def _adversary(term: Term, steps: int) -> objectives.Adversary:
-    if term.scoring not in SCORINGS:
-        raise InputError(f"scoring is one of {', '.join(SCORINGS)}, not {term.scoring!r}")
-    if term.r1_interval_steps < 1:
-        raise InputError(f"r1_interval_steps is at least 1, not {term.r1_interval_steps}")
-    return objectives.Adversary(
-        SCORINGS[term.scoring],
-        terms.R1(r1_weight(term, steps), term.r1_interval_steps, term.r1_on) if term.r1 else None,
-        term.numerator_weight,
-        term.denominator_weight,
-    )
-
-
-def _layout(network: Network) -> networks.Layout:
-    if min(network.width, network.hidden, network.depth) < 1:
-        raise InputError(f"width, hidden and depth of a network are at least 1, not {network}")
-    return networks.Layout(**dataclasses.asdict(network))
-
-
-def check_numbers(config: Config) -> None:
-    """Errors: InputError for a count that is out of range."""
-    run = config.run
-    positive = {
-        "steps": config.steps,
-        "batch_size": config.batch_size,
-        **{
-            f"run.{name}": getattr(run, name)
-            for name in ("steps_per_call", "log_steps", "validate_steps", "figure_steps",
-                         "checkpoint_steps", "keep")
-        },
-    }
-    for name, value in positive.items():
-        if value < 1:
-            raise InputError(f"{name} is at least 1, not {value}")
-    not_negative = {
-        "seed": config.seed,
-        "code.size": config.code.size,
-        "code.categories": config.code.categories,
-        "encoder.noise": config.encoder.noise,
-        "generator.noise": config.generator.noise,
-        "generator.ramp_start_steps": config.generator.ramp_start_steps,
-        "generator.ramp_steps": config.generator.ramp_steps,
-        "run.devices": run.devices,
-        "run.resident_megabytes": run.resident_megabytes,
-    }
-    for name, value in not_negative.items():
-        if value < 0:
-            raise InputError(f"{name} is at least 0, not {value}")
-    if config.seed >= 2**32:
-        raise InputError(f"seed is below 2^32, not {config.seed}")
-    sides = {"reconstruction": config.reconstruction, "regularization": config.regularization}
-    weights = {
-        "generator.deviation": config.generator.deviation,
-        **{f"code.{name}": getattr(config.code, name) for name in CHARGES},
-        **{
-            f"{side}.{name}": getattr(term, name)
-            for side, term in sides.items()
-            for name in ("weight", "r1", "numerator_weight", "denominator_weight")
-        },
-    }
-    for name, weight in weights.items():
-        if not 0 <= weight < math.inf:
-            raise InputError(f"{name} is at least 0 and finite, not {weight}")
-    if run.checkpoint_steps % run.log_steps:
-        # Else a resumed run would log the mean over a part of the interval.
-        raise InputError(
-            f"run.checkpoint_steps is a multiple of run.log_steps, and {run.checkpoint_steps} is "
-            f"not one of {run.log_steps}"
-        )
-    if not 0 <= config.average < 1:
-        raise InputError(f"average is a decay from 0 to below 1, not {config.average}")
-
-
-def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
-    """The config's game for x f32[B, *shape] with values in [0, 1] ("unit") or any ("real").
-
-    Pure, no arrays. Errors: InputError that names the fix.
-    """
-    check_numbers(config)
-    size, categories = config.code.size, config.code.categories
-    weights = {name: getattr(config.code, name) for name in CHARGES}
-    charges = [terms.scaled(weights[name], CHARGES[name]()) for name in CHARGES if weights[name]]
-    if weights["marginal_weight"] and config.batch_size <= size:
-        raise InputError(
-            f"{config.batch_size} codes have no covariance of {size} components: use a larger "
-            "batch_size, or set code.marginal_weight to 0"
-        )
-    change = None
-    if weights["consistency_weight"]:
-        if len(shape) != 3:
-            raise InputError(
-                f"an affine change is of images and x has shape {shape}: set "
-                "code.consistency_weight to 0"
-            )
-        change = augmentation.affine(config.affine)
-    objective = objectives.cell(
-        config.reconstruction.kind,
-        config.regularization.kind,
-        _adversary(config.reconstruction, config.steps),
-        _adversary(config.regularization, config.steps),
-        config.regularization.weight,
-        tuple(charges),
-    )
-    objective = objective._replace(
-        reconstruction=terms.scaled(config.reconstruction.weight, objective.reconstruction)
-    )
-    encoder = None
-    if "encoder" in objective.reconstruction.needs:
-        encoder = networks.encoder(
-            _layout(config.encoder.network), shape, config.encoder.kind, size, categories,
-            config.encoder.noise,
-        )
-    generator = networks.generator(
-        _layout(config.generator.network), shape, size, categories, config.generator.noise,
-        config.generator.noise_at, config.generator.likelihood, config.generator.deviation, values,
-    )
-    discriminators = [
-        networks.discriminator(_layout(side.network), shape, term.reads, size, categories)
-        if term.reads
-        else None
-        for side, term in (
-            (config.reconstruction, objective.reconstruction),
-            (config.regularization, objective.regularization),
-        )
-    ]
-    players = Players(encoder, generator, *discriminators)
-    parts: tuple[Encoder | Generator | Term, ...] = (
-        config.encoder, config.generator, config.reconstruction, config.regularization,
-    )
-    if config.turns not in game.TURNS:
-        raise InputError(f"turns is one of {', '.join(game.TURNS)}, not {config.turns!r}")
-    turns = game.TURNS[config.turns]
-    optimizers = Players(
-        *(
-            network and optimizer(part.optimizer, config.steps, turns, name)
-            for network, part, name in zip(players, parts, Players._fields, strict=True)
-        )
-    )
-    return game.build(
-        players,
-        priors.standard(size, categories),
-        objective,
-        optimizers,
-        turns,
-        noise_scale(config.generator),
-        config.average,
-        change,
-    )
+def hash_of(defaults: dict[str, Any], plain: dict[str, Any]) -> str:
+    """A short hash of the fields that are not at their default, so that a field that is added to
+    the config later leaves the hash of a run as it was. What a default means must not change."""
+    fields = dict(changes(defaults, plain))
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]

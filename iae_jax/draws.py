@@ -14,19 +14,28 @@ from iae_jax.types import (
     Code,
     Draws,
     Encoding,
+    Labelled,
     Moments,
     Noise,
+    Params,
     Players,
     Prior,
+    Told,
 )
 
 # What a key of one example is used for. The numbers are part of the seed: changing one changes
 # every run.
 ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE, MOMENTS, AUGMENT, RECOVERY = range(8)
+LABELLED, LABELLED_AUGMENT, FLIPPED = range(8, 11)
 
 # Draws of q(z|x) for its moments: the deviation is then known to an eighth, and what that leaves is
 # for the discriminator of an adaptive contrast to tell.
 DRAWS_FOR_MOMENTS = 32
+
+
+def to_unit(x: Array) -> Array:
+    """uint8 -> f32 in [0, 1]; floats pass as they are."""
+    return x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x
 
 
 def example_keys(key: Array, start: Array | int, count: int) -> Array:
@@ -44,12 +53,19 @@ def noise(keys: Array, purpose: int, size: int) -> Array:
     return jax.vmap(lambda key: jax.random.normal(key, (size,)))(purpose_keys(keys, purpose))
 
 
+def pick(bank: Labelled, keys: Array) -> Labelled:
+    """A labelled image for each key [B], drawn uniformly."""
+    place = jax.vmap(lambda key: jax.random.randint(key, (), 0, bank.label.shape[0]))
+    chosen = place(purpose_keys(keys, LABELLED))
+    return Labelled(to_unit(bank.x[chosen]), bank.label[chosen])
+
+
 def draw_noise(
-    networks: Players, prior: Prior, keys: Array, with_moments: bool = False, augment: int = 0,
-    with_recovery: bool = False,
+    networks: Players, prior: Prior, keys: Array, needs: frozenset[str] = frozenset(),
+    augment: int = 0,
 ) -> Noise:
-    """Everything that a batch needs of chance. keys: [B], consumed. with_moments: for moments of
-    q(z|x) too. augment: how many numbers a change of x reads. with_recovery: for encoding x_hat.
+    """Everything that a batch needs of chance. keys: [B], consumed. needs: of the objective's
+    terms. augment: how many numbers a change of an image reads.
 
     Before the networks and apart from them: XLA sees that two expressions are the same, but not
     that two loops of a random number generator are, and would run the networks for each.
@@ -57,7 +73,7 @@ def draw_noise(
     encoder, generator = networks.encoder, networks.generator
     size = 0 if encoder is None else encoder.noise
     many = None
-    if with_moments:
+    if "moments" in needs:
         many = jax.vmap(
             lambda index: jax.vmap(
                 lambda key: jax.random.normal(jax.random.fold_in(key, index), (size,))
@@ -66,12 +82,17 @@ def draw_noise(
     return Noise(
         encoder=None if encoder is None else noise(keys, ENCODER_NOISE, size),
         category=gumbel(keys, prior.categories) if prior.categories else None,
-        local=noise(keys, LOCAL_CODE, generator.noise),
-        prior_local=noise(keys, PRIOR_LOCAL_CODE, generator.noise),
+        local=None if generator is None else noise(keys, LOCAL_CODE, generator.noise),
+        prior_local=None if generator is None else noise(keys, PRIOR_LOCAL_CODE, generator.noise),
         prior=prior.sample(purpose_keys(keys, PRIOR)),
         moments=many,
         augment=_uniform(purpose_keys(keys, AUGMENT), augment) if augment else None,
-        recovery=noise(keys, RECOVERY, size) if with_recovery else None,
+        recovery=noise(keys, RECOVERY, size) if "recovery" in needs else None,
+        flipped=noise(keys, FLIPPED, size) if "flipped" in needs else None,
+        labelled=(
+            _uniform(purpose_keys(keys, LABELLED_AUGMENT), augment)
+            if augment and "labels" in needs else None
+        ),
     )
 
 
@@ -143,7 +164,7 @@ def generate(
 
 def log_likelihood(networks: Players, params: Players, z: Code, x: Array) -> Array | None:
     """log p(x|z) in nats: f32[B, C], one column for each category that z could have had."""
-    density = networks.generator.log_likelihood
+    density = networks.generator and networks.generator.log_likelihood
     if density is None:
         return None
     if z.category is None:
@@ -158,17 +179,43 @@ def log_likelihood(networks: Players, params: Players, z: Code, x: Array) -> Arr
     return jax.vmap(given, out_axes=1)(jnp.eye(shape[-1]))
 
 
+def tell(
+    networks: Players, params: Players, noise: Noise, labelled: Labelled, augment: Augment | None
+) -> Told:
+    """What labelled images say. labelled: one image for each example of the batch."""
+    x, encoder = labelled.x, networks.encoder
+    encoding = encoder.apply(params.encoder, x, noise.encoder)
+    assert encoding.logits is not None  # check() refuses the game otherwise
+    known = jax.nn.one_hot(labelled.label, encoding.logits.shape[-1])
+    z = Code(encoding.vector, known, known)
+    if augment is not None and noise.labelled is not None:
+        encoding = encoder.apply(params.encoder, augment.apply(x, noise.labelled), noise.encoder)
+    return Told(x, z, labelled.label, encoding)
+
+
+def mean_features(x: Encoding, x_prior: Encoding, axis_name: str | None) -> Array:
+    """f32[2, F], over the global batch. No gradient passes through those of x."""
+    assert x.features is not None and x_prior.features is not None
+    known = jax.lax.stop_gradient(x.features)
+    means = jnp.stack([jnp.mean(known, axis=0), jnp.mean(x_prior.features, axis=0)])
+    return means if axis_name is None else jax.lax.pmean(means, axis_name)
+
+
 def draw(
     networks: Players, params: Players, noise: Noise, x: Array,
     noise_scale: Array | float = 1.0, axis_name: str | None = None, augment: Augment | None = None,
+    labelled: Labelled | None = None, teacher: Params = None,
 ) -> Draws:
-    """Everything on the slide, once.
+    """Everything on the slide, once, and what terms ask for beside it.
 
     x: f32[B, ...]. axis_name: the pmapped axis over which the global batch is spread, if any.
-    augment: how x is changed, where noise is drawn for it.
+    augment: how x is changed, where noise is drawn for it. labelled: an image and its label for
+    each example. teacher: an averaged encoder's parameters.
     """
     encoder, generator, z_prior = networks.encoder, networks.generator, noise.prior
-    x_prior = generator.sample(params.generator, z_prior, noise_scale * noise.prior_local)
+    x_prior, x_hat = None, None
+    if generator is not None and noise.prior_local is not None:
+        x_prior = generator.sample(params.generator, z_prior, noise_scale * noise.prior_local)
     if encoder is None:
         return Draws(x, None, None, z_prior, x_prior, None, None, None)
     encoding = encoder.apply(params.encoder, x, noise.encoder)
@@ -177,12 +224,20 @@ def draw(
     if augment is not None and noise.augment is not None:
         changed = augment.apply(x, noise.augment)
         augmented = encoder.apply(params.encoder, changed, noise.encoder)
-    x_hat = generator.sample(params.generator, z, noise_scale * noise.local)
+    if generator is not None and noise.local is not None:
+        x_hat = generator.sample(params.generator, z, noise_scale * noise.local)
     recovered = None
     if noise.recovery is not None:
         # As it is: an encoder that learned to recover would give every image the same code.
         frozen = jax.lax.stop_gradient(params.encoder)
         recovered = encoder.apply(frozen, x_hat, noise.recovery)
+    flipped, matched = None, None
+    if noise.flipped is not None:
+        frozen = jax.lax.stop_gradient(params.encoder)
+        flipped = encoder.apply(params.encoder, jax.lax.stop_gradient(x_prior), noise.flipped)
+        if encoding.features is not None:
+            seen = encoder.apply(frozen, x_prior, noise.flipped)
+            matched = mean_features(encoding, seen, axis_name)
     return Draws(
         x=x,
         z=z,
@@ -195,4 +250,8 @@ def draw(
         moments=None if noise.moments is None else moments(networks, params, noise.moments, x),
         augmented=augmented,
         recovered=recovered,
+        flipped=flipped,
+        taught=None if teacher is None else encoder.apply(teacher, x, noise.encoder),
+        told=None if labelled is None else tell(networks, params, noise, labelled, augment),
+        matched=matched,
     )

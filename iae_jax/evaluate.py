@@ -11,10 +11,10 @@ import numpy as np
 from iae_jax import clusters, draws, probes
 from iae_jax.data import Dataset
 from iae_jax.distances import sliced_wasserstein, two_sample_accuracy
+from iae_jax.draws import to_unit
 from iae_jax.frechet import Moments, frechet_distance
 from iae_jax.judge import Judge
 from iae_jax.metrics import MOST_IMAGES, MOST_SAMPLES, Seen, padded_batches, stream
-from iae_jax.parallel import to_unit
 from iae_jax.quality import (
     NEIGHBORS,
     WINDOW,
@@ -123,6 +123,8 @@ def evaluate(
         components. code_nearest_accuracy, code_linear_accuracy: of the label, by the nearest
         training code and by logistic regression. two_sample_accuracy, sliced_wasserstein: q(z) and
         p(z); the same with `_prior`: two samples of p(z).
+      Of a game that learns from labels. test_error: per cent of the labels that are not those of
+        the encoder's likeliest category.
       Of categories. category_entropy: of their mean use, in nats (log K: all used);
         category_usage: exponential of the entropy of how often each is the likeliest, over K;
         cluster_accuracy: of the best matching if K is not above the number of classes, else of
@@ -144,6 +146,8 @@ def evaluate(
         book.mean("random_pair_error", moments, PIXELS)
     book.mean("local_spread", moments, PIXELS)
     book.mean("negative_elbo", moments, "")
+    if "labels" in game.objective.needs:
+        book.mean("test_error", moments, CODE)
     book.mean("code_norm", moments, CODE)
     book.mean("code_consistency", moments, CODE)
     if "code_vector" in seen.rows:
@@ -166,8 +170,9 @@ def evaluate(
             classes = 1 + max(int(known.max()) for known in told if len(known))
             named = validation and (encoded(validation).rows["category"], validation.labels)
             of_clusters(book, seen.rows["category"], labels, classes, named)
-    of_images(book, images, seen.rows["x_prior"], seed)
-    if judge is not None:
+    if "x_prior" in seen.rows:
+        of_images(book, images, seen.rows["x_prior"], seed)
+    if judge is not None and "x_prior" in seen.rows:
         for metric in ("label_agreement", "label_agreement_true", "judge_accuracy"):
             book.mean(metric, moments, judge.extractor)
         real = train and features_of(judge, train.images, len(images), seed, batch_size)
@@ -303,20 +308,24 @@ def validate(
     n: int = 1000,
     judge: Judge | None = None,
     batch_size: int = 500,
+    labels: np.ndarray | None = None,
 ) -> dict[str, float]:
     """The few numbers to watch while training, on the first n images.
 
-    pixel_error (what chooses the best checkpoint), and label_agreement if there is a judge. Of a
-    game without an encoder: frechet_distance if there is a judge, else nothing.
+    pixel_error (what chooses the best checkpoint), label_agreement if there is a judge, test_error
+    if the game learns from labels. Of a game without an encoder: frechet_distance if there is a
+    judge, else nothing.
     """
     if game.networks.encoder is not None:
         wanted: tuple[str, ...] = ("pixel_error", "label_agreement")
+        if "labels" in game.objective.needs:
+            wanted += ("test_error",)
     elif judge is not None:
         wanted = ("features", "prior_features")
     else:
         return {}
     seen = stream(
-        game, params, images[:n], None,
+        game, params, images[:n], None if labels is None else labels[:n],
         seed=seed, noise_scale=noise_scale, judge=judge, batch_size=batch_size, wanted=wanted,
     )
     if game.networks.encoder is None:

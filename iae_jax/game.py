@@ -16,6 +16,7 @@ from iae_jax.types import (
     Augment,
     Game,
     InputError,
+    Labelled,
     Metrics,
     Noise,
     Params,
@@ -62,25 +63,25 @@ def build(
 
 def noise_of(game: Game, keys: Array) -> Noise:
     """All that a turn draws. keys: [B], one an example, consumed."""
-    objective = game.objective
-    needed = {
-        need for term in (*objective[:2], *objective.charges) for need in term.needs
-    }
-    numbers = game.augment.noise if "augment" in needed and game.augment else 0
-    return draw_noise(
-        game.networks, game.prior, keys, "moments" in needed, numbers, "recovery" in needed
-    )
+    needs = game.objective.needs
+    numbers = game.augment.noise if "augment" in needs and game.augment else 0
+    return draw_noise(game.networks, game.prior, keys, needs, numbers)
 
 
 def losses(
-    game: Game, params: Players, noise: Noise, step: Array, x: Array, axis_name: str | None = None
+    game: Game, params: Players, noise: Noise, step: Array, x: Array, axis_name: str | None = None,
+    labelled: Labelled | None = None, teacher: Params = None,
 ) -> tuple[Players, Metrics]:
     """Every player's loss, a mean over the examples, and metrics name -> f32[B].
 
-    noise: see `noise_of`. x: f32[B, ...]. Encoder and generator share one loss.
+    noise: see `noise_of`. x: f32[B, ...]. labelled: a labelled image for each example, for an
+    objective that needs labels. teacher: the averaged encoder's parameters, for one that needs
+    them. Encoder and generator share one loss.
     """
     scale = at(game.noise_scale, step)
-    draws = draw(game.networks, params, noise, x, scale, axis_name, game.augment)
+    draws = draw(
+        game.networks, params, noise, x, scale, axis_name, game.augment, labelled, teacher
+    )
 
     def discriminate(role: str) -> Discriminate | None:
         network, theta = getattr(game.networks, role), getattr(params, role)

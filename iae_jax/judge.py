@@ -24,8 +24,8 @@ import numpy as np
 import optax
 
 from iae_jax.data import Dataset
+from iae_jax.draws import to_unit
 from iae_jax.networks.classifier import Classifier, classifier
-from iae_jax.parallel import to_unit
 from iae_jax.types import Array, InputError, Params
 
 logger = logging.getLogger(__name__)

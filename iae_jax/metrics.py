@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax import draws, terms
+from iae_jax.draws import to_unit
 from iae_jax.frechet import Moments
 from iae_jax.judge import Judge
-from iae_jax.parallel import to_unit
 from iae_jax.quality import partners
 from iae_jax.types import Array, Code, Game, InputError, Players, Prior
 
@@ -64,23 +64,28 @@ def _vectors(
     keys = draws.example_keys(key, first, x.shape[0])
     noise = draws.draw_noise(networks, prior, keys)
     drawn = draws.draw(networks, params, noise, x, noise_scale)
-    found = {"x_prior": drawn.x_prior}
+    found: dict[str, Array] = {}
     if see:
         logits, found["features"] = see(x)
-        _, found["prior_features"] = see(drawn.x_prior)
         verdict = jnp.argmax(logits, axis=-1)
         found["judge_accuracy"] = verdict == labels
-    if drawn.x_hat is not None and drawn.z is not None:
-        found["pixel_error"] = _mean_distance(x, drawn.x_hat)
-        found["random_pair_error"] = _mean_distance(x, other)
-        found["local_spread"] = _local_spread(networks, params, keys, drawn, noise_scale)
-        again, _ = draws.infer(networks, params, keys, drawn.x_prior)
-        found["code_consistency"] = _code_distance(again, drawn.z_prior)
+    if drawn.x_prior is not None:
+        found["x_prior"] = drawn.x_prior
+        if see:
+            _, found["prior_features"] = see(drawn.x_prior)
+    if drawn.z is not None:
         if drawn.z.vector is not None:
             found["code_vector"] = drawn.z.vector
             found["code_norm"] = jnp.linalg.norm(drawn.z.vector, axis=-1)
         if drawn.z.probabilities is not None:
             found["category"] = drawn.z.probabilities
+            found["test_error"] = 100.0 * (jnp.argmax(drawn.z.probabilities, axis=-1) != labels)
+    if drawn.x_hat is not None and drawn.x_prior is not None:
+        found["pixel_error"] = _mean_distance(x, drawn.x_hat)
+        found["random_pair_error"] = _mean_distance(x, other)
+        found["local_spread"] = _local_spread(networks, params, keys, drawn, noise_scale)
+        again, _ = draws.infer(networks, params, keys, drawn.x_prior)
+        found["code_consistency"] = _code_distance(again, drawn.z_prior)
         if see:
             logits, found["reconstruction_features"] = see(drawn.x_hat)
             agreed = jnp.argmax(logits, axis=-1)
@@ -130,7 +135,7 @@ def _has_elbo(networks: Players, prior: Prior) -> bool:
 
 
 # Which examples a metric is over, if not over all.
-_OF_LABELLED = ("judge_accuracy", "label_agreement_true")
+_OF_LABELLED = ("judge_accuracy", "label_agreement_true", "test_error")
 # What is not a mean: its rows are kept, of the first `most` examples if it says so.
 ROWS = {
     "features": None,

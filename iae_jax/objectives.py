@@ -5,6 +5,8 @@
     joint_reconstruction             -            -            -           IAE
     joint_model                      ALI/BiGAN
     marginal_data                    GAN
+    improved_gan                     the semi-supervised GAN
+    none                             a classifier, if a charge reads labels
 
 Each cell differs from -ELBO by: 0 in the likelihood row under analytic_kl and joint_code,
 -I(z;x) in the marginal_code column, -H(x|z) in the joint_reconstruction row. Because
@@ -17,6 +19,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from iae_jax import terms
+from iae_jax.charges import improved_gan
 from iae_jax.scoring import KL, NON_SATURATING, Scoring
 from iae_jax.terms import R1, Pairing, Term
 from iae_jax.types import DISCRIMINATORS, Augment, InputError, Players, Prior, Weight
@@ -30,6 +33,15 @@ class Objective(NamedTuple):
     regularization: Term
     charges: tuple[Term, ...] = ()
 
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        return (self.reconstruction, self.regularization, *self.charges)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Of all its terms."""
+        return frozenset(need for term in self.terms for need in term.needs)
+
 
 class Adversary(NamedTuple):
     """How an adversarial term is played; the arguments of `terms.adversarial`."""
@@ -38,6 +50,7 @@ class Adversary(NamedTuple):
     r1: R1 | None = None
     numerator_weight: Weight = 1.0
     denominator_weight: Weight = 1.0
+    labelled_share: float = 0.0
 
     def __call__(self, pairing: Pairing) -> Term:
         return terms.adversarial(pairing, *self)
@@ -46,6 +59,8 @@ class Adversary(NamedTuple):
 PLAIN = Adversary()
 
 RECONSTRUCTIONS: dict[str, Callable[[Adversary], Term]] = {
+    "none": lambda adversary: terms.nothing(),
+    "improved_gan": lambda adversary: improved_gan(),
     "likelihood": lambda adversary: terms.likelihood(),
     "joint_reconstruction": lambda adversary: adversary(terms.JOINT_RECONSTRUCTION),
     "joint_model": lambda adversary: adversary(terms.JOINT_MODEL),
@@ -89,9 +104,10 @@ def cell(
     ):
         if name not in table:
             raise InputError(f"{kind} is one of {', '.join(table)}, not {name!r}")
-    if reconstruction in ("joint_model", "marginal_data") and regularization != "none":
+    alone = ("joint_model", "marginal_data", "improved_gan", "none")
+    if reconstruction in alone and regularization != "none":
         raise InputError(
-            f"{reconstruction} already matches the model to the data; set regularization to none"
+            f"reconstruction {reconstruction} has no second term: set regularization to none"
         )
     return Objective(
         RECONSTRUCTIONS[reconstruction](reconstruction_adversary),
@@ -106,9 +122,12 @@ def check(
     objective: Objective, networks: Players, prior: Prior, augment: Augment | None = None
 ) -> None:
     """Refuse a game that cannot be played. Errors: InputError that names the fix."""
-    if networks.generator is None:
-        raise InputError("every model generates: give the game a generator")
-    encoder, needed = networks.encoder, set[str]()
+    encoder = networks.encoder
+    for term in objective.terms:
+        if "generator" in term.needs and networks.generator is None:
+            raise InputError(f"{term.name} generates: give the game a generator")
+    if networks.generator is not None and "generator" not in objective.needs:
+        raise InputError("no term of this objective trains a generator: remove it")
     for role, term in zip(DISCRIMINATORS, objective[:2], strict=True):
         discriminator = getattr(networks, role)
         if term.reads and discriminator is None:
@@ -123,8 +142,7 @@ def check(
                 f"{term.name} shows its discriminator {' and '.join(term.reads)}; the {role} "
                 f"reads {' and '.join(discriminator.reads)}: build it for the former"
             )
-    for term in (objective.reconstruction, objective.regularization, *objective.charges):
-        needed |= set(term.needs)
+    for term in objective.terms:
         if "encoder" in term.needs and encoder is None:
             raise InputError(f"{term.name} needs an encoder: give the game one")
         if "factorized encoder" in term.needs and not encoder.factorized:
@@ -162,9 +180,12 @@ def check(
             raise InputError(f"{term.name} needs a categorical code: give the code categories")
         if "augment" in term.needs and augment is None:
             raise InputError(f"{term.name} compares x with a changed x: give the game an augment")
-    if encoder is not None and "encoder" not in needed:
+    if "labels" in objective.needs and prior.size and not prior.categories:
+        raise InputError("labels are of a category: give the code categories")
+    if encoder is not None and "encoder" not in objective.needs:
         raise InputError("no term of this objective trains an encoder: remove it")
-    if networks.generator.log_likelihood is not None and networks.generator.noise:
+    generator = networks.generator
+    if generator is not None and generator.log_likelihood is not None and generator.noise:
         raise InputError(
             "a generator with a likelihood is a factorized p(x|z) and reads no local code: set "
             "its noise to 0, or its likelihood to none"

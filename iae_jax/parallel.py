@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from iae_jax.draws import to_unit
 from iae_jax.step import train_step
 from iae_jax.types import Array, Game, InputError, Metrics, TrainState
 
@@ -26,11 +26,6 @@ def check_divisible(batch_size: int, devices: int) -> None:
             f"a batch of {batch_size} is not divisible by {devices} devices: use a multiple of "
             f"{devices}"
         )
-
-
-def to_unit(x: Array) -> Array:
-    """uint8 -> f32 in [0, 1]; floats pass as they are."""
-    return x.astype(jnp.float32) / 255 if x.dtype == jnp.uint8 else x
 
 
 def compile_step(game: Game, devices: Sequence[jax.Device] | None = None) -> Step:
@@ -54,17 +49,22 @@ def compile_chunk(
 
     (state, x [steps, B, ...]) -> (state, metrics name -> f32[steps]); with `resident`,
     (state, indices i32[steps, B], images [N, ...]) -> the same, with the whole data set on the
-    device. The state is donated. On several devices B is cut into contiguous slices and the
-    result does not depend on how many.
+    device; for an objective that needs labels, the `Labelled` bank is the last argument of either.
+    The state is donated. On several devices B is cut into contiguous slices and the result does not
+    depend on how many.
     """
     devices = list(devices or jax.local_devices()[:1])
     several = len(devices) > 1
     axis_name = AXIS if several else None
 
-    def run(state: TrainState, batches: Array, *images: Array) -> tuple[TrainState, Metrics]:
+    labelled = "labels" in game.objective.needs
+
+    def run(state: TrainState, batches: Array, *given: Any) -> tuple[TrainState, Metrics]:
+        bank = given[-1] if labelled else None
+
         def body(state: TrainState, batch: Array) -> tuple[TrainState, Metrics]:
-            x = images[0][batch] if images else batch
-            return train_step(game, state, to_unit(x), axis_name)
+            x = given[0][batch] if resident else batch
+            return train_step(game, state, to_unit(x), axis_name, bank)
 
         return jax.lax.scan(body, state, batches)
 
@@ -73,17 +73,17 @@ def compile_chunk(
     pmapped = jax.pmap(
         run,
         axis_name=AXIS,
-        in_axes=(None, 1) + (None,) * resident,
+        in_axes=(None, 1) + (None,) * (resident + labelled),
         out_axes=(None, None),
         devices=devices,
         donate_argnums=0,
     )
 
-    def call(state: TrainState, batches: Array, *images: Array) -> tuple[TrainState, Metrics]:
+    def call(state: TrainState, batches: Array, *given: Any) -> tuple[TrainState, Metrics]:
         steps, size = batches.shape[:2]
         check_divisible(size, len(devices))
         cut = batches.reshape(steps, len(devices), size // len(devices), *batches.shape[2:])
-        return pmapped(state, cut, *images)
+        return pmapped(state, cut, *given)
 
     return call
 

@@ -7,17 +7,16 @@ Several workdirs of one variant, separated by commas, are its seeds.
 
 import argparse
 import datetime
-import hashlib
 import importlib
 import inspect
 import json
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iae_jax.config import to_dict
+from iae_jax.config import Config, changes, hash_of, to_dict
 from iae_jax.journal import write_json
 from iae_jax.types import InputError
 
@@ -71,8 +70,7 @@ def without_seed(config: dict[str, Any]) -> dict[str, Any]:
 
 def shared_digest(config: dict[str, Any]) -> str:
     """A short hash of it."""
-    plain = json.dumps(without_seed(config), sort_keys=True)
-    return hashlib.sha256(plain.encode()).hexdigest()[:12]
+    return hash_of(without_seed(to_dict(Config())), without_seed(config))
 
 
 def overrides(experiment: str, variant: str, config: dict[str, Any]) -> list[str]:
@@ -88,16 +86,6 @@ def overrides(experiment: str, variant: str, config: dict[str, Any]) -> list[str
     return [
         f"--config.{field}={value}" for field, value in changes(plain, without_seed(config))
     ]
-
-
-def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """(dotted field, new value) of each field that differs."""
-    for name, value in new.items():
-        if isinstance(value, dict):
-            for field, inner in changes(old[name], value):
-                yield f"{name}.{field}", inner
-        elif value != old[name]:
-            yield name, value
 
 
 def collect(experiment: str, variant: str, workdirs: list[Path]) -> list[dict[str, Any]]:

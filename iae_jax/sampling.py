@@ -6,7 +6,7 @@ local code, 1 once a ramp is over.
 """
 
 from iae_jax import draws
-from iae_jax.parallel import to_unit
+from iae_jax.draws import to_unit
 from iae_jax.types import Array, Code, Game, InputError, Players
 
 

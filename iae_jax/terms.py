@@ -12,13 +12,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from iae_jax.draws import hard
 from iae_jax.scoring import KL, Scoring
 from iae_jax.types import Array, Code, Draws, InputError, Weight
-
-SMALLEST_VARIANCE = 1e-3  # that a batch of codes is taken to have in any direction
 
 Discriminate = Callable[[Array | None, Array | None], Array]
 
@@ -35,8 +32,9 @@ class TermOutput(NamedTuple):
 class Term(NamedTuple):
     """name: of its divergence. loss: (discriminate | None, draws, step) -> TermOutput.
     reads: what its discriminator must read, () if it needs none. needs: which of "encoder",
-    "factorized encoder", "likelihood", "category", "normal prior", "moments", "augment" the game
-    must offer; "recovery": x_hat has to be encoded."""
+    "generator", "factorized encoder", "likelihood", "category", "normal prior", "moments",
+    "augment", "labels", "teacher" the game must offer; "recovery", "flipped": x_hat, x_prior have
+    to be encoded."""
 
     name: str
     loss: Callable[[Discriminate | None, Draws, Array], TermOutput]
@@ -66,7 +64,7 @@ JOINT_RECONSTRUCTION = Pairing(
     lambda draws: Side(draws.x, draws.z),
     lambda draws: Side(draws.x_hat, hard(draws.z)),
     reads=("x", "z"),
-    needs=("encoder",),
+    needs=("encoder", "generator"),
 )
 JOINT_CODE = Pairing(
     "joint_code",  # KL(q(z,x) || p(z) p_data(x)): AVB
@@ -87,14 +85,14 @@ JOINT_MODEL = Pairing(
     lambda draws: Side(draws.x, draws.z),
     lambda draws: Side(draws.x_prior, draws.z_prior),
     reads=("x", "z"),
-    needs=("encoder",),
+    needs=("encoder", "generator"),
 )
 MARGINAL_DATA = Pairing(
     "marginal_data",  # KL(p_data || p(x)): GAN
     lambda draws: Side(draws.x, None),
     lambda draws: Side(draws.x_prior, None),
     reads=("x",),
-    needs=(),
+    needs=("generator",),
 )
 PAIRINGS = {
     pairing.name: pairing
@@ -169,11 +167,14 @@ def adversarial(
     r1: R1 | None = None,
     numerator_weight: Weight = 1.0,
     denominator_weight: Weight = 1.0,
+    labelled_share: float = 0.0,
 ) -> Term:
     """A divergence between two sample sets, estimated by a discriminator.
 
     The weights multiply the loss of whoever samples that side: a reconstruction game with
-    `numerator_weight` .1 tells the encoder only a tenth through the positive pair.
+    `numerator_weight` .1 tells the encoder only a tenth through the positive pair. labelled_share:
+    of the numerator that the discriminator is shown, how much are labelled images with the category
+    that their label says.
     """
     if r1 is not None and r1.on not in ("numerator", "denominator"):
         raise InputError(f"R1 is on 'numerator' or on 'denominator', not on {r1.on!r}")
@@ -187,9 +188,12 @@ def adversarial(
         path = at(numerator_weight, step) * expectation(numerator.z, scoring.numerator(a)) + at(
             denominator_weight, step
         ) * expectation(denominator.z, scoring.denominator(b))
-        told = expectation(numerator.z, scoring.positive(a)) + expectation(
-            denominator.z, scoring.negative(b)
-        )
+        real = expectation(numerator.z, scoring.positive(a))
+        if labelled_share and draws.told is not None:
+            known = Side(draws.told.x if "x" in pairing.reads else None, draws.told.z)
+            labelled = expectation(known.z, scoring.positive(logits_of(discriminate, known)))
+            real = (1 - labelled_share) * real + labelled_share * labelled
+        told = real + expectation(denominator.z, scoring.negative(b))
         metrics = {
             "discriminator": told,
             "numerator_logit": expectation(numerator.z, a),
@@ -197,7 +201,8 @@ def adversarial(
         }
         return TermOutput(path, told + penalty(r1, discriminate, sides, step), metrics)
 
-    return Term(pairing.name, loss, pairing.reads, pairing.needs)
+    needs = pairing.needs + (("labels",) if labelled_share else ())
+    return Term(pairing.name, loss, pairing.reads, needs)
 
 
 def adaptive_contrast(r1: R1 | None = None) -> Term:
@@ -232,9 +237,11 @@ def adaptive_contrast(r1: R1 | None = None) -> Term:
     return inner._replace(loss=loss)
 
 
-def _without_discriminator(
+def without_discriminator(
     name: str, value: Callable[[Draws], Array], needs: tuple[str, ...]
 ) -> Term:
+    """A term that is known: value(draws) is f32[B], or f32[] that holds for the batch."""
+
     def loss(discriminate: Discriminate | None, draws: Draws, step: Array) -> TermOutput:
         values = jnp.broadcast_to(value(draws), draws.x.shape[:1])
         return TermOutput(values, jnp.zeros_like(values), {})
@@ -249,7 +256,8 @@ def likelihood() -> Term:
         assert draws.log_likelihood is not None
         return -expectation(draws.z, draws.log_likelihood)
 
-    return _without_discriminator("negative_log_likelihood", value, ("encoder", "likelihood"))
+    needs = ("encoder", "generator", "likelihood")
+    return without_discriminator("negative_log_likelihood", value, needs)
 
 
 def category_conditional_kl(logits: Array) -> Array:
@@ -276,95 +284,12 @@ def analytic_kl() -> Term:
             kl += category_conditional_kl(encoding.logits)
         return kl
 
-    return _without_discriminator("kl_of_code", value, ("encoder", "factorized encoder"))
-
-
-def marginal_kl() -> Term:
-    """What is known of KL(q(z) || p(z)) without a discriminator, over the global batch.
-
-    Of a category all of it, KL(q(y) || uniform). Of a vector KL(g || N(0, I)), where g is the
-    Gaussian of q's mean and covariance: KL(q || p) = KL(q || g) + KL(g || p), since log p and
-    log g are quadratic and have the same means under q and g. It grows without bound as codes
-    collapse, where a discriminator has no gradient left to give.
-    """
-
-    def value(draws: Draws) -> Array:
-        q, kl = draws.aggregated, jnp.zeros(())
-        assert q is not None
-        if q.mean is not None and q.second is not None:
-            size = q.mean.shape[-1]
-            # The constant keeps the logarithm finite for codes that have collapsed.
-            covariance = q.second - jnp.outer(q.mean, q.mean) + SMALLEST_VARIANCE * jnp.eye(size)
-            half = jnp.linalg.cholesky(covariance)
-            kl += 0.5 * (jnp.trace(covariance) + jnp.sum(jnp.square(q.mean)) - size)
-            kl -= jnp.sum(jnp.log(jnp.diagonal(half)))
-        if q.probabilities is not None:
-            # The maximum keeps the gradient finite where a category has died out.
-            log_q = jnp.log(jnp.maximum(q.probabilities, 1e-30))
-            kl += jnp.log(log_q.shape[-1]) + jnp.sum(q.probabilities * log_q)
-        return kl
-
-    return _without_discriminator("marginal_kl", value, ("encoder", "normal prior"))
-
-
-def category_entropy() -> Term:
-    """H(y|x): what is charged to keep a category from being soft."""
-
-    def value(draws: Draws) -> Array:
-        assert draws.encoding is not None and draws.encoding.logits is not None
-        return category_conditional_entropy(draws.encoding.logits)
-
-    return _without_discriminator("category_entropy", value, ("encoder", "category"))
-
-
-def code_consistency() -> Term:
-    """How far the code of a changed image a(x) is from that of x, which is a target: no gradient
-    passes through it. Of a category KL(q(y|x) || q(y|a(x))) (Hu et al. 2017: their cross entropy
-    less its constant); of a vector half the squared distance, the KL of Gaussians of unit variance
-    around them. A vector needs `marginal_kl` beside it, without which all codes would be one."""
-
-    def value(draws: Draws) -> Array:
-        own, changed, kl = draws.encoding, draws.augmented, jnp.zeros(())
-        assert own is not None and changed is not None
-        if own.vector is not None and changed.vector is not None:
-            off = changed.vector - jax.lax.stop_gradient(own.vector)
-            kl += 0.5 * jnp.sum(jnp.square(off), axis=-1)
-        if own.logits is not None and changed.logits is not None:
-            target = jax.lax.stop_gradient(jax.nn.log_softmax(own.logits))
-            found = jax.nn.log_softmax(changed.logits)
-            kl += jnp.sum(jnp.exp(target) * (target - found), axis=-1)
-        return kl
-
-    return _without_discriminator("code_consistency", value, ("encoder", "augment"))
-
-
-def code_recovery() -> Term:
-    """-log q(z|x_hat): how badly the code is read off what was generated from it; with H(z) a bound
-    of -I(z; x_hat) (Chen et al. 2016, eq. 5). z is given and so is the encoder that reads it: no
-    gradient passes through either. A vector whose density is unknown is read with unit variance."""
-
-    def value(draws: Draws) -> Array:
-        z, found, nats = draws.z, draws.recovered, jnp.zeros(())
-        assert z is not None and found is not None
-        if z.vector is not None:
-            mean, deviation = found.mean, jnp.ones(())
-            if found.log_variance is not None:
-                deviation = jnp.exp(0.5 * found.log_variance)
-            else:
-                mean = found.vector
-            assert mean is not None
-            target = jax.lax.stop_gradient(z.vector)
-            nats -= jnp.sum(jax.scipy.stats.norm.logpdf(target, mean, deviation), axis=-1)
-        if z.category is not None:
-            nats += optax.softmax_cross_entropy(found.logits, z.category)
-        return nats
-
-    return _without_discriminator("code_recovery", value, ("encoder", "recovery"))
+    return without_discriminator("kl_of_code", value, ("encoder", "factorized encoder"))
 
 
 def nothing() -> Term:
     """0: this side of the objective is absent."""
-    return _without_discriminator("nothing", lambda draws: jnp.zeros(()), ())
+    return without_discriminator("nothing", lambda draws: jnp.zeros(()), ())
 
 
 def scaled(weight: Weight, term: Term) -> Term:

@@ -15,17 +15,19 @@ import jax
 import numpy as np
 
 from iae_jax import figures
+from iae_jax.assembly import build
 from iae_jax.checkpoint import Checkpoints, Restored, difference
-from iae_jax.config import Config, build, identity, to_dict
-from iae_jax.data import Dataset, Source, indices, load, open_source, stream
+from iae_jax.config import Config, identity, to_dict
+from iae_jax.data import Dataset, Source, bank, indices, load, open_source, stream
+from iae_jax.draws import to_unit
 from iae_jax.evaluate import validate
 from iae_jax.journal import Journal, commit, open_folder, write_json
-from iae_jax.parallel import check_divisible, compile_chunk, place, to_unit
+from iae_jax.parallel import check_divisible, compile_chunk, place
 from iae_jax.sampling import generate, reconstruct
 from iae_jax.step import init
 from iae_jax.stopwatch import Stopwatch
 from iae_jax.terms import at
-from iae_jax.types import Array, Game, InputError, Players, TrainState
+from iae_jax.types import Array, Game, InputError, Labelled, Players, TrainState
 
 VALIDATION_METRIC = "pixel_error"  # what "best" means; never an adversarial loss
 VALIDATION_IMAGES = 1000
@@ -138,13 +140,17 @@ def draw_figure(path: Path, game: Game, state: TrainState, images: np.ndarray) -
 
 
 def calls(
-    config: Config, source: Source, devices: list[jax.Device], start: int
-) -> tuple[bool, Iterator[tuple[int, tuple[Array | np.ndarray, ...]]]]:
-    """Whether the set is resident, and (steps, arguments of the next call) without end."""
+    config: Config, source: Source, devices: list[jax.Device], start: int,
+    known: Labelled | None = None,
+) -> tuple[bool, Iterator[tuple[int, tuple[Any, ...]]]]:
+    """Whether the set is resident, and (steps, arguments of the next call) without end. known:
+    the last argument, if the game needs labels."""
     size = len(source)
     resident = source.nbytes <= config.run.resident_megabytes * 2**20
 
-    def resident_calls() -> Iterator[tuple[int, tuple[Array | np.ndarray, ...]]]:
+    given = () if known is None else (known,)
+
+    def resident_calls() -> Iterator[tuple[int, tuple[Any, ...]]]:
         images, step = place(load(source).images, devices), start
         while step < config.steps:
             stop = next_stop(step, config)
@@ -152,16 +158,17 @@ def calls(
                 indices(size, config.seed, at_step, config.batch_size)
                 for at_step in range(step, stop)
             ]
-            yield stop - step, (np.stack(order).astype(np.int32), images)
+            yield stop - step, (np.stack(order).astype(np.int32), images, *given)
             step = stop
 
-    def streamed_calls() -> Iterator[tuple[int, tuple[Array | np.ndarray, ...]]]:
+    def streamed_calls() -> Iterator[tuple[int, tuple[Any, ...]]]:
         # The next call's batches are read while this one computes.
         ahead = config.run.steps_per_call
         steps, step = stream(source, config.seed, start, config.batch_size, ahead), start
         while step < config.steps:
             stop = next_stop(step, config)
-            yield stop - step, (np.stack([next(steps).images for _ in range(stop - step)]),)
+            batches = np.stack([next(steps).images for _ in range(stop - step)])
+            yield stop - step, (batches, *given)
             step = stop
 
     return resident, resident_calls() if resident else streamed_calls()
@@ -208,8 +215,17 @@ def train(
     game, devices = build(config, source.shape), devices_of(config)
     for folder in (workdir, workdir / "figures"):
         open_folder(folder, "--workdir")
-    validation = held_out.read(np.arange(min(len(held_out), VALIDATION_IMAGES))).images
-    best = VALIDATION_METRIC if game.networks.encoder is not None else None
+    validation, validation_labels = held_out.read(
+        np.arange(min(len(held_out), VALIDATION_IMAGES))
+    )
+    best = VALIDATION_METRIC if game.networks.encoder and game.networks.generator else None
+    seed = config.seed if config.data.draw < 0 else config.data.draw
+    known = bank(source, config.data.labels_per_class, seed, config.code.categories)
+    if ("labels" in game.objective.needs) != (known is not None):
+        raise InputError(
+            "labels are read where code.label_weight or code.labelled_share and "
+            "data.labels_per_class are set: set both or neither"
+        )
     with Checkpoints(workdir / "checkpoints", run.keep, best) as checkpoints:
         check_unchanged(checkpoints.config(), config, allow_config_change)
         state, step, seconds_before, lines, measured = start(game, config, checkpoints)
@@ -224,7 +240,7 @@ def train(
             log(f"{workdir} is trained to step {step} already")
         write_json(workdir / "config.json", to_dict(config))
         journal = Journal(workdir / "metrics.jsonl", lines)
-        resident, work = calls(config, source, devices, step)
+        resident, work = calls(config, source, devices, step, known and place(known[1], devices))
         chunk, watch = compile_chunk(game, devices, resident), Stopwatch()
         figure = newest_figure(workdir)
         unlogged: list[dict[str, np.ndarray]] = []
@@ -248,7 +264,9 @@ def train(
             if validate_now:
                 average = jax.device_get(state.average)
                 scale = at(game.noise_scale, jax.numpy.float32(step))
-                measured = validate(game, average, validation, scale, config.seed)
+                measured = validate(
+                    game, average, validation, scale, config.seed, labels=validation_labels
+                )
             if log_now:
                 means = {
                     name: float(np.concatenate([part[name] for part in unlogged]).mean())
@@ -266,7 +284,7 @@ def train(
                 bar.set_postfix_str(text, refresh=False)
                 if not terminal:
                     log(f"step {step}/{config.steps}  {text}  {pace(watch, config.steps - step)}")
-            if draw_now:
+            if draw_now and game.networks.generator is not None:
                 figure = workdir / "figures" / f"step_{step:07d}.png"
                 draw_figure(figure, game, state, validation)
                 figures.curves(workdir / "figures" / "curves.png", journal.records())
@@ -283,7 +301,9 @@ def train(
         summary = Summary(step, speed, compile_seconds, measured, figure)
         if watch.speeds or not (workdir / "run.json").exists():
             record = record_of(summary, devices, seconds_before + watch.seconds)
-            write_json(workdir / "run.json", record | {"best_step": checkpoints.best_step()})
+            of_labels = {} if known is None else {"labelled": known[0].tolist()}
+            best_step = {"best_step": checkpoints.best_step()}
+            write_json(workdir / "run.json", record | best_step | of_labels)
     return summary
 
 

@@ -59,12 +59,24 @@ class Encoding(NamedTuple):
     vector: f32[B, D] a sample of q(z|x), or None.
     mean, log_variance: f32[B, D] of a factorized Gaussian q(z|x); None if q(z|x) is implicit.
     logits: f32[B, K] of the category, or None.
+    features: f32[B, F] that all of these are linear in, or None if there are none to speak of.
     """
 
     vector: Array | None = None
     mean: Array | None = None
     log_variance: Array | None = None
     logits: Array | None = None
+    features: Array | None = None
+
+
+class Labelled(NamedTuple):
+    """Images whose labels may be read: all of them, or one drawn for each example of a batch.
+
+    x: u8 or f32[M, ...]. label: i32[M].
+    """
+
+    x: Array
+    label: Array
 
 
 class Encoder(NamedTuple):
@@ -141,20 +153,23 @@ class Augment(NamedTuple):
 class Noise(NamedTuple):
     """All randomness of one batch, drawn before any network is read.
 
-    encoder: f32[B, noise]. category: f32[B, K] Gumbel noise, or None. local, prior_local:
-    f32[B, noise], the local code of x_hat and of x_prior. prior: z ~ p(z). moments: f32[M, B,
-    noise], the encoder's for M draws of q(z|x), or None. augment: f32[B, noise], uniform in
-    [-1, 1], or None. recovery: f32[B, noise], the encoder's for x_hat, or None.
+    encoder: f32[B, noise]. category: f32[B, K] Gumbel noise. local, prior_local: f32[B, noise], the
+    local code of x_hat and of x_prior. prior: z ~ p(z). moments: f32[M, B, noise], the encoder's
+    for M draws of q(z|x). augment, labelled: f32[B, noise], uniform in [-1, 1], for changes of x
+    and of labelled images. recovery, flipped: f32[B, noise], the encoder's for x_hat and x_prior.
+    None for what is not there or not needed.
     """
 
     encoder: Array | None
     category: Array | None
-    local: Array
-    prior_local: Array
+    local: Array | None
+    prior_local: Array | None
     prior: Code
     moments: Array | None = None
     augment: Array | None = None
     recovery: Array | None = None
+    flipped: Array | None = None
+    labelled: Array | None = None
 
 
 class Moments(NamedTuple):
@@ -176,26 +191,43 @@ class Aggregated(NamedTuple):
     probabilities: Array | None = None
 
 
+class Told(NamedTuple):
+    """What is drawn of labelled images. x: f32[B, ...]. z: their codes, the category given by the
+    label. label: i32[B]. encoding: of x, or of a changed x where the game changes images."""
+
+    x: Array
+    z: Code
+    label: Array
+    encoding: Encoding
+
+
 class Draws(NamedTuple):
     """One joint sample of every distribution on the slide (None: a player that it needs is absent).
 
     x ~ p_data, z ~ q(z|x), x_hat ~ p(x|z), z_prior ~ p(z), x_prior ~ p(x|z_prior).
     encoding: what z was drawn from. log_likelihood: f32[B, C] log p(x|z) for each category of z.
     aggregated: of the codes z of the global batch. Only where a term of the objective needs them:
-    moments of q(z|x); augmented, the encoding of a changed x; recovered, that of x_hat.
+    moments of q(z|x); augmented, the encoding of a changed x; recovered, that of x_hat; flipped,
+    that of x_prior, by an encoder that learns from it; taught, that of x by the averaged encoder;
+    told, of labelled images; matched: f32[2, F], mean features of x and of x_prior over the global
+    batch, by an encoder that does not learn from it.
     """
 
     x: Array
     z: Code | None
     x_hat: Array | None
     z_prior: Code
-    x_prior: Array
+    x_prior: Array | None
     encoding: Encoding | None
     log_likelihood: Array | None
     aggregated: Aggregated | None
     moments: Moments | None = None
     augmented: Encoding | None = None
     recovered: Encoding | None = None
+    flipped: Encoding | None = None
+    taught: Encoding | None = None
+    told: Told | None = None
+    matched: Array | None = None
 
 
 class Game(NamedTuple):

@@ -13,8 +13,8 @@ import numpy as np
 from iae_jax import draws, figures
 from iae_jax.config import Config
 from iae_jax.data import Dataset
+from iae_jax.draws import to_unit
 from iae_jax.metrics import stream
-from iae_jax.parallel import to_unit
 from iae_jax.sampling import encode, generate, reconstruct
 from iae_jax.terms import at
 from iae_jax.train import STOCHASTIC_ROWS, load_split, open_split, trained

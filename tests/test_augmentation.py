@@ -9,9 +9,10 @@ import scipy.ndimage
 import scipy.special
 import scipy.stats
 
-from iae_jax import draws, game, init, losses, networks, noise_of, priors, terms
+from iae_jax import charges, draws, game, init, losses, networks, noise_of, priors
+from iae_jax.assembly import build
 from iae_jax.augmentation import NUMBERS, Affine, affine
-from iae_jax.config import Config, build
+from iae_jax.config import Config
 from iae_jax.objectives import cell
 from iae_jax.types import Encoding, InputError, Players
 
@@ -98,7 +99,7 @@ def test_consistency_of_a_category_is_the_kl_to_a_target_without_gradient():
             jnp.zeros((2, 1)), *none[:4], Encoding(logits=own), None, None,
             augmented=Encoding(logits=changed),
         )
-        return terms.code_consistency().loss(None, drawn, jnp.int32(0)).path
+        return charges.code_consistency().loss(None, drawn, jnp.int32(0)).path
 
     # Logits are known up to a constant.
     found = value(jnp.asarray(target) + 3.0, jnp.asarray(other) - 2.0)
@@ -120,7 +121,7 @@ def test_consistency_of_a_vector_is_half_the_squared_distance():
                        ((own, logits), (changed, 2 * logits)))
         none = [None] * 5
         drawn = draws.Draws(jnp.zeros((2, 1)), *none[:4], here, None, None, augmented=there)
-        return terms.code_consistency().loss(None, drawn, jnp.int32(0)).path
+        return charges.code_consistency().loss(None, drawn, jnp.int32(0)).path
 
     np.testing.assert_allclose(value(own, other), [2.5, 0.125], rtol=1e-6)
     of_own, of_other = jax.grad(lambda *z: value(*z).sum(), argnums=(0, 1))(own, other)
@@ -172,7 +173,7 @@ def test_what_cannot_be_changed_is_refused():
         networks.encoder(layout, (3,), "deterministic", 0, 4),
         networks.generator(layout, (3,), 0, 4, likelihood="bernoulli"),
     )
-    objective = cell("likelihood", "none", charges=(terms.code_consistency(),))
+    objective = cell("likelihood", "none", charges=(charges.code_consistency(),))
     with pytest.raises(InputError, match="give the game an augment"):
         game.build(
             players, priors.standard(0, 4), objective, Players(optax.sgd(1.0), optax.sgd(1.0))

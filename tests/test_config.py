@@ -4,18 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from iae_jax.config import (
-    Config,
-    Generator,
-    Optimizer,
-    Term,
-    build,
-    digest,
-    identity,
-    noise_scale,
-    optimizer,
-    r1_weight,
-)
+from iae_jax.assembly import build, noise_scale, optimizer, r1_weight
+from iae_jax.config import Config, Generator, Optimizer, Term, digest, hash_of, identity
 from iae_jax.game import TWO_TO_ONE
 from iae_jax.types import InputError
 
@@ -77,6 +67,19 @@ def test_what_does_not_change_the_result_is_not_the_runs_identity():
     other.encoder.optimizer.b1 = 0.9
     assert digest(one) != digest(other)
     assert "run" not in identity(one) and identity(one)["data"]["name"] == "digits"
+
+
+def test_a_field_that_is_added_leaves_the_hash_as_it_was():
+    config = Config(seed=3)
+    config.code.size = 7
+    plain, defaults = identity(config), identity(Config())
+    before = hash_of(defaults, plain)
+    assert before == digest(config)
+    for one in (plain, defaults):
+        one["new"], one["code"] = 5, one["code"] | {"added": 0.0}
+    assert hash_of(defaults, plain) == before
+    plain["code"]["added"] = 1.0
+    assert hash_of(defaults, plain) != before
 
 
 @pytest.mark.parametrize(

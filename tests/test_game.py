@@ -15,7 +15,7 @@ import numpy as np
 import optax
 import pytest
 
-from iae_jax import game, scoring, step, terms
+from iae_jax import charges, game, scoring, step, terms
 from iae_jax.draws import example_keys
 from iae_jax.objectives import Adversary
 from iae_jax.types import DISCRIMINATORS, PATH, Players
@@ -36,12 +36,12 @@ CASES = [
 
 
 def played(row, column, code, **options):
-    charges = []
+    added = []
     if row != "marginal_data":
-        charges.append(terms.scaled(0.4, terms.marginal_kl()))
+        added.append(terms.scaled(0.4, charges.marginal_kl()))
         if code != "vector":
-            charges.append(terms.scaled(0.2, terms.category_entropy()))
-    return games.build(row, column, code, ADVERSARIES, tuple(charges), **options)
+            added.append(terms.scaled(0.2, charges.category_entropy()))
+    return games.build(row, column, code, ADVERSARIES, tuple(added), **options)
 
 
 def bits_equal(a, b):

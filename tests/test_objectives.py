@@ -4,7 +4,7 @@ import optax
 import pytest
 from games import CELLS, LAYOUT, SHAPE, players
 
-from iae_jax import game, networks, objectives, priors, scoring, terms
+from iae_jax import charges, game, networks, objectives, priors, scoring
 from iae_jax.objectives import Adversary, cell, check
 from iae_jax.types import InputError, Players
 
@@ -97,7 +97,7 @@ REFUSED = {
         "no term of this objective trains an encoder: remove it",
     ),
     "category term without a category": (
-        cell("likelihood", "analytic_kl", charges=(terms.category_entropy(),)),
+        cell("likelihood", "analytic_kl", charges=(charges.category_entropy(),)),
         VAE,
         "category_entropy needs a categorical code: give the code categories",
     ),
@@ -120,7 +120,7 @@ def test_analytic_kl_to_another_prior_is_refused():
 
 
 def test_a_known_marginal_kl_to_another_prior_is_refused():
-    objective = cell("joint_reconstruction", "marginal_code", charges=(terms.marginal_kl(),))
+    objective = cell("joint_reconstruction", "marginal_code", charges=(charges.marginal_kl(),))
     check(objective, IAE, GAUSSIAN)
     with pytest.raises(InputError, match="use a gaussian prior, or marginal_code alone"):
         check(objective, IAE, NOT_NORMAL)
@@ -159,7 +159,7 @@ def test_the_rows_and_columns_are_the_slides_pairings():
     reads = {
         "likelihood": (), "joint_reconstruction": ("x", "z"), "joint_model": ("x", "z"),
         "marginal_data": ("x",), "none": (), "analytic_kl": (), "joint_code": ("x", "z"),
-        "marginal_code": ("z",), "adaptive_contrast": ("x", "z"),
+        "marginal_code": ("z",), "adaptive_contrast": ("x", "z"), "improved_gan": (),
     }
     tables = objectives.RECONSTRUCTIONS | objectives.REGULARIZATIONS
     assert {name: term(Adversary(scoring.KL)).reads for name, term in tables.items()} == reads

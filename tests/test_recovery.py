@@ -8,7 +8,7 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from iae_jax import draws, priors, terms
+from iae_jax import charges, draws, priors
 from iae_jax.game import losses, noise_of
 from iae_jax.step import init
 from iae_jax.types import Code, Draws, Encoder, Encoding, Generator, Players
@@ -28,7 +28,7 @@ def value(z, recovered):
     drawn = Draws(
         jnp.zeros((B, 4)), z, None, z, jnp.zeros((B, 4)), None, None, None, recovered=recovered
     )
-    return terms.code_recovery().loss(None, drawn, STEP).path
+    return charges.code_recovery().loss(None, drawn, STEP).path
 
 
 def test_recovery_is_the_density_of_the_code():
@@ -64,14 +64,14 @@ def test_recovery_encodes_what_was_generated():
     encoder = Encoder(lambda key: None, linear, 1, factorized=False)
     players = Players(encoder, Generator(lambda key: None, sample, 1))
     keys = draws.example_keys(jax.random.key(4), 0, B)
-    noise = draws.draw_noise(players, priors.gaussian(1), keys, with_recovery=True)
+    noise = draws.draw_noise(players, priors.gaussian(1), keys, frozenset({"recovery"}))
     e, n, again = (np.asarray(one) for one in (noise.encoder, noise.local, noise.recovery))
     assert np.abs(again - e).min() > 1e-3  # q(z|x_hat) is drawn from anew
     x = np.asarray(normal(B, 1)) + 0.5
 
     def loss(params):
         drawn = draws.draw(players, params, noise, x)
-        return jnp.sum(terms.code_recovery().loss(None, drawn, STEP).path)
+        return jnp.sum(charges.code_recovery().loss(None, drawn, STEP).path)
 
     params = Players({"a": a, "s": s}, {"b": b, "c": c})
     gradient = jax.grad(loss)(params)
@@ -92,7 +92,7 @@ def test_a_game_recovers_where_a_term_needs_it():
     plain = games.build("joint_reconstruction", "marginal_code")
     assert noise_of(plain, keys).recovery is None
     game = games.build(
-        "joint_reconstruction", "marginal_code", charges=(terms.code_recovery(),)
+        "joint_reconstruction", "marginal_code", charges=(charges.code_recovery(),)
     )
     params = init(game, jax.random.key(1)).params
     noise, x = noise_of(game, keys), games.batch(2, 4)

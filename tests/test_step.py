@@ -17,7 +17,7 @@ import numpy as np
 import optax
 import pytest
 
-from iae_jax import draws, game, networks, parallel, priors, scoring, step, terms
+from iae_jax import charges, draws, game, networks, parallel, priors, scoring, step, terms
 from iae_jax.objectives import Adversary, cell
 from iae_jax.types import Aggregated, Code, InputError, Players
 
@@ -31,7 +31,7 @@ ADVERSARIES = (
 )
 IAE = games.build(
     "joint_reconstruction", "marginal_code", "product", ADVERSARIES,
-    (terms.scaled(3.0, terms.marginal_kl()),), decay=0.15,
+    (terms.scaled(3.0, charges.marginal_kl()),), decay=0.15,
 )
 STEPS, SIZE = 4, 16
 X = games.batch(5, STEPS, SIZE)

@@ -10,7 +10,7 @@ import scipy.integrate
 import scipy.special
 import scipy.stats
 
-from iae_jax import draws, networks, priors, scoring, terms
+from iae_jax import charges, draws, networks, priors, scoring, terms
 from iae_jax.types import Aggregated, Code, Draws, Encoder, Encoding, Players
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
@@ -66,10 +66,10 @@ def test_analytic_kl_is_the_integral():
 
 def test_category_terms_are_enumerations():
     entropy = [-sum(p * np.log(p) for p in q) for q in Q]
-    np.testing.assert_allclose(value(terms.category_entropy()), entropy, rtol=1e-5)
+    np.testing.assert_allclose(value(charges.category_entropy()), entropy, rtol=1e-5)
     marginal = [np.mean([q[k] for q in Q]) for k in range(K)]
     kl = sum(p * np.log(p * K) for p in marginal)
-    np.testing.assert_allclose(value(terms.marginal_kl()), np.full(B, kl), rtol=1e-5)
+    np.testing.assert_allclose(value(charges.marginal_kl()), np.full(B, kl), rtol=1e-5)
     conditional = [np.log(K) - h for h in entropy]
     np.testing.assert_allclose(terms.category_conditional_kl(LOGITS), conditional, rtol=1e-5)
 
@@ -78,19 +78,19 @@ def test_marginal_kl_of_a_vector_is_the_integral():
     """Oracle: numerical integration of g log g/p over the plane, where g has the mean and the
     covariance that numpy finds for the codes."""
     codes = np.array(normal(9, D)) @ np.array([[0.6, 0.5], [0.0, 1.1]]) + [0.7, -0.4]
-    covariance = np.cov(codes.T, bias=True) + terms.SMALLEST_VARIANCE * np.eye(D)
+    covariance = np.cov(codes.T, bias=True) + charges.SMALLEST_VARIANCE * np.eye(D)
     g = scipy.stats.multivariate_normal(codes.mean(0), covariance)
     p = scipy.stats.multivariate_normal(np.zeros(D))
     side = np.linspace(-12, 12, 801)
     plane = np.stack(np.meshgrid(side, side), axis=-1)
     expected = np.sum(g.pdf(plane) * (g.logpdf(plane) - p.logpdf(plane))) * (side[1] - side[0]) ** 2
     q = draws.aggregate(Code(jnp.asarray(codes, jnp.float32)))
-    found = value(terms.marginal_kl(), SAMPLE._replace(aggregated=q))
+    found = value(charges.marginal_kl(), SAMPLE._replace(aggregated=q))
     np.testing.assert_allclose(found, np.full(B, expected), rtol=1e-5)
     assert expected > 0.2
     both = q._replace(probabilities=SAMPLE.aggregated.probabilities)
-    added = value(terms.marginal_kl(), SAMPLE._replace(aggregated=both)) - found
-    np.testing.assert_allclose(added, value(terms.marginal_kl()), rtol=1e-4)
+    added = value(charges.marginal_kl(), SAMPLE._replace(aggregated=both)) - found
+    np.testing.assert_allclose(added, value(charges.marginal_kl()), rtol=1e-4)
 
 
 def test_marginal_kl_opens_a_collapsed_code():
@@ -101,7 +101,7 @@ def test_marginal_kl_opens_a_collapsed_code():
 
     def kl(scale, shift):
         q = draws.aggregate(Code(scale * u + shift))
-        return value(terms.marginal_kl(), SAMPLE._replace(aggregated=q))[0]
+        return value(charges.marginal_kl(), SAMPLE._replace(aggregated=q))[0]
 
     np.testing.assert_allclose(kl(2.0, 0.5), (4 + 0.25 - 1) / 2 - np.log(2), rtol=1e-3)
     wider, away = jax.grad(kl, argnums=(0, 1))(0.1, 0.5)
@@ -112,7 +112,7 @@ def test_marginal_kl_opens_a_collapsed_code():
 def test_a_dead_category_has_a_finite_gradient():
     def kl(q):
         known = SAMPLE._replace(aggregated=Aggregated(probabilities=q))
-        return value(terms.marginal_kl(), known)[0]
+        return value(charges.marginal_kl(), known)[0]
 
     found, gradient = jax.value_and_grad(kl)(jnp.array([0.5, 0.5, 0.0]))
     np.testing.assert_allclose(found, np.log(1.5), rtol=1e-6)
@@ -164,9 +164,9 @@ def test_log_likelihood_of_every_category():
 
 def test_nothing_and_scaled():
     np.testing.assert_array_equal(value(terms.nothing()), np.zeros(B))
-    plain = value(terms.category_entropy())
-    np.testing.assert_allclose(value(terms.scaled(0.3, terms.category_entropy())), 0.3 * plain)
-    scheduled = terms.scaled(lambda step: 0.1 * step, terms.category_entropy())
+    plain = value(charges.category_entropy())
+    np.testing.assert_allclose(value(terms.scaled(0.3, charges.category_entropy())), 0.3 * plain)
+    scheduled = terms.scaled(lambda step: 0.1 * step, charges.category_entropy())
     np.testing.assert_allclose(
         scheduled.loss(None, SAMPLE, jnp.int32(4)).path, 0.4 * plain, rtol=1e-6
     )
@@ -319,7 +319,7 @@ def affine_game():
 
 
 def drawn_with_moments(players, prior, params, keys, x):
-    noise = draws.draw_noise(players, prior, keys, with_moments=True)
+    noise = draws.draw_noise(players, prior, keys, frozenset({"moments"}))
     return draws.draw(players, params, noise, x)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import tiny
 
+from iae_jax.assembly import build
 from iae_jax.checkpoint import Checkpoints
-from iae_jax.config import build
 from iae_jax.step import init
 from iae_jax.train import Diverged, check_finite, next_stop, train
 from iae_jax.types import InputError

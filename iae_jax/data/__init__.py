@@ -1,6 +1,7 @@
 """Images in: data sets, and batches of them as a pure function of (seed, step)."""
 
 from iae_jax.data.batches import indices, stream
+from iae_jax.data.labels import bank
 from iae_jax.data.sources import Dataset, Source, load, open_source
 
-__all__ = ["Dataset", "Source", "indices", "load", "open_source", "stream"]
+__all__ = ["Dataset", "Source", "bank", "indices", "load", "open_source", "stream"]

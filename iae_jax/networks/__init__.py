@@ -91,14 +91,14 @@ class _Encoder(nn.Module):
         h = LayerNorm()(self.layout.trunk()(x, None if self.gaussian else noise))
         logits = nn.Dense(self.categories)(h) if self.categories else None
         if not self.size:
-            return Encoding(logits=logits)
+            return Encoding(logits=logits, features=h)
         mean = nn.Dense(self.size)(h)
         if not self.gaussian:
-            return Encoding(vector=mean, logits=logits)
+            return Encoding(vector=mean, logits=logits, features=h)
         bound = LARGEST_LOG_VARIANCE
         log_variance = jnp.clip(nn.Dense(self.size)(h), -bound, bound)
         vector = mean + jnp.exp(0.5 * log_variance) * noise
-        return Encoding(vector, mean, log_variance, logits)
+        return Encoding(vector, mean, log_variance, logits, h)
 
 
 def encoder(

@@ -1,0 +1,237 @@
+"""A config's game: `build(config, shape) -> Game`, and what each of its fields means there."""
+
+import dataclasses
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+
+from iae_jax import augmentation, charges, game, networks, objectives, priors, terms
+from iae_jax.config import Config, Encoder, Generator, Network, Optimizer, Term
+from iae_jax.scoring import SCORINGS
+from iae_jax.types import Array, Game, InputError, Players, Weight
+
+CHARGES = {
+    "marginal_weight": charges.marginal_kl,
+    "entropy_weight": charges.category_entropy,
+    "consistency_weight": charges.code_consistency,
+    "recovery_weight": charges.code_recovery,
+    "flipped_weight": charges.flipped_recovery,
+    "label_weight": charges.label_cross_entropy,
+}
+
+
+def optimizer(
+    config: Optimizer, steps: int, turns: game.Turns, player: str
+) -> optax.GradientTransformation:
+    """A player's optimizer; its rate is a schedule of steps, however often the player moves in one.
+    Errors: InputError for a name that is not there or a rate that is not positive."""
+    if not 0 < config.rate < math.inf:
+        raise InputError(f"a learning rate is positive, not {config.rate}")
+    for name, decay in (("b1", config.b1), ("b2", config.b2)):
+        if not 0 <= decay < 1:
+            raise InputError(f"{name} of adam is from 0 to below 1, not {decay}")
+    if not 0 <= config.final < math.inf:
+        raise InputError(f"final is a share of the rate, not {config.final}")
+    if config.decay not in ("constant", "cosine"):
+        raise InputError(f"decay is constant or cosine, not {config.decay!r}")
+    rate: Any = config.rate
+    if config.decay == "cosine":
+        schedule = optax.cosine_decay_schedule(config.rate, steps, config.final)
+        rate = game.by_step(schedule, turns, player)
+    if config.kind == "adam":
+        return optax.adam(rate, b1=config.b1, b2=config.b2)
+    if config.kind == "sgd":
+        return optax.sgd(rate)
+    raise InputError(f"an optimizer is adam or sgd, not {config.kind!r}")
+
+
+def noise_scale(config: Generator) -> Weight:
+    """The scale of the local code as a function of the step."""
+    if config.ramp_steps == 0 and config.ramp_start_steps == 0:
+        return 1.0
+    # A ramp of no length is a switch.
+    length = max(config.ramp_steps, 1)
+
+    def scale(step: Array) -> Array:
+        return ((step - config.ramp_start_steps) / length).clip(0.0, 1.0)
+
+    return scale
+
+
+def r1_weight(term: Term, steps: int) -> Weight:
+    """The weight of R1 as a function of the step. What holds a discriminator back at the start, so
+    that the players can follow, blurs it at the end, when what is left to tell is fine."""
+    if term.r1_final == 1.0:
+        return term.r1
+    if not 0 < term.r1_final < math.inf:
+        raise InputError(f"r1_final is a positive share of r1, not {term.r1_final}")
+
+    def weight(step: Array) -> Array:
+        return term.r1 * jnp.power(term.r1_final, step / steps)
+
+    return weight
+
+
+def _adversary(term: Term, steps: int, labelled_share: float = 0.0) -> objectives.Adversary:
+    if term.scoring not in SCORINGS:
+        raise InputError(f"scoring is one of {', '.join(SCORINGS)}, not {term.scoring!r}")
+    if term.r1_interval_steps < 1:
+        raise InputError(f"r1_interval_steps is at least 1, not {term.r1_interval_steps}")
+    return objectives.Adversary(
+        SCORINGS[term.scoring],
+        terms.R1(r1_weight(term, steps), term.r1_interval_steps, term.r1_on) if term.r1 else None,
+        term.numerator_weight,
+        term.denominator_weight,
+        labelled_share,
+    )
+
+
+def _layout(network: Network) -> networks.Layout:
+    if min(network.width, network.hidden, network.depth) < 1:
+        raise InputError(f"width, hidden and depth of a network are at least 1, not {network}")
+    return networks.Layout(**dataclasses.asdict(network))
+
+
+def check_numbers(config: Config) -> None:
+    """Errors: InputError for a count that is out of range."""
+    run = config.run
+    positive = {
+        "steps": config.steps,
+        "batch_size": config.batch_size,
+        **{
+            f"run.{name}": getattr(run, name)
+            for name in ("steps_per_call", "log_steps", "validate_steps", "figure_steps",
+                         "checkpoint_steps", "keep")
+        },
+    }
+    for name, value in positive.items():
+        if value < 1:
+            raise InputError(f"{name} is at least 1, not {value}")
+    not_negative = {
+        "seed": config.seed,
+        "code.size": config.code.size,
+        "code.categories": config.code.categories,
+        "encoder.noise": config.encoder.noise,
+        "generator.noise": config.generator.noise,
+        "generator.ramp_start_steps": config.generator.ramp_start_steps,
+        "generator.ramp_steps": config.generator.ramp_steps,
+        "run.devices": run.devices,
+        "run.resident_megabytes": run.resident_megabytes,
+    }
+    for name, value in not_negative.items():
+        if value < 0:
+            raise InputError(f"{name} is at least 0, not {value}")
+    if config.seed >= 2**32:
+        raise InputError(f"seed is below 2^32, not {config.seed}")
+    sides = {"reconstruction": config.reconstruction, "regularization": config.regularization}
+    weights = {
+        "generator.deviation": config.generator.deviation,
+        **{f"code.{name}": getattr(config.code, name) for name in CHARGES},
+        **{
+            f"{side}.{name}": getattr(term, name)
+            for side, term in sides.items()
+            for name in ("weight", "r1", "numerator_weight", "denominator_weight")
+        },
+    }
+    for name, weight in weights.items():
+        if not 0 <= weight < math.inf:
+            raise InputError(f"{name} is at least 0 and finite, not {weight}")
+    if run.checkpoint_steps % run.log_steps:
+        # Else a resumed run would log the mean over a part of the interval.
+        raise InputError(
+            f"run.checkpoint_steps is a multiple of run.log_steps, and {run.checkpoint_steps} is "
+            f"not one of {run.log_steps}"
+        )
+    if not 0 <= config.code.labelled_share < 1:
+        raise InputError(
+            f"code.labelled_share is from 0 to below 1, not {config.code.labelled_share}"
+        )
+    if config.data.labels_per_class < -1 or config.data.draw < -1:
+        raise InputError("data.labels_per_class and data.draw are at least -1")
+    if not 0 <= config.average < 1:
+        raise InputError(f"average is a decay from 0 to below 1, not {config.average}")
+
+
+def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
+    """The config's game for x f32[B, *shape] with values in [0, 1] ("unit") or any ("real").
+
+    Pure, no arrays. Errors: InputError that names the fix.
+    """
+    check_numbers(config)
+    size, categories = config.code.size, config.code.categories
+    weights = {name: getattr(config.code, name) for name in CHARGES}
+    charged = [terms.scaled(weights[name], CHARGES[name]()) for name in CHARGES if weights[name]]
+    if weights["consistency_weight"] and config.code.teacher:
+        taught = terms.scaled(weights["consistency_weight"], charges.code_consistency(teacher=True))
+        charged = [taught if term.name == taught.name else term for term in charged]
+    if weights["marginal_weight"] and config.batch_size <= size:
+        raise InputError(
+            f"{config.batch_size} codes have no covariance of {size} components: use a larger "
+            "batch_size, or set code.marginal_weight to 0"
+        )
+    change = None
+    if weights["consistency_weight"]:
+        if len(shape) != 3:
+            raise InputError(
+                f"an affine change is of images and x has shape {shape}: set "
+                "code.consistency_weight to 0"
+            )
+        change = augmentation.affine(config.affine)
+    objective = objectives.cell(
+        config.reconstruction.kind,
+        config.regularization.kind,
+        _adversary(config.reconstruction, config.steps, config.code.labelled_share),
+        _adversary(config.regularization, config.steps),
+        config.regularization.weight,
+        tuple(charged),
+    )
+    objective = objective._replace(
+        reconstruction=terms.scaled(config.reconstruction.weight, objective.reconstruction)
+    )
+    encoder = None
+    if "encoder" in objective.needs:
+        encoder = networks.encoder(
+            _layout(config.encoder.network), shape, config.encoder.kind, size, categories,
+            config.encoder.noise,
+        )
+    generator = None
+    if "generator" in objective.needs:
+        generator = networks.generator(
+            _layout(config.generator.network), shape, size, categories, config.generator.noise,
+            config.generator.noise_at, config.generator.likelihood, config.generator.deviation,
+            values,
+        )
+    discriminators = [
+        networks.discriminator(_layout(side.network), shape, term.reads, size, categories)
+        if term.reads
+        else None
+        for side, term in (
+            (config.reconstruction, objective.reconstruction),
+            (config.regularization, objective.regularization),
+        )
+    ]
+    players = Players(encoder, generator, *discriminators)
+    parts: tuple[Encoder | Generator | Term, ...] = (
+        config.encoder, config.generator, config.reconstruction, config.regularization,
+    )
+    if config.turns not in game.TURNS:
+        raise InputError(f"turns is one of {', '.join(game.TURNS)}, not {config.turns!r}")
+    turns = game.TURNS[config.turns]
+    optimizers = Players(
+        *(
+            network and optimizer(part.optimizer, config.steps, turns, name)
+            for network, part, name in zip(players, parts, Players._fields, strict=True)
+        )
+    )
+    return game.build(
+        players,
+        priors.standard(size, categories),
+        objective,
+        optimizers,
+        turns,
+        noise_scale(config.generator),
+        config.average,
+        change,
+    )

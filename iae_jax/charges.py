@@ -1,0 +1,144 @@
+"""Charges: what an objective asks of codes beside its two terms, in nats per example.
+
+None has a discriminator; each is a value that an objective includes or not. Those of labels make a
+model semi-supervised.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from iae_jax.terms import Term, category_conditional_entropy, without_discriminator
+from iae_jax.types import Array, Code, Draws, Encoding
+
+SMALLEST_VARIANCE = 1e-3  # that a batch of codes is taken to have in any direction
+
+
+def marginal_kl() -> Term:
+    """What is known of KL(q(z) || p(z)) without a discriminator, over the global batch.
+
+    Of a category all of it, KL(q(y) || uniform). Of a vector KL(g || N(0, I)), where g is the
+    Gaussian of q's mean and covariance: KL(q || p) = KL(q || g) + KL(g || p), since log p and
+    log g are quadratic and have the same means under q and g. It grows without bound as codes
+    collapse, where a discriminator has no gradient left to give.
+    """
+
+    def value(draws: Draws) -> Array:
+        q, kl = draws.aggregated, jnp.zeros(())
+        assert q is not None
+        if q.mean is not None and q.second is not None:
+            size = q.mean.shape[-1]
+            # The constant keeps the logarithm finite for codes that have collapsed.
+            covariance = q.second - jnp.outer(q.mean, q.mean) + SMALLEST_VARIANCE * jnp.eye(size)
+            half = jnp.linalg.cholesky(covariance)
+            kl += 0.5 * (jnp.trace(covariance) + jnp.sum(jnp.square(q.mean)) - size)
+            kl -= jnp.sum(jnp.log(jnp.diagonal(half)))
+        if q.probabilities is not None:
+            # The maximum keeps the gradient finite where a category has died out.
+            log_q = jnp.log(jnp.maximum(q.probabilities, 1e-30))
+            kl += jnp.log(log_q.shape[-1]) + jnp.sum(q.probabilities * log_q)
+        return kl
+
+    return without_discriminator("marginal_kl", value, ("encoder", "normal prior"))
+
+
+def category_entropy() -> Term:
+    """H(y|x): what is charged to keep a category from being soft."""
+
+    def value(draws: Draws) -> Array:
+        assert draws.encoding is not None and draws.encoding.logits is not None
+        return category_conditional_entropy(draws.encoding.logits)
+
+    return without_discriminator("category_entropy", value, ("encoder", "category"))
+
+
+def code_consistency(teacher: bool = False) -> Term:
+    """How far the code of a changed image a(x) is from that of x, which is a target: no gradient
+    passes through it, and with a `teacher` it is the averaged encoder's (Tarvainen and Valpola
+    2017). Of a category KL(q(y|x) || q(y|a(x))) (Hu et al. 2017: their cross entropy
+    less its constant); of a vector half the squared distance, the KL of Gaussians of unit variance
+    around them. A vector needs `marginal_kl` beside it, without which all codes would be one."""
+
+    def value(draws: Draws) -> Array:
+        own = draws.taught if teacher else draws.encoding
+        changed, kl = draws.augmented, jnp.zeros(())
+        assert own is not None and changed is not None
+        if own.vector is not None and changed.vector is not None:
+            off = changed.vector - jax.lax.stop_gradient(own.vector)
+            kl += 0.5 * jnp.sum(jnp.square(off), axis=-1)
+        if own.logits is not None and changed.logits is not None:
+            target = jax.lax.stop_gradient(jax.nn.log_softmax(own.logits))
+            found = jax.nn.log_softmax(changed.logits)
+            kl += jnp.sum(jnp.exp(target) * (target - found), axis=-1)
+        return kl
+
+    needs = ("encoder", "augment") + (("teacher",) if teacher else ())
+    return without_discriminator("code_consistency", value, needs)
+
+
+def code_recovery() -> Term:
+    """-log q(z|x_hat): how badly the code is read off what was generated from it; with H(z) a bound
+    of -I(z; x_hat) (Chen et al. 2016, eq. 5). z is given and so is the encoder that reads it: no
+    gradient passes through either. A vector whose density is unknown is read with unit variance."""
+
+    def value(draws: Draws) -> Array:
+        assert draws.z is not None and draws.recovered is not None
+        return _nats(draws.z, draws.recovered)
+
+    return without_discriminator("code_recovery", value, ("encoder", "generator", "recovery"))
+
+
+def flipped_recovery() -> Term:
+    """-log q(z|x) for z ~ p(z), x ~ p(x|z): what the encoder learns from images whose code is
+    known because they were generated from it. The generator does not learn from it."""
+
+    def value(draws: Draws) -> Array:
+        assert draws.flipped is not None
+        return _nats(draws.z_prior, draws.flipped)
+
+    return without_discriminator("flipped_recovery", value, ("encoder", "generator", "flipped"))
+
+
+def _nats(z: Code, found: Encoding) -> Array:
+    """-log q(z|x) of a given z: f32[B]."""
+    nats = jnp.zeros(())
+    if z.vector is not None:
+        mean, deviation = found.mean, jnp.ones(())
+        if found.log_variance is not None:
+            deviation = jnp.exp(0.5 * found.log_variance)
+        else:
+            mean = found.vector
+        assert mean is not None
+        target = jax.lax.stop_gradient(z.vector)
+        nats -= jnp.sum(jax.scipy.stats.norm.logpdf(target, mean, deviation), axis=-1)
+    if z.category is not None:
+        nats += optax.softmax_cross_entropy(found.logits, z.category)
+    return nats
+
+
+def label_cross_entropy() -> Term:
+    """-log q(y|x) of labelled images."""
+
+    def value(draws: Draws) -> Array:
+        assert draws.told is not None
+        return optax.softmax_cross_entropy(draws.told.encoding.logits, draws.told.z.category)
+
+    return without_discriminator("label_cross_entropy", value, ("encoder", "category", "labels"))
+
+
+def improved_gan() -> Term:
+    """The semi-supervised GAN of Salimans et al. 2016, where the encoder is the discriminator: x is
+    real with log odds log sum_k exp(logit_k), and the generator matches the mean of its features.
+    Each of the two learns from its own part alone."""
+
+    def value(draws: Draws) -> Array:
+        real, fake, matched = draws.encoding, draws.flipped, draws.matched
+        assert real is not None and fake is not None and matched is not None
+        assert real.logits is not None and fake.logits is not None
+        odds = jax.nn.logsumexp(real.logits, axis=-1)
+        odds_prior = jax.nn.logsumexp(fake.logits, axis=-1)
+        told = jax.nn.softplus(-odds) + jax.nn.softplus(odds_prior)
+        return told + jnp.sum(jnp.square(matched[0] - matched[1]))
+
+    needs = ("encoder", "generator", "category", "flipped")
+    return without_discriminator("improved_gan", value, needs)

@@ -1,0 +1,63 @@
+"""Which labels a semi-supervised run may read."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from iae_jax.data.sources import Source, load
+from iae_jax.types import InputError, Labelled
+
+ALL = -1  # instead of a number of labels: every one there is
+
+
+def subset(labels: np.ndarray, per_class: int, draw: int) -> np.ndarray:
+    """Positions of the labelled images, as many of each class: a pure function.
+
+    Args:
+      labels: int[N]; -1 where there is none.
+      per_class: >= 1, or `ALL` for every image that has a label.
+      draw: >= 0; another draw is another subset.
+
+    Returns:
+      int64[M], ascending.
+
+    Raises:
+      InputError: no image has a label, or a class has too few.
+    """
+    known = np.flatnonzero(labels >= 0)
+    if not len(known):
+        raise InputError("no image of the training split has a label: use another data set")
+    if per_class == ALL:
+        return known
+    if per_class < 1 or draw < 0:
+        raise InputError(
+            f"labels per class are {per_class} and the draw is {draw}; they must be at least 1 "
+            "and 0"
+        )
+    shuffled = np.random.default_rng(draw).permutation(known)
+    chosen = []
+    for label in np.unique(labels[known]):
+        own = shuffled[labels[shuffled] == label]
+        if len(own) < per_class:
+            raise InputError(
+                f"class {label} has {len(own)} images and {per_class} are to be labelled: ask for "
+                "fewer"
+            )
+        chosen.append(own[:per_class])
+    return np.sort(np.concatenate(chosen))
+
+
+def bank(
+    source: Source, per_class: int, draw: int, categories: int
+) -> tuple[np.ndarray, Labelled] | None:
+    """(positions, images and labels) of what a run may read with its label, and no other label;
+    None if `per_class` is 0. Errors: InputError as `subset`, or if there are more classes than the
+    `categories` of the code."""
+    if not per_class:
+        return None
+    positions = subset(load(source).labels, per_class, draw)
+    images, labels = source.read(positions)
+    if labels.max() >= categories:
+        raise InputError(
+            f"there are {labels.max() + 1} classes and {categories} categories: set code.categories"
+        )
+    return positions, Labelled(jnp.asarray(images), jnp.asarray(labels))

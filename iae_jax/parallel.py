@@ -11,11 +11,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from iae_jax.draws import to_unit
 from iae_jax.step import train_step
-from iae_jax.types import Array, Game, InputError, Metrics, TrainState
+from iae_jax.types import Array, Game, InputError, Labelled, Metrics, TrainState
 
 AXIS = "batch"
 
-Step = Callable[[TrainState, Array], tuple[TrainState, Metrics]]
+Step = Callable[..., tuple[TrainState, Metrics]]
 Chunk = Callable[..., tuple[TrainState, Metrics]]
 
 
@@ -31,12 +31,13 @@ def check_divisible(batch_size: int, devices: int) -> None:
 def compile_step(game: Game, devices: Sequence[jax.Device] | None = None) -> Step:
     """(state, x [B, ...]) -> (state, metrics): one train_step of a global batch.
 
-    The state is donated.
+    For an objective that needs labels, the `Labelled` bank is a third argument. The state is
+    donated.
     """
     chunk = compile_chunk(game, devices)
 
-    def step(state: TrainState, x: Array) -> tuple[TrainState, Metrics]:
-        state, metrics = chunk(state, x[None])
+    def step(state: TrainState, x: Array, *bank: Labelled) -> tuple[TrainState, Metrics]:
+        state, metrics = chunk(state, x[None], *bank)
         return state, jax.tree.map(lambda values: values[0], metrics)
 
     return step

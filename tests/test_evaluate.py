@@ -18,6 +18,7 @@ from iae_jax import draws, evaluate, metrics, priors
 from iae_jax.data import Dataset
 from iae_jax.evaluate import Record
 from iae_jax.judge import Judge
+from iae_jax.objectives import cell
 from iae_jax.quality import partners
 from iae_jax.types import Encoder, Encoding, Game, Generator, InputError, Players
 
@@ -44,7 +45,7 @@ def copying_game(local=0, encoder=True, prior=None):
         Encoder(lambda key: {}, identity_encoder, 0, False) if encoder else None,
         Generator(lambda key: {}, shifted_copy, local),
     )
-    return Game(networks, prior or priors.gaussian(12), None, Players(), ())
+    return Game(networks, prior or priors.gaussian(12), cell("none"), Players(), ())
 
 
 def brightness_judge(threshold=0.45):
@@ -181,7 +182,7 @@ def test_categories_in_use():
         Encoder(lambda key: {}, encode, 0, True),
         Generator(lambda key: {}, lambda p, z, n: jnp.zeros((len(z.category), *SHAPE)), 0),
     )
-    game = Game(networks, priors.categorical(3), None, Players(), ())
+    game = Game(networks, priors.categorical(3), cell("none"), Players(), ())
     found = measured(game, images=IMAGES[:22], labels=None)
     assert found["category_entropy"].value == pytest.approx(np.log(2), rel=1e-5)
     assert "code_norm" not in found and "cluster_accuracy" not in found
@@ -222,7 +223,7 @@ def test_samples_that_vary_little_are_seen():
     networks = Players(None, Generator(
         lambda key: {}, lambda p, z, n: jnp.full((len(z.vector), 16, 16, 1), 0.5), 0
     ))
-    found = measured(Game(networks, priors.gaussian(2), None, Players(), ()), images=images,
+    found = measured(Game(networks, priors.gaussian(2), cell("none"), Players(), ()), images=images,
                      labels=None)
     assert found["mean_similarity"].value == pytest.approx(1.0)
     assert found["mean_similarity_data"].value < 0.5
@@ -245,7 +246,7 @@ def gaussian_game(likelihood=True):
         Encoder(lambda key: {}, encode, 1, True),
         Generator(lambda key: {}, lambda p, z, n: z.vector, 0, density if likelihood else None),
     )
-    return Game(networks, priors.gaussian(1), None, Players(), ())
+    return Game(networks, priors.gaussian(1), cell("none"), Players(), ())
 
 
 def test_negative_elbo_in_closed_form():
@@ -341,7 +342,7 @@ def test_lost_codes_are_measured_as_lost():
         ),
         Generator(lambda key: {}, lambda p, z, n: jnp.zeros((len(z.category), *SHAPE)), 0),
     )
-    found = measured(Game(networks, priors.standard(2, 3), None, Players(), ()))
+    found = measured(Game(networks, priors.standard(2, 3), cell("none"), Players(), ()))
     for metric in ("category_entropy", "category_usage", "cluster_accuracy", "cluster_nmi",
                    "two_sample_accuracy", "sliced_wasserstein"):
         assert np.isnan(found[metric].value), metric

@@ -1,0 +1,242 @@
+"""What is learned from labels, and that no other label is read."""
+
+import games
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import scipy.special
+from test_train import config_of, data_directory, state_of  # noqa: F401 (a fixture)
+
+from iae_jax import charges, draws, game, networks, objectives, priors, scoring, terms
+from iae_jax.data import labels as labelling
+from iae_jax.data import open_source
+from iae_jax.data.labels import ALL, bank, subset
+from iae_jax.game import losses, noise_of
+from iae_jax.parallel import compile_step
+from iae_jax.step import init
+from iae_jax.train import train
+from iae_jax.types import Code, Draws, Encoding, InputError, Labelled, Players, Told
+
+RNG = np.random.default_rng(21)
+B, K = 5, 3
+STEP = jnp.int32(0)
+LABELS = np.array([2, 0, 1, 1, 2, 0, -1, 2, 0, 2, -1, 0])
+
+
+def normal(*shape):
+    return jnp.asarray(RNG.normal(size=shape), jnp.float32)
+
+
+def test_a_subset_is_balanced_and_a_pure_function():
+    chosen = subset(LABELS, 2, draw=3)
+    assert sorted(LABELS[chosen]) == [0, 0, 1, 1, 2, 2]
+    assert list(chosen) == sorted(set(chosen))
+    np.testing.assert_array_equal(chosen, subset(LABELS.copy(), 2, draw=3))
+    drawn = {tuple(subset(LABELS, 1, draw)) for draw in range(20)}
+    assert len(drawn) > 10  # of 4 * 2 * 4
+    np.testing.assert_array_equal(subset(LABELS, ALL, 0), np.flatnonzero(LABELS >= 0))
+
+
+@pytest.mark.parametrize(
+    ("labels", "per_class", "draw", "message"),
+    [
+        (LABELS, 3, 0, "class 1 has 2 images and 3 are to be labelled"),
+        (np.full(4, -1), 1, 0, "no image of the training split has a label"),
+        (LABELS, -2, 0, "at least 1"),
+        (LABELS, 1, -1, "the draw is -1"),
+    ],
+)
+def test_bad_subsets_are_refused(labels, per_class, draw, message):
+    with pytest.raises(InputError, match=message):
+        subset(labels, per_class, draw)
+
+
+def test_a_bank_holds_the_subset(tmp_path):
+    images = RNG.integers(0, 256, (len(LABELS), 4, 3, 1), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=LABELS)
+    source = open_source(f"npz:{tmp_path}/a.npz", "train")
+    positions, (x, label) = bank(source, 1, 4, categories=3)
+    np.testing.assert_array_equal(x, images[positions])
+    np.testing.assert_array_equal(label, LABELS[positions])
+    assert bank(source, 0, 4, 3) is None
+    with pytest.raises(InputError, match="3 classes and 2 categories"):
+        bank(source, 1, 4, categories=2)
+
+
+# ------------------------------------------------------------------------------------- terms
+
+
+def drawn(**given):
+    return Draws(jnp.zeros((B, 4)), *[None] * 7)._replace(**given)
+
+
+def value(term, **given):
+    return term.loss(None, drawn(**given), STEP).path
+
+
+def test_cross_entropy_is_of_the_label():
+    logits, label = normal(B, K), jnp.array([2, 0, 1, 1, 2])
+    told = Told(None, Code(category=jnp.eye(K)[label]), label, Encoding(logits=logits))
+    expected = -scipy.special.log_softmax(logits, axis=1)[np.arange(B), label]
+    np.testing.assert_allclose(value(charges.label_cross_entropy(), told=told), expected, rtol=1e-5)
+
+
+def test_a_teacher_is_the_target():
+    own, taught, changed = (Encoding(logits=normal(B, K)) for _ in range(3))
+    given = {"encoding": own, "taught": taught, "augmented": changed}
+    for term, target in (
+        (charges.code_consistency(), own), (charges.code_consistency(teacher=True), taught)
+    ):
+        p, q = (scipy.special.log_softmax(one.logits, axis=1) for one in (target, changed))
+        expected = (np.exp(p) * (p - q)).sum(1)
+        np.testing.assert_allclose(value(term, **given), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_labelled_pairs_are_a_share_of_what_is_shown(share):
+    """Oracle: the sum by hand, with a discriminator that is a table."""
+    x, x_hat, x_told = normal(B, 2), normal(B, 2), normal(B, 2) + 1
+    q = jnp.asarray(scipy.special.softmax(normal(B, K), axis=1))
+    chosen, label = jnp.eye(K)[jnp.array([0, 1, 2, 0, 1])], jnp.array([2, 2, 0, 1, 0])
+    weights = normal(2, K)
+    term = terms.adversarial(terms.JOINT_RECONSTRUCTION, scoring.KL, labelled_share=share)
+    told = Told(x_told, Code(category=jnp.eye(K)[label], probabilities=jnp.eye(K)[label]), label,
+                Encoding())
+    found = term.loss(
+        lambda x, vector: x @ weights,
+        drawn(x=x, z=Code(category=chosen, probabilities=q), x_hat=x_hat, told=told), STEP,
+    )
+    a, b, c = (np.asarray(one @ weights) for one in (x, x_hat, x_told))
+    real = (q * np.logaddexp(0, -a)).sum(1)
+    known = np.logaddexp(0, -c)[np.arange(B), label]
+    fake = np.logaddexp(0, b)[np.arange(B), chosen.argmax(1)]
+    expected = (1 - share) * real + share * known + fake
+    np.testing.assert_allclose(found.discriminator, expected, rtol=1e-5)
+    assert ("labels" in term.needs) == (share > 0)
+
+
+def test_improved_gan_by_hand():
+    real, fake = Encoding(logits=normal(B, K)), Encoding(logits=normal(B, K))
+    matched = normal(2, 4)
+    found = value(charges.improved_gan(), encoding=real, flipped=fake, matched=matched)
+    odds, odds_prior = (np.log(np.exp(one.logits).sum(1)) for one in (real, fake))
+    expected = np.logaddexp(0, -odds) + np.logaddexp(0, odds_prior)
+    expected += ((matched[0] - matched[1]) ** 2).sum()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def semi(row, charged, size=0):
+    """A game of 3-D data with 4 categories, and a bank of labelled images."""
+    encoder = networks.encoder(games.LAYOUT, games.SHAPE, "deterministic", size, 4)
+    needs = objectives.cell(row, charges=charged).needs
+    generator = discriminator = None
+    if "generator" in needs:
+        generator = networks.generator(games.LAYOUT, games.SHAPE, size, 4, noise=2)
+    if row == "joint_reconstruction":
+        discriminator = networks.discriminator(games.LAYOUT, games.SHAPE, ("x", "z"), size, 4)
+    players = Players(encoder, generator, discriminator)
+    optimizers = Players(*(network and optax.sgd(0.1) for network in players))
+    labelled = Labelled(games.batch(8, 6), jnp.array([3, 0, 1, 2, 2, 1]))
+    return game.build(
+        players, priors.standard(size, 4), objectives.cell(row, charges=charged), optimizers
+    ), labelled
+
+
+def gradient_of(built, params):
+    keys = draws.example_keys(jax.random.key(2), 0, 6)
+    x, noise = games.batch(3, 6), noise_of(built, keys)
+
+    return jax.grad(lambda params: losses(built, params, noise, STEP, x)[0].encoder)(params)
+
+
+def largest(tree):
+    return max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(tree))
+
+
+def test_who_learns_from_flipped_recovery():
+    """The encoder, and not the generator that made the images."""
+    built, _ = semi("none", (charges.flipped_recovery(),))
+    params = init(built, jax.random.key(1)).params
+    gradient = gradient_of(built, params)
+    assert largest(gradient.encoder) > 1e-4
+    assert largest(gradient.generator) == 0
+
+
+def test_each_player_of_the_improved_gan_learns_from_its_own_part():
+    """Oracle: the gradient of each part alone, the other player's parameters held."""
+    built, _ = semi("improved_gan", ())
+    params = init(built, jax.random.key(1)).params
+    gradient = gradient_of(built, params)
+    encode, sample = built.networks.encoder.apply, built.networks.generator.sample
+    keys = draws.example_keys(jax.random.key(2), 0, 6)
+    x, noise = games.batch(3, 6), noise_of(built, keys)
+    nothing = jnp.zeros((6, 0))
+
+    def told(encoder):
+        fake = sample(params.generator, noise.prior, noise.prior_local)
+        odds = [jax.nn.logsumexp(encode(encoder, one, nothing).logits, -1) for one in (x, fake)]
+        return jnp.mean(jnp.log1p(jnp.exp(-odds[0])) + jnp.log1p(jnp.exp(odds[1])))
+
+    def matched(generator):
+        fake = sample(generator, noise.prior, noise.prior_local)
+        means = [encode(params.encoder, one, nothing).features.mean(0) for one in (x, fake)]
+        return jnp.sum((means[0] - means[1]) ** 2)
+
+    for found, expected in (
+        (gradient.encoder, jax.grad(told)(params.encoder)),
+        (gradient.generator, jax.grad(matched)(params.generator)),
+    ):
+        assert largest(expected) > 1e-4
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found, expected
+        )
+
+
+def test_a_classifier_is_a_game_without_a_generator():
+    """Oracle: the cross entropy of the images that were picked, by hand."""
+    built, labelled = semi("none", (charges.label_cross_entropy(),))
+    state = init(built, jax.random.key(1))
+    assert state.params.generator is None
+    before = state.params
+    _, metrics = compile_step(built)(init(built, jax.random.key(1)), games.batch(3, 6), labelled)
+    key = jax.random.fold_in(jax.random.fold_in(state.key, 1), 0)
+    picked = draws.pick(labelled, draws.example_keys(key, 0, 6))
+    logits = built.networks.encoder.apply(before.encoder, picked.x, jnp.zeros((6, 0))).logits
+    expected = -scipy.special.log_softmax(logits, axis=1)[np.arange(6), picked.label].mean()
+    np.testing.assert_allclose(metrics["label_cross_entropy"], expected, rtol=1e-5)
+    pairs = {(tuple(x.tolist()), int(y)) for x, y in zip(*labelled, strict=True)}
+    assert {(tuple(x.tolist()), int(y)) for x, y in zip(*picked, strict=True)} <= pairs
+    assert len(set(np.asarray(picked.label).tolist())) > 1
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_no_label_outside_the_subset_is_read(tmp_path, monkeypatch, data_directory, inside):  # noqa: F811
+    """All other labels are poisoned: not a bit of the trained state changes. One of the subset
+    changed, and it does."""
+    rng = np.random.default_rng(5)
+    images = rng.integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
+    labels = np.tile(np.arange(3), 20)
+    chosen = subset(labels, 2, draw=0)
+    monkeypatch.setattr(labelling, "subset", lambda *_: chosen)
+    states = []
+    for poisoned in (False, True):
+        told = labels.copy()
+        if poisoned:
+            told[...] = rng.integers(0, 3, 60)
+            told[chosen] = labels[chosen]
+            told[chosen[0]] = (labels[chosen[0]] + inside) % 3
+        path = tmp_path / f"{poisoned}.npz"
+        np.savez(path, images=images, labels=told, test_images=images, test_labels=labels)
+        config = config_of(data_directory, steps=10)
+        config.data.name, config.data.train = f"npz:{path}", "train[:50]"
+        config.data.validation, config.data.labels_per_class = "train[50:]", 2
+        config.code.size, config.code.categories = 0, 3
+        config.code.label_weight, config.code.labelled_share = 1.0, 0.2
+        config.code.marginal_weight = 1.0
+        config.regularization.kind = "none"
+        train(config, tmp_path / str(poisoned))
+        states.append(state_of(config, tmp_path / str(poisoned)))
+    same = [a.tobytes() == b.tobytes() for a, b in zip(*map(jax.tree.leaves, states), strict=True)]
+    assert all(same) != inside

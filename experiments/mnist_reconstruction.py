@@ -39,6 +39,10 @@ SIZES = {
     "global_50_local_100": (50, 100),
 }
 VARIANTS = tuple(SIZES)
+# Fig. 2, and the other models.
+FIGURED = (
+    "deterministic_20", "global_10_local_100", "global_5_local_100", "vae_20", "aae_20", "ali_20",
+)
 # Metrics over the global size, beside a local code of 100.
 CURVE = ("label_agreement", "pixel_error", "local_spread", "frechet_distance_reconstruction")
 
@@ -132,7 +136,8 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
     from iae_jax.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
-    for variant, (size, local) in SIZES.items():
+    for variant in FIGURED:
+        size, local = SIZES[variant]
         with np.load(runs[variant]) as file:
             x, x_hat = file["x"], file["x_hat"]
         if not groups:

@@ -26,7 +26,8 @@ from iae_jax.study import MOST_SEEDS, Parser
 from iae_jax.types import InputError
 
 SHOWN = 12  # images of a figure's row
-# What a module's figure is made of: its VIEW is one of these modes, "reconstruct" if it has none.
+# What a module's figure is made of: its VIEW is one of these modes, "reconstruct" if it has none,
+# of its FIGURED variants, all if it does not say.
 VIEWS = {"reconstruct": "reconstructions.npz", "traverse": "traversals.npz"}
 
 
@@ -111,8 +112,14 @@ def view_of(module: ModuleType) -> str:
     return view
 
 
-def perform(experiment: str, run: Run, directory: Path, view: str) -> None:
-    """Trains, evaluates, adds the numbers to the results, and makes what the figure shows."""
+def figured(module: ModuleType) -> tuple[str, ...]:
+    """The variants that its figure shows."""
+    return tuple(getattr(module, "FIGURED", module.VARIANTS))
+
+
+def perform(experiment: str, run: Run, directory: Path, view: str | None) -> None:
+    """Trains, evaluates, adds the numbers to the results, and makes what the figure shows, if it
+    shows this run."""
     run.workdir.mkdir(parents=True, exist_ok=True)
     with alone(run.workdir / ".lock", wait=False):
         launch(experiment, run)
@@ -120,13 +127,18 @@ def perform(experiment: str, run: Run, directory: Path, view: str) -> None:
         found = collect(experiment, run.variant, [run.workdir])
         with kept(directory, experiment) as records:
             records[:] = merge(records, found)
-        launch(experiment, run, f"--mode={view}", f"--count={SHOWN}")
+        if view:
+            launch(experiment, run, f"--mode={view}", f"--count={SHOWN}")
 
 
 def draw(module: ModuleType, path: Path, runs: list[Run]) -> None:
     """The experiment's figure of the first seed of each variant, if all are here."""
     file = VIEWS[view_of(module)]
-    shown = {run.variant: run.workdir / file for run in reversed(runs)}
+    shown = {
+        run.variant: run.workdir / file
+        for run in reversed(runs)
+        if run.variant in figured(module)
+    }
     missing = [variant for variant, path in shown.items() if not path.exists()]
     if missing:
         print(f"no figure: there is no run here of {', '.join(missing)}", file=sys.stderr)
@@ -195,11 +207,12 @@ def sweep(options: dict[str, Any]) -> int:
             continue
         print(f"{run.variant}, seed {run.seed}: {number + 1} of {len(chosen)}", file=sys.stderr)
         try:
-            perform(experiment, run, directory, view_of(module))
+            view = view_of(module) if run.variant in figured(module) else None
+            perform(experiment, run, directory, view)
         except InputError as error:
             failed.append(run)
             print(f"error: {error}; going on with the others", file=sys.stderr)
-    if variants == known and hasattr(module, "draw"):
+    if set(figured(module)) <= set(variants) and hasattr(module, "draw"):
         draw(module, options["figures"] / f"{experiment}.png", runs)
     records = read_records(directory / f"{experiment}.json")
     if records and hasattr(module, "draw_curve"):

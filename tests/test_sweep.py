@@ -135,6 +135,21 @@ def test_all_variants_draw_the_figure(tmp_path, launched, capsys):
     assert len(VARIANTS) == 9
 
 
+def test_views_are_made_of_what_the_figure_shows(tmp_path, monkeypatch):
+    viewed = []
+
+    def launch(experiment, run, *words):
+        if not words:
+            trained(run)
+        if "--mode=reconstruct" in words:
+            viewed.append(run.variant)
+
+    monkeypatch.setattr(sweep, "launch", launch)
+    assert command(tmp_path, "--seeds=1") == 0
+    assert set(VARIANTS) - set(viewed) == {f"global_{n}_local_100" for n in (2, 20, 50)}
+    assert (tmp_path / "f" / "mnist_reconstruction.png").exists()
+
+
 def test_the_curve_is_of_the_records(tmp_path, monkeypatch):
     kept, panels = [], figures.panels
 

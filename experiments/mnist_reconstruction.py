@@ -116,7 +116,7 @@ def get_config(variant: str = "deterministic_20") -> Config:
     if model == "deterministic":
         config.reconstruction.r1, config.reconstruction.r1_final = 0.01, 0.1
         # What an affine change leaves alone is what z should say first.
-        config.code.consistency_weight = 1.0 if local else 0.2
+        config.code.consistency_weight = 1.0
     if local:
         config.reconstruction.numerator_weight = 0.05
     if model in ("vae", "aae"):

@@ -113,10 +113,10 @@ def get_config(variant: str = "deterministic_20") -> Config:
     model = variant.split("_")[0]
     if model in ("deterministic", "global"):
         config.code.marginal_weight = config.code.recovery_weight = 1.0
-    if model == "deterministic":
-        config.reconstruction.r1, config.reconstruction.r1_final = 0.01, 0.1
         # What an affine change leaves alone is what z should say first.
         config.code.consistency_weight = 1.0
+    if model == "deterministic":
+        config.reconstruction.r1, config.reconstruction.r1_final = 0.01, 0.1
     if local:
         config.reconstruction.numerator_weight = 0.05
     if model in ("vae", "aae"):

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 ORDER = [
-    "types", "priors", "networks", "augmentation", "draws", "scoring", "terms", "objectives",
-    "elbo", "game", "step", "parallel", "seeds", "sampling", "data", "modes", "quadrature",
+    "types", "priors", "networks", "augmentation", "draws", "scoring", "terms", "charges",
+    "objectives", "elbo", "game", "step", "parallel", "seeds", "sampling", "data", "modes", "quadrature",
     "clusters", "probes", "distances", "frechet", "quality", "journal", "checkpoint", "judge",
-    "metrics", "evaluate", "figures", "stopwatch", "config", "train", "views", "launch",
+    "metrics", "evaluate", "figures", "stopwatch", "config", "assembly", "train", "views", "launch",
     "results", "study", "compare", "sweep", "report",
 ]
 PACKAGE = Path(__file__).parent.parent / "iae_jax"

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -162,10 +163,10 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
     check_numbers(config)
     size, categories = config.code.size, config.code.categories
     weights = {name: getattr(config.code, name) for name in CHARGES}
-    charged = [terms.scaled(weights[name], CHARGES[name]()) for name in CHARGES if weights[name]]
-    if weights["consistency_weight"] and config.code.teacher:
-        taught = terms.scaled(weights["consistency_weight"], charges.code_consistency(teacher=True))
-        charged = [taught if term.name == taught.name else term for term in charged]
+    made = CHARGES | {
+        "consistency_weight": partial(charges.code_consistency, teacher=config.code.teacher)
+    }
+    charged = [terms.scaled(weights[name], made[name]()) for name in made if weights[name]]
     if weights["marginal_weight"] and config.batch_size <= size:
         raise InputError(
             f"{config.batch_size} codes have no covariance of {size} components: use a larger "

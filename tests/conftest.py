@@ -29,3 +29,9 @@ def quick_compile():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="session")
+def data_directory(tmp_path_factory):
+    """Where runs of the small data set keep it."""
+    return str(tmp_path_factory.mktemp("tfds"))

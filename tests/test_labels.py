@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 import scipy.special
-from test_train import config_of, data_directory, state_of  # noqa: F401 (a fixture)
+from test_train import config_of, state_of
 
 from iae_jax import charges, draws, game, networks, objectives, priors, scoring, terms
 from iae_jax.data import labels as labelling
@@ -212,7 +212,7 @@ def test_a_classifier_is_a_game_without_a_generator():
 
 
 @pytest.mark.parametrize("inside", [False, True])
-def test_no_label_outside_the_subset_is_read(tmp_path, monkeypatch, data_directory, inside):  # noqa: F811
+def test_no_label_outside_the_subset_is_read(tmp_path, monkeypatch, data_directory, inside):
     """All other labels are poisoned: not a bit of the trained state changes. One of the subset
     changed, and it does."""
     rng = np.random.default_rng(5)

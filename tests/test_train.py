@@ -21,11 +21,6 @@ from iae_jax.types import InputError
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="session")
-def data_directory(tmp_path_factory):
-    return str(tmp_path_factory.mktemp("tfds"))
-
-
 def config_of(data_directory, variant="iae", **changes):
     config = tiny.get_config(variant)
     config.data.directory = data_directory

@@ -17,13 +17,16 @@ from iae_jax import augmentation
 
 @dataclass
 class Data:
-    """name: digits, mnist, another set that TFDS has prepared, or npz:PATH. directory: where TFDS
-    keeps its sets ("" is its default). The splits are TFDS slicing strings; choices are made on
-    `validation`, `test` is only reported. labels_per_class: how many labels of `train` may be read,
-    -1 for all; which ones depends on `draw` (-1: the run's seed) alone."""
+    """name: digits, mnist, another set that TFDS has prepared, npz:PATH, or images:PATH for a
+    folder or zip of image files. directory: where TFDS keeps its sets ("" is its default).
+    label_pattern: a regular expression whose group finds labels in the paths of image files ("": a
+    folder is a class). The splits are TFDS slicing strings; choices are made on `validation`,
+    `test` is only reported. labels_per_class: how many labels of `train` may be read, -1 for all;
+    which ones depends on `draw` (-1: the run's seed) alone."""
 
     name: str = "digits"
     directory: str = ""
+    label_pattern: str = ""
     train: str = "train[:1350]"
     validation: str = "train[1350:]"
     test: str = "test"

@@ -14,6 +14,7 @@ from ml_collections import config_flags
 
 from iae_jax import config as configs
 from iae_jax import views
+from iae_jax.data import title
 from iae_jax.evaluate import evaluate
 from iae_jax.journal import write_json
 from iae_jax.judge import judge_of
@@ -60,7 +61,7 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
     judge = None
     if config.run.judge and classes:
         test = load_split(config, "test")
-        judge = judge_of(config.data.name, train_set, test, cache_of(config), classes)
+        judge = judge_of(title(config.data.name), train_set, test, cache_of(config), classes)
         log(f"judge: {judge.extractor}, test accuracy {judge.test_accuracy:.4f}")
     records = evaluate(
         game,

@@ -79,8 +79,8 @@ def devices_of(config: Config) -> list[jax.Device]:
 
 def open_split(config: Config, split: str) -> Source:
     """One of the config's splits: "train", "validation" or "test"."""
-    data = config.data
-    return open_source(data.name, getattr(data, split), data.directory or None)
+    data, part = config.data, getattr(config.data, split)
+    return open_source(data.name, part, data.directory or None, data.label_pattern)
 
 
 def peak_memory_megabytes(device: jax.Device) -> float:

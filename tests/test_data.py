@@ -89,6 +89,7 @@ def test_items_length_and_size(data_dir, tmp_path):
     for source in (open_source("digits", "train[7:30]", data_dir), open_source(npz, "train")):
         images, labels = load(source)
         assert len(source) == 23 and source.nbytes == images.nbytes
+        np.testing.assert_array_equal(source.labels(), labels)
         for i in (0, 11, -1):
             np.testing.assert_array_equal(source[i][0], images[i])
             assert source[i][1] == labels[i] and isinstance(source[i][1], int)

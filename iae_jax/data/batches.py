@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from iae_jax.data.sources import Dataset, Source
+from iae_jax.data.dataset import Dataset, Source
 from iae_jax.types import InputError
 
 Process = tuple[int, int]  # (which process this is, of how many)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from iae_jax.data.sources import Source, load
+from iae_jax.data.dataset import Source
 from iae_jax.types import InputError, Labelled
 
 ALL = -1  # instead of a number of labels: every one there is
@@ -54,7 +54,7 @@ def bank(
     `categories` of the code."""
     if not per_class:
         return None
-    positions = subset(load(source).labels, per_class, draw)
+    positions = subset(source.labels(), per_class, draw)
     images, labels = source.read(positions)
     if labels.max() >= categories:
         raise InputError(

@@ -1,0 +1,66 @@
+"""Images in an npz file."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from iae_jax.data.dataset import ArraySource, Dataset, Source, first_line, slices_of
+from iae_jax.types import InputError
+
+
+def open_npz(path: Path, split: str) -> Source:
+    try:
+        # A pickle inside a file may run any code, so object arrays are refused.
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except FileNotFoundError:
+        raise InputError(f"no file {path}: check the path after npz:") from None
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path} is truncated or is no npz file of plain arrays ({first_line(error)}); "
+            "write it again with numpy.savez"
+        ) from error
+
+    parts = {"train": _npz_part(path, arrays, "images", "labels")}
+    if "test_images" in arrays:
+        parts["test"] = _npz_part(path, arrays, "test_images", "test_labels")
+        shapes = [part.images.shape[1:] for part in parts.values()]
+        if shapes[0] != shapes[1]:
+            raise InputError(
+                f"{path}: images are {shapes[0]} but test_images are {shapes[1]}; "
+                "give both the same height, width and channels"
+            )
+    slices = slices_of(split, {key: len(part.images) for key, part in parts.items()})
+    data = Dataset(
+        np.concatenate([parts[key].images[where] for key, where in slices]),
+        np.concatenate([parts[key].labels[where] for key, where in slices]),
+    )
+    # Over the whole file, so that slices of one file agree.
+    classes = 1 + max(int(part.labels.max()) for part in parts.values())
+    return ArraySource(data, classes or None)
+
+
+def _npz_part(
+    path: Path, arrays: dict[str, np.ndarray], images_key: str, labels_key: str
+) -> Dataset:
+    if images_key not in arrays:
+        raise InputError(f"{path} has no array {images_key!r}, only {sorted(arrays)}; add it")
+    images = arrays[images_key]
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.dtype != np.uint8 or images.ndim != 4 or images.size == 0:
+        raise InputError(
+            f"{path}: {images_key} is {images.dtype}{list(images.shape)}; "
+            "make it uint8[N, H, W, C] or uint8[N, H, W], 0..255"
+        )
+    labels = arrays.get(labels_key, np.full(len(images), -1))
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        raise InputError(
+            f"{path}: {labels_key} is {labels.dtype}{list(labels.shape)}; "
+            f"make it one integer per image, int[{len(images)}]"
+        )
+    if labels.min() < -1 or labels.max() >= 2**31 - 1:
+        raise InputError(f"{path}: {labels_key} must be 0, 1, 2, ..., or -1 for no label")
+    return Dataset(images, labels.astype(np.int32))

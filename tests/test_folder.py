@@ -1,0 +1,201 @@
+"""Folders and zips of image files. Expected pixels are those that were written."""
+
+import re
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from iae_jax.data import load, open_source, stream, title
+from iae_jax.types import InputError
+
+RNG = np.random.default_rng(17)
+IMAGES = RNG.integers(0, 256, (6, 5, 4, 3), dtype=np.uint8)
+GREY = IMAGES[..., 0]
+# The order of sorted paths is not that of the numbers.
+NAMES = ["a_7.png", "b_0.png", "c_3.png", "d/e_3.webp", "d/f_10.png", "g_1.bmp"]
+
+
+def save(path, pixels, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(path, **options)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, image in zip(NAMES, IMAGES, strict=True):
+        save(tmp_path / "set" / name, image, **({"lossless": True} if "webp" in name else {}))
+    return tmp_path / "set"
+
+
+def opened(path, split="train", pattern=""):
+    return open_source(f"images:{path}", split, label_pattern=pattern)
+
+
+def zipped(folder):
+    path = folder.parent / "set.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for one in folder.rglob("*"):
+            file.write(one, one.relative_to(folder))
+    return path
+
+
+@pytest.mark.parametrize("pack", [lambda folder: folder, zipped])
+def test_images_are_those_that_were_written(folder, pack):
+    (folder / "notes.txt").write_text("not an image")
+    (folder / ".hidden.png").write_text("clutter")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "a_7.png").write_text("clutter")
+    source = opened(pack(folder), pattern=r"_(\d+)\.")
+    images, labels = load(source)
+    np.testing.assert_array_equal(images, IMAGES)
+    assert list(labels) == [7, 0, 3, 3, 10, 1] == list(source.labels())
+    assert source.classes == 11 and source.shape == (5, 4, 3) and len(source) == 6
+    chosen = source.read(np.array([4, 1, 4]))
+    np.testing.assert_array_equal(chosen.images, IMAGES[[4, 1, 4]])
+    assert list(chosen.labels) == [10, 0, 10]
+    part = opened(pack(folder), "train[-2:]+train[:1]", r"_(\d+)\.")
+    assert list(load(part).labels) == [10, 1, 7] and part.classes == 11
+
+
+def test_streamed_equals_resident(folder):
+    source = opened(folder, pattern=r"_(\d+)\.")
+    images, labels = load(source)
+    lookup = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
+    batches = stream(source, 1, 0, 4, 2)
+    seen = [next(batches) for _ in range(3)]
+    found = np.concatenate([batch.images for batch in seen])
+    assert [lookup[image.tobytes()] for image in found] == [
+        label for batch in seen for label in batch.labels
+    ]
+    assert {image.tobytes() for image in found} == set(lookup)
+
+
+def test_folders_are_classes_and_splits(tmp_path):
+    for number, name in enumerate(["train/cat/x.png", "train/ant/y.png", "test/cat/z.png"]):
+        save(tmp_path / name, IMAGES[number])
+    train, test = load(opened(tmp_path)), load(opened(tmp_path, "test"))
+    np.testing.assert_array_equal(train.images, IMAGES[[1, 0]])
+    np.testing.assert_array_equal(test.images, IMAGES[[2]])
+    assert list(train.labels) == [0, 1] and list(test.labels) == [1]
+
+
+def test_a_test_folder_alone_is_a_class(tmp_path):
+    for number, name in enumerate(["test/x.png", "other/y.png"]):
+        save(tmp_path / name, IMAGES[number])
+    assert list(opened(tmp_path).labels()) == [0, 1]
+
+
+def test_without_folders_there_are_no_labels(tmp_path):
+    save(tmp_path / "x.png", IMAGES[0])
+    assert list(load(opened(tmp_path)).labels) == [-1] and opened(tmp_path).classes is None
+
+
+def test_grey_images_have_one_channel(tmp_path):
+    save(tmp_path / "a.png", GREY[0])
+    save(tmp_path / "b.png", np.stack([GREY[1], np.full_like(GREY[1], 255)], -1))  # opaque
+    images, _ = load(opened(tmp_path))
+    np.testing.assert_array_equal(images[..., 0], GREY[:2])
+    assert images.shape == (2, 5, 4, 1)
+
+
+def test_a_grey_image_among_coloured_ones_is_repeated(tmp_path):
+    save(tmp_path / "a.png", GREY[0])
+    save(tmp_path / "b.png", IMAGES[1])
+    images, _ = load(opened(tmp_path))
+    np.testing.assert_array_equal(images[0], np.stack([GREY[0]] * 3, -1))
+    np.testing.assert_array_equal(images[1], IMAGES[1])
+
+
+def test_alpha(tmp_path):
+    opaque = np.dstack([IMAGES[0], np.full((5, 4), 255, np.uint8)])
+    save(tmp_path / "a.png", opaque)
+    np.testing.assert_array_equal(load(opened(tmp_path)).images[0], IMAGES[0])
+    opaque[2, 1, 3] = 254
+    save(tmp_path / "b.png", opaque)
+    with pytest.raises(InputError, match=r"b\.png in .* has transparent pixels: flatten"):
+        load(opened(tmp_path))
+
+
+def mixed_sizes(folder):
+    save(folder / "z_1.png", IMAGES[0].transpose(1, 0, 2))
+
+
+def sixteen_bits(folder):
+    save(folder / "z_1.png", GREY[0].astype(np.uint16) * 256)
+
+
+def no_image(folder):
+    (folder / "z_1.png").write_text("<html>")
+
+
+def empty_file(folder):
+    (folder / "z_1.png").touch()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (mixed_sizes, r"z_1\.png in .* is 5x4 and a_7\.png is 4x5: crop and resize"),
+        (sixteen_bits, r"z_1\.png in .* has pixels of kind I;16: convert it"),
+        (no_image, r"z_1\.png in .* cannot be read as an image .*: mend or remove it"),
+        (empty_file, r"z_1\.png in .* cannot be read as an image"),
+    ],
+)
+@pytest.mark.parametrize("pack", [lambda folder: folder, zipped])
+def test_bad_files_are_refused_when_opened(folder, damage, message, pack):
+    damage(folder)
+    with pytest.raises(InputError, match=message) as error:
+        opened(pack(folder), pattern=r"(\d)")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+def test_a_truncated_image_is_refused_when_read(tmp_path, kept):
+    save(tmp_path / "a.png", RNG.integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[: int(kept * len(data))])
+    source = opened(tmp_path)
+    with pytest.raises(InputError, match=r"a\.png in .* cannot be read as an image"):
+        load(source)
+
+
+def test_bad_places_are_refused(tmp_path, folder):
+    with pytest.raises(InputError, match="no folder or zip .*nothing"):
+        opened(tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="there is no image in .*empty"):
+        opened(tmp_path / "empty")
+    (tmp_path / "text.zip").write_text("no zip")
+    with pytest.raises(InputError, match="neither a folder nor a zip"):
+        opened(tmp_path / "text.zip")
+    with pytest.raises(InputError, match="images in folders, which are classes, and beside them"):
+        opened(folder)
+    with pytest.raises(InputError, match="there is train"):
+        opened(folder, "test", r"(\d)")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("(", "is no regular expression with a group"),
+        (r"\d", "is no regular expression with a group"),
+        (r"x(\d)", "finds no number in a_7.png"),
+        (r"(\w)", "finds no number in a_7.png"),
+    ],
+)
+def test_bad_label_patterns_are_refused(folder, pattern, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        opened(folder, pattern=pattern)
+
+
+def test_a_label_pattern_is_for_image_files(tmp_path):
+    with pytest.raises(InputError, match="a label pattern is for images:PATH and the set is npz"):
+        open_source(f"npz:{tmp_path}/a.npz", "train", label_pattern="x")
+
+
+def test_titles_name_no_folder():
+    assert title("images:/some/where/faces.zip") == "faces" == title("npz:../faces.npz")
+    assert title("svhn_cropped") == "svhn_cropped"

@@ -5,9 +5,11 @@
 
     python -m iae_jax.sweep semisupervised --seeds=5
 
-A variant is METHOD/SET/LABELS: a method below, an image set that TFDS has prepared (or npz:PATH
-without a slash in it), and how many labels of its training split may be read, as many of each
-class, or `all`. Which ones depends on the run's seed; their positions are in its `run.json`.
+A variant is METHOD/SET/LABELS: a method below, an image set that TFDS has prepared (svhn_cropped,
+or any other), and how many labels of its training split may be read, as many of each class, or
+`all`. Which ones depends on the run's seed; their positions are in its `run.json`. `svhn_standin`
+is not SVHN but 10,000 images of its test split, in a file svhn_standin.zip in this folder, named
+INDEX_DIGIT: for where the set itself cannot be had, and labelled so.
 Choices are made on the end of the training split; `test_error` (%) is of the last step's averaged
 encoder, whose likeliest category is its answer.
 
@@ -21,22 +23,28 @@ encoder.
 Expected: not measured yet.
 """
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
-from iae_jax.config import Config
+from iae_jax.config import Config, Data
 from iae_jax.results import Reference
 from iae_jax.types import InputError
 
 METHODS = ("supervised", "full", "improved_gan", "aae", "iae_faithful", "iae_best")
-SPLITS = {"mnist": ("train[:55000]", "train[55000:]")}
-OTHER_SPLITS = ("train[:90%]", "train[90%:]")
+SETS = {
+    "mnist": Data("mnist", train="train[:55000]", validation="train[55000:]"),
+    "svhn_standin": Data(
+        "images:svhn_standin.zip", label_pattern=r"_(\d+)\.", train="train[:7000]",
+        validation="train[7000:8000]", test="train[8000:]",
+    ),
+}
 CLASSES = 10
 VARIANTS = (
     "supervised/mnist/100", "full/mnist/all", "improved_gan/mnist/100", "aae/mnist/100",
     "iae_faithful/mnist/100", "iae_best/mnist/100", "iae_best/mnist/20", "iae_best/mnist/50",
-    "iae_best/mnist/1000",
+    "iae_best/mnist/1000", "supervised/svhn_standin/1000", "iae_best/svhn_standin/1000",
 )
 VIEW = "traverse"
 ROWS = 6  # of the figure, each with a local code
@@ -63,8 +71,8 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
         )
     method, name, labels = parts
     config = Config(steps=4500, batch_size=128, turns="alternating")
-    config.data.name = name
-    config.data.train, config.data.validation = SPLITS.get(name, OTHER_SPLITS)
+    other = Data(name, train="train[:90%]", validation="train[90%:]")
+    config.data = dataclasses.replace(SETS.get(name, other))
     config.data.labels_per_class = per_class(labels)
     config.code.size, config.code.categories = 0, CLASSES
     config.code.label_weight = 1.0

@@ -126,6 +126,25 @@ def test_one_run_of_a_job_array(tmp_path, launched):
     assert calls == [("deterministic_20", 1)]
 
 
+def test_a_variant_may_be_a_path(tmp_path, monkeypatch):
+    """As those of the semi-supervised table, METHOD/SET/LABELS."""
+    module = importlib.import_module("experiments.semisupervised")
+    runs = sweep.runs_of(module, list(module.VARIANTS), range(2), tmp_path)
+    assert len({run.workdir for run in runs}) == len(runs) == 2 * len(module.VARIANTS)
+    assert not any(a.workdir in b.workdir.parents for a in runs for b in runs)
+    started = []
+
+    def launch(experiment, run, *words):
+        started.append((run.variant, run.workdir.is_dir()))
+        raise InputError("as it may be")
+
+    monkeypatch.setattr(sweep, "launch", launch)
+    flags = [f"--{name}={tmp_path / name}" for name in ("runs", "results", "figures")]
+    words = ["semisupervised", *flags, "--variants=aae/mnist/100,full/mnist/all", "--seeds=1"]
+    assert sweep.main(words) == 1
+    assert started == [("aae/mnist/100", True), ("full/mnist/all", True)]
+
+
 def test_all_variants_draw_the_figure(tmp_path, launched, capsys):
     assert command(tmp_path, TWO, "--seeds=1") == 0
     assert "no figure" not in capsys.readouterr().err  # what is shown is what was asked for

@@ -37,15 +37,34 @@ def optimizer(
         raise InputError(f"final is a share of the rate, not {config.final}")
     if config.decay not in ("constant", "cosine"):
         raise InputError(f"decay is constant or cosine, not {config.decay!r}")
+    if not 0 <= config.warmup_steps < steps:
+        raise InputError(f"warmup_steps are from 0 to below {steps}, not {config.warmup_steps}")
+    if not 0 <= config.clip < math.inf:
+        raise InputError(f"clip is the largest norm of a gradient, 0 for any, not {config.clip}")
     rate: Any = config.rate
     if config.decay == "cosine":
-        schedule = optax.cosine_decay_schedule(config.rate, steps, config.final)
-        rate = game.by_step(schedule, turns, player)
+        rate = optax.cosine_decay_schedule(config.rate, steps, config.final)
+    if config.warmup_steps:
+        rate = _warmed_up(rate, config.warmup_steps)
+    if callable(rate):
+        rate = game.by_step(rate, turns, player)
     if config.kind == "adam":
-        return optax.adam(rate, b1=config.b1, b2=config.b2)
-    if config.kind == "sgd":
-        return optax.sgd(rate)
-    raise InputError(f"an optimizer is adam or sgd, not {config.kind!r}")
+        chosen = optax.adam(rate, b1=config.b1, b2=config.b2)
+    elif config.kind == "sgd":
+        chosen = optax.sgd(rate)
+    else:
+        raise InputError(f"an optimizer is adam or sgd, not {config.kind!r}")
+    return optax.chain(optax.clip_by_global_norm(config.clip), chosen) if config.clip else chosen
+
+
+def _warmed_up(rate: float | optax.Schedule, steps: int) -> optax.Schedule:
+    """The rate, or the schedule, times what rises from 1 / steps to 1 in the first steps."""
+
+    def schedule(count: Any) -> Any:
+        full = rate(count) if callable(rate) else rate
+        return full * jnp.minimum(1.0, (count + 1) / steps)
+
+    return schedule
 
 
 def noise_scale(config: Generator) -> Weight:
@@ -104,7 +123,7 @@ def check_numbers(config: Config) -> None:
         **{
             f"run.{name}": getattr(run, name)
             for name in ("steps_per_call", "log_steps", "validate_steps", "figure_steps",
-                         "checkpoint_steps", "keep")
+                         "checkpoint_steps", "keep", "pieces")
         },
     }
     for name, value in positive.items():

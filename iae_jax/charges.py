@@ -39,7 +39,7 @@ def marginal_kl() -> Term:
             kl += jnp.log(log_q.shape[-1]) + jnp.sum(q.probabilities * log_q)
         return kl
 
-    return without_discriminator("marginal_kl", value, ("encoder", "normal prior"))
+    return without_discriminator("marginal_kl", value, ("encoder", "normal prior", "whole"))
 
 
 def category_entropy() -> Term:
@@ -140,5 +140,5 @@ def improved_gan() -> Term:
         told = jax.nn.softplus(-odds) + jax.nn.softplus(odds_prior)
         return told + jnp.sum(jnp.square(matched[0] - matched[1]))
 
-    needs = ("encoder", "generator", "category", "flipped")
+    needs = ("encoder", "generator", "category", "flipped", "whole")
     return without_discriminator("improved_gan", value, needs)

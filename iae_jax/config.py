@@ -73,8 +73,9 @@ class Network:
 
 @dataclass
 class Optimizer:
-    """kind: adam or sgd. rate: per step. decay: "constant", or "cosine" down to `final` times the
-    rate at the last step."""
+    """kind: adam or sgd. rate: per step, to which it rises in a line in the first `warmup_steps`.
+    decay: "constant", or "cosine" down to `final` times the rate at the last step. clip: the
+    largest norm of the player's gradient, 0 for any."""
 
     kind: str = "adam"
     rate: float = 2e-4
@@ -82,6 +83,8 @@ class Optimizer:
     b2: float = 0.99
     decay: str = "cosine"
     final: float = 0.05
+    warmup_steps: int = 0
+    clip: float = 0.0
 
 
 @dataclass
@@ -139,10 +142,11 @@ class Term:
 class Run:
     """How often, in steps; nothing here changes the result.
 
-    devices: 0 is all that this process has. keep: how many of the newest checkpoints stay, beside
-    the best. resident_megabytes: a larger set is streamed instead of kept on the device. judge:
-    train (once) a classifier on the labelled training set, for the measures that need one. cache:
-    where judges are kept ("" is ~/.cache/iae_jax).
+    devices: 0 is all that this process has. pieces: in how many a device computes its share of the
+    gradient, one after the other, for a batch that its memory does not hold. keep: how many of the
+    newest checkpoints stay, beside the best. resident_megabytes: a larger set is streamed instead
+    of kept on the device. judge: train (once) a classifier on the labelled training set, for the
+    measures that need one. cache: where judges are kept ("" is ~/.cache/iae_jax).
     """
 
     steps_per_call: int = 100
@@ -151,6 +155,7 @@ class Run:
     figure_steps: int = 500
     checkpoint_steps: int = 500
     keep: int = 2
+    pieces: int = 1
     devices: int = 0
     resident_megabytes: int = 1024
     judge: bool = True

@@ -21,6 +21,7 @@ from iae_jax.types import (
     Players,
     Prior,
     Told,
+    Whole,
 )
 
 # What a key of one example is used for. The numbers are part of the seed: changing one changes
@@ -131,6 +132,12 @@ def aggregate(z: Code, axis_name: str | None = None) -> Aggregated:
     return found if axis_name is None else jax.lax.pmean(found, axis_name)
 
 
+def completed(piece: Whole, whole: Whole) -> Whole:
+    """The whole's values with the gradient of a piece: since a whole is the mean of its pieces, the
+    mean of a loss's gradients over all pieces is then the gradient of the whole."""
+    return jax.tree.map(lambda own, all_: own + jax.lax.stop_gradient(all_ - own), piece, whole)
+
+
 def hard(z: Code | None) -> Code | None:
     """The same code where the category is already fixed: something was generated from it."""
     return z and z._replace(probabilities=z.category)
@@ -204,13 +211,14 @@ def mean_features(x: Encoding, x_prior: Encoding, axis_name: str | None) -> Arra
 def draw(
     networks: Players, params: Players, noise: Noise, x: Array,
     noise_scale: Array | float = 1.0, axis_name: str | None = None, augment: Augment | None = None,
-    labelled: Labelled | None = None, teacher: Params = None,
+    labelled: Labelled | None = None, teacher: Params = None, whole: Whole | None = None,
 ) -> Draws:
     """Everything on the slide, once, and what terms ask for beside it.
 
     x: f32[B, ...]. axis_name: the pmapped axis over which the global batch is spread, if any.
     augment: how x is changed, where noise is drawn for it. labelled: an image and its label for
-    each example. teacher: an averaged encoder's parameters.
+    each example. teacher: an averaged encoder's parameters. whole: what is known of the whole
+    batch, of which x is a piece.
     """
     encoder, generator, z_prior = networks.encoder, networks.generator, noise.prior
     x_prior, x_hat = None, None
@@ -238,6 +246,9 @@ def draw(
         if encoding.features is not None:
             seen = encoder.apply(frozen, x_prior, noise.flipped)
             matched = mean_features(encoding, seen, axis_name)
+    own = Whole(aggregate(z, axis_name), matched)
+    if whole is not None:
+        own = completed(own, whole)
     return Draws(
         x=x,
         z=z,
@@ -246,12 +257,12 @@ def draw(
         x_prior=x_prior,
         encoding=encoding,
         log_likelihood=log_likelihood(networks, params, z, x),
-        aggregated=aggregate(z, axis_name),
+        aggregated=own.aggregated,
         moments=None if noise.moments is None else moments(networks, params, noise.moments, x),
         augmented=augmented,
         recovered=recovered,
         flipped=flipped,
         taught=None if teacher is None else encoder.apply(teacher, x, noise.encoder),
         told=None if labelled is None else tell(networks, params, noise, labelled, augment),
-        matched=matched,
+        matched=own.matched,
     )

@@ -158,6 +158,8 @@ def _panel(name: str) -> str:
         return f"validation: {name.removeprefix(VALIDATION).replace('_', ' ')}"
     if name.endswith("_logit"):
         return "logits"
+    if name.endswith("gradient_norm"):
+        return "norms of gradients"
     return f"losses of {'discriminators' if 'discriminator' in name else 'encoder and generator'}"
 
 

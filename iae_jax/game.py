@@ -23,6 +23,7 @@ from iae_jax.types import (
     Players,
     Prior,
     Weight,
+    Whole,
 )
 
 SIMULTANEOUS = (PATH + DISCRIMINATORS,)
@@ -70,17 +71,18 @@ def noise_of(game: Game, keys: Array) -> Noise:
 
 def losses(
     game: Game, params: Players, noise: Noise, step: Array, x: Array, axis_name: str | None = None,
-    labelled: Labelled | None = None, teacher: Params = None,
+    labelled: Labelled | None = None, teacher: Params = None, whole: Whole | None = None,
 ) -> tuple[Players, Metrics]:
     """Every player's loss, a mean over the examples, and metrics name -> f32[B].
 
     noise: see `noise_of`. x: f32[B, ...]. labelled: a labelled image for each example, for an
     objective that needs labels. teacher: the averaged encoder's parameters, for one that needs
-    them. Encoder and generator share one loss.
+    them. whole: see `whole_of`, where x is a piece of the batch. Encoder and generator share one
+    loss.
     """
     scale = at(game.noise_scale, step)
     draws = draw(
-        game.networks, params, noise, x, scale, axis_name, game.augment, labelled, teacher
+        game.networks, params, noise, x, scale, axis_name, game.augment, labelled, teacher, whole
     )
 
     def discriminate(role: str) -> Discriminate | None:
@@ -104,6 +106,15 @@ def losses(
         metrics[term.name] = output.path
     loss = jnp.mean(path)
     return Players(game.networks.encoder and loss, loss, *own), metrics
+
+
+def whole_of(
+    game: Game, params: Players, noise: Noise, step: Array, x: Array, axis_name: str | None = None
+) -> Whole:
+    """What terms read of all examples at once; of a batch in pieces it is the mean over them."""
+    scale = at(game.noise_scale, step)
+    draws = draw(game.networks, params, noise, x, scale, axis_name, game.augment)
+    return Whole(draws.aggregated, draws.matched)
 
 
 def own_gradients(

@@ -19,12 +19,13 @@ Step = Callable[..., tuple[TrainState, Metrics]]
 Chunk = Callable[..., tuple[TrainState, Metrics]]
 
 
-def check_divisible(batch_size: int, devices: int) -> None:
+def check_divisible(batch_size: int, devices: int, pieces: int = 1) -> None:
     """Errors: InputError if the global batch cannot be cut into equal slices."""
-    if batch_size < 1 or batch_size % devices:
+    if batch_size < 1 or batch_size % (devices * pieces):
+        into = f"{devices} devices" + (f" in {pieces} pieces each" if pieces > 1 else "")
         raise InputError(
-            f"a batch of {batch_size} is not divisible by {devices} devices: use a multiple of "
-            f"{devices}"
+            f"a batch of {batch_size} is not divisible by {into}: use a multiple of "
+            f"{devices * pieces}"
         )
 
 
@@ -44,15 +45,16 @@ def compile_step(game: Game, devices: Sequence[jax.Device] | None = None) -> Ste
 
 
 def compile_chunk(
-    game: Game, devices: Sequence[jax.Device] | None = None, resident: bool = False
+    game: Game, devices: Sequence[jax.Device] | None = None, resident: bool = False,
+    pieces: int = 1,
 ) -> Chunk:
     """Many steps in one call, by `lax.scan`.
 
     (state, x [steps, B, ...]) -> (state, metrics name -> f32[steps]); with `resident`,
     (state, indices i32[steps, B], images [N, ...]) -> the same, with the whole data set on the
     device; for an objective that needs labels, the `Labelled` bank is the last argument of either.
-    The state is donated. On several devices B is cut into contiguous slices and the result does not
-    depend on how many.
+    pieces: see `train_step`. The state is donated. On several devices B is cut into contiguous
+    slices and the result does not depend on how many.
     """
     devices = list(devices or jax.local_devices()[:1])
     several = len(devices) > 1
@@ -65,7 +67,7 @@ def compile_chunk(
 
         def body(state: TrainState, batch: Array) -> tuple[TrainState, Metrics]:
             x = given[0][batch] if resident else batch
-            return train_step(game, state, to_unit(x), axis_name, bank)
+            return train_step(game, state, to_unit(x), axis_name, bank, pieces)
 
         return jax.lax.scan(body, state, batches)
 

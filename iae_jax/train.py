@@ -73,7 +73,7 @@ def devices_of(config: Config) -> list[jax.Device]:
     wanted = config.run.devices or len(found)
     if wanted > len(found):
         raise InputError(f"run.devices is {wanted} and there are {len(found)}: ask for fewer")
-    check_divisible(config.batch_size, wanted)
+    check_divisible(config.batch_size, wanted, config.run.pieces)
     return found[:wanted]
 
 
@@ -241,7 +241,7 @@ def train(
         write_json(workdir / "config.json", to_dict(config))
         journal = Journal(workdir / "metrics.jsonl", lines)
         resident, work = calls(config, source, devices, step, known and place(known[1], devices))
-        chunk, watch = compile_chunk(game, devices, resident), Stopwatch()
+        chunk, watch = compile_chunk(game, devices, resident, run.pieces), Stopwatch()
         figure = newest_figure(workdir)
         unlogged: list[dict[str, np.ndarray]] = []
         terminal = sys.stderr.isatty()

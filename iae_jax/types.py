@@ -191,6 +191,13 @@ class Aggregated(NamedTuple):
     probabilities: Array | None = None
 
 
+class Whole(NamedTuple):
+    """What terms read of a whole batch, which may be computed in pieces. Fields as in `Draws`."""
+
+    aggregated: Aggregated | None = None
+    matched: Array | None = None
+
+
 class Told(NamedTuple):
     """What is drawn of labelled images. x: f32[B, ...]. z: their codes, the category given by the
     label. label: i32[B]. encoding: of x, or of a changed x where the game changes images."""

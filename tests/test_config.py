@@ -51,13 +51,32 @@ def test_a_learning_rate_follows_its_schedule(decay, rates, player, moves):
     ("field", "value", "message"),
     [("kind", "adamw", "adam or sgd"), ("decay", "linear", "constant or cosine"),
      ("rate", 0.0, "positive"), ("b1", 1.5, "b1 of adam"), ("b2", -0.1, "b2 of adam"),
-     ("final", -1.0, "share of the rate")],
+     ("final", -1.0, "share of the rate"), ("warmup_steps", 10, "warmup_steps are from 0 to"),
+     ("clip", -1.0, "largest norm")],
 )
 def test_an_optimizer_that_is_not_there_is_refused(field, value, message):
     config = Optimizer()
     setattr(config, field, value)
     with pytest.raises(InputError, match=message):
         optimizer(config, 10, TWO_TO_ONE, "encoder")
+
+
+def test_a_rate_warms_up_and_a_gradient_is_clipped():
+    """Oracle: SGD by hand, for a player of two moves a step."""
+    config = Optimizer("sgd", rate=0.8, final=0.5, warmup_steps=2, clip=2.0)
+    tx = optimizer(config, 4, TWO_TO_ONE, "reconstruction_discriminator")
+    params = {"a": jnp.zeros(2), "b": jnp.zeros(())}
+    memory = tx.init(params)
+    moves = []
+    for scale in (1.0, 1.0, 0.01, 1.0, 0.01, 1.0):
+        gradient = {"a": scale * jnp.array([3.0, 0.0]), "b": scale * jnp.array(-4.0)}
+        updates, memory = tx.update(gradient, memory, params)
+        moves.append([*updates["a"].tolist(), float(updates["b"])])
+    cosine = [0.8 * (0.25 + 0.25 * np.cos(np.pi * step / 4) + 0.5) for step in (0, 1, 2)]
+    rates = np.repeat([cosine[0] / 2, cosine[1], cosine[2]], 2)
+    lengths = np.array([2.0, 2.0, 0.05, 2.0, 0.05, 2.0])  # the gradient's own is 5 or .05
+    expected = -np.outer(rates * lengths, [0.6, 0.0, -0.8])
+    np.testing.assert_allclose(moves, expected, rtol=1e-5, atol=1e-7)
 
 
 def test_what_does_not_change_the_result_is_not_the_runs_identity():

@@ -14,7 +14,7 @@ from iae_jax.data import labels as labelling
 from iae_jax.data import open_source
 from iae_jax.data.labels import ALL, bank, subset
 from iae_jax.game import losses, noise_of
-from iae_jax.parallel import compile_step
+from iae_jax.parallel import compile_chunk, compile_step
 from iae_jax.step import init
 from iae_jax.train import train
 from iae_jax.types import Code, Draws, Encoding, InputError, Labelled, Players, Told
@@ -192,6 +192,24 @@ def test_each_player_of_the_improved_gan_learns_from_its_own_part():
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found, expected
         )
+
+
+@pytest.mark.parametrize(("devices", "pieces"), [(2, 1), (1, 3), (2, 3)])
+def test_the_improved_gan_matches_features_of_the_global_batch(devices, pieces):
+    """Oracle: one device, the batch as a whole."""
+    built, labelled = semi("improved_gan", (charges.label_cross_entropy(),))
+    x, cpu = games.batch(3, 1, 6), jax.devices("cpu")
+
+    def stepped(devices, pieces):
+        chunk = compile_chunk(built, cpu[:devices], pieces=pieces)
+        state, metrics = chunk(init(built, jax.random.key(1)), x, labelled)
+        return jax.device_get((state.params, metrics))
+
+    found, whole = stepped(devices, pieces), stepped(1, 1)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, whole)
+    before = init(built, jax.random.key(1)).params
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), whole[0], before)
+    assert min(jax.tree.leaves(moved.generator)) > 1e-5
 
 
 def test_a_classifier_is_a_game_without_a_generator():

@@ -81,6 +81,40 @@ def test_several_devices_are_one_device(alone, devices):
     assert min(jax.tree.leaves(moved)) > 1e-4  # far above the tolerance
 
 
+@pytest.mark.parametrize(("devices", "pieces"), [(1, 2), (1, 8), (2, 4)])
+def test_pieces_are_the_whole(alone, devices, pieces):
+    """To 1e-5, with codes whose mean and covariance are those of the global batch."""
+    cut = jax.device_get(
+        parallel.compile_chunk(IAE, CPU[:devices], pieces=pieces)(fresh(), X)
+    )
+    chex.assert_trees_all_close(
+        (cut[0].params, cut[1]), (alone[0].params, alone[1]), rtol=1e-5, atol=2e-6
+    )
+
+
+def test_a_piece_alone_is_not_the_whole(alone, monkeypatch):
+    """What the test above would see if a piece had its own mean and covariance."""
+    monkeypatch.setattr(draws, "completed", lambda piece, whole: piece)
+    wrong = jax.device_get(parallel.compile_chunk(IAE, CPU[:1], pieces=2)(fresh(), X))
+    with pytest.raises(AssertionError, match="Not equal"):
+        close(wrong, alone)
+
+
+def test_the_norms_of_gradients_are_logged():
+    """Oracle: what SGD at a known rate moved."""
+    state = fresh()
+    after, metrics = one_step()(fresh(), X[0])
+    squares = []
+    for player, rate in zip(Players._fields, (0.11, 0.13, 0.17, 0.19), strict=True):
+        moved = jax.tree.map(
+            jnp.subtract, getattr(after.params, player), getattr(state.params, player)
+        )
+        squares.append(sum((leaf**2).sum() for leaf in jax.tree.leaves(moved)) / rate**2)
+        found = metrics[f"{player}_gradient_norm"]
+        np.testing.assert_allclose(found, np.sqrt(squares[-1]), rtol=1e-3)
+    np.testing.assert_allclose(metrics["gradient_norm"], np.sqrt(sum(squares)), rtol=1e-3)
+
+
 @pytest.mark.parametrize("forgotten", ["of the gradients", "of the aggregated posterior"])
 def test_a_forgotten_pmean_is_noticed(alone, monkeypatch, forgotten):
     pmean = jax.lax.pmean

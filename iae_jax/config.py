@@ -195,6 +195,15 @@ def identity(config: Config) -> dict[str, Any]:
     return plain
 
 
+def completed(saved: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """A saved config with the fields that were added since, at their default."""
+    return saved | {
+        name: completed(saved[name], value) if isinstance(saved.get(name), dict) else value
+        for name, value in defaults.items()
+        if name not in saved or isinstance(value, dict)
+    }
+
+
 def digest(config: Config) -> str:
     """A short hash of the identity, for records."""
     return hash_of(identity(Config()), identity(config))

@@ -17,7 +17,7 @@ import numpy as np
 from iae_jax import figures
 from iae_jax.assembly import build
 from iae_jax.checkpoint import Checkpoints, Restored, difference
-from iae_jax.config import Config, identity, to_dict
+from iae_jax.config import Config, completed, identity, to_dict
 from iae_jax.data import Dataset, Source, bank, indices, load, open_source, stream
 from iae_jax.draws import to_unit
 from iae_jax.evaluate import validate
@@ -59,7 +59,7 @@ def check_unchanged(saved: dict[str, Any] | None, config: Config, allowed: bool)
     """Errors: InputError with the difference if the workdir's run has another config."""
     if saved is None or allowed:
         return
-    changes = difference(saved, identity(config))
+    changes = difference(completed(saved, identity(Config())), identity(config))
     if changes:
         raise InputError(
             f"the run in this workdir has another config ({'; '.join(changes)}): use another "

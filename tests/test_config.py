@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 
 from iae_jax.assembly import build, noise_scale, optimizer, r1_weight
-from iae_jax.config import Config, Generator, Optimizer, Term, digest, hash_of, identity
+from iae_jax.config import (
+    Config,
+    Generator,
+    Optimizer,
+    Term,
+    completed,
+    digest,
+    hash_of,
+    identity,
+)
 from iae_jax.game import TWO_TO_ONE
 from iae_jax.types import InputError
 
@@ -86,6 +95,14 @@ def test_what_does_not_change_the_result_is_not_the_runs_identity():
     other.encoder.optimizer.b1 = 0.9
     assert digest(one) != digest(other)
     assert "run" not in identity(one) and identity(one)["data"]["name"] == "digits"
+
+
+def test_a_saved_config_is_completed():
+    saved = {"a": 3, "b": {"c": 5}, "gone": 1}
+    defaults = {"a": 1, "b": {"c": 2, "new": 7}, "d": {"e": 4}, "f": 6}
+    expected = {"a": 3, "b": {"c": 5, "new": 7}, "gone": 1, "d": {"e": 4}, "f": 6}
+    assert completed(saved, defaults) == expected
+    assert saved == {"a": 3, "b": {"c": 5}, "gone": 1}
 
 
 def test_a_field_that_is_added_leaves_the_hash_as_it_was():

@@ -14,8 +14,9 @@ import tiny
 
 from iae_jax.assembly import build
 from iae_jax.checkpoint import Checkpoints
+from iae_jax.config import Config, identity
 from iae_jax.step import init
-from iae_jax.train import Diverged, check_finite, next_stop, train
+from iae_jax.train import Diverged, check_finite, check_unchanged, next_stop, train
 from iae_jax.types import InputError
 
 ROOT = Path(__file__).parent.parent
@@ -103,6 +104,17 @@ def test_a_changed_config_is_refused_with_its_difference(tmp_path, data_director
     train(unimportant, tmp_path)  # how often to log is not the run's identity
     changed.steps = 45
     assert train(changed, tmp_path, allow_config_change=True).step == 45
+
+
+def test_a_field_that_is_added_to_the_config_leaves_runs_as_they_were():
+    """One that was saved before the field was there goes on while the field is at its default."""
+    config = Config()
+    saved = identity(config)
+    del saved["encoder"]["optimizer"]["clip"]
+    check_unchanged(saved, config, allowed=False)
+    config.encoder.optimizer.clip = 1.0
+    with pytest.raises(InputError, match=r"encoder.optimizer.clip: 0.0 -> 1.0"):
+        check_unchanged(saved, config, allowed=False)
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_good_checkpoint(

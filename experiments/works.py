@@ -36,11 +36,12 @@ from iae_jax import (
     priors,
 )
 from iae_jax.assembly import build as build_config
+from iae_jax.assembly import open_split
 from iae_jax.draws import to_unit
 from iae_jax.frechet import Moments, frechet_distance
 from iae_jax.networks.classifier import Classifier, classifier
 from iae_jax.parallel import keep_compiled, place
-from iae_jax.train import calls, open_split
+from iae_jax.train import calls
 from iae_jax.types import Array, Code, Discriminator, Encoder, Encoding, Generator, Params
 
 IMAGES = 10_000  # of the set on the device, and of an evaluation

@@ -1,4 +1,4 @@
-"""A config's game: `build(config, shape) -> Game`, and what each of its fields means there."""
+"""A config's game, `build(config, shape) -> Game`, and its data; what its fields mean there."""
 
 import dataclasses
 import math
@@ -10,6 +10,7 @@ import optax
 
 from iae_jax import augmentation, charges, game, networks, objectives, priors, terms
 from iae_jax.config import Config, Encoder, Generator, Network, Optimizer, Term
+from iae_jax.data import Dataset, Source, load, open_source
 from iae_jax.scoring import SCORINGS
 from iae_jax.types import Array, Game, InputError, Players, Weight
 
@@ -255,3 +256,14 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
         config.average,
         change,
     )
+
+
+def open_split(config: Config, split: str) -> Source:
+    """One of the config's splits: "train", "validation" or "test"."""
+    data, part = config.data, getattr(config.data, split)
+    return open_source(data.name, part, data.directory or None, data.label_pattern)
+
+
+def load_split(config: Config, split: str) -> Dataset:
+    """All images of one of the config's splits."""
+    return load(open_split(config, split))

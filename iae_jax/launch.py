@@ -2,8 +2,11 @@
 
 --mode=train (default; the same command resumes), or, of a trained run, evaluate, sample,
 reconstruct, interpolate (between pairs of images), traverse (one component of the code at a time,
-or every category) or encode (all codes as npz). Exit codes: 0; 2 for what the user gave, after one
-line that says what to do; 130 when interrupted.
+or every category) or encode (all codes as npz).
+
+Exit codes: 0; 2 for what the user gave, after one line that says what to do; 143 after SIGTERM and
+130 after SIGINT, once the steps under way are saved (a second one ends it at once); 3 when another
+process of the run has died. After all but 2, the same command goes on where the run was.
 """
 
 import sys
@@ -13,15 +16,18 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from iae_jax import config as configs
-from iae_jax import views
+from iae_jax import hosts, views
+from iae_jax.assembly import load_split, open_split
 from iae_jax.data import title
 from iae_jax.evaluate import evaluate
+from iae_jax.interruption import Interrupted
 from iae_jax.journal import write_json
 from iae_jax.judge import judge_of
 from iae_jax.parallel import keep_compiled
 from iae_jax.terms import at
-from iae_jax.train import load_split, log, open_split, train, trained
+from iae_jax.train import train
 from iae_jax.types import InputError
+from iae_jax.workdir import log, trained
 
 MODES = ("train", "evaluate", "sample", "reconstruct", "interpolate", "traverse", "encode")
 
@@ -46,6 +52,17 @@ _ALLOW = flags.DEFINE_bool(
 _PROFILE = flags.DEFINE_bool(
     "profile", False, "Trace one call of steps to WORKDIR/profile, for TensorBoard or Perfetto."
 )
+
+
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "Train with other processes, which Slurm, Open MPI, Kubernetes or a TPU "
+    "pod has started with the same command, or which the next three flags name."
+)
+_COORDINATOR = flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0.")
+_PROCESSES = flags.DEFINE_integer("processes", 0, "How many there are.", lower_bound=0)
+_PROCESS = flags.DEFINE_integer("process", -1, "Which one this is, from 0.", lower_bound=-1)
+
+PEER_LOST = 3  # exit code
 
 
 def cache_of(config: configs.Config) -> Path:
@@ -108,10 +125,15 @@ def main(argv: list[str]) -> None:
             "iae_jax.config.Config"
         )
     workdir, checkpoint = Path(_WORKDIR.value), _CHECKPOINT.value
+    if _DISTRIBUTED.value or _COORDINATOR.value:
+        if _MODE.value != "train":
+            raise InputError(f"--mode={_MODE.value} is for one process: leave --distributed out")
+        hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
     keep_compiled(cache_of(config) / "compiled")
     if _MODE.value == "train":
         summary = train(config, workdir, _ALLOW.value, _PROFILE.value)
-        print(f"figure: {summary.figure}")
+        if hosts.first():
+            print(f"figure: {summary.figure}")
         return
     run, split, count = (config, workdir, checkpoint), _SPLIT.value, _COUNT.value
     if _MODE.value == "evaluate":
@@ -141,9 +163,16 @@ def guarded(argv: list[str]) -> None:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename or 'a file'}: {error.strerror}: mend that, then the same command")
+    except Interrupted as stopped:
+        log(str(stopped))
+        sys.exit(stopped.code)
     except KeyboardInterrupt:
         print("interrupted: the same command resumes", file=sys.stderr)
         sys.exit(130)
+    except hosts.PeerLost as error:
+        print(f"error: another process has died ({error}): the same commands resume",
+              file=sys.stderr, flush=True)
+        hosts.leave(PEER_LOST)
 
 
 def fail(message: str) -> None:

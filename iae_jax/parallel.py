@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from iae_jax import hosts
 from iae_jax.draws import to_unit
 from iae_jax.step import train_step
 from iae_jax.types import Array, Game, InputError, Labelled, Metrics, TrainState
@@ -54,10 +55,11 @@ def compile_chunk(
     (state, indices i32[steps, B], images [N, ...]) -> the same, with the whole data set on the
     device; for an objective that needs labels, the `Labelled` bank is the last argument of either.
     pieces: see `train_step`. The state is donated. On several devices B is cut into contiguous
-    slices and the result does not depend on how many.
+    slices and the result does not depend on how many. Of several processes, each gives its own
+    devices, as many as every other, and its own contiguous part of every batch.
     """
     devices = list(devices or jax.local_devices()[:1])
-    several = len(devices) > 1
+    several = len(devices) * hosts.count() > 1
     axis_name = AXIS if several else None
 
     labelled = "labels" in game.objective.needs
@@ -78,7 +80,7 @@ def compile_chunk(
         axis_name=AXIS,
         in_axes=(None, 1) + (None,) * (resident + labelled),
         out_axes=(None, None),
-        devices=devices,
+        devices=everywhere(devices),
         donate_argnums=0,
     )
 
@@ -89,6 +91,15 @@ def compile_chunk(
         return pmapped(state, cut, *given)
 
     return call
+
+
+def everywhere(devices: Sequence[jax.Device]) -> list[jax.Device]:
+    """The devices that all processes give, process by process: as many of each."""
+    return [
+        device
+        for process in range(hosts.count())
+        for device in jax.local_devices(process_index=process)[: len(devices)]
+    ] if hosts.count() > 1 else list(devices)
 
 
 def keep_compiled(folder: Path) -> None:

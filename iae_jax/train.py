@@ -1,9 +1,6 @@
 """The loop: restore, step, log, validate, draw, save."""
 
-import math
-import os
-import platform
-import resource
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -14,82 +11,38 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from iae_jax import figures
-from iae_jax.assembly import build
-from iae_jax.checkpoint import Checkpoints, Restored, difference
-from iae_jax.config import Config, completed, identity, to_dict
-from iae_jax.data import Dataset, Source, bank, indices, load, open_source, stream
+from iae_jax import hosts
+from iae_jax.assembly import build, open_split
+from iae_jax.config import Config
+from iae_jax.data import Source, bank, indices, load, stream
 from iae_jax.draws import to_unit
 from iae_jax.evaluate import validate
-from iae_jax.journal import Journal, commit, open_folder, write_json
+from iae_jax.interruption import Interrupted, Wish, awaited
 from iae_jax.parallel import check_divisible, compile_chunk, place
 from iae_jax.sampling import generate, reconstruct
 from iae_jax.step import init
 from iae_jax.stopwatch import Stopwatch
 from iae_jax.terms import at
 from iae_jax.types import Array, Game, InputError, Labelled, Players, TrainState
+from iae_jax.workdir import Position, Summary, Workdir, log
 
-VALIDATION_METRIC = "pixel_error"  # what "best" means; never an adversarial loss
 VALIDATION_IMAGES = 1000
 FIGURE_IMAGES = 12  # what a row of the figure holds
 STOCHASTIC_ROWS = 3
+
 
 class Diverged(InputError):
     """A loss or a parameter is no longer a number."""
 
 
-class Summary(NamedTuple):
-    """What a finished run says of itself; `run.json` holds the same and more."""
-
-    step: int
-    steps_per_second: float
-    compile_seconds: float
-    validation: dict[str, float]
-    figure: Path | None
-
-
-def log(message: str) -> None:
-    """A plain line, above a progress bar if there is one."""
-    from tqdm import tqdm
-
-    tqdm.write(message, file=sys.stderr)
-
-
-def check_unchanged(saved: dict[str, Any] | None, config: Config, allowed: bool) -> None:
-    """Errors: InputError with the difference if the workdir's run has another config."""
-    if saved is None or allowed:
-        return
-    changes = difference(completed(saved, identity(Config())), identity(config))
-    if changes:
-        raise InputError(
-            f"the run in this workdir has another config ({'; '.join(changes)}): use another "
-            "--workdir, or --allow_config_change to go on with the new one"
-        )
-
-
 def devices_of(config: Config) -> list[jax.Device]:
-    """The devices that the run asks for. Errors: InputError if there are not as many."""
+    """This process's devices that the run asks for. Errors: InputError if there are not as many."""
     found = jax.local_devices()
     wanted = config.run.devices or len(found)
     if wanted > len(found):
         raise InputError(f"run.devices is {wanted} and there are {len(found)}: ask for fewer")
-    check_divisible(config.batch_size, wanted, config.run.pieces)
+    check_divisible(config.batch_size, wanted * hosts.count(), config.run.pieces)
     return found[:wanted]
-
-
-def open_split(config: Config, split: str) -> Source:
-    """One of the config's splits: "train", "validation" or "test"."""
-    data, part = config.data, getattr(config.data, split)
-    return open_source(data.name, part, data.directory or None, data.label_pattern)
-
-
-def peak_memory_megabytes(device: jax.Device) -> float:
-    """The device's peak where it counts it, else the process's peak resident set."""
-    stats = device.memory_stats() or {}
-    if "peak_bytes_in_use" in stats:
-        return stats["peak_bytes_in_use"] / 2**20
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def next_stop(step: int, config: Config) -> int:
@@ -130,13 +83,14 @@ def pictures(game: Game, params: Players, x: Array, scale: Array) -> tuple[list[
     return [reconstruct(game, params, x, row_key, scale) for row_key in keys], samples
 
 
-def draw_figure(path: Path, game: Game, state: TrainState, images: np.ndarray) -> None:
+def draw_figure(
+    workdir: Workdir, game: Game, state: TrainState, step: int, images: np.ndarray
+) -> Path:
     """Originals, stochastic reconstructions, prior samples, by the averaged parameters."""
     x = to_unit(jax.numpy.asarray(images[:FIGURE_IMAGES]))
-    scale = at(game.noise_scale, jax.numpy.float32(state.step))
+    scale = at(game.noise_scale, jax.numpy.float32(step))
     drawn = pictures(game, jax.device_get(state.average), x, jax.numpy.float32(scale))
-    x_hats, samples = jax.device_get(drawn)
-    figures.reconstructions(path, np.asarray(x), x_hats, samples)
+    return workdir.figure(step, np.asarray(x), *jax.device_get(drawn))
 
 
 def calls(
@@ -149,13 +103,14 @@ def calls(
     resident = source.nbytes <= config.run.resident_megabytes * 2**20
 
     given = () if known is None else (known,)
+    own = (hosts.index(), hosts.count())  # this process's part of every batch
 
     def resident_calls() -> Iterator[tuple[int, tuple[Any, ...]]]:
         images, step = place(load(source).images, devices), start
         while step < config.steps:
             stop = next_stop(step, config)
             order = [
-                indices(size, config.seed, at_step, config.batch_size)
+                indices(size, config.seed, at_step, config.batch_size, own)
                 for at_step in range(step, stop)
             ]
             yield stop - step, (np.stack(order).astype(np.int32), images, *given)
@@ -164,7 +119,7 @@ def calls(
     def streamed_calls() -> Iterator[tuple[int, tuple[Any, ...]]]:
         # The next call's batches are read while this one computes.
         ahead = config.run.steps_per_call
-        steps, step = stream(source, config.seed, start, config.batch_size, ahead), start
+        steps, step = stream(source, config.seed, start, config.batch_size, ahead, own), start
         while step < config.steps:
             stop = next_stop(step, config)
             batches = np.stack([next(steps).images for _ in range(stop - step)])
@@ -174,51 +129,22 @@ def calls(
     return resident, resident_calls() if resident else streamed_calls()
 
 
-class Position(NamedTuple):
-    """Where a run is: its state, its step, seconds spent in steps, lines of its journal, and what
-    validation last said."""
+class Setup(NamedTuple):
+    """What a run is made of before its first step. validation: images and labels. known: positions
+    of the images whose labels may be read, and these images."""
 
-    state: TrainState
-    step: int
-    seconds: float
-    lines: int
-    measured: dict[str, float]
-
-
-def start(game: Game, config: Config, checkpoints: Checkpoints) -> Position:
-    """The newest checkpoint that can be read, or a fresh state."""
-    key = jax.random.key(config.seed)
-    restored = checkpoints.restore(jax.eval_shape(lambda: init(game, key)))
-    if restored is None:
-        return Position(jax.jit(partial(init, game))(key), 0, 0.0, 0, {})
-    log(f"resuming from step {restored.step}")
-    extra = restored.extra
-    return Position(
-        restored.state, restored.step, extra["seconds"], extra["lines"], restored.metrics
-    )
+    game: Game
+    devices: list[jax.Device]
+    source: Source
+    validation: tuple[np.ndarray, np.ndarray]
+    known: tuple[np.ndarray, Labelled] | None
 
 
-def train(
-    config: Config, workdir: Path, allow_config_change: bool = False, profile: bool = False
-) -> Summary:
-    """Trains to `config.steps`, from the newest checkpoint in `workdir` if there is one.
-
-    Writes metrics.jsonl, config.json, run.json, checkpoints/ and figures/ there, and with `profile`
-    a trace of the second call of steps, the first that does not compile, to profile/. Errors:
-    InputError for what the user gave, Diverged for a loss that is not finite (the last good
-    checkpoint stays).
-    """
-    from tqdm import tqdm
-
-    run = config.run
+def set_up(config: Config) -> Setup:
+    """Errors: InputError that says what does not fit."""
     source, held_out = open_split(config, "train"), open_split(config, "validation")
     game, devices = build(config, source.shape), devices_of(config)
-    for folder in (workdir, workdir / "figures"):
-        open_folder(folder, "--workdir")
-    validation, validation_labels = held_out.read(
-        np.arange(min(len(held_out), VALIDATION_IMAGES))
-    )
-    best = VALIDATION_METRIC if game.networks.encoder and game.networks.generator else None
+    validation = held_out.read(np.arange(min(len(held_out), VALIDATION_IMAGES)))
     seed = config.seed if config.data.draw < 0 else config.data.draw
     known = bank(source, config.data.labels_per_class, seed, config.code.categories)
     if ("labels" in game.objective.needs) != (known is not None):
@@ -226,89 +152,127 @@ def train(
             "labels are read where code.label_weight or code.labelled_share and "
             "data.labels_per_class are set: set both or neither"
         )
-    with Checkpoints(workdir / "checkpoints", run.keep, best) as checkpoints:
-        check_unchanged(checkpoints.config(), config, allow_config_change)
-        state, step, seconds_before, lines, measured = start(game, config, checkpoints)
+    return Setup(game, devices, source, validation, known)
+
+
+def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) -> Position:
+    """Where the run goes on, the state on its devices and the same in all processes."""
+    fresh = jax.jit(partial(init, setup.game))(jax.random.key(config.seed))
+    with hosts.together():
+        position = Position(fresh) if workdir is None else workdir.restore(fresh)
+        step = int(position.state.step)
         if profile and (step >= config.steps or next_stop(step, config) >= config.steps):
             raise InputError(
                 f"--profile traces the second call of steps, and of {config.steps} steps there is "
                 f"at most one call left after {step}: use a new --workdir and fewer "
                 "run.steps_per_call"
             )
-        state = place(state, devices)
-        if step >= config.steps:
-            log(f"{workdir} is trained to step {step} already")
-        write_json(workdir / "config.json", to_dict(config))
-        journal = Journal(workdir / "metrics.jsonl", lines)
-        resident, work = calls(config, source, devices, step, known and place(known[1], devices))
-        chunk, watch = compile_chunk(game, devices, resident, run.pieces), Stopwatch()
-        figure = newest_figure(workdir)
-        unlogged: list[dict[str, np.ndarray]] = []
-        terminal = sys.stderr.isatty()
-        bar = tqdm(total=config.steps, initial=step, unit="step", disable=not terminal)
-        for number, (steps, arguments) in enumerate(work):
-            traced = profile and number == 1
-            with jax.profiler.trace(workdir / "profile") if traced else nullcontext():
-                state, on_device = watch.time(steps, partial(chunk, state, *arguments))
-            metrics: dict[str, np.ndarray] = jax.device_get(on_device)
-            check_finite(metrics, step, advice(checkpoints.latest_step()))
-            unlogged.append(metrics)
-            step += steps
-            bar.update(steps)
-            validate_now, log_now, draw_now, save_now = (
-                step % every == 0 or step == config.steps
-                for every in (
-                    run.validate_steps, run.log_steps, run.figure_steps, run.checkpoint_steps
-                )
-            )
+    state = place(hosts.share(position.state), setup.devices)
+    hosts.check_same(state.params, "the parameters at the start")
+    return position._replace(state=state)
+
+
+def train(
+    config: Config, path: Path, allow_config_change: bool = False, profile: bool = False
+) -> Summary:
+    """Trains to `config.steps`, from the newest checkpoint in the folder `path` if there is one.
+
+    Writes metrics.jsonl, config.json, run.json, checkpoints/ and figures/ there, and with `profile`
+    a trace of the second call of steps, the first that does not compile, to profile/. Of several
+    processes, which all call this, the first does. Errors: InputError for what the user gave,
+    Diverged for a loss that is not finite (the last good checkpoint stays), Interrupted after
+    SIGTERM or SIGINT, once the steps under way are saved.
+    """
+    with hosts.together():
+        setup = set_up(config)
+    with hosts.together():
+        workdir = None
+        if hosts.first():
+            workdir = Workdir(path, config, setup.game, allow_config_change)
+    with workdir or nullcontext(), awaited() as wish:
+        try:
+            position = start(setup, config, workdir, profile)
+            trace = path / "profile" if profile else None
+            return loop(setup, config, workdir, position, wish, trace)
+        except jax.errors.JaxRuntimeError as error:
+            if hosts.count() == 1:
+                raise
+            raise hosts.PeerLost(str(error).splitlines()[0]) from error
+
+
+def loop(
+    setup: Setup, config: Config, workdir: Workdir | None, position: Position, wish: Wish,
+    trace: Path | None,
+) -> Summary:
+    """Every step from the position on. trace: where the second call is traced to, if anywhere."""
+    from tqdm import tqdm
+
+    run, (game, devices, source, (images, labels), known) = config.run, setup
+    state, step, measured = position.state, int(position.state.step), position.measured
+    unlogged = {name: list(values) for name, values in position.unlogged.items()}
+    if step >= config.steps:
+        log(f"this run is trained to step {step} already")
+    if workdir is not None:
+        workdir.begin(position)
+    figure = None if workdir is None else workdir.newest_figure()
+    resident, work = calls(config, source, devices, step, known and place(known[1], devices))
+    chunk, watch = compile_chunk(game, devices, resident, run.pieces), Stopwatch()
+    terminal = sys.stderr.isatty() and hosts.first()
+    bar = tqdm(total=config.steps, initial=step, unit="step", disable=not terminal)
+    for number, (steps, arguments) in enumerate(work):
+        with jax.profiler.trace(trace) if trace and number == 1 else nullcontext():
+            state, on_device = watch.time(steps, partial(chunk, state, *arguments))
+        metrics: dict[str, np.ndarray] = jax.device_get(on_device)
+        check_finite(metrics, step, advice(workdir))
+        for name, values in metrics.items():
+            unlogged.setdefault(name, []).extend(values.tolist())
+        step += steps
+        bar.update(steps)
+        seconds = position.seconds + watch.seconds
+        stopping = hosts.any_of(bool(wish.asked)) and step < config.steps
+        validate_now, log_now, draw_now, save_now = (
+            step % every == 0 or step == config.steps
+            for every in (run.validate_steps, run.log_steps, run.figure_steps, run.checkpoint_steps)
+        )
+        if save_now or stopping:
+            check_parameters(state)
+            hosts.check_same(state.params, f"the parameters at step {step}")
+        with hosts.together():
+            if workdir is None:
+                continue
             if validate_now:
                 average = jax.device_get(state.average)
                 scale = at(game.noise_scale, jax.numpy.float32(step))
-                measured = validate(
-                    game, average, validation, scale, config.seed, labels=validation_labels
-                )
+                measured = validate(game, average, images, scale, config.seed, labels=labels)
             if log_now:
-                means = {
-                    name: float(np.concatenate([part[name] for part in unlogged]).mean())
-                    for name in metrics
-                }
-                unlogged = []
-                held_out_means = {f"validation_{name}": value for name, value in measured.items()}
-                seconds = round(seconds_before + watch.seconds, 3)
-                journal.write(
-                    {"step": step, **means, "seconds": seconds}
-                    | (held_out_means if validate_now else {})
-                )
+                means = {name: float(np.mean(values)) for name, values in unlogged.items()}
+                unlogged = {}
+                held_out = {f"validation_{name}": value for name, value in measured.items()}
+                line = {"step": step, **means, "seconds": round(seconds, 3)}
+                workdir.journal.write(line | (held_out if validate_now else {}))
                 shown = {name: means[name] for name in ("reconstruction", "regularization")}
                 text = "  ".join(f"{k} {v:.4f}" for k, v in {**shown, **measured}.items())
                 bar.set_postfix_str(text, refresh=False)
                 if not terminal:
                     log(f"step {step}/{config.steps}  {text}  {pace(watch, config.steps - step)}")
             if draw_now and game.networks.generator is not None:
-                figure = workdir / "figures" / f"step_{step:07d}.png"
-                draw_figure(figure, game, state, validation)
-                figures.curves(workdir / "figures" / "curves.png", journal.records())
-            if save_now:
-                check_parameters(state)
-                checkpoints.save(
-                    state,
-                    identity(config),
-                    measured if validate_now else {},
-                    {"lines": journal.lines, "seconds": seconds_before + watch.seconds},
-                )
-        bar.close()
-        speed, compile_seconds = watch.summary()
-        summary = Summary(step, speed, compile_seconds, measured, figure)
-        if watch.speeds or not (workdir / "run.json").exists():
-            record = record_of(summary, devices, seconds_before + watch.seconds)
-            of_labels = {} if known is None else {"labelled": known[0].tolist()}
-            best_step = {"best_step": checkpoints.best_step()}
-            write_json(workdir / "run.json", record | best_step | of_labels)
+                figure = draw_figure(workdir, game, state, step, images)
+            if save_now or stopping:
+                workdir.save(state, seconds, measured if validate_now else {}, unlogged)
+        if stopping:
+            code = 128 + (wish.asked or signal.SIGTERM)
+            raise Interrupted(f"stopped at step {step} and saved: the same command goes on", code)
+    bar.close()
+    summary = Summary(step, *watch.summary(), measured, figure)
+    if workdir is not None and (watch.speeds or not (workdir.path / "run.json").exists()):
+        labelled = None if known is None else known[0].tolist()
+        workdir.finish(summary, devices, position.seconds + watch.seconds, labelled)
     return summary
 
 
-def advice(good: int | None) -> str:
+def advice(workdir: Workdir | None) -> str:
     """What to do about a divergence, and what is not lost."""
+    good = None if workdir is None else workdir.checkpoints.latest_step()
     none = "there is no checkpoint yet"
     kept = none if good is None else f"the checkpoint of step {good} is good"
     return f"lower the learning rates or raise r1; {kept}"
@@ -331,56 +295,3 @@ def check_parameters(state: TrainState) -> None:
                 f"a parameter of the {name} is not finite at step {int(state.step)}: lower the "
                 "learning rates or raise r1; the checkpoint before is good"
             )
-
-
-def record_of(summary: Summary, devices: list[jax.Device], seconds: float) -> dict[str, Any]:
-    """What run.json says."""
-    speed = summary.steps_per_second
-    return {
-        "steps": summary.step,
-        # None: every call compiled, so that none can tell.
-        "steps_per_second": round(speed, 3) if math.isfinite(speed) else None,
-        "compile_seconds": round(summary.compile_seconds, 2),
-        "training_seconds": round(seconds, 2),
-        "peak_memory_megabytes": round(peak_memory_megabytes(devices[0]), 1),
-        "validation": summary.validation,
-        "device": f"{len(devices)} x {devices[0].device_kind}",
-        "cores": os.cpu_count(),
-        "versions": {"python": platform.python_version(), "jax": jax.__version__},
-        "commit": commit(),
-    }
-
-
-def newest_figure(workdir: Path) -> Path | None:
-    """The last figure of training, if any."""
-    return max((workdir / "figures").glob("step_*.png"), default=None)
-
-
-def trained(config: Config, workdir: Path, checkpoint: str) -> tuple[Game, Restored]:
-    """The game and a checkpoint of it: "latest", "best", or a step. Errors: InputError."""
-    game = build(config, open_split(config, "train").shape)
-    if not (workdir / "checkpoints").is_dir():
-        raise InputError(f"there is no trained run in {workdir}: train one with --mode=train")
-    best = VALIDATION_METRIC if game.networks.encoder is not None else None
-    with Checkpoints(workdir / "checkpoints", config.run.keep, best) as checkpoints:
-        check_unchanged(checkpoints.config(), config, allowed=False)
-        if checkpoint == "latest":
-            step = None
-        elif checkpoint == "best":
-            step = checkpoints.best_step()
-            if step is None:
-                raise InputError(f"no checkpoint in {workdir} was validated: use the latest")
-        elif checkpoint.isdigit():
-            step = int(checkpoint)
-        else:
-            raise InputError(f"--checkpoint is latest, best or a step, not {checkpoint!r}")
-        template = jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
-        restored = checkpoints.restore(template, step)
-    if restored is None:
-        raise InputError(f"there is no checkpoint in {workdir}: train with --mode=train")
-    return game, restored
-
-
-def load_split(config: Config, split: str) -> Dataset:
-    """All images of one of the config's splits."""
-    return load(open_split(config, split))

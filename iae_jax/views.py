@@ -11,14 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax import draws, figures
+from iae_jax.assembly import load_split, open_split
 from iae_jax.config import Config
 from iae_jax.data import Dataset
 from iae_jax.draws import to_unit
 from iae_jax.metrics import stream
 from iae_jax.sampling import encode, generate, reconstruct
 from iae_jax.terms import at
-from iae_jax.train import STOCHASTIC_ROWS, load_split, open_split, trained
+from iae_jax.train import STOCHASTIC_ROWS
 from iae_jax.types import Array, Code, Game, InputError, Players
+from iae_jax.workdir import trained
 
 COLUMNS = 12  # from one end of a way to the other
 REACH = 2.0  # of a traversal, in deviations of the component over the codes it is among

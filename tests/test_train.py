@@ -16,8 +16,9 @@ from iae_jax.assembly import build
 from iae_jax.checkpoint import Checkpoints
 from iae_jax.config import Config, identity
 from iae_jax.step import init
-from iae_jax.train import Diverged, check_finite, check_unchanged, next_stop, train
+from iae_jax.train import Diverged, check_finite, next_stop, train
 from iae_jax.types import InputError
+from iae_jax.workdir import check_unchanged
 
 ROOT = Path(__file__).parent.parent
 

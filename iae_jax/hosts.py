@@ -1,0 +1,130 @@
+"""Several processes of one run, on one machine or on many: how they join, and what they agree on.
+
+JAX's distributed runtime is the engine. Process 0 reads and writes the run's files; the others get
+from it what they need. All of them hold the same state, each on its own devices. Everything here is
+for one process too, and then does nothing.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import numpy as np
+
+from iae_jax.types import InputError
+
+HEARTBEAT_SECONDS = 30  # a process that is silent for so long is taken to be dead
+SHUTDOWN_SECONDS = 30  # for which one that is done waits for the others
+
+
+class PeerLost(RuntimeError):
+    """Another process of the run has died, so that this one cannot go on."""
+
+
+def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
+    """Joins the run's other processes; before anything else of JAX.
+
+    coordinator: HOST:PORT of process 0, which listens there. processes: how many there are.
+    process: which this one is, from 0. What is not given is read from the environment, as Slurm,
+    Open MPI, Kubernetes and Cloud TPU set it. Errors: InputError if that does not work.
+    """
+    # What XLA:CPU needs to reach other processes; other backends do not read it.
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    try:
+        jax.distributed.initialize(
+            coordinator or None,
+            processes or None,
+            None if process < 0 else process,
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=SHUTDOWN_SECONDS,
+        )
+    except (ValueError, TypeError, RuntimeError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"cannot join the other processes ({why}): give --coordinator=HOST:PORT, --processes "
+            "and --process, or start the command by Slurm, Open MPI, Kubernetes or on a TPU pod"
+        ) from error
+
+
+def count() -> int:
+    return jax.process_count()
+
+
+def index() -> int:
+    return jax.process_index()
+
+
+def first() -> bool:
+    """Whether this is the process that reads and writes the run's files."""
+    return index() == 0
+
+
+def share(tree: Any) -> Any:
+    """Process 0's arrays, on all: numpy arrays, keys as keys. The others give arrays of the same
+    shapes and types, whose values are not read."""
+    if count() == 1:
+        return tree
+    from jax.experimental import multihost_utils
+
+    is_key = jax.tree.map(lambda leaf: jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key), tree)
+    plain = jax.tree.map(lambda leaf, key: jax.random.key_data(leaf) if key else leaf, tree, is_key)
+    found = multihost_utils.broadcast_one_to_all(jax.device_get(plain))
+    return jax.tree.map(
+        lambda leaf, like, key: (
+            jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(like)) if key
+            else np.asarray(leaf)
+        ),
+        found, tree, is_key,
+    )
+
+
+def any_of(flag: bool) -> bool:
+    """Whether it is set on any process. All wait for each other here."""
+    if count() == 1:
+        return flag
+    from jax.experimental import multihost_utils
+
+    return bool(np.any(multihost_utils.process_allgather(np.array(flag))))
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """What one process cannot do, none does. Errors: where the block raised, what it raised; on the
+    others InputError, so that none waits for one that has stopped."""
+    error: Exception | None = None
+    try:
+        yield
+    except Exception as raised:
+        error = raised
+    failed = any_of(error is not None)
+    if error is not None:
+        raise error
+    if failed:
+        raise InputError("another process stopped here: mend what it says, then the same command")
+
+
+def check_same(tree: Any, what: str) -> None:
+    """Errors: InputError if arrays are not the same on all processes, bit for bit."""
+    if count() == 1:
+        return
+    from jax.experimental import multihost_utils
+
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(jax.device_get(tree)):
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    own = np.frombuffer(digest.digest(), np.uint32)
+    all_ = multihost_utils.process_allgather(own)
+    other = [i for i, one in enumerate(all_) if not np.array_equal(one, all_[0])]
+    if other:
+        raise InputError(
+            f"{what} are not the same on all processes (others than on process 0: {other}): start "
+            "all with the same command, code and kind of machine"
+        )
+
+
+def leave(code: int) -> None:
+    """Ends this process at once: after a peer was lost, an orderly end would wait for it."""
+    os._exit(code)

@@ -1,0 +1,212 @@
+"""A run's folder: what is in it, who may write there, and how a trained run is read from it."""
+
+import fcntl
+import math
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import jax
+import numpy as np
+
+from iae_jax import figures, hosts
+from iae_jax.assembly import build, open_split
+from iae_jax.checkpoint import Checkpoints, Restored, difference
+from iae_jax.config import Config, completed, identity, to_dict
+from iae_jax.journal import Journal, commit, open_folder, write_json
+from iae_jax.step import init
+from iae_jax.types import Game, InputError, TrainState
+
+VALIDATION_METRIC = "pixel_error"  # what "best" means; never an adversarial loss
+LOCK = ".training.lock"
+
+
+class Summary(NamedTuple):
+    """What a finished run says of itself; `run.json` holds the same and more."""
+
+    step: int
+    steps_per_second: float
+    compile_seconds: float
+    validation: dict[str, float]
+    figure: Path | None
+
+
+class Position(NamedTuple):
+    """Where a run is. seconds: spent in steps. lines: of its journal. measured: what validation
+    last said. unlogged: metrics of the steps since the last line."""
+
+    state: TrainState
+    seconds: float = 0.0
+    lines: int = 0
+    measured: dict[str, float] = {}
+    unlogged: dict[str, list[float]] = {}
+
+
+def best_metric(game: Game) -> str | None:
+    """What the best checkpoint is best by; None where nothing is reconstructed."""
+    both = game.networks.encoder and game.networks.generator
+    return VALIDATION_METRIC if both else None
+
+
+def check_unchanged(saved: dict[str, Any] | None, config: Config, allowed: bool) -> None:
+    """Errors: InputError with the difference if the workdir's run has another config."""
+    if saved is None or allowed:
+        return
+    changes = difference(completed(saved, identity(Config())), identity(config))
+    if changes:
+        raise InputError(
+            f"the run in this workdir has another config ({'; '.join(changes)}): use another "
+            "--workdir, or --allow_config_change to go on with the new one"
+        )
+
+
+class Workdir:
+    """The folder of one run in training, in the hands of the one process that may write there.
+
+    Files: config.json, metrics.jsonl, run.json, checkpoints/, figures/. A context manager. Errors:
+    InputError if it cannot be written to, is in use, or holds a run of another config.
+    """
+
+    def __init__(self, path: Path, config: Config, game: Game, allow_config_change: bool) -> None:
+        self.path, self._config = path, config
+        for folder in (path, path / "figures"):
+            open_folder(folder, "--workdir")
+        self._lock = self._locked()
+        try:
+            self.checkpoints = Checkpoints(
+                path / "checkpoints", config.run.keep, best_metric(game)
+            )
+            check_unchanged(self.checkpoints.config(), config, allow_config_change)
+        except BaseException:
+            self._lock.close()
+            raise
+        self._journal: Journal | None = None
+
+    def __enter__(self) -> "Workdir":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.checkpoints.close()
+        self._lock.close()
+
+    def _locked(self) -> TextIO:
+        lock = (self.path / LOCK).open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise InputError(
+                f"another process trains in {self.path}: let it, or choose another --workdir"
+            ) from error
+        return lock
+
+    def restore(self, fresh: TrainState) -> Position:
+        """The newest checkpoint that can be read, or the fresh state."""
+        restored = self.checkpoints.restore(fresh)
+        if restored is None:
+            return Position(fresh)
+        log(f"resuming from step {restored.step}")
+        extra = restored.extra
+        return Position(
+            restored.state, extra["seconds"], extra["lines"], restored.metrics,
+            extra.get("unlogged", {}),
+        )
+
+    def begin(self, position: Position) -> None:
+        """From here on the folder is of this run. Lines beyond the position are cut."""
+        write_json(self.path / "config.json", to_dict(self._config))
+        self._journal = Journal(self.path / "metrics.jsonl", position.lines)
+
+    @property
+    def journal(self) -> Journal:
+        assert self._journal is not None  # begin() comes first
+        return self._journal
+
+    def save(
+        self, state: TrainState, seconds: float, measured: dict[str, float],
+        unlogged: dict[str, list[float]],
+    ) -> None:
+        extra = {"lines": self.journal.lines, "seconds": seconds, "unlogged": unlogged}
+        self.checkpoints.save(state, identity(self._config), measured, extra)
+
+    def figure(
+        self, step: int, x: np.ndarray, x_hats: list[np.ndarray], samples: np.ndarray
+    ) -> Path:
+        path = self.path / "figures" / f"step_{step:07d}.png"
+        figures.reconstructions(path, x, x_hats, samples)
+        figures.curves(self.path / "figures" / "curves.png", self.journal.records())
+        return path
+
+    def newest_figure(self) -> Path | None:
+        """The last figure of training, if any."""
+        return max((self.path / "figures").glob("step_*.png"), default=None)
+
+    def finish(
+        self, summary: Summary, devices: list[jax.Device], seconds: float,
+        labelled: list[int] | None,
+    ) -> None:
+        """Writes run.json. labelled: positions of the images whose labels were read."""
+        speed = summary.steps_per_second
+        record: dict[str, Any] = {
+            "steps": summary.step,
+            # None: every call compiled, so that none can tell.
+            "steps_per_second": round(speed, 3) if math.isfinite(speed) else None,
+            "compile_seconds": round(summary.compile_seconds, 2),
+            "training_seconds": round(seconds, 2),
+            "peak_memory_megabytes": round(peak_memory_megabytes(devices[0]), 1),
+            "validation": summary.validation,
+            "device": f"{len(devices) * hosts.count()} x {devices[0].device_kind}",
+            "processes": hosts.count(),
+            "cores": os.cpu_count(),
+            "versions": {"python": platform.python_version(), "jax": jax.__version__},
+            "commit": commit(),
+            "best_step": self.checkpoints.best_step(),
+        }
+        if labelled is not None:
+            record["labelled"] = labelled
+        write_json(self.path / "run.json", record)
+
+
+def peak_memory_megabytes(device: jax.Device) -> float:
+    """The device's peak where it counts it, else the process's peak resident set."""
+    stats = device.memory_stats() or {}
+    if "peak_bytes_in_use" in stats:
+        return stats["peak_bytes_in_use"] / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def log(message: str) -> None:
+    """A plain line, above a progress bar if there is one; of process 0."""
+    from tqdm import tqdm
+
+    if hosts.first():
+        tqdm.write(message, file=sys.stderr)
+
+
+def trained(config: Config, path: Path, checkpoint: str) -> tuple[Game, Restored]:
+    """The game of a trained run and a checkpoint of it: "latest", "best", or a step. Errors:
+    InputError."""
+    game = build(config, open_split(config, "train").shape)
+    if not (path / "checkpoints").is_dir():
+        raise InputError(f"there is no trained run in {path}: train one with --mode=train")
+    with Checkpoints(path / "checkpoints", config.run.keep, best_metric(game)) as checkpoints:
+        check_unchanged(checkpoints.config(), config, allowed=False)
+        if checkpoint == "latest":
+            step = None
+        elif checkpoint == "best":
+            step = checkpoints.best_step()
+            if step is None:
+                raise InputError(f"no checkpoint in {path} was validated: use the latest")
+        elif checkpoint.isdigit():
+            step = int(checkpoint)
+        else:
+            raise InputError(f"--checkpoint is latest, best or a step, not {checkpoint!r}")
+        template = jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
+        restored = checkpoints.restore(template, step)
+    if restored is None:
+        raise InputError(f"there is no checkpoint in {path}: train with --mode=train")
+    return game, restored

@@ -88,6 +88,17 @@ def _reason(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
 
 
+def _of_this_process() -> ocp.options.MultiprocessingOptions:
+    """Of a run of several processes, whose states are the same, one reads and writes and Orbax must
+    not wait for the others."""
+    if jax.process_count() == 1:
+        return ocp.options.MultiprocessingOptions()
+    own = jax.process_index()
+    return ocp.options.MultiprocessingOptions(
+        primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process_{own}"
+    )
+
+
 class Checkpoints:
     """The checkpoints in `directory`: the last `keep`, and the best one so far.
 
@@ -120,6 +131,7 @@ class Checkpoints:
             self.directory,
             options=ocp.CheckpointManagerOptions(
                 create=False,
+                multiprocessing_options=_of_this_process(),
                 # A save is done, or has failed, when it returns: the state is donated next.
                 enable_async_checkpointing=False,
                 # Orbax's own metadata stops its constructor when it is garbled; nothing needs it.

@@ -16,8 +16,14 @@ import numpy as np
 
 from iae_jax.types import InputError
 
+JOIN_SECONDS = 300  # for which a process waits for the others to start
 HEARTBEAT_SECONDS = 30  # a process that is silent for so long is taken to be dead
 SHUTDOWN_SECONDS = 30  # for which one that is done waits for the others
+# What the text of an error of XLA's runtime begins with.
+STATUSES = (
+    "UNKNOWN:", "INTERNAL:", "UNAVAILABLE:", "ABORTED:", "CANCELLED:", "DEADLINE_EXCEEDED:",
+    "FAILED_PRECONDITION:",
+)
 
 
 class PeerLost(RuntimeError):
@@ -38,6 +44,7 @@ def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
             coordinator or None,
             processes or None,
             None if process < 0 else process,
+            initialization_timeout=JOIN_SECONDS,
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
         )
@@ -104,6 +111,21 @@ def together() -> Iterator[None]:
         raise error
     if failed:
         raise InputError("another process stopped here: mend what it says, then the same command")
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """Errors: PeerLost for what JAX raises where a collective fails, which is what the death of
+    another process looks like. (Where a backend's collective would wait instead, and where process
+    0 dies, JAX's runtime ends this process itself, with SIGABRT.)"""
+    try:
+        yield
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        line = (str(error).splitlines() or [""])[0]
+        # A value that was to come out of a failed computation is a ValueError of the same text.
+        if count() == 1 or not line.startswith(STATUSES):
+            raise
+        raise PeerLost(line) from error
 
 
 def check_same(tree: Any, what: str) -> None:

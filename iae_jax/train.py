@@ -13,7 +13,7 @@ import numpy as np
 
 from iae_jax import hosts
 from iae_jax.assembly import build, open_split
-from iae_jax.config import Config
+from iae_jax.config import Config, to_dict
 from iae_jax.data import Source, bank, indices, load, stream
 from iae_jax.draws import to_unit
 from iae_jax.evaluate import validate
@@ -185,19 +185,16 @@ def train(
     """
     with hosts.together():
         setup = set_up(config)
+    own = np.array(jax.tree.leaves(jax.tree.map(str, to_dict(config))))
+    hosts.check_same(own, "the configs")
     with hosts.together():
         workdir = None
         if hosts.first():
             workdir = Workdir(path, config, setup.game, allow_config_change)
-    with workdir or nullcontext(), awaited() as wish:
-        try:
-            position = start(setup, config, workdir, profile)
-            trace = path / "profile" if profile else None
-            return loop(setup, config, workdir, position, wish, trace)
-        except jax.errors.JaxRuntimeError as error:
-            if hosts.count() == 1:
-                raise
-            raise hosts.PeerLost(str(error).splitlines()[0]) from error
+    with workdir or nullcontext(), awaited() as wish, hosts.watched():
+        position = start(setup, config, workdir, profile)
+        trace = path / "profile" if profile else None
+        return loop(setup, config, workdir, position, wish, trace)
 
 
 def loop(
@@ -238,27 +235,27 @@ def loop(
             check_parameters(state)
             hosts.check_same(state.params, f"the parameters at step {step}")
         with hosts.together():
-            if workdir is None:
-                continue
-            if validate_now:
-                average = jax.device_get(state.average)
-                scale = at(game.noise_scale, jax.numpy.float32(step))
-                measured = validate(game, average, images, scale, config.seed, labels=labels)
-            if log_now:
-                means = {name: float(np.mean(values)) for name, values in unlogged.items()}
-                unlogged = {}
-                held_out = {f"validation_{name}": value for name, value in measured.items()}
-                line = {"step": step, **means, "seconds": round(seconds, 3)}
-                workdir.journal.write(line | (held_out if validate_now else {}))
-                shown = {name: means[name] for name in ("reconstruction", "regularization")}
-                text = "  ".join(f"{k} {v:.4f}" for k, v in {**shown, **measured}.items())
-                bar.set_postfix_str(text, refresh=False)
-                if not terminal:
-                    log(f"step {step}/{config.steps}  {text}  {pace(watch, config.steps - step)}")
-            if draw_now and game.networks.generator is not None:
-                figure = draw_figure(workdir, game, state, step, images)
-            if save_now or stopping:
-                workdir.save(state, seconds, measured if validate_now else {}, unlogged)
+            if workdir is not None:
+                if validate_now:
+                    average = jax.device_get(state.average)
+                    scale = at(game.noise_scale, jax.numpy.float32(step))
+                    measured = validate(game, average, images, scale, config.seed, labels=labels)
+                if log_now:
+                    means = {name: float(np.mean(values)) for name, values in unlogged.items()}
+                    unlogged = {}
+                    held_out = {f"validation_{name}": value for name, value in measured.items()}
+                    line = {"step": step, **means, "seconds": round(seconds, 3)}
+                    workdir.journal.write(line | (held_out if validate_now else {}))
+                    shown = {name: means[name] for name in ("reconstruction", "regularization")}
+                    text = "  ".join(f"{k} {v:.4f}" for k, v in {**shown, **measured}.items())
+                    bar.set_postfix_str(text, refresh=False)
+                    if not terminal:
+                        left = pace(watch, config.steps - step)
+                        log(f"step {step}/{config.steps}  {text}  {left}")
+                if draw_now and game.networks.generator is not None:
+                    figure = draw_figure(workdir, game, state, step, images)
+                if save_now or stopping:
+                    workdir.save(state, seconds, measured if validate_now else {}, unlogged)
         if stopping:
             code = 128 + (wish.asked or signal.SIGTERM)
             raise Interrupted(f"stopped at step {step} and saved: the same command goes on", code)

@@ -1,0 +1,195 @@
+"""Several processes on this machine. The oracle is one process with the same global batch.
+
+Every process has a time limit, and a test ends those that it started and no others.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_train import config_of, state_of
+
+from iae_jax.train import train
+
+ROOT = Path(__file__).parent.parent
+LIMIT_SECONDS = 240
+PLAYERS = ("encoder", "generator", "reconstruction", "regularization")
+# SGD, since Adam hides a gradient that is a multiple of what it should be.
+SGD = [f"--config.{player}.optimizer.kind=sgd" for player in PLAYERS] + [
+    f"--config.{player}.optimizer.rate=0.05" for player in PLAYERS
+]
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("localhost", 0))
+        return one.getsockname()[1]
+
+
+@contextlib.contextmanager
+def started(commands, devices):
+    """A process for each command, each with as many virtual devices; all are ended at the end."""
+    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, *command], cwd=ROOT, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for command in commands
+    ]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+def ended(processes):
+    """[(exit code, stdout, stderr)] once all have ended."""
+    limit = time.monotonic() + LIMIT_SECONDS
+    said = [process.communicate(timeout=limit - time.monotonic()) for process in processes]
+    return [(process.returncode, *text) for process, text in zip(processes, said, strict=True)]
+
+
+def commands(workdir, data_directory, processes, *words):
+    port = free_port()
+    return [
+        [
+            "-m", "iae_jax.launch", "--config=tests/tiny.py", f"--workdir={workdir}",
+            f"--config.data.directory={data_directory}", "--config.run.devices=0", *SGD, *words,
+            f"--coordinator=localhost:{port}", f"--processes={processes}", f"--process={process}",
+        ]
+        for process in range(processes)
+    ]
+
+
+def sgd_config(data_directory, **changes):
+    config = config_of(data_directory, **changes)
+    for player in PLAYERS:
+        getattr(config, player).optimizer.kind = "sgd"
+        getattr(config, player).optimizer.rate = 0.05
+    return config
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, data_directory):
+    """(config, state) of one process on one device."""
+    config = sgd_config(data_directory)
+    train(config, tmp_path_factory.mktemp("alone"))
+    return config, state_of(config, tmp_path_factory.getbasetemp() / "alone0")
+
+
+def assert_close(one, other):
+    import jax
+
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+        (one.params, one.average), (other.params, other.average),
+    )
+
+
+@pytest.mark.parametrize(
+    ("processes", "devices", "words"),
+    [(2, 2, []), (4, 1, ["--config.run.resident_megabytes=0", "--config.run.pieces=2"])],
+)
+def test_processes_are_one_process(tmp_path, data_directory, alone, processes, devices, words):
+    config, expected = alone
+    with started(commands(tmp_path, data_directory, processes, *words), devices) as running:
+        outcomes = ended(running)
+    assert [code for code, *_ in outcomes] == [0] * processes, outcomes
+    assert_close(state_of(config, tmp_path), expected)
+    # Process 0 speaks and writes, the others do not.
+    assert "step 40/40" in outcomes[0][2] and "figure: " in outcomes[0][1]
+    assert not any("step" in err or "figure" in out for _, out, err in outcomes[1:])
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [10, 20, 30, 40]
+    assert json.loads((tmp_path / "run.json").read_text())["processes"] == processes
+
+
+def test_a_run_goes_on_with_other_processes_and_devices(tmp_path, data_directory):
+    """8 devices of one process, then 4 of each of two, then one of one: the same as one throughout.
+    """
+    constant = [f"--config.{player}.optimizer.decay=constant" for player in PLAYERS]
+    for processes, devices, steps in ((1, 8, 10), (2, 4, 20), (1, 1, 30)):
+        words = [*constant, f"--config.steps={steps}", "--allow_config_change"]
+        given = commands(tmp_path / "several", data_directory, processes, *words)
+        given = given if processes > 1 else [given[0][:-3]]
+        with started(given, devices) as running:
+            outcomes = ended(running)
+        assert [code for code, *_ in outcomes] == [0] * processes, outcomes
+    config = sgd_config(data_directory, steps=30)
+    for player in PLAYERS:
+        getattr(config, player).optimizer.decay = "constant"
+    train(config, tmp_path / "one")
+    assert_close(state_of(config, tmp_path / "several"), state_of(config, tmp_path / "one"))
+    lines = (tmp_path / "several" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [10, 20, 30]
+
+
+def wait_for(running, workdir, step):
+    """Until the journal has the step."""
+    limit, journal = time.monotonic() + LIMIT_SECONDS, workdir / "metrics.jsonl"
+    while time.monotonic() < limit:
+        if journal.exists() and f'"step": {step},' in journal.read_text():
+            return
+        assert all(process.poll() is None for process in running), ended(running)
+        time.sleep(0.02)
+    raise AssertionError(f"step {step} was not reached")
+
+
+ABORTED = -signal.SIGABRT  # by JAX's runtime, which says why
+
+
+@pytest.mark.parametrize(("killed", "sent", "codes"), [
+    (1, signal.SIGKILL, [(3, -9)]), (0, signal.SIGKILL, [(-9, 3), (-9, ABORTED)]),
+    (1, signal.SIGTERM, [(143, 143)]),
+])
+def test_one_of_two_processes_ends(tmp_path, data_directory, killed, sent, codes):
+    """None hangs: one that died is an error of the other, one that was asked to end ends both."""
+    words = ["--config.steps=100000", "--config.run.checkpoint_steps=20"]
+    with started(commands(tmp_path, data_directory, 2, *words), 1) as running:
+        wait_for(running, tmp_path, 20)
+        running[killed].send_signal(sent)
+        outcomes = ended(running)
+    assert tuple(code for code, *_ in outcomes) in codes, outcomes
+    if sent == signal.SIGKILL:
+        said = outcomes[1 - killed][2]
+        assert "error: another process has died" in said or "another task died" in said
+    else:
+        said = outcomes[0][2].strip().splitlines()[-1]
+        step = int(said.split("stopped at step ")[1].split()[0])
+        assert (tmp_path / "checkpoints" / str(step)).is_dir()
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--config.seed=1"], "the configs are not the same on all processes"),
+    (["--config.run.devices=9"], "another process stopped here"),
+])
+def test_a_process_that_cannot_start_stops_all(tmp_path, data_directory, words, message):
+    given = commands(tmp_path, data_directory, 2)
+    given[1] += words
+    with started(given, 1) as running:
+        outcomes = ended(running)
+    assert [code for code, *_ in outcomes] == [2, 2], outcomes
+    assert message in outcomes[0][2]
+    assert not tmp_path.joinpath("checkpoints").exists()
+
+
+def test_a_process_that_never_comes_is_an_error(tmp_path, data_directory):
+    given = commands(tmp_path, data_directory, 2)[0]
+    script = (
+        "import sys; from iae_jax import hosts, launch; hosts.JOIN_SECONDS = 3; launch.run()"
+    )
+    with started([["-c", script, *given[2:]]], 1) as running:
+        ((code, _, err),) = ended(running)
+    assert code in (2, ABORTED) and "DEADLINE_EXCEEDED" in err

@@ -1,13 +1,15 @@
 """SIGTERM and SIGINT as a wish: steps under way are finished and saved before the run ends."""
 
+import os
 import signal
-import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+ONE_SIGNAL_SECONDS = 1.0
 
 
 class Interrupted(Exception):
@@ -27,10 +29,14 @@ class Wish:
 
 
 @contextmanager
-def awaited() -> Iterator[Wish]:
-    """While a signal is a wish; a second one is what it was before. In a thread that is not the
-    main one, which gets no signals, nothing is ever asked."""
-    wish = Wish()
+def awaited(then: Callable[[int], None] | None = None) -> Iterator[Wish]:
+    """While a signal is a wish; a second one is what it was before. Signals in quick succession are
+    one: a scheduler may send it to a process and to its parent, which passes it on.
+
+    then: called with the signal's number. In a thread that is not the main one, which gets no
+    signals, nothing is ever asked.
+    """
+    wish, since = Wish(), 0.0
     before: dict[int, Any] = {}
 
     def restore() -> None:
@@ -39,9 +45,14 @@ def awaited() -> Iterator[Wish]:
         before.clear()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        wish.asked = number
-        restore()
-        print("stopping after these steps; once more to stop at once", file=sys.stderr)
+        nonlocal since
+        if not wish.asked:
+            wish.asked, since = number, time.monotonic()
+            if then is not None:
+                then(number)
+        elif time.monotonic() > since + ONE_SIGNAL_SECONDS:
+            restore()
+            os.kill(os.getpid(), number)
 
     try:
         for number in SIGNALS:

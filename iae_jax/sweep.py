@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from iae_jax.config import to_dict
+from iae_jax.interruption import SIGNALS, Interrupted, awaited
 from iae_jax.journal import open_folder
 from iae_jax.results import collect, merge, shared_digest, table, write
 from iae_jax.study import MOST_SEEDS, Parser
@@ -96,13 +97,20 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 
 def launch(experiment: str, run: Run, *words: str) -> None:
-    """The launcher in a process of its own. Errors: InputError if it fails; it says why."""
+    """The launcher in a process of its own. Errors: InputError if it fails and says why; Interrupted
+    after a signal, which is passed on and waited for."""
     command = [
         sys.executable, "-m", "iae_jax.launch",
         f"--config=experiments/{experiment}.py:{run.variant}", f"--config.seed={run.seed}",
         f"--workdir={run.workdir}", *words,
     ]
-    status = subprocess.run(command, check=False).returncode
+    # In a session of its own: Ctrl-C reaches it through this process, once.
+    child = subprocess.Popen(command, start_new_session=True)
+    with awaited(child.send_signal) as wish:
+        status = child.wait()
+    if wish.asked or status in (128 + number for number in SIGNALS):
+        code = 128 + wish.asked if wish.asked else status
+        raise Interrupted("interrupted: the same command goes on", code)
     if status:
         raise InputError(f"{run.variant}, seed {run.seed}: the launcher ended with {status}")
 
@@ -162,6 +170,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.code
     except KeyboardInterrupt:
         print("interrupted: the same command goes on", file=sys.stderr)
         return 130

@@ -191,10 +191,14 @@ def train(
         workdir = None
         if hosts.first():
             workdir = Workdir(path, config, setup.game, allow_config_change)
-    with workdir or nullcontext(), awaited() as wish, hosts.watched():
+    with workdir or nullcontext(), awaited(_say) as wish, hosts.watched():
         position = start(setup, config, workdir, profile)
         trace = path / "profile" if profile else None
         return loop(setup, config, workdir, position, wish, trace)
+
+
+def _say(number: int) -> None:
+    print("stopping after these steps; once more to stop at once", file=sys.stderr)
 
 
 def loop(

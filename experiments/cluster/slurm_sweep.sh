@@ -1,0 +1,23 @@
+#!/bin/bash
+# A sweep as a job array, one run a task on one GPU:
+#   sbatch --array=0-26 experiments/cluster/slurm_sweep.sh [EXPERIMENT] [FLAGS...]
+# The last index is variants x seeds - 1. Runs that are in the results are skipped, broken ones go on.
+#SBATCH --job-name=iae_jax_sweep
+#SBATCH --gpus=1
+#SBATCH --cpus-per-task=8
+#SBATCH --time=04:00:00
+#SBATCH --signal=TERM@180
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=%x-%A_%a.out
+
+set -u
+experiment=${1:-mnist_reconstruction}
+shift $(($# < 1 ? $# : 1))
+
+srun python -m iae_jax.sweep "$experiment" --seeds=3 --only="$SLURM_ARRAY_TASK_ID" "$@"
+code=$?
+case $code in
+143 | 137) scontrol requeue "$SLURM_JOB_ID" ;;
+esac
+exit $code

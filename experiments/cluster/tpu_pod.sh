@@ -1,0 +1,15 @@
+#!/bin/bash
+# One training on a Cloud TPU pod slice:
+#   TPU=NAME ZONE=ZONE experiments/cluster/tpu_pod.sh [CONFIG] [WORKDIR] [FLAGS...]
+# The package must be installed on every worker (--worker=all), and WORKDIR be a place that worker 0
+# finds again: a mounted bucket or a persistent disk. Run again, it goes on.
+set -eu
+: "${TPU:?the name of the TPU VM}" "${ZONE:?its zone}"
+config=${1:-experiments/mnist_reconstruction.py:deterministic_20}
+workdir=${2:-runs/cluster}
+shift $(($# < 2 ? $# : 2))
+
+# Quoted once more for the workers' shell.
+words=$(printf '%q ' --config="$config" --workdir="$workdir" "$@")
+exec gcloud compute tpus tpu-vm ssh "$TPU" --zone="$ZONE" --worker=all \
+    --command="cd iae_jax && python -m iae_jax.launch --distributed $words"

@@ -1,0 +1,147 @@
+"""The job files of experiments/cluster, as far as one machine can run them: programs of the cluster
+are replaced by scripts that do what they do, on this machine."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from test_hosts import LIMIT_SECONDS, free_port
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "experiments" / "cluster"
+SCRIPTS = sorted(FOLDER.glob("*.sh"))
+
+# What Slurm sets for each task, and JAX reads.
+SRUN = """#!/bin/bash
+while [[ $1 == --* ]]; do shift; done
+for task in 0 1; do
+    SLURM_PROCID=$task SLURM_LOCALID=$task SLURM_NTASKS=2 SLURM_STEP_NODELIST=localhost \\
+        SLURM_STEP_NUM_NODES=1 "$@" &
+    tasks+=($!)
+done
+code=0
+for task in "${tasks[@]}"; do wait $task || code=$?; done
+exit $code
+"""
+SAY = '#!/bin/bash\necho "$(basename "$0")" "$@" >> "$SAID"\n'
+ASK_TO_END = "#!/bin/bash\nexit 143\n"
+
+
+def test_there_are_job_files():
+    assert {path.name for path in FOLDER.iterdir()} == {
+        "slurm.sh", "slurm_sweep.sh", "tpu_pod.sh", "jobset.yaml"
+    }
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_a_script_can_be_read_and_run(script):
+    subprocess.run(["bash", "-n", script], check=True)
+    assert os.access(script, os.X_OK)
+    wrong = [line for line in script.read_text().splitlines() if line.startswith("#SBATCH")]
+    assert all(line.startswith("#SBATCH --") for line in wrong)
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """run(script, arguments, programs, environment) -> (process, what was said)."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+
+    ours = {"python": f'#!/bin/bash\nexec {sys.executable} "$@"\n'}
+
+    def run(script, *arguments, programs, **environment):
+        for name, text in (programs | ours).items():
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+        said = tmp_path / "said"
+        said.unlink(missing_ok=True)
+        given = {
+            "PATH": f"{folder}:{os.environ['PATH']}", "SAID": str(said), "XLA_FLAGS": "",
+            "SLURM_JOB_ID": str(free_port()), **environment,
+        }
+        done = subprocess.run(
+            ["bash", FOLDER / script, *arguments], cwd=ROOT, env=os.environ | given, text=True,
+            capture_output=True, timeout=LIMIT_SECONDS, check=False,
+        )
+        return done, said.read_text() if said.exists() else ""
+
+    return run
+
+
+def test_slurm_trains_with_its_tasks(cluster, tmp_path, data_directory):
+    done, said = cluster(
+        "slurm.sh", "tests/tiny.py", str(tmp_path / "run"), "--config.steps=10",
+        f"--config.data.directory={data_directory}", programs={"srun": SRUN, "scontrol": SAY},
+    )
+    assert done.returncode == 0, done.stderr
+    assert '"processes": 2' in (tmp_path / "run" / "run.json").read_text()
+    assert said == ""
+
+
+@pytest.mark.parametrize("script", ["slurm.sh", "slurm_sweep.sh"])
+def test_slurm_requeues_what_was_asked_to_end(cluster, script):
+    programs = {"srun": ASK_TO_END, "scontrol": SAY}
+    done, said = cluster(script, programs=programs, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3")
+    assert done.returncode == 143 and said == "scontrol requeue 7\n"
+    failing = programs | {"srun": "#!/bin/bash\nexit 2\n"}
+    done, said = cluster(script, programs=failing, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3")
+    assert done.returncode == 2 and said == ""
+
+
+def test_a_sweep_is_an_array(cluster):
+    done, said = cluster(
+        "slurm_sweep.sh", "mnist_clustering", "--runs=a b", programs={"srun": SAY},
+        SLURM_ARRAY_TASK_ID="5",
+    )
+    assert done.returncode == 0
+    assert said == "srun python -m iae_jax.sweep mnist_clustering --seeds=3 --only=5 --runs=a b\n"
+
+
+def test_every_worker_of_a_tpu_pod_gets_the_command(cluster):
+    """The words reach the workers' shell as they were given."""
+    words = "${last#--command=*launch }"
+    worker = f'#!/bin/bash\nfor last; do :; done\neval "printf \'%s\\n\' {words}" > "$SAID"\n'
+    done, said = cluster(
+        "tpu_pod.sh", "experiments/digits.py", "runs/my pod", "--config.seed=3",
+        programs={"gcloud": worker}, TPU="pod", ZONE="z",
+    )
+    assert done.returncode == 0, done.stderr
+    assert said.splitlines() == [
+        "--distributed", "--config=experiments/digits.py", "--workdir=runs/my pod",
+        "--config.seed=3",
+    ]
+    done, _ = cluster("tpu_pod.sh", programs={"gcloud": worker}, ZONE="z")
+    assert done.returncode != 0 and "the name of the TPU VM" in done.stderr
+
+
+def test_kubernetes_starts_as_many_processes_as_it_says(tmp_path):
+    """Oracle: the names that Kubernetes' documentation gives the pods of an indexed JobSet."""
+    manifest = yaml.safe_load((FOLDER / "jobset.yaml").read_text())
+    assert (manifest["apiVersion"], manifest["kind"]) == ("jobset.x-k8s.io/v1alpha2", "JobSet")
+    name, spec = manifest["metadata"]["name"], manifest["spec"]
+    (job,) = spec["replicatedJobs"]
+    indexed = job["template"]["spec"]
+    assert indexed["completionMode"] == "Indexed" and indexed["backoffLimit"] == 0
+    assert job["replicas"] == 1 and indexed["parallelism"] == indexed["completions"]
+    pod = indexed["template"]["spec"]
+    assert pod["restartPolicy"] == "Never" and pod["terminationGracePeriodSeconds"] >= 120
+    (container,) = pod["containers"]
+    given = {one["name"]: one["value"] for one in container["env"]}
+    assert int(given["PROCESSES"]) == indexed["completions"]
+    mounts = {mount["name"] for mount in container["volumeMounts"]}
+    assert mounts == {volume["name"] for volume in pod["volumes"]}
+    (tmp_path / "python").write_text('#!/bin/bash\nprintf "%s\\n" "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    said = subprocess.run(
+        [*container["command"], *container["args"]], check=True, capture_output=True, text=True,
+        env={**given, "JOB_COMPLETION_INDEX": "2", "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    ).stdout.splitlines()
+    pod_0 = f"{name}-{job['name']}-0-0.{spec['network']['subdomain']}"
+    port = container["ports"][0]["containerPort"]
+    assert said == [
+        "-m", "iae_jax.launch", f"--config={given['CONFIG']}", "--workdir=/runs/iae-jax",
+        f"--coordinator={pod_0}:{port}", "--processes=4", "--process=2",
+    ]

@@ -1,0 +1,128 @@
+"""Signals as wishes, and what a run leaves when it is asked to end."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from test_hosts import ROOT, started, wait_for
+from test_train import assert_same_bits, config_of, state_of
+
+from iae_jax import interruption
+from iae_jax.interruption import awaited
+from iae_jax.train import train
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_a_wish_and_a_second_one_is_not(monkeypatch, number):
+    got, passed_on = [], []
+    before = signal.signal(number, lambda *_: got.append("before"))
+    try:
+        with awaited(passed_on.append) as wish:
+            assert wish.asked == 0
+            send(number)
+            assert wish.asked == number and passed_on == [number] and not got
+            send(number)  # at once: the same wish
+            assert not got
+            monkeypatch.setattr(interruption, "ONE_SIGNAL_SECONDS", -1.0)
+            send(number)
+            assert got == ["before"] and passed_on == [number]
+        send(number)
+        assert got == ["before"] * 2
+    finally:
+        signal.signal(number, before)
+
+
+def test_another_thread_asks_nothing():
+    asked = []
+
+    def wait():
+        with awaited() as wish:
+            asked.append(wish.asked)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    thread.join()
+    assert asked == [0]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_what_was_asked_to_end_goes_on_bit_for_bit(tmp_path, data_directory, number, code):
+    """At moments that are no multiple of any interval. Oracle: the run that was not interrupted."""
+    config = config_of(data_directory, steps=600)
+    config.run.steps_per_call, config.run.log_steps, config.run.checkpoint_steps = 7, 50, 200
+    train(config, tmp_path / "whole")
+    words = [
+        "-m", "iae_jax.launch", "--config=tests/tiny.py", f"--workdir={tmp_path}/broken",
+        f"--config.data.directory={data_directory}", "--config.steps=600",
+        "--config.run.steps_per_call=7", "--config.run.log_steps=50",
+        "--config.run.checkpoint_steps=200",
+    ]
+    stops = []
+    for moment in (50, 250):
+        with started([words], 1) as running:
+            wait_for(running, tmp_path / "broken", moment)
+            running[0].send_signal(number)
+            _, said = running[0].communicate(timeout=120)
+            assert running[0].returncode == code, said
+        assert "stopping after these steps" in said
+        stops.append(int(said.split("stopped at step ")[1].split()[0]))
+    assert stops[0] < stops[1] < 600
+    train(config, tmp_path / "broken")
+    assert_same_bits(state_of(config, tmp_path / "whole"), state_of(config, tmp_path / "broken"))
+    lines = [
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("whole", "broken")
+    ]
+    for line in lines[0] + lines[1]:
+        del line["seconds"]
+    assert lines[0] == lines[1] and len(lines[0]) == 12
+
+
+@pytest.mark.parametrize("to_both", [False, True])
+def test_a_sweep_passes_a_signal_on_and_waits(tmp_path, to_both):
+    """The launcher is replaced by a process that takes a second to save, and dies of a second
+    signal."""
+    child = (
+        "import os, sys, time; from iae_jax.interruption import awaited\n"
+        "with awaited() as wish:\n"
+        "    open(sys.argv[1], 'w').write(str(os.getpid()))\n"
+        "    while not wish.asked: time.sleep(0.01)\n"
+        "    time.sleep(0.5)\n"
+        "    open(sys.argv[1] + '.saved', 'w').close()\n"
+        "sys.exit(128 + wish.asked)\n"
+    )
+    pid = tmp_path / "pid"
+    parent = (
+        "import sys; from iae_jax import sweep; from pathlib import Path\n"
+        f"sweep.sys.executable = {str(tmp_path / 'python')!r}\n"
+        "sys.exit(sweep.main(['mnist_clustering', '--seeds=1', '--variants=categories_10'] + "
+        f"[f'--{{name}}={tmp_path}/{{name}}' for name in ('runs', 'results', 'figures')]))\n"
+    )
+    (tmp_path / "child.py").write_text(child)
+    (tmp_path / "python").write_text(
+        f"#!/bin/bash\nexec {sys.executable} {tmp_path}/child.py {pid}\n"
+    )
+    (tmp_path / "python").chmod(0o755)
+    with subprocess.Popen(
+        [sys.executable, "-c", parent], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as sweep:
+        limit = time.monotonic() + 60
+        while not (pid.exists() and pid.read_text()) and time.monotonic() < limit:
+            time.sleep(0.02)
+        sweep.send_signal(signal.SIGTERM)
+        if to_both:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid.read_text()), signal.SIGTERM)
+        _, said = sweep.communicate(timeout=60)
+    assert sweep.returncode == 143 and "interrupted: the same command goes on" in said
+    assert (tmp_path / "pid.saved").exists()

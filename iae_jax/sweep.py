@@ -97,8 +97,8 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 
 def launch(experiment: str, run: Run, *words: str) -> None:
-    """The launcher in a process of its own. Errors: InputError if it fails and says why; Interrupted
-    after a signal, which is passed on and waited for."""
+    """The launcher in a process of its own. Errors: InputError if it fails and says why;
+    Interrupted after a signal, which is passed on and waited for."""
     command = [
         sys.executable, "-m", "iae_jax.launch",
         f"--config=experiments/{experiment}.py:{run.variant}", f"--config.seed={run.seed}",

@@ -7,20 +7,19 @@ its SHA-256); `files.json` has the SHA-256 of the files. Only `save` writes: an 
 a directory that a training writes to.
 """
 
-import contextlib
 import hashlib
 import json
 import logging
 import math
-import shutil
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+from etils import epath
 from orbax.checkpoint import checkpoint_managers as policies
 
 from iae_jax.journal import write_json
@@ -74,12 +73,18 @@ def _seal(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _hashes(folder: Path) -> dict[str, str]:
+def _files(folder: epath.Path) -> Iterator[epath.Path]:
+    """Every file below a folder."""
+    for path in folder.iterdir():
+        yield from _files(path) if path.is_dir() else [path]
+
+
+def _hashes(folder: epath.Path) -> dict[str, str]:
     """SHA-256 of every file in the folder but FILES, by its path there."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != FILES
+        for path in sorted(_files(folder))
+        if path.name != FILES
     }
 
 
@@ -102,14 +107,15 @@ def _of_this_process() -> ocp.options.MultiprocessingOptions:
 class Checkpoints:
     """The checkpoints in `directory`: the last `keep`, and the best one so far.
 
-    best: name of the validation metric that the best one is best by (None: only the last are
-    kept); a checkpoint saved without it, or with NaN, is never the best. Errors: InputError if
-    the directory cannot be made. Use as a context manager.
+    directory: a path, or what Orbax accepts in its place, such as gs://BUCKET/FOLDER. best: name of
+    the validation metric that the best one is best by (None: only the last are kept); a checkpoint
+    saved without it, or with NaN, is never the best. Errors: InputError if the directory cannot be
+    made. Use as a context manager.
     """
 
     def __init__(
         self,
-        directory: str | Path,
+        directory: str | os.PathLike[str],
         keep: int,
         best: str | None = None,
         best_mode: Literal["min", "max"] = "min",
@@ -118,7 +124,9 @@ class Checkpoints:
             raise InputError(f"keep={keep} would keep no checkpoint: keep at least 1")
         if best_mode not in ("min", "max"):
             raise InputError(f"best_mode is min or max, not {best_mode!r}")
-        self.directory = Path(directory).absolute()
+        self.directory = epath.Path(directory)
+        if "://" not in str(directory):
+            self.directory = self.directory.absolute()
         self._best, self._sign = best, 1 if best_mode == "min" else -1
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -132,8 +140,7 @@ class Checkpoints:
             options=ocp.CheckpointManagerOptions(
                 create=False,
                 multiprocessing_options=_of_this_process(),
-                # A save is done, or has failed, when it returns: the state is donated next.
-                enable_async_checkpointing=False,
+                enable_async_checkpointing=True,
                 # Orbax's own metadata stops its constructor when it is garbled; nothing needs it.
                 lightweight_initialize=True,
                 preservation_policy=policies.AnyPreservationPolicy(
@@ -141,6 +148,7 @@ class Checkpoints:
                 ),
             ),
         )
+        self._pending: int | None = None  # the step that is being written
         self._records: dict[int, dict[str, Any]] = {}  # of the checkpoints not known to be broken
         for step in sorted(int(path.name) for path in self._broken()):  # until proved readable
             try:
@@ -155,7 +163,11 @@ class Checkpoints:
         self.close()
 
     def close(self) -> None:
-        self._manager.close()
+        """Waits for the last save. Errors: as `settle`."""
+        try:
+            self.settle()
+        finally:
+            self._manager.close()
 
     def steps(self) -> list[int]:
         """Steps of the checkpoints that are not known to be broken, rising."""
@@ -180,18 +192,21 @@ class Checkpoints:
         metrics: dict[str, float],
         extra: dict[str, Any],
     ) -> None:
-        """Writes a checkpoint at int(state.step), whole or not at all, before it returns.
+        """Writes a checkpoint at int(state.step), whole or not at all, while the caller goes on and
+        may donate the state.
 
         config, extra: what JSON can hold. Saving the newest step's very state again does nothing.
         Broken checkpoints are renamed STEP.broken, since a person may still want what is in them.
-        Errors: InputError if the disk is full or cannot be written to, or if the directory holds a
+        Errors: as `settle`, of this save or the one before; InputError if the directory holds a
         later step (it belongs to another continuation of the run).
         """
+        self.settle()
         named = _named(state)
         host = jax.device_get(
             {k: jax.random.key_data(v) if _is_key(v) else v for k, v in named.items()}
         )
-        arrays = {name: np.asarray(value) for name, value in host.items()}
+        # Copies: on a CPU device_get gives views of what the next step may write over.
+        arrays = {name: np.array(value) for name, value in host.items()}
         record = {
             "config": config,
             "metrics": {name: float(value) for name, value in metrics.items()},
@@ -211,7 +226,7 @@ class Checkpoints:
             )
         try:
             self._clear_the_way()
-            self._records[step] = record
+            self._records[step], self._pending = record, step
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
@@ -221,14 +236,31 @@ class Checkpoints:
                 ),
                 force=True,
             )
-            write_json(self.directory / str(step) / FILES, _hashes(self.directory / str(step)))
         except Exception as error:  # OSError, or whatever TensorStore makes of it
-            self._records.pop(step, None)
-            raise InputError(
-                f"cannot write checkpoint {step} to {self.directory} ({_reason(error)}): free some "
-                "space or make it writable, then run the same command again to resume"
-            ) from error
+            raise self._lost(step, error) from error
+
+    def settle(self) -> None:
+        """Waits for the save under way, if any. Errors: InputError if the disk is full or cannot be
+        written to; the checkpoints before are as they were."""
+        step = self._pending
+        if step is None:
+            return
+        try:
+            self._manager.wait_until_finished()
+            folder = self.directory / str(step)
+            write_json(folder / FILES, _hashes(folder))
+        except Exception as error:  # OSError, or whatever TensorStore makes of it
+            raise self._lost(step, error) from error
+        self._pending = None
         self._records = {s: r for s, r in self._records.items() if s in self._manager.all_steps()}
+
+    def _lost(self, step: int, error: Exception) -> InputError:
+        self._pending = None
+        self._records.pop(step, None)
+        return InputError(
+            f"cannot write checkpoint {step} to {self.directory} ({_reason(error)}): free some "
+            "space or make it writable, then run the same command again to resume"
+        )
 
     def restore(self, template: TrainState, step: int | None = None) -> Restored | None:
         """The newest checkpoint that can be read, or the one at `step`; None if there is none.
@@ -237,6 +269,7 @@ class Checkpoints:
         warning names each broken checkpoint that was passed over. Errors: InputError if none can
         be read, if `step` cannot, or if the checkpoint's arrays are not those of the template.
         """
+        self.settle()
         for candidate in reversed(self.steps()) if step is None else [step]:
             if candidate not in self._records:
                 raise InputError(
@@ -312,7 +345,7 @@ class Checkpoints:
         ranked = [(self._sign * x, s) for x, s in zip(scores, known, strict=True) if x == x]
         return min(ranked)[1] if ranked else None
 
-    def _broken(self) -> list[Path]:
+    def _broken(self) -> list[epath.Path]:
         """Directories named after a step that is not among the readable ones."""
         named = [path for path in self.directory.iterdir() if path.name.isdecimal()]
         return [path for path in named if int(path.name) not in self._records]
@@ -321,11 +354,10 @@ class Checkpoints:
         """Renames what is broken and removes what a killed save left, so that a save can follow."""
         for path in self._broken():
             aside = path.with_name(f"{path.name}.broken")
-            with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(aside)
+            aside.rmtree(missing_ok=True)
             path.rename(aside)
         for path in self.directory.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
-            shutil.rmtree(path, ignore_errors=True)  # a failed save may still be writing there
+            path.rmtree(missing_ok=True)
         self._manager.reload()
 
     def _warn(self, step: int, error: Exception) -> None:

@@ -1,7 +1,6 @@
 """What a run writes down: JSON files, one line of metrics.jsonl for each record, its commit."""
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ def write_text(path: Path, text: str) -> None:
     """Atomically: a reader sees the old file or the new one."""
     part = path.with_name(path.name + ".part")
     part.write_text(text)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def write_json(path: Path, content: Any) -> None:

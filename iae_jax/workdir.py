@@ -148,7 +148,9 @@ class Workdir:
         self, summary: Summary, devices: list[jax.Device], seconds: float,
         labelled: list[int] | None,
     ) -> None:
-        """Writes run.json. labelled: positions of the images whose labels were read."""
+        """Writes run.json, once the last checkpoint is whole. labelled: positions of the images
+        whose labels were read."""
+        self.checkpoints.settle()
         speed = summary.steps_per_second
         record: dict[str, Any] = {
             "steps": summary.step,

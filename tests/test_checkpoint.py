@@ -17,7 +17,7 @@ import numpy as np
 import optax
 import pytest
 
-from iae_jax.checkpoint import Checkpoints, difference
+from iae_jax.checkpoint import FILES, Checkpoints, difference
 from iae_jax.types import InputError, Players, TrainState
 
 # When an array of many cannot be read, Orbax does not wait for the others.
@@ -143,6 +143,20 @@ def test_the_state_may_be_donated_before_and_after(tmp_path):
         assert same(checkpoints.restore(TEMPLATE).state, expected)
 
 
+def test_a_save_goes_on_behind_the_caller_and_keeps_what_it_was_given(tmp_path):
+    """The state's memory is written over again and again while it is saved."""
+    state = at(5)
+    expected = arrays(state)
+    donating = jax.jit(advance, donate_argnums=0)
+    with Checkpoints(tmp_path, keep=1) as checkpoints:
+        checkpoints.save(state, CONFIG, {}, {})
+        behind = not (tmp_path / "5" / FILES).exists()
+        for _ in range(50):
+            state = donating(state)
+    assert behind and (tmp_path / "5" / FILES).exists()
+    assert same(load(tmp_path).state, expected)
+
+
 def test_an_empty_directory_holds_nothing(tmp_path):
     with Checkpoints(tmp_path, keep=1, best="error") as checkpoints:
         assert checkpoints.restore(TEMPLATE) is None and checkpoints.config() is None
@@ -172,6 +186,7 @@ def test_without_a_metric_only_the_last_ones_are_kept(tmp_path):
     with Checkpoints(tmp_path, keep=1) as checkpoints:
         for step in (1, 2, 3):
             checkpoints.save(at(step), CONFIG, {"error": step}, {})
+            checkpoints.settle()
             assert checkpoints.steps() == [step] and checkpoints.best_step() is None
     assert [path.name for path in tmp_path.iterdir()] == ["3"]
 
@@ -321,6 +336,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, caplog):
         try:
             with pytest.raises(InputError) as error:
                 checkpoints.save(at(2), CONFIG, {}, {})
+                checkpoints.settle()
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         message = one_line(error)
@@ -329,6 +345,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, caplog):
         assert checkpoints.steps() == [1]
         assert same(checkpoints.restore(TEMPLATE).state, arrays(at(1)))
         checkpoints.save(at(2), CONFIG, {}, {})  # space was freed
+        checkpoints.settle()
         assert checkpoints.steps() == [2]
     assert same(load(tmp_path).state, arrays(at(2)))
 

@@ -1,0 +1,218 @@
+"""Runs that are killed again and again lose nothing: not a bit of the state, not a line of metrics.
+
+    python -m experiments.soak
+
+One process is killed by SIGKILL at random moments, of which many are inside the writing of a
+checkpoint, and started again by the same command; then one of two processes. At last the run is
+left to end, and its state and metrics are compared with those of a run that was never killed. The
+`bits_lost` are those of the final state that differ; `lines_lost` are lines of metrics.jsonl that
+are missing, there twice, or different but for their seconds.
+
+Expected: 0 and 0, in about 20 minutes on 2 CPU cores.
+"""
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from iae_jax import results
+from iae_jax.assembly import build
+from iae_jax.checkpoint import Checkpoints
+from iae_jax.config import Config
+from iae_jax.journal import commit, open_folder
+from iae_jax.results import Reference
+from iae_jax.step import init
+from iae_jax.study import Parser
+from iae_jax.types import InputError
+
+CONFIG = "experiments/soak.py"
+KILLS = {"single_process": 30, "two_processes": 10}
+REFERENCES = {
+    "bits_lost": Reference(0, "lower", "aim"), "lines_lost": Reference(0, "lower", "aim"),
+}
+NOTES = """
+A state is compared bit for bit, a line of metrics number for number. Of `n_examples` kills, those
+`inside_a_save` struck while a checkpoint was being written, as the unfinished folder shows.
+"""
+
+
+def get_config() -> Config:
+    """A small run that writes checkpoints most of its time."""
+    config = Config(steps=4000, batch_size=16)
+    config.code.size, config.generator.noise = 3, 4
+    for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
+        player.network.kind, player.network.hidden = "mlp", 24
+    run = config.run
+    run.devices = 1
+    run.steps_per_call, run.log_steps, run.checkpoint_steps = 5, 10, 10
+    run.validate_steps, run.figure_steps = 1000, 100_000
+    return config
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("localhost", 0))
+        return int(one.getsockname()[1])
+
+
+def start(workdir: Path, processes: int, words: list[str]) -> list[subprocess.Popen[bytes]]:
+    """The run's processes, as its user starts them."""
+    command = [
+        sys.executable, "-m", "iae_jax.launch", f"--config={CONFIG}", f"--workdir={workdir}", *words
+    ]
+    port = free_port()
+    several = [
+        [f"--coordinator=localhost:{port}", f"--processes={processes}", f"--process={process}"]
+        for process in range(processes)
+    ]
+    return [
+        subprocess.Popen(command + more, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for more in (several if processes > 1 else [[]])
+    ]
+
+
+def end(processes: list[subprocess.Popen[bytes]], limit: float) -> list[int]:
+    """Their exit codes. Errors: InputError if one does not end within `limit` seconds, and is
+    killed."""
+    until = time.monotonic() + limit
+    try:
+        return [process.wait(timeout=max(until - time.monotonic(), 0.1)) for process in processes]
+    except subprocess.TimeoutExpired as error:
+        for process in processes:
+            process.kill()
+        raise InputError(f"a process did not end within {limit:.0f} seconds: it hangs") from error
+
+
+def unfinished(workdir: Path) -> set[str]:
+    """Checkpoints that are being written."""
+    return {path.name for path in (workdir / "checkpoints").glob("*tmp*")}
+
+
+def killed(workdir: Path, processes: int, words: list[str], kills: int, rng: random.Random) -> int:
+    """Kills one process `kills` times, each time at a moment of the run's own, and lets the run
+    end. Returns how many struck inside a save."""
+    inside = 0
+    for number in range(kills):
+        running = start(workdir, processes, words)
+        journal = workdir / "metrics.jsonl"
+        before = journal.stat().st_size if journal.exists() else 0
+        # Now and then before there is anything; mostly once it has gone on.
+        if rng.random() > 0.2:
+            until = time.monotonic() + 120
+            while time.monotonic() < until and not (
+                journal.exists() and journal.stat().st_size > before
+            ):
+                time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 3.0))
+        rng.choice(running).send_signal(signal.SIGKILL)
+        # The other process has to notice.
+        codes = end(running, limit=120)
+        inside += bool(unfinished(workdir))
+        print(f"kill {number + 1} of {kills}: exit codes {codes}", file=sys.stderr)
+        if 0 in codes:
+            raise InputError("the run ended before it was killed often enough: give more --steps")
+    codes = end(start(workdir, processes, words), limit=1800)
+    if any(codes):
+        raise InputError(f"the run did not end well after {kills} kills: exit codes {codes}")
+    return inside
+
+
+def final_state(workdir: Path, config: Config) -> list[np.ndarray]:
+    """Every array of the last checkpoint."""
+    game = build(config, (8, 8, 1))
+    template = jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
+    with Checkpoints(workdir / "checkpoints", config.run.keep) as checkpoints:
+        restored = checkpoints.restore(template)
+    assert restored is not None and restored.step == config.steps
+    key = jax.random.key_data(restored.state.key)
+    state = dataclasses.replace(restored.state, key=key)
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+
+
+def bits_lost(found: list[np.ndarray], expected: list[np.ndarray]) -> int:
+    pairs = zip(found, expected, strict=True)
+    bits = [np.frombuffer(one.tobytes(), np.uint8) ^ np.frombuffer(other.tobytes(), np.uint8)
+            for one, other in pairs]
+    return int(sum(np.unpackbits(each).sum() for each in bits))
+
+
+def lines_lost(found: Path, expected: Path) -> int:
+    """Lines of one journal that are not in the other, or not as often, both ways."""
+
+    def lines(path: Path) -> list[dict[str, Any]]:
+        read = [json.loads(line) for line in path.read_text().splitlines()]
+        return [{name: value for name, value in line.items() if name != "seconds"} for line in read]
+
+    one, other = lines(found), lines(expected)
+    missing = sum(line not in one for line in other)
+    return missing + len(one) - (len(other) - missing)
+
+
+def soak(name: str, kills: int, steps: int, folder: Path, seed: int) -> list[dict[str, Any]]:
+    """The records of one kind of run."""
+    processes = 1 if name == "single_process" else 2
+    config = get_config()
+    config.steps = steps
+    words = [f"--config.steps={steps}"]
+    since = time.perf_counter()
+    inside = killed(folder / name, processes, words, kills, random.Random(seed))
+    print(f"{name}: the same run, never killed", file=sys.stderr)
+    if any(end(start(folder / f"{name}_whole", processes, words), limit=1800)):
+        raise InputError(f"{name}: the run that is not killed fails")
+    seconds = time.perf_counter() - since
+    state, whole = (final_state(folder / part, config) for part in (name, f"{name}_whole"))
+    journals = [folder / part / "metrics.jsonl" for part in (name, f"{name}_whole")]
+    return [
+        results.record(
+            metric, name, [float(value)], [seed], kills, "",
+            f"python -m experiments.soak --kinds={name} --seed=SEED --steps={steps}",
+            [round(seconds, 1)], f"{processes} x cpu, {os.cpu_count()} cores", commit(),
+        )
+        for metric, value in (
+            ("bits_lost", bits_lost(state, whole)), ("lines_lost", lines_lost(*journals)),
+            ("inside_a_save", inside),
+        )
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(prog="python -m experiments.soak", allow_abbrev=False)
+    parser.add_argument("--kinds", default=",".join(KILLS), help="separated by commas (all)")
+    parser.add_argument("--kills", type=int, default=0, help="of each kind (30 and 10)")
+    parser.add_argument("--steps", type=int, default=4000, help="of the run (4000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="of the records")
+    try:
+        options = parser.parse_args(arguments)
+        kinds = options.kinds.split(",")
+        if not set(kinds) <= set(KILLS) or options.kills < 0 or options.steps < 1:
+            raise InputError(f"--kinds are of {', '.join(KILLS)}; --kills and --steps are positive")
+        open_folder(options.results, "--results")
+        records = []
+        with tempfile.TemporaryDirectory() as folder:
+            for name in kinds:
+                kills = options.kills or KILLS[name]
+                records += soak(name, kills, options.steps, Path(folder), options.seed)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    whole = kinds == list(KILLS) and not options.kills
+    results.write(options.results, "soak", records, ".json" if whole else ".partial.json")
+    print(results.table(records))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -21,6 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,8 @@ from iae_jax.types import InputError
 
 CONFIG = "experiments/soak.py"
 KILLS = {"single_process": 30, "two_processes": 10}
+# For which a process waits for one that was killed before it came, and a process's end is awaited.
+JOIN_SECONDS, LIMIT_SECONDS = 20, 180
 REFERENCES = {
     "bits_lost": Reference(0, "lower", "aim"), "lines_lost": Reference(0, "lower", "aim"),
 }
@@ -74,25 +78,35 @@ def start(workdir: Path, processes: int, words: list[str]) -> list[subprocess.Po
     ]
     port = free_port()
     several = [
-        [f"--coordinator=localhost:{port}", f"--processes={processes}", f"--process={process}"]
+        [
+            f"--coordinator=localhost:{port}", f"--processes={processes}", f"--process={process}",
+            f"--join_seconds={JOIN_SECONDS}",
+        ]
         for process in range(processes)
     ]
-    return [
-        subprocess.Popen(command + more, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for more in (several if processes > 1 else [[]])
-    ]
+    running = []
+    for number, more in enumerate(several if processes > 1 else [[]]):
+        with workdir.with_name(f"{workdir.name}_{number}.txt").open("wb") as said:
+            running.append(subprocess.Popen(command + more, stdout=said, stderr=said))
+    return running
 
 
-def end(processes: list[subprocess.Popen[bytes]], limit: float) -> list[int]:
-    """Their exit codes. Errors: InputError if one does not end within `limit` seconds, and is
-    killed."""
-    until = time.monotonic() + limit
+def end(running: list[subprocess.Popen[bytes]], workdir: Path, limit: float) -> list[int]:
+    """Their exit codes. Errors: InputError, with what it said last, if one does not end within
+    `limit` seconds, and is killed."""
+    until, codes = time.monotonic() + limit, []
     try:
-        return [process.wait(timeout=max(until - time.monotonic(), 0.1)) for process in processes]
+        for process in running:
+            codes.append(process.wait(timeout=max(until - time.monotonic(), 0.1)))
     except subprocess.TimeoutExpired as error:
-        for process in processes:
+        for process in running:
             process.kill()
-        raise InputError(f"a process did not end within {limit:.0f} seconds: it hangs") from error
+        said = workdir.with_name(f"{workdir.name}_{len(codes)}.txt").read_text().splitlines()
+        raise InputError(
+            f"process {len(codes)} did not end within {limit:.0f} seconds: it hangs after "
+            f"{(said or ['nothing'])[-1]!r}"
+        ) from error
+    return codes
 
 
 def unfinished(workdir: Path) -> set[str]:
@@ -100,30 +114,41 @@ def unfinished(workdir: Path) -> set[str]:
     return {path.name for path in (workdir / "checkpoints").glob("*tmp*")}
 
 
+def size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def longer(path: Path, before: int) -> bool:
+    return size(path) > before
+
+
+def wait_until(seen: Callable[[], bool], limit: float) -> None:
+    until = time.monotonic() + limit
+    while time.monotonic() < until and not seen():
+        time.sleep(0.001)
+
+
 def killed(workdir: Path, processes: int, words: list[str], kills: int, rng: random.Random) -> int:
     """Kills one process `kills` times, each time at a moment of the run's own, and lets the run
     end. Returns how many struck inside a save."""
-    inside = 0
+    inside, journal = 0, workdir / "metrics.jsonl"
     for number in range(kills):
         running = start(workdir, processes, words)
-        journal = workdir / "metrics.jsonl"
-        before = journal.stat().st_size if journal.exists() else 0
-        # Now and then before there is anything; mostly once it has gone on.
-        if rng.random() > 0.2:
-            until = time.monotonic() + 120
-            while time.monotonic() < until and not (
-                journal.exists() and journal.stat().st_size > before
-            ):
-                time.sleep(0.01)
+        before, kind = size(journal), rng.random()
+        # Now and then before there is anything; mostly once it has gone on, and often in a save.
+        if kind > 0.2:
+            wait_until(partial(longer, journal, before), 120)
         time.sleep(rng.uniform(0.0, 3.0))
+        if kind > 0.6:
+            wait_until(lambda: bool(unfinished(workdir)), 5)
         rng.choice(running).send_signal(signal.SIGKILL)
         # The other process has to notice.
-        codes = end(running, limit=120)
+        codes = end(running, workdir, LIMIT_SECONDS)
         inside += bool(unfinished(workdir))
         print(f"kill {number + 1} of {kills}: exit codes {codes}", file=sys.stderr)
         if 0 in codes:
             raise InputError("the run ended before it was killed often enough: give more --steps")
-    codes = end(start(workdir, processes, words), limit=1800)
+    codes = end(start(workdir, processes, words), workdir, 1800)
     if any(codes):
         raise InputError(f"the run did not end well after {kills} kills: exit codes {codes}")
     return inside
@@ -169,11 +194,12 @@ def soak(name: str, kills: int, steps: int, folder: Path, seed: int) -> list[dic
     since = time.perf_counter()
     inside = killed(folder / name, processes, words, kills, random.Random(seed))
     print(f"{name}: the same run, never killed", file=sys.stderr)
-    if any(end(start(folder / f"{name}_whole", processes, words), limit=1800)):
+    whole = folder / f"{name}_whole"
+    if any(end(start(whole, processes, words), whole, 1800)):
         raise InputError(f"{name}: the run that is not killed fails")
     seconds = time.perf_counter() - since
-    state, whole = (final_state(folder / part, config) for part in (name, f"{name}_whole"))
-    journals = [folder / part / "metrics.jsonl" for part in (name, f"{name}_whole")]
+    states = [final_state(workdir, config) for workdir in (folder / name, whole)]
+    journals = [workdir / "metrics.jsonl" for workdir in (folder / name, whole)]
     return [
         results.record(
             metric, name, [float(value)], [seed], kills, "",
@@ -181,7 +207,7 @@ def soak(name: str, kills: int, steps: int, folder: Path, seed: int) -> list[dic
             [round(seconds, 1)], f"{processes} x cpu, {os.cpu_count()} cores", commit(),
         )
         for metric, value in (
-            ("bits_lost", bits_lost(state, whole)), ("lines_lost", lines_lost(*journals)),
+            ("bits_lost", bits_lost(*states)), ("lines_lost", lines_lost(*journals)),
             ("inside_a_save", inside),
         )
     ]

@@ -16,7 +16,6 @@ import numpy as np
 
 from iae_jax.types import InputError
 
-JOIN_SECONDS = 300  # for which a process waits for the others to start
 HEARTBEAT_SECONDS = 30  # a process that is silent for so long is taken to be dead
 SHUTDOWN_SECONDS = 30  # for which one that is done waits for the others
 # What the text of an error of XLA's runtime begins with.
@@ -30,12 +29,15 @@ class PeerLost(RuntimeError):
     """Another process of the run has died, so that this one cannot go on."""
 
 
-def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
+def join(
+    coordinator: str = "", processes: int = 0, process: int = -1, seconds: int = 300
+) -> None:
     """Joins the run's other processes; before anything else of JAX.
 
     coordinator: HOST:PORT of process 0, which listens there. processes: how many there are.
     process: which this one is, from 0. What is not given is read from the environment, as Slurm,
-    Open MPI, Kubernetes and Cloud TPU set it. Errors: InputError if that does not work.
+    Open MPI, Kubernetes and Cloud TPU set it. seconds: how long it waits for the others to start.
+    Errors: InputError if that does not work.
     """
     # What XLA:CPU needs to reach other processes; other backends do not read it.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -44,7 +46,7 @@ def join(coordinator: str = "", processes: int = 0, process: int = -1) -> None:
             coordinator or None,
             processes or None,
             None if process < 0 else process,
-            initialization_timeout=JOIN_SECONDS,
+            initialization_timeout=seconds,
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
         )

@@ -61,6 +61,9 @@ _DISTRIBUTED = flags.DEFINE_bool(
 _COORDINATOR = flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0.")
 _PROCESSES = flags.DEFINE_integer("processes", 0, "How many there are.", lower_bound=0)
 _PROCESS = flags.DEFINE_integer("process", -1, "Which one this is, from 0.", lower_bound=-1)
+_JOIN = flags.DEFINE_integer(
+    "join_seconds", 300, "How long to wait for the others to start.", lower_bound=1
+)
 
 PEER_LOST = 3  # exit code
 
@@ -128,7 +131,7 @@ def main(argv: list[str]) -> None:
     if _DISTRIBUTED.value or _COORDINATOR.value:
         if _MODE.value != "train":
             raise InputError(f"--mode={_MODE.value} is for one process: leave --distributed out")
-        hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+        hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _JOIN.value)
     keep_compiled(cache_of(config) / "compiled")
     if _MODE.value == "train":
         summary = train(config, workdir, _ALLOW.value, _PROFILE.value)

@@ -186,10 +186,7 @@ def test_a_process_that_cannot_start_stops_all(tmp_path, data_directory, words, 
 
 
 def test_a_process_that_never_comes_is_an_error(tmp_path, data_directory):
-    given = commands(tmp_path, data_directory, 2)[0]
-    script = (
-        "import sys; from iae_jax import hosts, launch; hosts.JOIN_SECONDS = 3; launch.run()"
-    )
-    with started([["-c", script, *given[2:]]], 1) as running:
+    given = commands(tmp_path, data_directory, 2, "--join_seconds=3")[:1]
+    with started(given, 1) as running:
         ((code, _, err),) = ended(running)
     assert code in (2, ABORTED) and "DEADLINE_EXCEEDED" in err

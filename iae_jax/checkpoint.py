@@ -135,6 +135,8 @@ class Checkpoints:
                 f"cannot make the directory {self.directory} ({error.strerror}): "
                 "choose a workdir that can be written to"
             ) from error
+        except ImportError as error:  # of what reads gs://
+            raise InputError(f"{_reason(error)}: pip install 'iae_jax[gcs]'") from error
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
@@ -345,10 +347,18 @@ class Checkpoints:
         ranked = [(self._sign * x, s) for x, s in zip(scores, known, strict=True) if x == x]
         return min(ranked)[1] if ranked else None
 
+    def _entries(self) -> list[epath.Path]:
+        """What is in the directory; in an object store, an empty one is not there."""
+        return list(self.directory.iterdir()) if self.directory.is_dir() else []
+
     def _broken(self) -> list[epath.Path]:
         """Directories named after a step that is not among the readable ones."""
-        named = [path for path in self.directory.iterdir() if path.name.isdecimal()]
-        return [path for path in named if int(path.name) not in self._records]
+        named = [path for path in self._entries() if path.name.isdecimal()]
+        return [
+            path for path in named
+            # In an object store, what a killed save left has the name of the whole, without a mark.
+            if int(path.name) not in self._records and ocp.utils.is_checkpoint_finalized(path)
+        ]
 
     def _clear_the_way(self) -> None:
         """Renames what is broken and removes what a killed save left, so that a save can follow."""
@@ -356,8 +366,9 @@ class Checkpoints:
             aside = path.with_name(f"{path.name}.broken")
             aside.rmtree(missing_ok=True)
             path.rename(aside)
-        for path in self.directory.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*"):
-            path.rmtree(missing_ok=True)
+        for path in self._entries():
+            if not ocp.utils.is_checkpoint_finalized(path):
+                path.rmtree(missing_ok=True)
         self._manager.reload()
 
     def _warn(self, step: int, error: Exception) -> None:

@@ -143,10 +143,11 @@ class Run:
     """How often, in steps; nothing here changes the result.
 
     devices: 0 is all that this process has. pieces: in how many a device computes its share of the
-    gradient, one after the other, for a batch that its memory does not hold. keep: how many of the
-    newest checkpoints stay, beside the best. resident_megabytes: a larger set is streamed instead
-    of kept on the device. judge: train (once) a classifier on the labelled training set, for the
-    measures that need one. cache: where judges are kept ("" is ~/.cache/iae_jax).
+    gradient, one after the other, for a batch that its memory does not hold. checkpoints: where
+    this run's are, if not in its workdir: a path, or gs://BUCKET/FOLDER. keep: how many of the
+    newest stay, beside the best. resident_megabytes: a larger set is streamed instead of kept on
+    the device. judge: train (once) a classifier on the labelled training set, for the measures that
+    need one. cache: where judges are kept ("" is ~/.cache/iae_jax).
     """
 
     steps_per_call: int = 100
@@ -154,6 +155,7 @@ class Run:
     validate_steps: int = 500
     figure_steps: int = 500
     checkpoint_steps: int = 500
+    checkpoints: str = ""
     keep: int = 2
     pieces: int = 1
     devices: int = 0

@@ -165,7 +165,8 @@ def guarded(argv: list[str]) -> None:
     except InputError as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{error.filename or 'a file'}: {error.strerror}: mend that, then the same command")
+        what = f"{error.filename or 'a file'}: {error.strerror or error}"
+        fail(f"{what}: mend that, then the same command")
     except Interrupted as stopped:
         log(str(stopped))
         sys.exit(stopped.code)

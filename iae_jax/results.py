@@ -88,9 +88,11 @@ def overrides(experiment: str, variant: str, config: dict[str, Any]) -> list[str
     ]
 
 
-def collect(experiment: str, variant: str, workdirs: list[Path]) -> list[dict[str, Any]]:
-    """The records of one variant. Errors: InputError if its seeds were not measured alike (another
-    split, n, extractor or config) or if one seed is there twice."""
+def collect(
+    experiment: str, variant: str, workdirs: list[Path], label: str = ""
+) -> list[dict[str, Any]]:
+    """The records of one variant, under its own name or another. Errors: InputError if its seeds
+    were not measured alike (another split, n, extractor or config) or if one is there twice."""
     runs = [read(workdir / "run.json") for workdir in workdirs]
     evaluations = [read(workdir / "evaluation_test.json") for workdir in workdirs]
     measured = [
@@ -140,7 +142,7 @@ def collect(experiment: str, variant: str, workdirs: list[Path]) -> list[dict[st
     device = f"{runs[0]['device']}, {runs[0]['cores']} cores"
     seconds = [run["training_seconds"] for run in runs]
     return [
-        record(metric, variant, values, seeds, n, extractor, command, seconds, device,
+        record(metric, label or variant, values, seeds, n, extractor, command, seconds, device,
                runs[0]["commit"], shared_digest(configs[0]))
         for metric, values, n, extractor in found
     ]

@@ -6,20 +6,30 @@ Each run is a process of its own: it trains (or goes on), is evaluated on the te
 numbers are added to results/EXPERIMENT.json at once. A seed that is there already, with the config
 that the variant has now, is not run again. Runs lie in runs/EXPERIMENT/VARIANT/SEED-CONFIG, so that
 one of an earlier config is left alone; --only=I is the I-th run of the list alone, for a job array.
+
+    python -m iae_jax.sweep mnist_reconstruction --variants=vae_20 --grid code.size=5,10 \\
+        --grid batch_size=32,64
+
+takes every combination of the given values of the config's fields, and keeps its records apart, in
+runs/EXPERIMENT/.
 """
 
 import fcntl
 import importlib
+import itertools
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from iae_jax.config import to_dict
+from absl import flags
+from ml_collections import config_flags
+
+from iae_jax.config import Config, to_dict
 from iae_jax.interruption import SIGNALS, Interrupted, awaited
 from iae_jax.journal import open_folder
 from iae_jax.results import collect, merge, shared_digest, table, write
@@ -33,29 +43,82 @@ VIEWS = {"reconstruct": "reconstructions.npz", "traverse": "traversals.npz"}
 
 
 class Run(NamedTuple):
-    """One training. config: the hash that its variant's seeds share."""
+    """One training. config: the hash that its variant's seeds share. changes: FIELD=VALUE of the
+    variant's config."""
 
     variant: str
     seed: int
     workdir: Path
     config: str
+    changes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The variant, and how it is changed, as the results name it."""
+        return ",".join([self.variant, *self.changes])
+
+    @property
+    def flags(self) -> list[str]:
+        return [f"--config.{change}" for change in self.changes]
 
 
-def runs_of(module: ModuleType, variants: list[str], seeds: range, folder: Path) -> list[Run]:
-    """Every run, seed by seed, so that a broken sweep has all variants."""
-    digests = {
-        variant: shared_digest(to_dict(module.get_config(variant))) for variant in variants
-    }
+def combinations(grid: Sequence[str]) -> list[tuple[str, ...]]:
+    """Of FIELD=V1,V2 for several fields: FIELD=VALUE of each, in every combination."""
+    axes = []
+    for axis in grid:
+        field, equals, values = axis.partition("=")
+        if not field or not equals or not all(values.split(",")):
+            raise InputError(f"--grid is FIELD=VALUE,VALUE, not {axis!r}")
+        axes.append([f"{field}={value}" for value in values.split(",")])
+    fields = [axis[0].partition("=")[0] for axis in axes]
+    if len(set(fields)) < len(fields):
+        raise InputError(f"--grid has a field twice: {', '.join(fields)}")
+    return list(itertools.product(*axes))
+
+
+def config_of(experiment: str, variant: str, changes: tuple[str, ...]) -> Config:
+    """The variant's config, changed, as the launcher reads it. Errors: InputError."""
+    words = [f"--config=experiments/{experiment}.py:{variant}"]
+    words += [f"--config.{change}" for change in changes]
+    values = flags.FlagValues()
+    # Its first word is the program's name.
+    holder = config_flags.DEFINE_config_file(
+        "config", flag_values=values, sys_argv=["sweep", *words]
+    )
+    try:
+        values(["sweep", *words])
+    except (flags.Error, KeyError, AttributeError, ValueError, TypeError) as error:
+        why = " ".join(str(error.args[0] if error.args else error).split())
+        raise InputError(f"--grid: {why}: see the fields in iae_jax/config.py") from error
+    config: Config | None = holder.value
+    assert config is not None  # it was named
+    return config
+
+
+def runs_of(
+    module: ModuleType, variants: list[str], seeds: range, folder: Path,
+    grid: Sequence[str] = (),
+) -> list[Run]:
+    """Every run, seed by seed, so that a broken sweep has all variants. Errors: InputError if a
+    config is not one."""
+    experiment = module.__name__.rpartition(".")[2]
+    runs = []
+    for variant, changes in itertools.product(variants, combinations(grid)):
+        config = module.get_config(variant)
+        if changes:
+            config = config_of(experiment, variant, changes)
+        digest = shared_digest(to_dict(config))
+        runs.append(Run(variant, 0, folder / variant / digest, digest, changes))
     return [
-        Run(variant, seed, folder / variant / f"{seed}-{digests[variant]}", digests[variant])
+        run._replace(seed=seed, workdir=run.workdir.with_name(f"{seed}-{run.config}"))
         for seed in seeds
-        for variant in variants
+        for run in runs
     ]
 
 
 def done(run: Run, records: list[dict[str, Any]]) -> bool:
     """Whether the results have it, in every metric of its variant."""
-    own = [record for record in records if record["variant"] == run.variant]
+    own = [record for record in records if record["variant"] == run.name]
     return bool(own) and all(
         record.get("config") == run.config and run.seed in record["seeds"] for record in own
     )
@@ -102,7 +165,7 @@ def launch(experiment: str, run: Run, *words: str) -> None:
     command = [
         sys.executable, "-m", "iae_jax.launch",
         f"--config=experiments/{experiment}.py:{run.variant}", f"--config.seed={run.seed}",
-        f"--workdir={run.workdir}", *words,
+        f"--workdir={run.workdir}", *run.flags, *words,
     ]
     # In a session of its own: Ctrl-C reaches it through this process, once.
     child = subprocess.Popen(command, start_new_session=True)
@@ -112,7 +175,7 @@ def launch(experiment: str, run: Run, *words: str) -> None:
         code = 128 + wish.asked if wish.asked else status
         raise Interrupted("interrupted: the same command goes on", code)
     if status:
-        raise InputError(f"{run.variant}, seed {run.seed}: the launcher ended with {status}")
+        raise InputError(f"{run.name}, seed {run.seed}: the launcher ended with {status}")
 
 
 def view_of(module: ModuleType) -> str:
@@ -132,7 +195,7 @@ def perform(experiment: str, run: Run, directory: Path, view: str | None) -> Non
     with alone(run.workdir / ".lock", wait=False):
         launch(experiment, run)
         launch(experiment, run, "--mode=evaluate")
-        found = collect(experiment, run.variant, [run.workdir])
+        found = collect(experiment, run.variant, [run.workdir], run.name)
         with kept(directory, experiment) as records:
             records[:] = merge(records, found)
         if view:
@@ -161,9 +224,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=3, help="how many of each (3)")
     parser.add_argument("--first_seed", type=int, default=0, help="(0)")
     parser.add_argument("--only", type=int, default=-1, help="the number of one run, from 0")
+    parser.add_argument(
+        "--grid", action="append", default=[], metavar="FIELD=VALUE,VALUE",
+        help="in every combination with the others",
+    )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="of the records")
-    parser.add_argument("--figures", type=Path, default=Path("docs"), help="of the figure")
+    elsewhere = "or RUNS/EXPERIMENT with --grid"
+    parser.add_argument("--results", type=Path, help=f"of the records (results, {elsewhere})")
+    parser.add_argument("--figures", type=Path, help=f"of the figure (docs, {elsewhere})")
     sys.path.insert(0, str(Path.cwd()))
     try:
         return sweep(vars(parser.parse_args(arguments)))
@@ -180,7 +248,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def sweep(options: dict[str, Any]) -> int:
     """The command, its flags read. Returns the exit status: 1 if a run failed."""
-    experiment, directory = options["experiment"], options["results"]
+    experiment, grid = options["experiment"], options["grid"]
+    folder = options["runs"] / experiment
+    directory = options["results"] or (folder if grid else Path("results"))
+    figures = options["figures"] or (folder if grid else Path("docs"))
     try:
         module = importlib.import_module(f"experiments.{experiment}")
     except ModuleNotFoundError as error:
@@ -200,13 +271,12 @@ def sweep(options: dict[str, Any]) -> int:
     if not 1 <= options["seeds"] <= MOST_SEEDS or options["first_seed"] < 0:
         raise InputError(f"--seeds is from 1 to {MOST_SEEDS}, and --first_seed from 0 up")
     seeds = range(options["first_seed"], options["first_seed"] + options["seeds"])
-    folder = options["runs"] / experiment
-    runs = runs_of(module, variants, seeds, folder)
+    runs = runs_of(module, variants, seeds, folder, grid)
     if not -1 <= options["only"] < len(runs):
         raise InputError(f"--only is from 0 to {len(runs) - 1}, not {options['only']}")
     chosen = runs if options["only"] < 0 else [runs[options["only"]]]
     for where, flag in (
-        (folder, "--runs"), (directory, "--results"), (options["figures"], "--figures")
+        (folder, "--runs"), (directory, "--results"), (figures, "--figures")
     ):
         open_folder(where, flag)
     failed = []
@@ -214,20 +284,21 @@ def sweep(options: dict[str, Any]) -> int:
         with kept(directory, experiment) as records:
             there = done(run, records)
         if there:
-            print(f"{run.variant}, seed {run.seed}: in the results already", file=sys.stderr)
+            print(f"{run.name}, seed {run.seed}: in the results already", file=sys.stderr)
             continue
-        print(f"{run.variant}, seed {run.seed}: {number + 1} of {len(chosen)}", file=sys.stderr)
+        print(f"{run.name}, seed {run.seed}: {number + 1} of {len(chosen)}", file=sys.stderr)
         try:
-            view = view_of(module) if run.variant in figured(module) else None
+            shown = run.variant in figured(module) and not grid
+            view = view_of(module) if shown else None
             perform(experiment, run, directory, view)
         except InputError as error:
             failed.append(run)
             print(f"error: {error}; going on with the others", file=sys.stderr)
-    if set(figured(module)) <= set(variants) and hasattr(module, "draw"):
-        draw(module, options["figures"] / f"{experiment}.png", runs)
+    if not grid and set(figured(module)) <= set(variants) and hasattr(module, "draw"):
+        draw(module, figures / f"{experiment}.png", runs)
     records = read_records(directory / f"{experiment}.json")
-    if records and hasattr(module, "draw_curve"):
-        module.draw_curve(options["figures"] / f"{experiment}_curve.png", records)
+    if not grid and records and hasattr(module, "draw_curve"):
+        module.draw_curve(figures / f"{experiment}_curve.png", records)
     print(table(records))
     return 1 if failed else 0
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TextIO
 
 import jax
 import numpy as np
+from etils import epath
 
 from iae_jax import figures, hosts
 from iae_jax.assembly import build, open_split
@@ -45,6 +46,11 @@ class Position(NamedTuple):
     unlogged: dict[str, list[float]] = {}
 
 
+def checkpoints_of(config: Config, path: Path) -> epath.Path:
+    """Where the checkpoints of the run in `path` are."""
+    return epath.Path(config.run.checkpoints or path / "checkpoints")
+
+
 def best_metric(game: Game) -> str | None:
     """What the best checkpoint is best by; None where nothing is reconstructed."""
     both = game.networks.encoder and game.networks.generator
@@ -77,7 +83,7 @@ class Workdir:
         self._lock = self._locked()
         try:
             self.checkpoints = Checkpoints(
-                path / "checkpoints", config.run.keep, best_metric(game)
+                checkpoints_of(config, path), config.run.keep, best_metric(game)
             )
             check_unchanged(self.checkpoints.config(), config, allow_config_change)
         except BaseException:
@@ -193,9 +199,10 @@ def trained(config: Config, path: Path, checkpoint: str) -> tuple[Game, Restored
     """The game of a trained run and a checkpoint of it: "latest", "best", or a step. Errors:
     InputError."""
     game = build(config, open_split(config, "train").shape)
-    if not (path / "checkpoints").is_dir():
+    folder = checkpoints_of(config, path)
+    if not folder.is_dir():
         raise InputError(f"there is no trained run in {path}: train one with --mode=train")
-    with Checkpoints(path / "checkpoints", config.run.keep, best_metric(game)) as checkpoints:
+    with Checkpoints(folder, config.run.keep, best_metric(game)) as checkpoints:
         check_unchanged(checkpoints.config(), config, allowed=False)
         if checkpoint == "latest":
             step = None

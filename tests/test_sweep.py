@@ -10,14 +10,22 @@ import pytest
 from experiments.mnist_reconstruction import VARIANTS, draw_curve, get_config
 from iae_jax import figures, sweep
 from iae_jax.config import to_dict
+from iae_jax.results import shared_digest
 from iae_jax.types import InputError
 
 TWO = "--variants=deterministic_20,vae_20"
 
 
-def trained(run, rate=None):
-    """What the launcher leaves of a run."""
+def trained(run, changes=()):
+    """What the launcher leaves of a run. changes: FIELD=NUMBER."""
     config = get_config(run.variant)
+    for change in changes:
+        field, number = change.split("=")
+        *parts, name = field.split(".")
+        part = config
+        for each in parts:
+            part = getattr(part, each)
+        setattr(part, name, type(getattr(part, name))(number))
     config.seed = run.seed
     value = run.seed + len(run.variant)
     record = {"metric": "pixel_error", "value": value, "n": 7, "seed": run.seed, "split": "test",
@@ -126,6 +134,35 @@ def test_one_run_of_a_job_array(tmp_path, launched):
     assert calls == [("deterministic_20", 1)]
 
 
+def test_a_grid_is_every_combination_and_is_kept_apart(tmp_path, monkeypatch):
+    """Oracle: the hashes of configs that are changed by hand, and the launcher's own words."""
+    started = []
+
+    def launch(experiment, run, *words):
+        started.append([*run.flags, *words])
+        if not words:
+            trained(run, run.changes)
+
+    monkeypatch.setattr(sweep, "launch", launch)
+    grid = ["--grid=code.size=5,7", "--grid=generator.optimizer.rate=0.125,1e-3"]
+    folder = tmp_path / "runs" / "mnist_reconstruction"
+    words = ["mnist_reconstruction", f"--runs={tmp_path / 'runs'}", "--variants=vae_20", *grid]
+    assert sweep.main([*words, "--seeds=2", "--only=6"]) == 0
+    of_one = ["--config.code.size=7", "--config.generator.optimizer.rate=0.125"]
+    assert started == [of_one, [*of_one, "--mode=evaluate"]]
+    assert sweep.main([*words, "--seeds=2"]) == 0
+    assert sum("--mode=evaluate" in each for each in started) == 8
+    records = json.loads((folder / "mnist_reconstruction.json").read_text())["records"]
+    found = {one["variant"]: one for one in records if one["metric"] == "pixel_error"}
+    assert len(found) == 4 and all(one["seeds"] == [0, 1] for one in found.values())
+    config = get_config("vae_20")
+    config.code.size, config.generator.optimizer.rate = 7, 0.001
+    one = found["vae_20,code.size=7,generator.optimizer.rate=1e-3"]
+    assert one["config"] == shared_digest(to_dict(config))
+    assert "--config.code.size=7 --config.generator.optimizer.rate=0.001" in one["command"]
+    assert not list(tmp_path.rglob("*.png"))
+
+
 def test_a_variant_may_be_a_path(tmp_path, monkeypatch):
     """As those of the semi-supervised table, METHOD/SET/LABELS."""
     module = importlib.import_module("experiments.semisupervised")
@@ -200,6 +237,10 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
     (tmp_path / "r").mkdir()
     for words, said in (
         (["--variants=vae_21"], "a variant is one of"), (["--seeds=0"], "--seeds is from 1"),
+        (["--grid=code.size"], "--grid is FIELD=VALUE,VALUE"),
+        (["--grid=code.size=1,,2"], "--grid is FIELD=VALUE,VALUE"),
+        (["--grid=code.size=1", "--grid=code.size=2"], "a field twice: code.size"),
+        (["--grid=code.sise=1"], "sise"), (["--grid=code.size=much"], "much"),
         ([TWO, "--only=6"], "--only is from 0 to 5"), ([TWO, "--only=-2"], "--only is from 0"),
     ):
         assert command(tmp_path, *words) == 2

@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -36,6 +37,16 @@ def _quiet(entry: logging.LogRecord) -> bool:
 
 
 logging.getLogger("absl").addFilter(_quiet)
+
+
+def _unraisable(entry: Any, others: Any = sys.unraisablehook) -> None:
+    """When one array of many cannot be written or read, Orbax raises that and closes the loop to
+    which the others report: each would tell so in a traceback."""
+    if str(entry.exc_value) != "Event loop is closed":
+        others(entry)
+
+
+sys.unraisablehook = _unraisable
 
 
 class Restored(NamedTuple):

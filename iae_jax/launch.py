@@ -165,7 +165,7 @@ def guarded(argv: list[str]) -> None:
     except InputError as error:
         fail(str(error))
     except OSError as error:
-        what = f"{error.filename or 'a file'}: {error.strerror or error}"
+        what = f"{error.filename or f'a file in {_WORKDIR.value}'}: {error.strerror or error}"
         fail(f"{what}: mend that, then the same command")
     except Interrupted as stopped:
         log(str(stopped))

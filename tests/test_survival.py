@@ -1,0 +1,147 @@
+"""What a run survives. The oracle is the run to which nothing happens: its state, bit for bit, and
+its metrics, line for line but for the seconds."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from test_hosts import wait_for
+from test_train import assert_same_bits, command, config_of, state_of
+
+from iae_jax.train import train
+from iae_jax.types import InputError
+
+ROOT = Path(__file__).parent.parent
+HALF, STEPS = 20, 40
+
+
+def constant(data_directory, steps=STEPS):
+    """A config whose first steps are those of a longer one."""
+    config = config_of(data_directory, steps=steps)
+    for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
+        player.optimizer.decay = "constant"
+    return config
+
+
+def words(data_directory, steps=STEPS):
+    """The same on the command line."""
+    players = ("encoder", "generator", "reconstruction", "regularization")
+    return [
+        f"--config.data.directory={data_directory}", f"--config.steps={steps}",
+        "--allow_config_change", *(f"--config.{one}.optimizer.decay=constant" for one in players),
+    ]
+
+
+def lines(workdir):
+    """Of its journal, without the seconds."""
+    read = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in read]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, data_directory):
+    workdir = tmp_path_factory.mktemp("whole")
+    train(constant(data_directory), workdir)
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def half_way(tmp_path_factory, data_directory):
+    workdir = tmp_path_factory.mktemp("half")
+    train(constant(data_directory, HALF), workdir)
+    return workdir
+
+
+@pytest.fixture
+def half(tmp_path, half_way):
+    """A run that has gone half the way."""
+    return shutil.copytree(half_way, tmp_path / "run")
+
+
+def assert_nothing_lost(config, workdir, whole):
+    assert_same_bits(state_of(config, whole), state_of(config, workdir))
+    assert lines(workdir) == lines(whole)
+    assert [line["step"] for line in lines(whole)] == [10, 20, 30, 40]
+
+
+def test_a_full_disk(half, whole, data_directory):
+    """Files beyond 64 kB cannot be written: a checkpoint and a figure have larger ones."""
+    given = command(half, *words(data_directory))
+    full = subprocess.run(
+        ["bash", "-c", 'ulimit -f 64 && exec "$@"', "bash", *given],
+        cwd=ROOT, capture_output=True, text=True, timeout=240,
+    )
+    assert full.returncode == 2, full.stderr
+    told = full.stderr.splitlines()
+    assert told[-1].startswith(("error: cannot write checkpoint 30", "error: a file in "))
+    assert "then " in told[-1] and "Traceback" not in full.stderr
+    assert (half / "checkpoints" / str(HALF)).is_dir()
+    subprocess.run(given, cwd=ROOT, capture_output=True, timeout=240, check=True)
+    assert_nothing_lost(constant(data_directory), half, whole)
+
+
+def test_a_place_that_cannot_be_written(data_directory):
+    with pytest.raises(InputError, match="cannot write in /proc/.*choose another --workdir"):
+        train(constant(data_directory), Path("/proc/iae_jax_run"))
+
+
+def test_the_newest_checkpoint_is_deleted(half, whole, data_directory):
+    shutil.rmtree(half / "checkpoints" / str(HALF))
+    train(constant(data_directory), half, allow_config_change=True)
+    assert_nothing_lost(constant(data_directory), half, whole)
+
+
+def test_an_array_is_cut_off(half, whole, data_directory):
+    """The largest file of the newest checkpoint."""
+    files = [path for path in (half / "checkpoints" / str(HALF)).rglob("*") if path.is_file()]
+    largest = max(files, key=lambda path: path.stat().st_size)
+    os.truncate(largest, largest.stat().st_size - 100)
+    train(constant(data_directory), half, allow_config_change=True)
+    assert_nothing_lost(constant(data_directory), half, whole)
+
+
+def test_the_clock_jumps_back(half, whole, data_directory, monkeypatch):
+    """By a year at the restart, and an hour at every look; what is older by its files is newer."""
+    now, looks = time.time() - 365 * 86400, iter(range(10**9))
+    monkeypatch.setattr(time, "time", lambda: now - 3600 * next(looks))
+    monkeypatch.setattr(time, "time_ns", lambda: int(1e9 * (now - 3600 * next(looks))))
+    for path in (half / "checkpoints" / "10").rglob("*"):
+        os.utime(path, (now + 10**9, now + 10**9))
+    config = constant(data_directory)
+    config.run.keep = 1
+    train(config, half, allow_config_change=True)
+    assert_nothing_lost(config, half, whole)
+    newest = max(int(path.name) for path in (half / "checkpoints").glob("[0-9]*"))
+    assert newest == STEPS and next(looks) > 0
+    text = (half / "metrics.jsonl").read_text()
+    seconds = [json.loads(line)["seconds"] for line in text.splitlines()]
+    assert seconds == sorted(seconds) and seconds[0] > 0
+
+
+def test_a_second_job_on_a_workdir_is_refused(tmp_path, data_directory):
+    """The first one goes on and ends as if it had been alone."""
+    steps, config = 300, constant(data_directory, 300)
+    train(config, tmp_path / "whole")
+    given = command(tmp_path / "run", *words(data_directory, steps))
+    with subprocess.Popen(given, cwd=ROOT, stderr=subprocess.PIPE, text=True) as first:
+        try:
+            wait_for([first], tmp_path / "run", 50)
+            first.send_signal(signal.SIGSTOP)  # however slow the second one starts
+            second = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, timeout=240)
+            first.send_signal(signal.SIGCONT)
+            _, said = first.communicate(timeout=240)
+        finally:
+            first.kill()
+    assert second.returncode == 2 and not second.stdout
+    assert second.stderr == (
+        f"error: another process trains in {tmp_path / 'run'}: let it, or choose another "
+        "--workdir\n"
+    )
+    assert first.returncode == 0, said
+    assert_same_bits(state_of(config, tmp_path / "whole"), state_of(config, tmp_path / "run"))
+    assert lines(tmp_path / "run") == lines(tmp_path / "whole")

@@ -3,6 +3,7 @@
 The data: 12x12 images of 3 bars whose class is known by construction, in heavy noise.
 """
 
+import hashlib
 import json
 import logging
 
@@ -156,6 +157,41 @@ def test_another_test_set_is_measured_without_training(copy, trainings):
     accuracy = judge_of("bars", TRAIN, other, copy.parent, 3, recipe=RECIPE).test_accuracy
     assert accuracy < 0.2 and trainings == []
     assert judge_of("bars", TRAIN, TEST, copy.parent, 3, recipe=RECIPE).test_accuracy > 0.9
+
+
+def test_a_shipped_judge_is_the_one_whatever_the_cache_has(
+    trained, tmp_path, trainings, monkeypatch
+):
+    """The cache has another of the same name, all of whose parameters are 0.1."""
+    made, path = trained
+    cache = tmp_path / "cache"
+    assert judge_of("bars", TRAIN, TEST, cache, 3, recipe=RECIPE).hash != made.hash
+    before = {file.name: file.read_bytes() for file in cache.iterdir()}
+    monkeypatch.setattr(judge, "SHIPPED", path.parent)
+    assert judge_of("bars", TRAIN, TEST, cache, 3, recipe=RECIPE).hash == made.hash
+    other = TEST._replace(labels=(TEST.labels + 1) % 3)
+    assert judge_of("bars", TRAIN, other, cache, 3, recipe=RECIPE).test_accuracy < 0.2
+    assert judge_of("bars", TRAIN, other, tmp_path / "none", 3, recipe=RECIPE).hash == made.hash
+    assert {file.name: file.read_bytes() for file in cache.iterdir()} == before
+    assert len(trainings) == 1 and not (tmp_path / "none").exists()
+
+
+def test_mnists_judge_is_shipped_and_is_what_the_recipe_makes():
+    """Its file is found by what it was made of; its parameters have the hash that it names."""
+    (path,) = judge.SHIPPED.glob("mnist-*.npz")
+    with np.load(path) as file:
+        metadata = json.loads(str(file["metadata"]))
+        digest = hashlib.sha256()
+        arrays = [file[f"leaf_{number}"] for number in range(len(file.files) - 1)]
+    digest.update(" ".join(f"{array.dtype}{array.shape}" for array in arrays).encode())
+    for array in arrays:
+        digest.update(array.tobytes())
+    assert metadata["hash"] == digest.hexdigest()
+    assert metadata["test_accuracy"] >= 0.993
+    made_of = {name: metadata[name] for name in ("recipe", "classes", "seed", "train")}
+    assert made_of["recipe"] == recipe_of((28, 28, 1))._asdict()
+    fingerprint = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    assert path.name == f"mnist-{fingerprint[:12]}.npz"
 
 
 def test_without_a_test_set_the_accuracy_is_unknown(tmp_path, trainings):

@@ -1,0 +1,134 @@
+"""What a step spends on collectives as devices are added, each with the same share of the batch.
+
+    python -m experiments.weak_scaling
+
+The convolutional IAE of the README, 16 images a device, on virtual devices of one process. A step
+is timed with its collectives and without them, in turns: the share is what they add, of the whole.
+On a CPU the devices share the cores, so that a step of eight takes as long as eight; what is
+measured is the share alone. Each measurement is a fresh process.
+
+Expected: 5 minutes on 2 idle CPU cores.
+"""
+
+import argparse
+import statistics
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments import timing, works
+from experiments.timing import Row, Timings, device_kind, median_seconds, say
+from iae_jax.draws import to_unit
+from iae_jax.parallel import AXIS, place
+from iae_jax.results import Reference
+from iae_jax.step import train_step
+from iae_jax.types import Array, TrainState
+
+DEVICES = (1, 2, 4, 8)
+BATCH = 16  # of each device
+STEPS, IMAGES = 10, 1000  # of a call; of the set
+REFERENCES = {
+    ("collective_share", f"devices/{count}"): Reference(0.1, "lower", "aim") for count in DEVICES
+}
+NOTES = """
+`milliseconds_per_step` is with collectives; devices are virtual and share the cores. A share may be
+below 0 by noise.
+"""
+
+
+def chunk(axis_name: str | None, devices: list[jax.Device]) -> Any:
+    """`parallel.compile_chunk` on resident images; without an axis, every device steps alone."""
+    game = works.conv((28, 28, 1), r1=False)
+
+    def run(state: TrainState, indices: Array, images: Array) -> Any:
+        def body(state: TrainState, batch: Array) -> Any:
+            return train_step(game, state, to_unit(images[batch]), axis_name)
+
+        return jax.lax.scan(body, state, indices)
+
+    return jax.pmap(
+        run, axis_name=AXIS, in_axes=(None, 1, None), out_axes=(None, None), devices=devices,
+        donate_argnums=0,
+    )
+
+
+def measure(words: list[str], seconds: float) -> dict[str, Any]:
+    """Seconds a step, with collectives and without, the medians of calls in turns."""
+    devices = jax.local_devices()[: int(words[0])]
+    rng = np.random.default_rng(0)
+    images = place(rng.integers(0, 256, (IMAGES, 28, 28, 1), dtype=np.uint8), devices)
+    indices = rng.integers(0, IMAGES, (STEPS, len(devices), BATCH)).astype(np.int32)
+    state = works.call_of(works.conv((28, 28, 1), r1=False), np.asarray(images), BATCH, 1).state
+    calls = {}
+    for name, axis_name in (("with", AXIS), ("without", None)):
+        compiled, states = chunk(axis_name, devices), [place(jax.device_get(state), devices)]
+
+        def call(compiled: Any = compiled, states: list[TrainState] = states) -> None:
+            states[0], metrics = compiled(states[0], indices, images)
+            jax.block_until_ready(metrics)
+
+        call()
+        call()
+        calls[name] = call
+    found: dict[str, list[float]] = {name: [] for name in calls}
+    while len(found["with"]) < 5 or sum(map(sum, found.values())) * STEPS < seconds:
+        for name, call in calls.items():
+            found[name].append(median_seconds(call, 0.0, STEPS))
+    return {name: statistics.median(each) for name, each in found.items()} | {
+        "device": device_kind()
+    }
+
+
+def draw(shares: dict[int, list[float]], path: Path) -> None:
+    """The share of each measurement over the devices."""
+    from iae_jax.figures import COLORS, panels
+
+    with panels(path, 1, 1, ["collectives' share of a step"], 320) as axes:
+        ax = axes[0][0]
+        middle = [statistics.median(each) for each in shares.values()]
+        ax.plot(list(shares), middle, "-", color=COLORS[0])
+        for count, each in shares.items():
+            ax.plot([count] * len(each), each, "o", color=COLORS[0])
+        ax.set(xscale="log", xlabel="devices", xticks=DEVICES, xticklabels=DEVICES)
+        ax.set_ylim(min(0.0, *middle) - 0.02, None)
+        ax.minorticks_off()
+
+
+def run(options: argparse.Namespace) -> Timings:
+    timing.check_idle(options.busy_allowed)
+    found: dict[int, list[dict[str, Any]]] = {count: [] for count in DEVICES}
+    with tempfile.TemporaryDirectory() as compiled:
+        for number in range(options.rounds):
+            for count in DEVICES:
+                flags = f"--xla_force_host_platform_device_count={count}"
+                one = timing.child(
+                    "experiments.weak_scaling", str(count), seconds=options.seconds,
+                    compiled=Path(compiled), flags=flags,
+                )
+                found[count].append(one)
+                say(f"round {number}  {count} devices  {1e3 * one['with']:.1f} ms with, "
+                    f"{1e3 * one['without']:.1f} ms without")
+    everything = [one for each in found.values() for one in each]
+    rows = [Row("busy_share", "all", [max(one["busy"] for one in everything)], len(everything))]
+    shares = {
+        count: [1 - one["without"] / one["with"] for one in each] for count, each in found.items()
+    }
+    for count, each in found.items():
+        variant, step = f"devices/{count}", [1e3 * one["with"] for one in each]
+        rows.append(Row("milliseconds_per_step", variant, step, count * BATCH))
+        rows.append(Row("collective_share", variant, shares[count], count * BATCH))
+    return Timings(rows, everything[0]["device"], partial(draw, shares))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    return timing.main(
+        timing.parser("experiments.weak_scaling", rounds=5, seconds=10.0), measure, run, arguments
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -236,7 +236,7 @@ def test_pickles_are_refused_and_not_run(tmp_path):
 def test_an_unknown_set_says_how_to_prepare_it(tmp_path):
     with pytest.raises(InputError, match=f"prepare mnist --data_dir {tmp_path}$"):
         open_source("mnist", "train", str(tmp_path))
-    with pytest.raises(InputError, match="no data set 'nosuchset'.*tfds build nosuchset"):
+    with pytest.raises(InputError, match="no data set 'nosuchset'.*prepare.*prepare nosuchset"):
         open_source("nosuchset", "train", str(tmp_path))
     with pytest.raises(InputError, match="cannot open 'not a name'"):
         open_source("not a name", "train", str(tmp_path))

@@ -16,6 +16,7 @@ from iae_jax.networks.layers import (
     space_to_depth,
     trilinear_convolution,
 )
+from iae_jax.networks.residual import doubled, halved
 from iae_jax.types import Code, InputError
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
@@ -26,7 +27,8 @@ MLP = networks.Layout("mlp", hidden=16)
 
 
 def layout(shape):
-    return networks.Layout("conv" if len(shape) == 3 else "mlp", width=4, hidden=16)
+    kind = {1: "mlp", 3: "residual" if shape[0] == 32 else "conv"}[len(shape)]
+    return networks.Layout(kind, width=4, hidden=16)
 
 
 def normal(seed, *shape):
@@ -107,6 +109,13 @@ def test_depth_to_space_is_the_inverse(stride):
     np.testing.assert_array_equal(depth_to_space(space_to_depth(x, stride), stride), x)
     deep = normal(1, 2, 3, 4, 2 * stride**2)
     np.testing.assert_array_equal(space_to_depth(depth_to_space(deep, stride), stride), deep)
+
+
+def test_halved_and_doubled_by_hand():
+    image = jnp.array([[0, 2, 4, 6], [2, 4, 0, 2.0]])[None, :, :, None]
+    np.testing.assert_array_equal(halved(image)[0, :, :, 0], [[2, 3]])
+    found = doubled(image[:, :1, :2])[0, :, :, 0]
+    np.testing.assert_array_equal(found, [[0, 0, 2, 2], [0, 0, 2, 2]])
 
 
 # ------------------------------------------------------------------------------------- builders
@@ -205,6 +214,33 @@ def test_a_category_alone_has_a_logit_each():
     assert encoding.vector is None and encoding.logits.shape == (B, K) and encoder.factorized
 
 
+def test_a_residual_generator_reads_its_code_at_every_resolution():
+    """Each block alone, the others' styles and the smallest grid cut off from z and n."""
+    shape = (32, 32, 3)
+    generator = networks.generator(layout(shape), shape, D, 0, N, "depth")
+    params = jax.jit(generator.init)(jax.random.key(0))["params"]["Body_0"]
+    blocks = [name for name in params if name.startswith("Up_")]
+    assert len(blocks) == 3  # 4 -> 8 -> 16 -> 32
+    sample = jax.jit(lambda body, z, n: generator.sample({"params": {"Body_0": body}}, Code(z), n))
+    z, n = normal(1, B, D), normal(2, B, N)
+
+    def cut(part):
+        return jax.tree.map(jnp.zeros_like, part)
+
+    for block in blocks:
+        body = {**params, "Dense_1": cut(params["Dense_1"])}
+        # A constant grid, which is not all the same: there are biases.
+        body["Dense_1"]["bias"] = normal(3, *params["Dense_1"]["bias"].shape)
+        for other in set(blocks) - {block}:
+            body[other] = {
+                name: cut(part) if name.startswith("Modulate") else part
+                for name, part in params[other].items()
+            }
+        out = sample(body, z, n)
+        for changed in (sample(body, z + 1, n), sample(body, z, n + 1)):
+            assert (np.abs(out - changed).reshape(B, -1).max(axis=-1) > 1e-5).all(), block
+
+
 def test_real_values_leave_the_unit_interval():
     generator = networks.generator(MLP, (2,), D, values="real")
     out = generator.sample(
@@ -228,7 +264,8 @@ def test_examples_do_not_mix(kind):
 
 WRONG = {
     "unknown layout": (
-        lambda: networks.encoder(networks.Layout("rnn"), (2,), "gaussian", D), "an mlp or a conv"
+        lambda: networks.encoder(networks.Layout("rnn"), (2,), "gaussian", D),
+        "one of mlp, conv, residual",
     ),
     "conv on a vector": (
         lambda: networks.generator(networks.Layout("conv"), (2,), D), "set the network to mlp"

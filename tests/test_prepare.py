@@ -218,7 +218,7 @@ def test_an_unwritable_data_dir_gives_one_line(tmp_path, originals, table, capfd
 
 def test_wrong_arguments_give_one_line(capfd):
     for arguments, message in [
-        (["nosuchset"], "cannot prepare 'nosuchset'; choose one of: digits, mnist"),
+        (["nosuchset"], r"'nosuchset' with TensorFlow: pip install 'iae_jax\[prepare\]', or"),
         ([], "required: NAME"),
         (["digits", "--nosuchflag"], "--nosuchflag"),
     ]:

@@ -3,19 +3,22 @@
 import argparse
 import contextlib
 import hashlib
+import importlib.util
 import io
 import os
 import socket
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from iae_jax.data.dataset import first_line
 from iae_jax.types import InputError
 
-NAMES = ("digits", "mnist")
+NAMES = ("digits", "mnist", "fashion_mnist", "svhn_cropped", "cifar10", "celeb_a_64")
 
 
 def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = None) -> Path:
@@ -24,7 +27,7 @@ def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = Non
     Several processes may do this at once; if it fails, nothing is left behind.
 
     Args:
-      name: one of `NAMES`.
+      name: one of `NAMES`, or where TensorFlow is installed any other image set of TFDS.
       data_dir: where TFDS keeps prepared sets; None is TFDS's own default.
       manual_dir: a directory with the set's original files. None: TFDS downloads them.
 
@@ -69,8 +72,8 @@ def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = Non
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"{name} could not be prepared in {root} ({error}); if it is the download that "
-            "fails, put the original files into a directory and give it as --manual_dir"
+            f"{name} could not be prepared in {root} ({first_line(error)}); if it is the download "
+            "that fails, put the original files into a directory and give it as --manual_dir"
         ) from error
     return Path(builder.data_dir)
 
@@ -96,8 +99,19 @@ def _builder(name: str, data_dir: str | None) -> Any:
         from iae_jax.data.mnist import Mnist
 
         builder = Mnist
+    elif name in NAMES:
+        from iae_jax.data.stock import BUILDERS
+
+        builder = BUILDERS[name]
+    elif importlib.util.find_spec("tensorflow") is None:
+        raise InputError(
+            f"TFDS makes {name!r} with TensorFlow: pip install 'iae_jax[prepare]', or choose one "
+            f"of {', '.join(NAMES)}"
+        )
     else:
-        raise InputError(f"cannot prepare {name!r}; choose one of: {', '.join(NAMES)}")
+        import tensorflow_datasets as tfds
+
+        builder = partial(tfds.builder, name)
     try:
         return builder(data_dir=data_dir, file_format="array_record")
     except Exception as error:  # files of a prepared set that TFDS cannot read
@@ -119,13 +133,14 @@ def _check_manual_dir(directory: Path, expected: dict[str, Any]) -> None:
             "leave --manual_dir out to download them"
         )
     for info in expected.values():
-        data = (directory / info.filename).read_bytes()
-        if len(data) != info.size:
-            why = f"has {len(data)} bytes, not {info.size}"
-        elif hashlib.sha256(data).hexdigest() != info.checksum:
-            why = "fails TFDS's SHA-256 check"
-        else:
-            continue
+        with (directory / info.filename).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != info.size:
+                why = f"has {size} bytes, not {int(info.size)}"
+            elif hashlib.file_digest(file, "sha256").hexdigest() != info.checksum:
+                why = "fails TFDS's SHA-256 check"
+            else:
+                continue
         raise InputError(f"{directory / info.filename} {why}: get this file again")
 
 
@@ -165,7 +180,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: list[str] | None = None) -> int:
     """The command. Returns the exit code: 0, or 2 after one line `error: ...` on stderr."""
     parser = _Parser(prog="python -m iae_jax.data.prepare", description="Makes a data set once.")
-    parser.add_argument("name", metavar="NAME", help=" or ".join(NAMES))
+    names = f"{', '.join(NAMES)}, or any image set of TFDS"
+    parser.add_argument("name", metavar="NAME", help=names)
     parser.add_argument("--manual_dir", help="original files; without it, they are downloaded")
     parser.add_argument("--data_dir", help="where TFDS keeps data sets; default: as TFDS")
     try:

@@ -128,4 +128,6 @@ class RecordSource(Source):
         flag = f" --data_dir {self._data_dir}" if self._data_dir else ""
         if self._name in NAMES:
             return f"python -m iae_jax.data.prepare {self._name}{flag}"
-        return f"tfds build {self._name} --file_format array_record{flag} (needs TensorFlow)"
+        return (
+            f"pip install 'iae_jax[prepare]'; python -m iae_jax.data.prepare {self._name}{flag}"
+        )

@@ -1,8 +1,8 @@
 """Networks as pure functions: Flax Linen inside, `init` and `apply` outside.
 
 Each builder takes shapes and returns an Encoder, a Generator or a Discriminator. A `Trunk` reads x
-and a `Body` writes x; `mlp` and `conv` have one of each, so a new kind of data is a new file with
-a Trunk and a Body.
+and a `Body` writes x; `mlp`, `conv` and `residual` have one of each, so a new kind of data is a new
+file with a Trunk and a Body.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from iae_jax.networks import conv, mlp
+from iae_jax.networks import conv, mlp, residual
 from iae_jax.networks.layers import LayerNorm, leaky
 from iae_jax.types import (
     Array,
@@ -26,14 +26,15 @@ from iae_jax.types import (
     Params,
 )
 
+IMAGES: dict[str, Any] = {"conv": conv, "residual": residual}
 LARGEST_LOG_VARIANCE = 10.0  # of a Gaussian encoder, either way
 
 
 class Layout(NamedTuple):
-    """kind: "mlp" (x of any shape) or "conv" (x f32[B, H, W, C]). width: channels of the first
-    convolution. hidden: features of the dense layers. depth: dense layers of an mlp. precision:
-    what a network computes in, "float32" or "bfloat16"; parameters, codes, logits and x are
-    float32."""
+    """kind: "mlp" (x of any shape), "conv" or "residual" (x f32[B, H, W, C]; the second for colour
+    images and much computation). width: channels of the first convolution. hidden: features of the
+    dense layers. depth: dense layers of an mlp. precision: what a network computes in, "float32" or
+    "bfloat16"; parameters, codes, logits and x are float32."""
 
     kind: str
     width: int = 32
@@ -42,24 +43,26 @@ class Layout(NamedTuple):
     precision: str = "float32"
 
     def trunk(self) -> nn.Module:
-        if self.kind == "conv":
-            return conv.Trunk(self.width, self.hidden)
+        if self.kind in IMAGES:
+            return IMAGES[self.kind].Trunk(self.width, self.hidden)
         return mlp.Trunk((self.hidden,) * self.depth)
 
     def body(self, shape: tuple[int, ...]) -> nn.Module:
-        if self.kind == "conv":
-            return conv.Body(shape, self.width, self.hidden)
+        if self.kind in IMAGES:
+            return IMAGES[self.kind].Body(shape, self.width, self.hidden)
         return mlp.Body(shape, (self.hidden,) * self.depth)
 
 
 def check_layout(layout: Layout, shape: tuple[int, ...]) -> None:
     """Errors: InputError if the layout cannot read x f32[B, *shape]."""
-    if layout.kind not in ("mlp", "conv"):
-        raise InputError(f"a network is an mlp or a conv, not {layout.kind!r}")
+    if layout.kind not in ("mlp", *IMAGES):
+        raise InputError(f"a network is one of mlp, {', '.join(IMAGES)}, not {layout.kind!r}")
     if layout.precision not in ("float32", "bfloat16"):
         raise InputError(f"precision is float32 or bfloat16, not {layout.precision!r}")
-    if layout.kind == "conv" and len(shape) != 3:
-        raise InputError(f"conv reads images and x has shape {shape}: set the network to mlp")
+    if layout.kind in IMAGES and len(shape) != 3:
+        raise InputError(
+            f"{layout.kind} reads images and x has shape {shape}: set the network to mlp"
+        )
 
 
 def computed(layout: Layout, module: nn.Module) -> Callable[..., Any]:

@@ -1,0 +1,95 @@
+"""Residual networks on images whose sides are a small number times a power of 2: 32, 64, ...
+
+Blocks before activation (He et al. 2016b), as in the discriminators and generators of Mescheder et
+al. 2018; z enters the generator at every resolution.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from iae_jax.networks.conv import WIDEST, halvings
+from iae_jax.networks.layers import Conv, LayerNorm, Modulate, leaky
+from iae_jax.types import Array
+
+SHARE = 0.5**0.5  # of either part of a sum, so that it has the variance of one
+
+
+def halved(x: Array) -> Array:
+    """Means of 2x2 pixels: f32[B, H, W, C] -> f32[B, H/2, W/2, C]."""
+    b, h, w, c = x.shape
+    return jnp.mean(x.reshape(b, h // 2, 2, w // 2, 2, c), axis=(2, 4))
+
+
+def doubled(x: Array) -> Array:
+    """Each pixel four times: f32[B, H, W, C] -> f32[B, 2H, 2W, C]."""
+    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+
+
+class Down(nn.Module):
+    """f32[B, H, W, C] -> f32[B, H/2, W/2, features]. Without normalization, which would hide from
+    a discriminator what it has to tell."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        h = Conv(self.features, size=3)(leaky(x))
+        h = Conv(self.features, size=3)(leaky(halved(h)))
+        return SHARE * (nn.Dense(self.features)(halved(x)) + h)
+
+
+class Up(nn.Module):
+    """f32[B, H, W, C] and style f32[B, F] -> f32[B, 2H, 2W, features]."""
+
+    features: int
+    hidden: int
+
+    @nn.compact
+    def __call__(self, x: Array, style: Array) -> Array:
+        h = leaky(Modulate(self.hidden)(LayerNorm()(x), style))
+        h = Conv(self.features, size=3)(doubled(h))
+        h = leaky(Modulate(self.hidden)(LayerNorm()(h), style))
+        h = Conv(self.features, size=3)(h)
+        return SHARE * (doubled(nn.Dense(self.features)(x)) + h)
+
+
+class Trunk(nn.Module):
+    """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden].
+
+    width: channels at full resolution; they double with every halving, up to `conv.WIDEST` times.
+    """
+
+    width: int
+    hidden: int
+
+    @nn.compact
+    def __call__(self, x: Array, noise: Array | None = None) -> Array:
+        x = Conv(self.width, size=3)(x)
+        for level in range(halvings(min(x.shape[1:3]))):
+            x = Down(self.width * min(2 ** (level + 1), WIDEST))(x)
+        h = leaky(x).reshape(x.shape[0], -1)
+        if noise is not None and noise.shape[-1]:
+            h = leaky(nn.Dense(self.hidden)(jnp.concatenate([h, noise], axis=-1)))
+        return leaky(nn.Dense(self.hidden)(h))
+
+
+class Body(nn.Module):
+    """Features f32[B, F] and noise f32[B, N] -> logits f32[B, *shape]; both modulate every block,
+    and the features are also what the smallest grid is made of."""
+
+    shape: tuple[int, ...]
+    width: int
+    hidden: int
+
+    @nn.compact
+    def __call__(self, h: Array, noise: Array | None = None) -> Array:
+        height, width, channels = self.shape
+        levels = halvings(min(height, width))
+        style = h if noise is None else jnp.concatenate([h, noise], axis=-1)
+        style = leaky(nn.Dense(self.hidden)(style))
+        features = self.width * min(2**levels, WIDEST)
+        x = nn.Dense((height >> levels) * (width >> levels) * features)(h)
+        x = x.reshape(-1, height >> levels, width >> levels, features)
+        for level in reversed(range(levels)):
+            x = Up(self.width * min(2**level, WIDEST), self.hidden)(x, style)
+        return Conv(channels, size=3)(leaky(LayerNorm()(x)))

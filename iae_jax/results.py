@@ -89,12 +89,12 @@ def overrides(experiment: str, variant: str, config: dict[str, Any]) -> list[str
 
 
 def collect(
-    experiment: str, variant: str, workdirs: list[Path], label: str = ""
+    experiment: str, variant: str, workdirs: list[Path], label: str = "", split: str = "test"
 ) -> list[dict[str, Any]]:
-    """The records of one variant, under its own name or another. Errors: InputError if its seeds
-    were not measured alike (another split, n, extractor or config) or if one is there twice."""
+    """The records of one variant on a split, under its own name or another. Errors: InputError if
+    its seeds were not measured alike (another n, extractor or config) or if one is there twice."""
     runs = [read(workdir / "run.json") for workdir in workdirs]
-    evaluations = [read(workdir / "evaluation_test.json") for workdir in workdirs]
+    evaluations = [read(workdir / f"evaluation_{split}.json") for workdir in workdirs]
     measured = [
         {one["metric"]: one for one in evaluation["records"]} for evaluation in evaluations
     ]
@@ -138,6 +138,7 @@ def collect(
     command = (
         f"python -m iae_jax.launch --config=experiments/{experiment}.py:{variant} --workdir=DIR "
         f"{flags}; the same with --mode=evaluate --checkpoint={checkpoints.pop()}"
+        f"{'' if split == 'test' else f' --split={split}'}"
     )
     device = f"{runs[0]['device']}, {runs[0]['cores']} cores"
     seconds = [run["training_seconds"] for run in runs]

@@ -183,19 +183,26 @@ def view_of(module: ModuleType) -> str:
     return view
 
 
+def split_of(module: ModuleType) -> str:
+    """Whose images the records are of: the module's SPLIT, "test" if it has none. What is chosen
+    by its records says "validation"."""
+    split: str = getattr(module, "SPLIT", "test")
+    return split
+
+
 def figured(module: ModuleType) -> tuple[str, ...]:
     """The variants that its figure shows."""
     return tuple(getattr(module, "FIGURED", module.VARIANTS))
 
 
-def perform(experiment: str, run: Run, directory: Path, view: str | None) -> None:
+def perform(experiment: str, run: Run, directory: Path, view: str | None, split: str) -> None:
     """Trains, evaluates, adds the numbers to the results, and makes what the figure shows, if it
     shows this run."""
     run.workdir.mkdir(parents=True, exist_ok=True)
     with alone(run.workdir / ".lock", wait=False):
         launch(experiment, run)
-        launch(experiment, run, "--mode=evaluate")
-        found = collect(experiment, run.variant, [run.workdir], run.name)
+        launch(experiment, run, "--mode=evaluate", f"--split={split}")
+        found = collect(experiment, run.variant, [run.workdir], run.name, split)
         with kept(directory, experiment) as records:
             records[:] = merge(records, found)
         if view:
@@ -290,7 +297,7 @@ def sweep(options: dict[str, Any]) -> int:
         try:
             shown = run.variant in figured(module) and not grid
             view = view_of(module) if shown else None
-            perform(experiment, run, directory, view)
+            perform(experiment, run, directory, view, split_of(module))
         except InputError as error:
             failed.append(run)
             print(f"error: {error}; going on with the others", file=sys.stderr)

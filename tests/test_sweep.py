@@ -149,7 +149,7 @@ def test_a_grid_is_every_combination_and_is_kept_apart(tmp_path, monkeypatch):
     words = ["mnist_reconstruction", f"--runs={tmp_path / 'runs'}", "--variants=vae_20", *grid]
     assert sweep.main([*words, "--seeds=2", "--only=6"]) == 0
     of_one = ["--config.code.size=7", "--config.generator.optimizer.rate=0.125"]
-    assert started == [of_one, [*of_one, "--mode=evaluate"]]
+    assert started == [of_one, [*of_one, "--mode=evaluate", "--split=test"]]
     assert sweep.main([*words, "--seeds=2"]) == 0
     assert sum("--mode=evaluate" in each for each in started) == 8
     records = json.loads((folder / "mnist_reconstruction.json").read_text())["records"]

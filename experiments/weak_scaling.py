@@ -7,7 +7,7 @@ is timed with its collectives and without them, in turns: the share is what they
 On a CPU the devices share the cores, so that a step of eight takes as long as eight; what is
 measured is the share alone. Each measurement is a fresh process.
 
-Expected: 5 minutes on 2 idle CPU cores.
+Expected: 17 minutes on 2 idle CPU cores.
 """
 
 import argparse

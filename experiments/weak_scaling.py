@@ -35,8 +35,8 @@ REFERENCES = {
     ("collective_share", f"devices/{count}"): Reference(0.1, "lower", "aim") for count in DEVICES
 }
 NOTES = """
-`milliseconds_per_step` is with collectives; devices are virtual and share the cores. A share may be
-below 0 by noise.
+`milliseconds_per_step` is with collectives. Devices are virtual and share two cores, and what they
+exchange is copied in memory: between hosts it costs something else, which is not measured.
 """
 
 

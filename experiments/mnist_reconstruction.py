@@ -61,6 +61,9 @@ distance between reconstructions of one image with different local codes. The pi
 `docs/mnist_deterministic_20.png`, `docs/mnist_global_10_local_100.png`,
 `docs/mnist_global_5_local_100.png` (validation images).
 
+The row and the picture of global_5_local_100 are of a weight of 1 of the code's discriminator, and
+are to be measured again.
+
 The implicit autoencoders are charged for three things beside the two terms of the slides
 (`iae_jax/charges.py`): what is known of KL(q(z) || p(z)) from mean and covariance of a batch of
 codes, without which they shrink or collapse while the generator ignores them; -log q(z|x_hat); and

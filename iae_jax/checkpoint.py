@@ -125,10 +125,7 @@ class Checkpoints:
     """
 
     def __init__(
-        self,
-        directory: str | os.PathLike[str],
-        keep: int,
-        best: str | None = None,
+        self, directory: str | os.PathLike[str], keep: int, best: str | None = None,
         best_mode: Literal["min", "max"] = "min",
     ) -> None:
         if keep < 1:
@@ -400,23 +397,3 @@ class _Best:
     ) -> list[bool]:
         best = self._checkpoints._best_of(info.step for info in checkpoints)
         return [info.step == best for info in checkpoints]
-
-
-def difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What changed from one nested config to another: "optimizer.rate: 0.0002 -> 0.0004".
-
-    Values are compared as JSON holds them (a tuple equals a list), so that a config equals its
-    saved self.
-    """
-    lines = []
-    old, new = json.loads(json.dumps(old)), json.loads(json.dumps(new))
-    for name in [*old, *(name for name in new if name not in old)]:
-        if name not in new:
-            lines.append(f"{name}: {old[name]!r} -> (removed)")
-        elif name not in old:
-            lines.append(f"{name}: (added) -> {new[name]!r}")
-        elif isinstance(old[name], dict) and isinstance(new[name], dict):
-            lines += [f"{name}.{line}" for line in difference(old[name], new[name])]
-        elif old[name] != new[name]:
-            lines.append(f"{name}: {old[name]!r} -> {new[name]!r}")
-    return lines

@@ -69,6 +69,8 @@ def combinations(grid: Sequence[str]) -> list[tuple[str, ...]]:
         field, equals, values = axis.partition("=")
         if not field or not equals or not all(values.split(",")):
             raise InputError(f"--grid is FIELD=VALUE,VALUE, not {axis!r}")
+        if field.partition(".")[0] in ("run", "seed") or field == "data.directory":
+            raise InputError(f"variants do not differ in {field}: leave it out of --grid")
         axes.append([f"{field}={value}" for value in values.split(",")])
     fields = [axis[0].partition("=")[0] for axis in axes]
     if len(set(fields)) < len(fields):
@@ -102,12 +104,14 @@ def runs_of(
     """Every run, seed by seed, so that a broken sweep has all variants. Errors: InputError if a
     config is not one."""
     experiment = module.__name__.rpartition(".")[2]
-    runs = []
+    runs: list[Run] = []
     for variant, changes in itertools.product(variants, combinations(grid)):
         config = module.get_config(variant)
         if changes:
             config = config_of(experiment, variant, changes)
         digest = shared_digest(to_dict(config))
+        if any((run.variant, run.config) == (variant, digest) for run in runs):
+            raise InputError(f"--grid has {', '.join(changes)} twice: leave one out")
         runs.append(Run(variant, 0, folder / variant / digest, digest, changes))
     return [
         run._replace(seed=seed, workdir=run.workdir.with_name(f"{seed}-{run.config}"))

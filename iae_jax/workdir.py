@@ -15,8 +15,8 @@ from etils import epath
 
 from iae_jax import figures, hosts
 from iae_jax.assembly import build, open_split
-from iae_jax.checkpoint import Checkpoints, Restored, difference
-from iae_jax.config import Config, completed, identity, to_dict
+from iae_jax.checkpoint import Checkpoints, Restored
+from iae_jax.config import Config, completed, difference, identity, to_dict
 from iae_jax.journal import Journal, commit, open_folder, write_json
 from iae_jax.step import init
 from iae_jax.types import Game, InputError, TrainState

@@ -17,7 +17,8 @@ import numpy as np
 import optax
 import pytest
 
-from iae_jax.checkpoint import FILES, Checkpoints, difference
+from iae_jax.checkpoint import FILES, Checkpoints
+from iae_jax.config import difference
 from iae_jax.types import InputError, Players, TrainState
 
 # When an array of many cannot be read, Orbax does not wait for the others.

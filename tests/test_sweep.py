@@ -163,6 +163,27 @@ def test_a_grid_is_every_combination_and_is_kept_apart(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*.png"))
 
 
+def test_a_module_says_on_which_split_it_is_measured(tmp_path, monkeypatch):
+    """The launcher is told, and what it writes of that split is what is recorded."""
+    module = importlib.import_module("experiments.mnist_reconstruction")
+    monkeypatch.setattr(module, "SPLIT", "validation", raising=False)
+    told = []
+
+    def launch(experiment, run, *words):
+        told.append(words)
+        if not words:
+            trained(run)
+            file = run.workdir / "evaluation_test.json"
+            file.rename(file.with_name("evaluation_validation.json"))
+
+    monkeypatch.setattr(sweep, "launch", launch)
+    assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 0
+    assert ("--mode=evaluate", "--split=validation") in told
+    assert values(tmp_path, "vae_20") == ([0], [6])
+    (record, *_) = json.loads((tmp_path / "r/mnist_reconstruction.json").read_text())["records"]
+    assert record["command"].endswith("--checkpoint=latest --split=validation")
+
+
 def test_a_variant_may_be_a_path(tmp_path, monkeypatch):
     """As those of the semi-supervised table, METHOD/SET/LABELS."""
     module = importlib.import_module("experiments.semisupervised")
@@ -240,6 +261,9 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
         (["--grid=code.size"], "--grid is FIELD=VALUE,VALUE"),
         (["--grid=code.size=1,,2"], "--grid is FIELD=VALUE,VALUE"),
         (["--grid=code.size=1", "--grid=code.size=2"], "a field twice: code.size"),
+        (["--grid=run.pieces=1,2"], "variants do not differ in run.pieces"),
+        (["--grid=seed=1,2"], "variants do not differ in seed"),
+        ([TWO, "--grid=code.size=20,3,20"], "--grid has code.size=20 twice"),
         (["--grid=code.sise=1"], "sise"), (["--grid=code.size=much"], "much"),
         ([TWO, "--only=6"], "--only is from 0 to 5"), ([TWO, "--only=-2"], "--only is from 0"),
     ):

@@ -20,6 +20,7 @@ _FASHION = tfds.image_classification.FashionMNIST
 _SVHN = tfds.builder_cls("svhn_cropped")
 _CIFAR = tfds.image_classification.Cifar10
 _CELEBA = tfds.builder_cls("celeb_a")
+_FACES, _PARTS = "img_align_celeba.zip", "list_eval_partition.txt"  # of CelebA
 
 Examples = Iterator[tuple[int, dict[str, Any]]]
 
@@ -79,7 +80,7 @@ class Cifar10(_CIFAR, skip_registration=True):  # type: ignore[call-arg, misc, v
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         info = self._cifar_info
-        ((name, path),) = _downloaded(self, dl_manager, (os.path.basename(info.url),)).items()
+        (path,) = _downloaded(self, dl_manager, (os.path.basename(info.url),)).values()
         with tarfile.open(path) as archive:
             names = archive.extractfile(info.prefix + info.label_files[0])
             assert names is not None  # it is a file
@@ -112,11 +113,8 @@ class CelebA64(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
 
     name = "celeb_a_64"
     VERSION = tfds.core.Version("1.0.0")
-    ARCHIVE, PARTS = "img_align_celeba.zip", "list_eval_partition.txt"
     url_infos = {
-        url: info for url, info in _CELEBA.url_infos.items() if info.filename in (
-            "img_align_celeba.zip", "list_eval_partition.txt",
-        )
+        url: info for url, info in _CELEBA.url_infos.items() if info.filename in (_FACES, _PARTS)
     }
     SIDE, CROP = 64, 178
 
@@ -129,12 +127,12 @@ class CelebA64(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        paths = _downloaded(self, dl_manager, (self.ARCHIVE, self.PARTS))
-        with open(paths[self.PARTS]) as file:
+        paths = _downloaded(self, dl_manager, (_FACES, _PARTS))
+        with open(paths[_PARTS]) as file:
             part_of = dict(line.split() for line in file)
         return {
             split: self._generate_examples(
-                paths[self.ARCHIVE], [name for name, part in part_of.items() if part == number]
+                paths[_FACES], [name for name, part in part_of.items() if part == number]
             )
             for number, split in (("0", "train"), ("1", "validation"), ("2", "test"))
         }

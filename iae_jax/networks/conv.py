@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 
 import flax.linen as nn
-import jax.numpy as jnp
 
-from iae_jax.networks.layers import Conv, LayerNorm, Modulate, depth_to_space, leaky
+from iae_jax.networks.layers import Conv, LayerNorm, Modulate, depth_to_space, flattened, leaky
 from iae_jax.types import Array
 
 # Halving stops here: a grid of 4 to 7 positions is left to the dense layers.
@@ -36,10 +35,7 @@ class Trunk(nn.Module):
     def __call__(self, x: Array, noise: Array | None = None) -> Array:
         for level in range(halvings(min(x.shape[1:3]))):
             x = leaky(Conv(self.width * min(2**level, WIDEST), size=4, stride=2)(x))
-        h = x.reshape(x.shape[0], -1)
-        if noise is not None and noise.shape[-1]:
-            h = leaky(nn.Dense(self.hidden)(jnp.concatenate([h, noise], axis=-1)))
-        return leaky(nn.Dense(self.hidden)(h))
+        return flattened(x, noise, self.hidden)
 
 
 class Body(nn.Module):

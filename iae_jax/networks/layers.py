@@ -180,6 +180,15 @@ class LayerNorm(nn.Module):
         return standardize(x) * scale + bias
 
 
+def flattened(x: Array, noise: Array | None, hidden: int) -> Array:
+    """The end of a trunk: f32[B, H, W, C] and noise f32[B, N] beside it -> f32[B, hidden]. Called
+    inside a module, whose layers these are."""
+    h = x.reshape(x.shape[0], -1)
+    if noise is not None and noise.shape[-1]:
+        h = leaky(nn.Dense(hidden)(jnp.concatenate([h, noise], axis=-1)))
+    return leaky(nn.Dense(hidden)(h))
+
+
 class Modulate(nn.Module):
     """h -> h * (1 + gamma(n)) + beta(n), channel by channel: how noise enters at depth."""
 

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from iae_jax.networks.conv import WIDEST, halvings
-from iae_jax.networks.layers import Conv, LayerNorm, Modulate, leaky
+from iae_jax.networks.layers import Conv, LayerNorm, Modulate, flattened, leaky
 from iae_jax.types import Array
 
 SHARE = 0.5**0.5  # of either part of a sum, so that it has the variance of one
@@ -67,10 +67,7 @@ class Trunk(nn.Module):
         x = Conv(self.width, size=3)(x)
         for level in range(halvings(min(x.shape[1:3]))):
             x = Down(self.width * min(2 ** (level + 1), WIDEST))(x)
-        h = leaky(x).reshape(x.shape[0], -1)
-        if noise is not None and noise.shape[-1]:
-            h = leaky(nn.Dense(self.hidden)(jnp.concatenate([h, noise], axis=-1)))
-        return leaky(nn.Dense(self.hidden)(h))
+        return flattened(leaky(x), noise, self.hidden)
 
 
 class Body(nn.Module):

@@ -200,6 +200,11 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
                 "code.consistency_weight to 0"
             )
         change = augmentation.affine(config.affine)
+    shown = augmentation.diffaugment(config.diffaugment)
+    if shown is not None and len(shape) != 3:
+        raise InputError(
+            f"diffaugment changes images and x has shape {shape}: leave its bounds at 0"
+        )
     objective = objectives.cell(
         config.reconstruction.kind,
         config.regularization.kind,
@@ -255,6 +260,7 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
         noise_scale(config.generator),
         config.average,
         change,
+        shown,
     )
 
 

@@ -1,10 +1,11 @@
-"""Random affine changes of images: what a category should not depend on.
+"""Random changes of images: affine ones, on which codes should not depend, and those that keep a
+discriminator from knowing a small set of images by heart.
 
 Pure functions of x and of numbers that are drawn before, as all of a step's randomness is.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 import jax
 import jax.numpy as jnp
@@ -30,9 +31,7 @@ def affine(bounds: Affine) -> Augment:
     """x f32[B, H, W, C] -> the same shape, each image with a change of its own about its centre,
     linear between pixels and 0 outside. Its noise, f32[B, 6] in [-1, 1], is uniform within the
     bounds. Errors: InputError for a bound that is negative or not finite."""
-    for name, bound in asdict(bounds).items():
-        if not 0 <= bound < math.inf:
-            raise InputError(f"{name} of an augmentation is at least 0 and finite, not {bound}")
+    _check(bounds)
 
     def one(x: Array, noise: Array) -> Array:
         height, width, channels = x.shape
@@ -54,3 +53,65 @@ def affine(bounds: Affine) -> Augment:
         return jax.vmap(one)(x, noise)
 
     return Augment(apply, NUMBERS)
+
+
+@dataclass
+class DiffAugment:
+    """Bounds, each either way; all 0: no change. brightness: of what is added. saturation,
+    contrast: of what is added to the factor 1 of differences from a pixel's and from the image's
+    mean. shift: share of either side. cutout: side of a square that is blanked out, as a share of
+    the image's."""
+
+    brightness: float = 0.0
+    saturation: float = 0.0
+    contrast: float = 0.0
+    shift: float = 0.0
+    cutout: float = 0.0
+
+
+SHOWN_NUMBERS = 7  # brightness, saturation, contrast, two shifts, two of the square's centre
+
+
+def diffaugment(bounds: DiffAugment) -> Augment | None:
+    """What discriminators are shown in place of images (Zhao et al. 2020); None if nothing changes.
+
+    x f32[B, H, W, C] -> the same shape, each image with a change of its own, which passes gradients
+    to x. Its noise, f32[B, 7] in [-1, 1], is uniform within the bounds. Shifts are by whole pixels,
+    with 0 where nothing was. Errors: InputError for a bound that is negative or not finite.
+    """
+    _check(bounds)
+    if not any(astuple(bounds)):
+        return None
+
+    def moved(side: int, share: Array) -> Array:
+        """A product with this shifts, forward, backward and twice backward: f32[side, side]."""
+        place = jnp.arange(side)
+        pixels = jnp.round(bounds.shift * side * share).astype(jnp.int32)
+        return (place[:, None] - pixels == place).astype(jnp.float32)
+
+    def kept(side: int, at: Array) -> Array:
+        """Which rows or columns are outside of the square: bool[side]."""
+        centre = (side - 1) * (at + 1) / 2
+        return jnp.abs(jnp.arange(side) - centre) >= bounds.cutout * side / 2
+
+    def one(x: Array, noise: Array) -> Array:
+        height, width, _ = x.shape
+        x = x + bounds.brightness * noise[0]
+        grey = jnp.mean(x, axis=-1, keepdims=True)
+        x = grey + (1 + bounds.saturation * noise[1]) * (x - grey)
+        mean = jnp.mean(x)
+        x = mean + (1 + bounds.contrast * noise[2]) * (x - mean)
+        if bounds.shift:
+            down, right = moved(height, noise[3]), moved(width, noise[4])
+            x = jnp.einsum("ih,jw,hwc->ijc", down, right, x)
+        if bounds.cutout:
+            x = x * (kept(height, noise[5])[:, None] | kept(width, noise[6]))[..., None]
+        return x
+
+    return Augment(jax.vmap(one), SHOWN_NUMBERS)
+
+
+def _check(bounds: Affine | DiffAugment) -> None:
+    for name, bound in asdict(bounds).items():
+        if not 0 <= bound < math.inf:
+            raise InputError(f"{name} of an augmentation is at least 0 and finite, not {bound}")

@@ -182,6 +182,7 @@ class Config:
         default_factory=lambda: Term(kind="marginal_code", r1_on="denominator")
     )
     affine: augmentation.Affine = field(default_factory=augmentation.Affine)
+    diffaugment: augmentation.DiffAugment = field(default_factory=augmentation.DiffAugment)
     run: Run = field(default_factory=Run)
 
 

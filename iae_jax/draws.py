@@ -27,7 +27,7 @@ from iae_jax.types import (
 # What a key of one example is used for. The numbers are part of the seed: changing one changes
 # every run.
 ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE, MOMENTS, AUGMENT, RECOVERY = range(8)
-LABELLED, LABELLED_AUGMENT, FLIPPED = range(8, 11)
+LABELLED, LABELLED_AUGMENT, FLIPPED, SHOWN = range(8, 12)
 
 # Draws of q(z|x) for its moments: the deviation is then known to an eighth, and what that leaves is
 # for the discriminator of an adaptive contrast to tell.
@@ -63,10 +63,10 @@ def pick(bank: Labelled, keys: Array) -> Labelled:
 
 def draw_noise(
     networks: Players, prior: Prior, keys: Array, needs: frozenset[str] = frozenset(),
-    augment: int = 0,
+    augment: int = 0, shown: int = 0,
 ) -> Noise:
     """Everything that a batch needs of chance. keys: [B], consumed. needs: of the objective's
-    terms. augment: how many numbers a change of an image reads.
+    terms. augment, shown: how many numbers a change of an image reads, and one for discriminators.
 
     Before the networks and apart from them: XLA sees that two expressions are the same, but not
     that two loops of a random number generator are, and would run the networks for each.
@@ -94,6 +94,7 @@ def draw_noise(
             _uniform(purpose_keys(keys, LABELLED_AUGMENT), augment)
             if augment and "labels" in needs else None
         ),
+        shown=_uniform(purpose_keys(keys, SHOWN), shown) if shown else None,
     )
 
 

@@ -52,6 +52,7 @@ def build(
     noise_scale: Weight = 1.0,
     decay: float = 0.999,
     augment: Augment | None = None,
+    diffaugment: Augment | None = None,
 ) -> Game:
     """A game that can be played. Rates that change go through `by_step`. Errors: InputError that
     names the fix; see `check`."""
@@ -59,14 +60,17 @@ def build(
     for name in Players._fields:
         if getattr(networks, name) is not None and getattr(optimizers, name) is None:
             raise InputError(f"the {name} has no optimizer: give it one")
-    return Game(networks, prior, objective, optimizers, turns, noise_scale, decay, augment)
+    return Game(
+        networks, prior, objective, optimizers, turns, noise_scale, decay, augment, diffaugment
+    )
 
 
 def noise_of(game: Game, keys: Array) -> Noise:
     """All that a turn draws. keys: [B], one an example, consumed."""
     needs = game.objective.needs
     numbers = game.augment.noise if "augment" in needs and game.augment else 0
-    return draw_noise(game.networks, game.prior, keys, needs, numbers)
+    shown = game.diffaugment.noise if game.diffaugment else 0
+    return draw_noise(game.networks, game.prior, keys, needs, numbers, shown)
 
 
 def losses(
@@ -87,7 +91,15 @@ def losses(
 
     def discriminate(role: str) -> Discriminate | None:
         network, theta = getattr(game.networks, role), getattr(params, role)
-        return network and (lambda x, vector: network.apply(theta, x, vector))
+
+        def apply(x: Array | None, vector: Array | None) -> Array:
+            # What stands for one example is changed alike on both sides: x_hat has to match x.
+            if game.diffaugment is not None and x is not None:
+                x = game.diffaugment.apply(x, noise.shown)
+            logits: Array = network.apply(theta, x, vector)
+            return logits
+
+        return network and apply
 
     metrics: Metrics = {}
     path = jnp.zeros(x.shape[:1])

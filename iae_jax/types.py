@@ -157,7 +157,8 @@ class Noise(NamedTuple):
     local code of x_hat and of x_prior. prior: z ~ p(z). moments: f32[M, B, noise], the encoder's
     for M draws of q(z|x). augment, labelled: f32[B, noise], uniform in [-1, 1], for changes of x
     and of labelled images. recovery, flipped: f32[B, noise], the encoder's for x_hat and x_prior.
-    None for what is not there or not needed.
+    shown: f32[B, noise], uniform in [-1, 1], for changes of what discriminators are shown. None for
+    what is not there or not needed.
     """
 
     encoder: Array | None
@@ -170,6 +171,7 @@ class Noise(NamedTuple):
     recovery: Array | None = None
     flipped: Array | None = None
     labelled: Array | None = None
+    shown: Array | None = None
 
 
 class Moments(NamedTuple):
@@ -245,7 +247,8 @@ class Game(NamedTuple):
     turns: tuple of tuples of player names; the players of one turn move at once.
     noise_scale: the scale of the local code n as a function of the step.
     decay: of the exponential moving average of the encoder and the generator.
-    augment: how x is changed for a term that needs it, or None.
+    augment: how x is changed for a term that needs it, or None. diffaugment: how every image is
+        changed that a discriminator is shown, or None.
     """
 
     networks: Players
@@ -256,6 +259,7 @@ class Game(NamedTuple):
     noise_scale: Weight = 1.0
     decay: float = 0.999
     augment: Augment | None = None
+    diffaugment: Augment | None = None
 
 
 @flax.struct.dataclass

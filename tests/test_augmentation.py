@@ -1,4 +1,5 @@
-"""Affine changes, against scipy's affine_transform, centroids and areas; the term against numpy."""
+"""Affine changes, against scipy's affine_transform, centroids and areas; what discriminators are
+shown, against numpy; the term against numpy."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,14 @@ import scipy.stats
 
 from iae_jax import charges, draws, game, init, losses, networks, noise_of, priors
 from iae_jax.assembly import build
-from iae_jax.augmentation import NUMBERS, Affine, affine
+from iae_jax.augmentation import (
+    NUMBERS,
+    SHOWN_NUMBERS,
+    Affine,
+    DiffAugment,
+    affine,
+    diffaugment,
+)
 from iae_jax.config import Config
 from iae_jax.objectives import cell
 from iae_jax.types import Encoding, InputError, Players
@@ -178,3 +186,93 @@ def test_what_cannot_be_changed_is_refused():
         game.build(
             players, priors.standard(0, 4), objective, Players(optax.sgd(1.0), optax.sgd(1.0))
         )
+
+
+COLOURED = np.random.default_rng(2).random((1, 8, 12, 3)).astype(np.float32)
+
+
+def shown(noise, **bounds):
+    apply = diffaugment(DiffAugment(**bounds)).apply
+    return np.asarray(apply(jnp.asarray(COLOURED), jnp.asarray([noise], jnp.float32)))[0]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "noise", "expected"),
+    [
+        ({"brightness": 0.5}, [-0.6, 1, 1, 1, 1, 1, 1], lambda x: x - 0.3),
+        (
+            {"saturation": 1.0},
+            [1, -0.25, 1, 1, 1, 1, 1],
+            lambda x: 0.75 * x + 0.25 * x.mean(-1, keepdims=True),
+        ),
+        ({"contrast": 0.5}, [1, 1, 0.8, 1, 1, 1, 1], lambda x: 1.4 * x - 0.4 * x.mean()),
+        # 2 rows down and 1.5 columns, to the even one of two, to the left.
+        (
+            {"shift": 0.25},
+            [1, 1, 1, 1, -0.5, 1, 1],
+            lambda x: np.pad(x[:-2, 2:], ((2, 0), (0, 2), (0, 0))),
+        ),
+        # A square of 4x6 about row 5.25 and column 2.75.
+        ({"cutout": 0.5}, [1, 1, 1, 1, 1, 0.5, -0.5], "cut out"),
+    ],
+)
+def test_each_bound_of_what_discriminators_are_shown(bounds, noise, expected):
+    x = COLOURED[0]
+    if expected == "cut out":
+        value = x.copy()
+        value[4:8, 0:6] = 0
+    else:
+        value = expected(x)
+    np.testing.assert_allclose(shown(noise, **bounds), value, atol=1e-6)
+
+
+def test_what_is_shown_passes_gradients_to_the_image():
+    change = diffaugment(DiffAugment(shift=0.25, cutout=0.5))
+    noise = jnp.asarray([[0, 0, 0, 1.0, -1.0, -1.0, -1.0]])
+    gradient = jax.grad(lambda x: change.apply(x, noise)[0, 3, 5, 1])(jnp.asarray(COLOURED))
+    expected = np.zeros_like(COLOURED)
+    expected[0, 1, 8, 1] = 1.0
+    np.testing.assert_array_equal(gradient, expected)
+
+
+def test_no_bound_is_no_change():
+    assert diffaugment(DiffAugment()) is None
+    with pytest.raises(InputError, match="contrast of an augmentation"):
+        diffaugment(DiffAugment(contrast=-0.1))
+
+
+def test_discriminators_are_shown_both_sides_alike_and_encoders_are_not():
+    config = small()
+    plain = build(config, (8, 8, 1))
+    config.diffaugment.brightness, config.diffaugment.shift = 0.5, 0.25
+    built = build(config, (8, 8, 1))
+    keys = draws.example_keys(jax.random.key(0), 0, 4)
+    params, x = init(built, jax.random.key(1)).params, jax.random.uniform(keys[0], (4, 8, 8, 1))
+    noise = noise_of(built, keys)
+    assert noise.shown.shape == (4, SHOWN_NUMBERS)
+    assert noise_of(plain, keys).shown is None
+    _, metrics = losses(built, params, noise, jnp.int32(0), x)
+    drawn = draws.draw(plain.networks, params, noise_of(plain, keys), x)
+    tell = built.networks.reconstruction_discriminator.apply
+    for side, image, over in (
+        ("numerator", x, drawn.z.probabilities), ("denominator", drawn.x_hat, drawn.z.category)
+    ):
+        seen = []
+        for one, numbers in zip(np.asarray(image), np.asarray(noise.shown), strict=True):
+            down, right = np.round(2 * numbers[3:5]).astype(int)
+            canvas = np.pad(one + 0.5 * numbers[0], ((2, 2), (2, 2), (0, 0)))
+            seen.append(canvas[2 - down : 10 - down, 2 - right : 10 - right])
+        logits = tell(params.reconstruction_discriminator, jnp.asarray(seen), None)
+        expected = np.sum(np.asarray(logits) * np.asarray(over), axis=1)
+        np.testing.assert_allclose(
+            metrics[f"reconstruction_{side}_logit"], expected, rtol=1e-4, atol=1e-6
+        )
+
+
+def test_only_images_are_shown_changed():
+    config = small()
+    config.diffaugment.shift = 0.1
+    for network in (config.encoder, config.generator, config.reconstruction):
+        network.network.kind = "mlp"
+    with pytest.raises(InputError, match="leave its bounds at 0"):
+        build(config, (3,))

@@ -1,6 +1,6 @@
 """Slides, Fig. 6: MNIST clustered without labels, and the style in a local code.
 
-    python -m iae_jax.launch --config=experiments/mnist_clustering.py:categories_30 \\
+    python -m iae_jax.launch --config=experiments/mnist_clustering.py:k30 \\
         --workdir=runs/clusters_30
 
     python -m iae_jax.sweep mnist_clustering --seeds=3
@@ -22,18 +22,18 @@ from iae_jax.config import Config
 from iae_jax.results import Reference
 from iae_jax.types import InputError
 
-CATEGORIES = {f"categories_{number}": number for number in (10, 16, 30)}
+CATEGORIES = {f"k{number}": number for number in (10, 16, 30)}
 VARIANTS = tuple(CATEGORIES)
 VIEW = "traverse"  # what the figure is made of
 ROWS = 6  # of the figure, each with a local code
 
 REFERENCES = {
-    ("cluster_accuracy", "categories_10"): Reference(0.92, "higher", "aim"),
-    ("cluster_accuracy", "categories_30"): Reference(0.96, "higher", "aim"),
+    ("cluster_accuracy", "k10"): Reference(0.92, "higher", "aim"),
+    ("cluster_accuracy", "k30"): Reference(0.96, "higher", "aim"),
 }
 SHOWN = (
-    "cluster_accuracy", "cluster_nmi", "cluster_ari", "category_usage", "category_entropy",
-    "label_agreement", "local_spread", "frechet_distance", "frechet_distance_data",
+    "cluster_accuracy", "nmi", "ari", "category_usage", "category_entropy",
+    "label_agreement", "local_spread", "frechet_sample", "frechet_data",
     "steps_per_second", "compile_seconds", "peak_memory_megabytes",
 )
 NOTES = """
@@ -47,7 +47,7 @@ the labels of the split that is measured; for more, each is named by labels of t
 """
 
 
-def get_config(variant: str = "categories_30") -> Config:
+def get_config(variant: str = "k30") -> Config:
     if variant not in CATEGORIES:
         raise InputError(f"a variant is one of {', '.join(CATEGORIES)}, not {variant!r}")
     config = Config(steps=4500, batch_size=128, turns="alternating")

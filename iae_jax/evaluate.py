@@ -10,11 +10,19 @@ import numpy as np
 
 from iae_jax import clusters, draws, probes
 from iae_jax.data import Dataset
+from iae_jax.descriptor import Descriptor
 from iae_jax.distances import sliced_wasserstein, two_sample_accuracy
 from iae_jax.draws import to_unit
 from iae_jax.frechet import Moments, frechet_distance
 from iae_jax.judge import Judge
-from iae_jax.metrics import MOST_IMAGES, MOST_SAMPLES, Seen, padded_batches, stream
+from iae_jax.metrics import (
+    COLOURS,
+    MOST_IMAGES,
+    MOST_SAMPLES,
+    Seen,
+    padded_batches,
+    stream,
+)
 from iae_jax.quality import (
     NEIGHBORS,
     WINDOW,
@@ -94,7 +102,7 @@ def evaluate(
     split: str,
     seed: int,
     noise_scale: Array | float,
-    judge: Judge | None,
+    judge: Judge | Descriptor | None,
     batch_size: int = 500,
     config_hash: str = "",
     train: Dataset | None = None,
@@ -106,7 +114,7 @@ def evaluate(
       params: of the encoder and the generator, usually `state.average`.
       images: u8[N, ...], or f32[N, ...] as the networks read them. labels: i32[N], -1 for none.
       noise_scale: of the local code.
-      judge: None leaves out everything that needs one.
+      judge: None leaves out everything that needs one; a descriptor, what needs labels.
       train: what probes learn from and bins are made of; as many of its images as the split has,
         drawn at random, give what a distance is between real images (`..._data`): the floor.
       validation: names the clusters, where there are more of them than classes.
@@ -116,8 +124,9 @@ def evaluate(
         between an image and another one of the split, what ignoring x would give. label_agreement:
         the judge sees the same in x_hat as in x; label_agreement_true: it sees the true label in
         x_hat; judge_accuracy: in x. local_spread: mean absolute difference per pixel between
-        reconstructions that differ in the local code alone. negative_elbo: nats per example, where
-        it is known.
+        reconstructions that differ in the local code alone, of colour images also of each channel
+        (local_spread_red and so on). pixel_error_ratio: pixel_error over random_pair_error.
+        negative_elbo: nats per example, where it is known.
       Of codes. code_norm: mean |z|; code_standard_deviation: of a component of z over the split,
         mean over components; code_consistency: |f(g(z, n)) - z| of codes of the prior, mean over
         components. code_nearest_accuracy, code_linear_accuracy: of the label, by the nearest
@@ -128,10 +137,10 @@ def evaluate(
       Of categories. category_entropy: of their mean use, in nats (log K: all used);
         category_usage: exponential of the entropy of how often each is the likeliest, over K;
         cluster_accuracy: of the best matching if K is not above the number of classes, else of
-        labels chosen on `validation`; cluster_nmi, cluster_ari.
-      Of the images' features, prior samples (10,000 at most) against the split: frechet_distance,
+        labels chosen on `validation`; nmi, ari.
+      Of the images' features, prior samples (10,000 at most) against the split: frechet_sample,
         kernel_distance, precision, recall, density, coverage, different_bins;
-        frechet_distance_reconstruction: reconstructions. mean_similarity: MS-SSIM of pairs of prior
+        frechet_reconstruction: reconstructions. mean_similarity: MS-SSIM of pairs of prior
         samples (mean_similarity_data: of the split's images), high if they vary little.
 
     Errors: InputError if there are no images.
@@ -144,7 +153,9 @@ def evaluate(
     book.mean("pixel_error", moments, PIXELS)
     if len(images) > 1:
         book.mean("random_pair_error", moments, PIXELS)
-    book.mean("local_spread", moments, PIXELS)
+        of_pair(book, moments)
+    for metric in ("local_spread", *(f"local_spread_{colour}" for colour in COLOURS)):
+        book.mean(metric, moments, PIXELS)
     book.mean("negative_elbo", moments, "")
     if "labels" in game.objective.needs:
         book.mean("test_error", moments, CODE)
@@ -178,6 +189,14 @@ def evaluate(
         real = train and features_of(judge, train.images, len(images), seed, batch_size)
         of_features(book, judge.extractor, seen.rows, real, seed)
     return book.records
+
+
+def of_pair(book: Book, moments: dict[str, Moments]) -> None:
+    """What is left of the error of ignoring x, which is 0 only if all images are one."""
+    if {"pixel_error", "random_pair_error"} <= moments.keys():
+        error, other = (moments[name].mean[0] for name in ("pixel_error", "random_pair_error"))
+        if other > 0:
+            book.note("pixel_error_ratio", error / other, moments["pixel_error"].count, PIXELS)
 
 
 def of_codes(book: Book, game: Game, z: np.ndarray, seed: int) -> None:
@@ -225,8 +244,8 @@ def of_clusters(
     known, categories = labels >= 0, category.shape[1]
     truth, own = labels[known], category[known]
     measures: dict[str, Callable[[np.ndarray], float]] = {
-        "cluster_nmi": lambda found: normalized_mutual_info_score(truth, found),
-        "cluster_ari": lambda found: adjusted_rand_score(truth, found),
+        "nmi": lambda found: normalized_mutual_info_score(truth, found),
+        "ari": lambda found: adjusted_rand_score(truth, found),
     }
     if categories <= classes:
         measures["cluster_accuracy"] = lambda found: clusters.accuracy(found, truth)
@@ -263,9 +282,9 @@ def of_features(
     split, samples = rows["features"], rows["prior_features"]
     truth = _moments(split)
     for metric, features in (
-        ("frechet_distance", samples),
-        ("frechet_distance_reconstruction", rows.get("reconstruction_features")),
-        ("frechet_distance_data", real),
+        ("frechet_sample", samples),
+        ("frechet_reconstruction", rows.get("reconstruction_features")),
+        ("frechet_data", real),
     ):
         if features is not None:
             distance = frechet_distance(_moments(features), truth)
@@ -289,9 +308,9 @@ def of_features(
 
 
 def features_of(
-    judge: Judge, images: np.ndarray, n: int, seed: int = 0, batch_size: int = 500
+    judge: Judge | Descriptor, images: np.ndarray, n: int, seed: int = 0, batch_size: int = 500
 ) -> np.ndarray:
-    """The judge's features of n images (all, if there are fewer) drawn at random: f32[n, F]."""
+    """Its features of n images (all, if there are fewer) drawn at random: f32[n, F]."""
     chosen, found = _chosen(len(images), n, seed), []
     for _, indices, count in padded_batches(len(chosen), min(batch_size, len(chosen))):
         _, features = judge.apply(to_unit(jnp.asarray(images[chosen[indices]])))
@@ -313,7 +332,7 @@ def validate(
     """The few numbers to watch while training, on the first n images.
 
     pixel_error (what chooses the best checkpoint), label_agreement if there is a judge, test_error
-    if the game learns from labels. Of a game without an encoder: frechet_distance if there is a
+    if the game learns from labels. Of a game without an encoder: frechet_sample if there is a
     judge, else nothing.
     """
     if game.networks.encoder is not None:
@@ -330,7 +349,7 @@ def validate(
     )
     if game.networks.encoder is None:
         samples, real = (_moments(seen.rows[name]) for name in ("prior_features", "features"))
-        return {"frechet_distance": frechet_distance(samples, real)}
+        return {"frechet_sample": frechet_distance(samples, real)}
     return {name: float(seen.moments[name].mean[0]) for name in wanted if name in seen.moments}
 
 

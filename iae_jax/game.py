@@ -94,7 +94,7 @@ def losses(
 
         def apply(x: Array | None, vector: Array | None) -> Array:
             # What stands for one example is changed alike on both sides: x_hat has to match x.
-            if game.diffaugment is not None and x is not None:
+            if x is not None and game.diffaugment is not None and noise.shown is not None:
                 x = game.diffaugment.apply(x, noise.shown)
             logits: Array = network.apply(theta, x, vector)
             return logits

@@ -19,10 +19,11 @@ from iae_jax import config as configs
 from iae_jax import hosts, views
 from iae_jax.assembly import load_split, open_split
 from iae_jax.data import title
+from iae_jax.descriptor import Descriptor, descriptor
 from iae_jax.evaluate import evaluate
 from iae_jax.interruption import Interrupted
 from iae_jax.journal import write_json
-from iae_jax.judge import judge_of
+from iae_jax.judge import Judge, judge_of
 from iae_jax.parallel import keep_compiled
 from iae_jax.terms import at
 from iae_jax.train import train
@@ -83,6 +84,9 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
         test = load_split(config, "test")
         judge = judge_of(title(config.data.name), train_set, test, cache_of(config), classes)
         log(f"judge: {judge.extractor}, test accuracy {judge.test_accuracy:.4f}")
+    see: Judge | Descriptor | None = judge
+    if judge is None and held_out.images.ndim == 4:
+        see = descriptor(held_out.images.shape[1:])
     records = evaluate(
         game,
         restored.state.average,
@@ -91,7 +95,7 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
         split=split,
         seed=config.seed,
         noise_scale=at(game.noise_scale, restored.state.step),
-        judge=judge,
+        judge=see,
         config_hash=configs.digest(config),
         # A floor, and a probe, of the split itself would tell nothing.
         train=None if split == "train" else train_set,

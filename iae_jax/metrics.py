@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax import draws, terms
+from iae_jax.descriptor import Descriptor
 from iae_jax.draws import to_unit
 from iae_jax.frechet import Moments
 from iae_jax.judge import Judge
@@ -24,6 +25,7 @@ from iae_jax.types import Array, Code, Game, InputError, Players, Prior
 MOST_SAMPLES = 10_000  # drawn from the prior to be compared in features
 MOST_IMAGES = 1_000  # of these, kept as images
 REPEATS = 4  # reconstructions of one image, for the local spread
+COLOURS = ("red", "green", "blue")
 # The other reconstructions' noise; beyond the purposes that draws.py numbers.
 REPEATED = 1000
 
@@ -45,7 +47,7 @@ def _mean_distance(a: Array, b: Array) -> Array:
 def _vectors(
     networks: Players,
     prior: Prior,
-    see: Callable[[Array], tuple[Array, Array]] | None,
+    see: Callable[[Array], tuple[Array | None, Array]] | None,
     wanted: tuple[str, ...] | None,
     params: Players,
     key: Array,
@@ -57,8 +59,8 @@ def _vectors(
 ) -> dict[str, Array]:
     """Every metric of one batch, f32[B] or f32[B, F]; what is not `wanted` is not computed.
 
-    see: the judge's apply. first: index of the first example. x, other: u8 or f32[B, ...].
-    labels: i32[B].
+    see: a judge's or a descriptor's apply. first: index of the first example. x, other: u8 or
+    f32[B, ...]. labels: i32[B].
     """
     x, other = to_unit(x), to_unit(other)
     keys = draws.example_keys(key, first, x.shape[0])
@@ -67,8 +69,9 @@ def _vectors(
     found: dict[str, Array] = {}
     if see:
         logits, found["features"] = see(x)
-        verdict = jnp.argmax(logits, axis=-1)
-        found["judge_accuracy"] = verdict == labels
+        if logits is not None:
+            verdict = jnp.argmax(logits, axis=-1)
+            found["judge_accuracy"] = jnp.equal(verdict, labels)
     if drawn.x_prior is not None:
         found["x_prior"] = drawn.x_prior
         if see:
@@ -83,14 +86,15 @@ def _vectors(
     if drawn.x_hat is not None and drawn.x_prior is not None:
         found["pixel_error"] = _mean_distance(x, drawn.x_hat)
         found["random_pair_error"] = _mean_distance(x, other)
-        found["local_spread"] = _local_spread(networks, params, keys, drawn, noise_scale)
+        found |= _local_spread(networks, params, keys, drawn, noise_scale)
         again, _ = draws.infer(networks, params, keys, drawn.x_prior)
         found["code_consistency"] = _code_distance(again, drawn.z_prior)
         if see:
             logits, found["reconstruction_features"] = see(drawn.x_hat)
-            agreed = jnp.argmax(logits, axis=-1)
-            found["label_agreement"] = agreed == verdict
-            found["label_agreement_true"] = agreed == labels
+            if logits is not None:
+                agreed = jnp.argmax(logits, axis=-1)
+                found["label_agreement"] = agreed == verdict
+                found["label_agreement_true"] = agreed == labels
         if _has_elbo(networks, prior):
             parts = [
                 term.loss(None, drawn, jnp.zeros((), jnp.int32)).path
@@ -102,16 +106,25 @@ def _vectors(
 
 def _local_spread(
     networks: Players, params: Players, keys: Array, drawn: Any, noise_scale: Array | float
-) -> Array:
-    """Mean distance between reconstructions of one z that differ in the local code: f32[B]."""
-    if not networks.generator.noise:
-        return jnp.zeros(drawn.x.shape[0])
+) -> dict[str, Array]:
+    """Mean distance between reconstructions of one z that differ in the local code, f32[B]; of
+    colour images also that of each channel."""
     x_hats = [drawn.x_hat]
-    for repeat in range(1, REPEATS):
-        again = draws.purpose_keys(keys, REPEATED + repeat)
-        x_hats.append(draws.generate(networks, params, again, drawn.z, noise_scale))
-    pairs = [_mean_distance(a, b) for a, b in itertools.combinations(x_hats, 2)]
-    return sum(pairs, start=jnp.zeros(())) / len(pairs)
+    if networks.generator.noise:
+        for repeat in range(1, REPEATS):
+            again = draws.purpose_keys(keys, REPEATED + repeat)
+            x_hats.append(draws.generate(networks, params, again, drawn.z, noise_scale))
+    pairs = list(itertools.combinations(x_hats, 2))
+
+    def spread(channels: Any = slice(None)) -> Array:
+        found = [_mean_distance(a[..., channels], b[..., channels]) for a, b in pairs]
+        return sum(found, start=jnp.zeros(len(drawn.x))) / max(1, len(pairs))
+
+    found = {"local_spread": spread()}
+    if drawn.x.ndim == 4 and drawn.x.shape[-1] == len(COLOURS):
+        for i, colour in enumerate(COLOURS):
+            found[f"local_spread_{colour}"] = spread(i)
+    return found
 
 
 def _code_distance(a: Code, b: Code) -> Array:
@@ -162,7 +175,7 @@ def stream(
     *,
     seed: int,
     noise_scale: Array | float,
-    judge: Judge | None,
+    judge: Judge | Descriptor | None,
     batch_size: int,
     wanted: tuple[str, ...] | None = None,
 ) -> Seen:

@@ -9,7 +9,7 @@ from iae_jax import compare
 RECORD = {"metric": "pixel_error", "value": 0.25, "n": 100, "seed": 0, "split": "test",
           "extractor": "pixels", "config": "aaa"}
 OTHERS = [
-    {**RECORD, "metric": "frechet_distance", "value": 3.0, "extractor": "judge/mnist/1"},
+    {**RECORD, "metric": "frechet_sample", "value": 3.0, "extractor": "judge/mnist/1"},
     {**RECORD, "metric": "code_norm", "value": 4.0, "extractor": "code"},
 ]
 
@@ -30,7 +30,7 @@ def test_what_both_have_is_shown_with_its_difference(tmp_path, capsys):
     assert lines == [
         ["config", "aaa", "bbb", "difference"],
         ["pixel_error", "0.2500", "0.2000", "-0.0500"],
-        ["frechet_distance", "3.0000", "–", "–"],
+        ["frechet_sample", "3.0000", "–", "–"],
     ]
 
 
@@ -42,7 +42,7 @@ def test_what_was_not_measured_alike_is_refused(tmp_path, capsys, field, value):
     other = evaluated(tmp_path / "two", RECORD, {**OTHERS[0], field: value})
     assert compare.main([str(one), str(other)]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith(f"error: frechet_distance does not compare: its {field}")
+    assert captured.err.startswith(f"error: frechet_sample does not compare: its {field}")
     assert captured.err.count("\n") == 1 and not captured.out
 
 

@@ -16,6 +16,7 @@ import scipy.linalg
 
 from iae_jax import draws, evaluate, metrics, priors
 from iae_jax.data import Dataset
+from iae_jax.descriptor import descriptor
 from iae_jax.evaluate import Record
 from iae_jax.judge import Judge
 from iae_jax.objectives import cell
@@ -79,6 +80,8 @@ def test_reconstruction_metrics_of_a_known_game():
     other = partners(N, 3)
     expected = np.mean([np.abs(UNIT[i] - UNIT[other[i]]).mean() for i in range(N)])
     assert found["random_pair_error"].value == pytest.approx(expected, rel=1e-5)
+    ratio = found["pixel_error"].value / found["random_pair_error"].value
+    assert found["pixel_error_ratio"].value == pytest.approx(ratio) and ratio < 1
     assert found["local_spread"].value == 0
     deviation = np.mean([np.std(UNIT.reshape(N, -1)[:, d], ddof=1) for d in range(12)])
     assert found["code_standard_deviation"].value == pytest.approx(deviation, rel=1e-5)
@@ -87,9 +90,9 @@ def test_reconstruction_metrics_of_a_known_game():
     # z = x, x_hat = z + .1: a code of the prior comes back .1 higher.
     assert found["code_consistency"].value == pytest.approx(0.1, rel=1e-4)
     assert set(found) == {
-        "pixel_error", "random_pair_error", "local_spread", "code_norm", "code_standard_deviation",
-        "code_consistency", "two_sample_accuracy", "two_sample_accuracy_prior",
-        "sliced_wasserstein", "sliced_wasserstein_prior",
+        "pixel_error", "random_pair_error", "pixel_error_ratio", "local_spread", "code_norm",
+        "code_standard_deviation", "code_consistency", "two_sample_accuracy",
+        "two_sample_accuracy_prior", "sliced_wasserstein", "sliced_wasserstein_prior",
     }
     assert {record.n for record in found.values()} == {N}
 
@@ -106,7 +109,7 @@ def test_judged_metrics_of_a_known_game():
         assert found[metric].value == pytest.approx(np.mean(verdict[known] == labels[known]))
         assert found[metric].n == known.sum() < N
     # Reconstructions are translated by 0.1 in each of 5 features.
-    assert found["frechet_distance_reconstruction"].value == pytest.approx(5 * 0.01, rel=1e-4)
+    assert found["frechet_reconstruction"].value == pytest.approx(5 * 0.01, rel=1e-4)
     assert found["label_agreement"].extractor == "judge/bright/01234567"
     assert found["pixel_error"].extractor == "pixels"
 
@@ -121,7 +124,7 @@ def test_without_labels_nothing_is_said_of_them():
 def test_frechet_distance_of_prior_samples(monkeypatch):
     """Against scipy on samples that are drawn here, one by one."""
     monkeypatch.setitem(metrics.ROWS, "prior_features", 17)
-    found = measured(copying_game(), brightness_judge())["frechet_distance"]
+    found = measured(copying_game(), brightness_judge())["frechet_sample"]
     samples = []
     for i in range(17):
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(3), i), draws.PRIOR)
@@ -136,13 +139,13 @@ def test_frechet_distance_of_prior_samples(monkeypatch):
 def test_the_floor_is_between_real_images():
     train = Dataset(IMAGES, LABELS)
     same = measured(copying_game(), brightness_judge(), train=train)
-    assert same["frechet_distance_data"].value == pytest.approx(0, abs=1e-9)
-    assert same["frechet_distance_data"].n == N
+    assert same["frechet_data"].value == pytest.approx(0, abs=1e-9)
+    assert same["frechet_data"].n == N
     # Without bias, the distance of a set to itself is below 0.
     assert same["kernel_distance_data"].value < 0 < same["kernel_distance"].value
     assert same["different_bins_data"].value == 0
     more = Dataset(np.concatenate([IMAGES, 255 - IMAGES]), np.concatenate([LABELS, LABELS]))
-    other = measured(copying_game(), brightness_judge(), train=more)["frechet_distance_data"]
+    other = measured(copying_game(), brightness_judge(), train=more)["frechet_data"]
     assert other.value > 0.01 and other.n == N
 
 
@@ -157,6 +160,39 @@ def test_the_local_spread_is_that_of_the_local_code():
         assert found["local_spread"].value == pytest.approx(expected, rel=0.03)
 
 
+def test_the_spread_of_colour_images_is_also_that_of_each_channel():
+    images = RNG.integers(0, 255, (400, 2, 2, 3), dtype=np.uint8)
+    scales = jnp.array([0.1, 0.5, 0.3])
+
+    def spread(params, z, noise):
+        return z.vector.reshape(-1, 2, 2, 3) + scales * noise.reshape(-1, 2, 2, 3)
+
+    networks = copying_game().networks._replace(generator=Generator(lambda key: {}, spread, 12))
+    game = copying_game()._replace(networks=networks)
+    found = measured(game, images=images, labels=None, batch_size=100)
+    for colour, scale in (("red", 0.1), ("green", 0.5), ("blue", 0.3)):
+        expected = 2 * scale / np.sqrt(np.pi)
+        assert found[f"local_spread_{colour}"].value == pytest.approx(expected, rel=0.05)
+    assert found["local_spread"].value == pytest.approx(0.6 / np.sqrt(np.pi), rel=0.03)
+
+
+def test_a_descriptor_stands_in_for_a_judge_but_sees_no_labels():
+    images = RNG.integers(0, 255, (60, 8, 8, 3), dtype=np.uint8)
+    darker = Generator(lambda key: {}, lambda p, z, n: 0.5 * z.vector.reshape(-1, 8, 8, 3), 0)
+    game = copying_game(prior=priors.gaussian(192))
+    game = game._replace(networks=game.networks._replace(generator=darker))
+    see = descriptor((8, 8, 3))
+    found = measured(game, see, images=images, labels=np.arange(60) % 3)
+    assert not {"label_agreement", "label_agreement_true", "judge_accuracy"} & set(found)
+    features = np.asarray(see.apply(jnp.asarray(images / 255.0, jnp.float32))[1], np.float64)
+    # All features halve with the image.
+    mean, covariance = features.mean(0), np.cov(features.T)
+    expected = 0.25 * (mean @ mean + np.trace(covariance))
+    record = found["frechet_reconstruction"]
+    assert record.value == pytest.approx(expected, rel=1e-3)
+    assert record.extractor == see.extractor and record.n == 60
+
+
 def test_no_value_depends_on_the_batch_size():
     game, judge = copying_game(local=12), brightness_judge()
     train = Dataset(IMAGES, LABELS)
@@ -167,7 +203,7 @@ def test_no_value_depends_on_the_batch_size():
     for other in found[1:]:
         assert other == pytest.approx(found[0], rel=1e-5, abs=1e-9)
     another_seed = values(measured(game, judge, seed=4))
-    for metric in ("pixel_error", "local_spread", "frechet_distance", "random_pair_error"):
+    for metric in ("pixel_error", "local_spread", "frechet_sample", "random_pair_error"):
         assert another_seed[metric] != pytest.approx(found[0][metric], rel=1e-5)
 
 
@@ -194,7 +230,7 @@ def test_categories_in_use():
     wrong = np.mean(labels != bright)
     assert found["cluster_accuracy"].value == pytest.approx(wrong)
     assert found["category_usage"].value == pytest.approx(2 / 3, rel=1e-5)
-    assert 0 < found["cluster_nmi"].value < 1 and 0 < found["cluster_ari"].value < 1
+    assert 0 < found["nmi"].value < 1 and 0 < found["ari"].value < 1
     labels[0] = 2  # as many classes as clusters: the best matching, whatever validation says
     found = measured(game, images=IMAGES[:22], labels=labels, validation=validation)
     rest = np.mean((labels == bright)[1:]) * 21 / 22
@@ -302,7 +338,7 @@ def test_validate_without_an_encoder():
     assert evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3) == {}
     found = evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3, judge=judge)
     expected = measured(game, judge)
-    assert found == {"frechet_distance": pytest.approx(expected["frechet_distance"].value)}
+    assert found == {"frechet_sample": pytest.approx(expected["frechet_sample"].value)}
     assert not {"pixel_error", "label_agreement", "random_pair_error"} & set(expected)
 
 
@@ -327,7 +363,7 @@ def test_a_lost_model_is_measured_as_lost():
     )
     broken = game._replace(networks=game.networks._replace(generator=generator))
     found = measured(broken, brightness_judge())
-    for metric in ("pixel_error", "frechet_distance", "frechet_distance_reconstruction",
+    for metric in ("pixel_error", "frechet_sample", "frechet_reconstruction",
                    "kernel_distance", "precision", "coverage"):
         assert np.isnan(found[metric].value)
 
@@ -343,7 +379,7 @@ def test_lost_codes_are_measured_as_lost():
         Generator(lambda key: {}, lambda p, z, n: jnp.zeros((len(z.category), *SHAPE)), 0),
     )
     found = measured(Game(networks, priors.standard(2, 3), cell("none"), Players(), ()))
-    for metric in ("category_entropy", "category_usage", "cluster_accuracy", "cluster_nmi",
+    for metric in ("category_entropy", "category_usage", "cluster_accuracy", "nmi",
                    "two_sample_accuracy", "sliced_wasserstein"):
         assert np.isnan(found[metric].value), metric
 

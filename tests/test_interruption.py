@@ -105,7 +105,7 @@ def test_a_sweep_passes_a_signal_on_and_waits(tmp_path, to_both):
     parent = (
         "import sys; from iae_jax import sweep; from pathlib import Path\n"
         f"sweep.sys.executable = {str(tmp_path / 'python')!r}\n"
-        "sys.exit(sweep.main(['mnist_clustering', '--seeds=1', '--variants=categories_10'] + "
+        "sys.exit(sweep.main(['mnist_clustering', '--seeds=1', '--variants=k10'] + "
         f"[f'--{{name}}={tmp_path}/{{name}}' for name in ('runs', 'results', 'figures')]))\n"
     )
     (tmp_path / "child.py").write_text(child)

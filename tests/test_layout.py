@@ -11,9 +11,9 @@ ORDER = [
     "types", "priors", "networks", "augmentation", "draws", "scoring", "terms", "charges",
     "objectives", "elbo", "game", "step", "hosts", "parallel", "seeds", "sampling", "data",
     "modes", "quadrature", "clusters", "probes", "distances", "frechet", "quality", "journal",
-    "checkpoint", "judge", "metrics", "evaluate", "figures", "stopwatch", "config", "assembly",
-    "interruption", "workdir", "train", "views", "launch", "results", "study", "compare",
-    "sweep", "report",
+    "checkpoint", "judge", "descriptor", "metrics", "evaluate", "figures", "stopwatch", "config",
+    "assembly", "interruption", "workdir", "train", "views", "launch", "results", "study",
+    "compare", "sweep", "report",
 ]
 PACKAGE = Path(__file__).parent.parent / "iae_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))

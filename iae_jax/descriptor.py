@@ -1,0 +1,59 @@
+"""Features of images that nothing was trained for: where a set has no labels, and so no judge.
+
+Of each cell of a coarse grid, how much brightness changes in each direction (histograms of oriented
+gradients, Dalal & Triggs 2005, without their normalization of blocks), and the mean colour: enough
+to tell poses, outlines and lighting apart. Not Inception's features; distances in them compare with
+each other alone.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from iae_jax.types import Array, InputError
+
+CELLS, DIRECTIONS = 4, 8  # along each side; of half a turn
+# What makes them about as large as a unit normal on photographs.
+OF_CHANGES, OF_COLOURS = 32.0, 4.0
+
+
+class Descriptor(NamedTuple):
+    """apply: jitted, images f32[B, H, W, C] in [0, 1] -> (None, as it sees no label, features
+    f32[B, 16 * (8 + C)]). extractor: its name in records, which says what it is made of."""
+
+    apply: Callable[[Array], tuple[None, Array]]
+    extractor: str
+
+
+def descriptor(shape: tuple[int, ...]) -> Descriptor:
+    """Of images [H, W, C]. Errors: InputError for sides that cells cannot be made of."""
+    if len(shape) != 3 or min(shape[:2]) < 2 * CELLS:
+        raise InputError(f"a descriptor is of images of at least {2 * CELLS} pixels, not {shape}")
+    return Descriptor(_apply, f"descriptor/cells{CELLS}x{CELLS}/directions{DIRECTIONS}")
+
+
+@jax.jit
+def _apply(x: Array) -> tuple[None, Array]:
+    grey = jnp.pad(jnp.mean(x, axis=-1), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    down = (grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1]) / 2
+    right = (grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]) / 2
+    # Half a turn: which of the two sides is the brighter one does not matter. Between two
+    # directions, a change is shared by nearness, so that features do not jump.
+    at = jnp.mod(jnp.arctan2(down, right) / jnp.pi, 1.0) * DIRECTIONS
+    apart = jnp.abs(at[..., None] - jnp.arange(DIRECTIONS))
+    shares = jnp.maximum(0.0, 1 - jnp.minimum(apart, DIRECTIONS - apart))
+    changes = jnp.hypot(down, right)[..., None] * shares
+    cells = jnp.concatenate([OF_CHANGES * changes, OF_COLOURS * x], axis=-1)
+    rows, columns = _means(x.shape[1]), _means(x.shape[2])
+    found = jnp.einsum("ih,jw,bhwf->bijf", rows, columns, cells)
+    return None, found.reshape(x.shape[0], -1)
+
+
+def _means(side: int) -> Array:
+    """A product with this averages over cells; a pixel can lie in two. f32[CELLS, side]."""
+    size, pixels = side / CELLS, jnp.arange(side)
+    first = size * jnp.arange(CELLS)[:, None]
+    within = jnp.minimum(first + size, pixels + 1) - jnp.maximum(first, pixels)
+    return jnp.clip(within, 0.0, 1.0) / size

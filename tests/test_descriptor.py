@@ -1,0 +1,62 @@
+"""Features without training, against loops over pixels, and against what they must tell apart."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from iae_jax.descriptor import descriptor
+from iae_jax.types import InputError
+
+
+def looped(x):
+    """f32[H, W, C] -> f64[4, 4, 8 + C], pixel by pixel."""
+    height, width, channels = x.shape
+    grey = x.astype(np.float64).mean(-1)
+    found = np.zeros((4, 4, 8 + channels))
+    for r in range(height):
+        for c in range(width):
+            down = (grey[min(r + 1, height - 1), c] - grey[max(r - 1, 0), c]) / 2
+            right = (grey[r, min(c + 1, width - 1)] - grey[r, max(c - 1, 0)]) / 2
+            bins = np.zeros(8)
+            at = (math.atan2(down, right) % math.pi) / math.pi * 8
+            low = int(at)
+            bins[low % 8] += (1 - (at - low)) * math.hypot(down, right)
+            bins[(low + 1) % 8] += (at - low) * math.hypot(down, right)
+            values = np.concatenate([32 * bins, 4 * x[r, c]])
+            # Each pixel is 40x40 points, of which every one lies in one cell.
+            for i in range(4):
+                for j in range(4):
+                    points = [
+                        np.count_nonzero(np.floor((p + (np.arange(40) + 0.5) / 40) * 4 / n) == k)
+                        for p, n, k in ((r, height, i), (c, width, j))
+                    ]
+                    found[i, j] += points[0] * points[1] / 1600 * values
+    return found * 16 / (height * width)
+
+
+@pytest.mark.parametrize("shape", [(8, 12, 3), (10, 9, 1)])
+def test_it_is_what_loops_over_pixels_find(shape):
+    x = np.random.default_rng(0).random((2, *shape)).astype(np.float32)
+    logits, features = descriptor(shape).apply(jnp.asarray(x))
+    assert logits is None
+    expected = np.stack([looped(one).ravel() for one in x])
+    np.testing.assert_allclose(features, expected, rtol=2e-3, atol=1e-4)
+
+
+def test_it_tells_directions_and_places():
+    rows, columns = np.indices((32, 32)) / 32
+    stripes = np.sin(40 * rows) / 2 + 0.5, np.sin(40 * columns) / 2 + 0.5
+    x = np.stack(stripes)[..., None].astype(np.float32)
+    features = np.asarray(descriptor((32, 32, 1)).apply(jnp.asarray(x))[1])
+    features = features.reshape(2, 4, 4, 9)
+    # Brightness of the first changes downwards, of the second to the right.
+    assert features[0, ..., :8].mean((0, 1)).argmax() == 4
+    assert features[1, ..., :8].mean((0, 1)).argmax() == 0
+
+
+def test_what_is_too_small_is_refused():
+    for shape in ((7, 32, 1), (32,)):
+        with pytest.raises(InputError, match="at least 8 pixels"):
+            descriptor(shape)

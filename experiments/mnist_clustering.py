@@ -24,7 +24,7 @@ from iae_jax.types import InputError
 
 CATEGORIES = {f"k{number}": number for number in (10, 16, 30)}
 VARIANTS = tuple(CATEGORIES)
-VIEW = "traverse"  # what the figure is made of
+VIEWS = ("traverse",)  # what the figure is made of
 ROWS = 6  # of the figure, each with a local code
 
 REFERENCES = {
@@ -70,11 +70,11 @@ def get_config(variant: str = "k30") -> Config:
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
     """Fig. 6: a column for each cluster, a local code for each row. runs: variant ->
-    traversals.npz."""
+    its workdir."""
     from iae_jax.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
     for variant, categories in CATEGORIES.items():
-        with np.load(runs[variant]) as file:
+        with np.load(runs[variant] / "traversals.npz") as file:
             groups.append((f"K = {categories}", list(file["x"][:ROWS])))
     rows_of_images(path, groups, max(CATEGORIES.values()))

@@ -131,14 +131,14 @@ def get_config(variant: str = "deterministic_20") -> Config:
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Fig. 2: originals, and what the codes of the slides make of them. runs: variant ->
-    reconstructions.npz of `--mode=reconstruct`."""
+    """Fig. 2: originals, and what the codes of the slides make of them. runs: variant -> its
+    workdir."""
     from iae_jax.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
     for variant in FIGURED:
         size, local = SIZES[variant]
-        with np.load(runs[variant]) as file:
+        with np.load(runs[variant] / "reconstructions.npz") as file:
             x, x_hat = file["x"], file["x_hat"]
         if not groups:
             groups.append(("original", [x]))

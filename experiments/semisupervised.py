@@ -46,7 +46,7 @@ VARIANTS = (
     "iae_faithful/mnist/100", "iae_best/mnist/100", "iae_best/mnist/20", "iae_best/mnist/50",
     "iae_best/mnist/1000", "supervised/svhn_standin/1000", "iae_best/svhn_standin/1000",
 )
-VIEW = "traverse"
+VIEWS = ("traverse",)
 ROWS = 6  # of the figure, each with a local code
 SHOWN_VARIANT = "iae_best/mnist/100"
 FIGURED = (SHOWN_VARIANT,)
@@ -109,8 +109,8 @@ def per_class(labels: str) -> int:
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """A column for each class, a local code for each row. runs: variant -> traversals.npz."""
+    """A column for each class, a local code for each row. runs: variant -> its workdir."""
     from iae_jax.figures import rows_of_images
 
-    with np.load(runs[SHOWN_VARIANT]) as file:
+    with np.load(runs[SHOWN_VARIANT] / "traversals.npz") as file:
         rows_of_images(path, [("100 labels", list(file["x"][:ROWS]))], CLASSES)

@@ -14,6 +14,8 @@ from iae_jax.data import Dataset, Source, load, open_source
 from iae_jax.scoring import SCORINGS
 from iae_jax.types import Array, Game, InputError, Players, Weight
 
+# Of a batch, without which its covariance is too close to a singular one.
+EXAMPLES_A_COMPONENT = 3
 CHARGES = {
     "marginal_weight": charges.marginal_kl,
     "entropy_weight": charges.category_entropy,
@@ -184,13 +186,14 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
     size, categories = config.code.size, config.code.categories
     weights = {name: getattr(config.code, name) for name in CHARGES}
     made = CHARGES | {
-        "consistency_weight": partial(charges.code_consistency, teacher=config.code.teacher)
+        "marginal_weight": partial(charges.marginal_kl, config.batch_size // EXAMPLES_A_COMPONENT),
+        "consistency_weight": partial(charges.code_consistency, teacher=config.code.teacher),
     }
     charged = [terms.scaled(weights[name], made[name]()) for name in made if weights[name]]
-    if weights["marginal_weight"] and config.batch_size <= size:
+    if weights["marginal_weight"] and size and config.batch_size < EXAMPLES_A_COMPONENT:
         raise InputError(
-            f"{config.batch_size} codes have no covariance of {size} components: use a larger "
-            "batch_size, or set code.marginal_weight to 0"
+            f"{config.batch_size} codes have no variance: use a batch_size of at least "
+            f"{EXAMPLES_A_COMPONENT}, or set code.marginal_weight to 0"
         )
     change = None
     if weights["consistency_weight"]:

@@ -8,38 +8,52 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from iae_jax.terms import Term, category_conditional_entropy, without_discriminator
+from iae_jax.terms import (
+    Term,
+    TermOutput,
+    category_conditional_entropy,
+    without_discriminator,
+)
 from iae_jax.types import Array, Code, Draws, Encoding
 
 SMALLEST_VARIANCE = 1e-3  # that a batch of codes is taken to have in any direction
 
 
-def marginal_kl() -> Term:
+def marginal_kl(block: int = 0) -> Term:
     """What is known of KL(q(z) || p(z)) without a discriminator, over the global batch.
 
     Of a category all of it, KL(q(y) || uniform). Of a vector KL(g || N(0, I)), where g is the
     Gaussian of q's mean and covariance: KL(q || p) = KL(q || g) + KL(g || p), since log p and
     log g are quadratic and have the same means under q and g. It grows without bound as codes
     collapse, where a discriminator has no gradient left to give.
+
+    block: how many components a batch knows the covariance of (0: all). Of more, it is the sum over
+    blocks of at most so many, drawn anew each step, which is less: those of p are independent.
     """
 
-    def value(draws: Draws) -> Array:
+    def loss(discriminate: object, draws: Draws, step: Array) -> TermOutput:
         q, kl = draws.aggregated, jnp.zeros(())
         assert q is not None
         if q.mean is not None and q.second is not None:
             size = q.mean.shape[-1]
             # The constant keeps the logarithm finite for codes that have collapsed.
             covariance = q.second - jnp.outer(q.mean, q.mean) + SMALLEST_VARIANCE * jnp.eye(size)
-            half = jnp.linalg.cholesky(covariance)
             kl += 0.5 * (jnp.trace(covariance) + jnp.sum(jnp.square(q.mean)) - size)
-            kl -= jnp.sum(jnp.log(jnp.diagonal(half)))
+            blocks = [covariance]
+            if 0 < block < size:
+                order = jax.random.permutation(jax.random.key(step), size)
+                parts = jnp.array_split(order, -(-size // block))
+                blocks = [covariance[jnp.ix_(part, part)] for part in parts]
+            for own in blocks:
+                kl -= jnp.sum(jnp.log(jnp.diagonal(jnp.linalg.cholesky(own))))
         if q.probabilities is not None:
             # The maximum keeps the gradient finite where a category has died out.
             log_q = jnp.log(jnp.maximum(q.probabilities, 1e-30))
             kl += jnp.log(log_q.shape[-1]) + jnp.sum(q.probabilities * log_q)
-        return kl
+        values = jnp.broadcast_to(kl, draws.x.shape[:1])
+        return TermOutput(values, jnp.zeros_like(values), {})
 
-    return without_discriminator("marginal_kl", value, ("encoder", "normal prior", "whole"))
+    return Term("marginal_kl", loss, needs=("encoder", "normal prior", "whole"))
 
 
 def category_entropy() -> Term:

@@ -37,9 +37,12 @@ from iae_jax.study import MOST_SEEDS, Parser
 from iae_jax.types import InputError
 
 SHOWN = 12  # images of a figure's row
-# What a module's figure is made of: its VIEW is one of these modes, "reconstruct" if it has none,
-# of its FIGURED variants, all if it does not say.
-VIEWS = {"reconstruct": "reconstructions.npz", "traverse": "traversals.npz"}
+# What each mode leaves in a run's workdir. A module's figure is made of the modes that it names in
+# VIEWS ("reconstruct" alone, if it has none), of its FIGURED variants (all, if it does not say).
+LEFT = {
+    "reconstruct": "reconstructions.npz", "traverse": "traversals.npz", "sample": "samples.npz",
+    "interpolate": "interpolations.npz",
+}
 
 
 class Run(NamedTuple):
@@ -182,9 +185,8 @@ def launch(experiment: str, run: Run, *words: str) -> None:
         raise InputError(f"{run.name}, seed {run.seed}: the launcher ended with {status}")
 
 
-def view_of(module: ModuleType) -> str:
-    view: str = getattr(module, "VIEW", "reconstruct")
-    return view
+def views_of(module: ModuleType) -> tuple[str, ...]:
+    return tuple(getattr(module, "VIEWS", ("reconstruct",)))
 
 
 def split_of(module: ModuleType) -> str:
@@ -199,7 +201,9 @@ def figured(module: ModuleType) -> tuple[str, ...]:
     return tuple(getattr(module, "FIGURED", module.VARIANTS))
 
 
-def perform(experiment: str, run: Run, directory: Path, view: str | None, split: str) -> None:
+def perform(
+    experiment: str, run: Run, directory: Path, views: tuple[str, ...], split: str
+) -> None:
     """Trains, evaluates, adds the numbers to the results, and makes what the figure shows, if it
     shows this run."""
     run.workdir.mkdir(parents=True, exist_ok=True)
@@ -209,19 +213,20 @@ def perform(experiment: str, run: Run, directory: Path, view: str | None, split:
         found = collect(experiment, run.variant, [run.workdir], run.name, split)
         with kept(directory, experiment) as records:
             records[:] = merge(records, found)
-        if view:
+        for view in views:
             launch(experiment, run, f"--mode={view}", f"--count={SHOWN}")
 
 
 def draw(module: ModuleType, path: Path, runs: list[Run]) -> None:
     """The experiment's figure of the first seed of each variant, if all are here."""
-    file = VIEWS[view_of(module)]
     shown = {
-        run.variant: run.workdir / file
-        for run in reversed(runs)
-        if run.variant in figured(module)
+        run.variant: run.workdir for run in reversed(runs) if run.variant in figured(module)
     }
-    missing = [variant for variant, path in shown.items() if not path.exists()]
+    files = [LEFT[view] for view in views_of(module)]
+    missing = [
+        variant for variant, workdir in shown.items()
+        if not all((workdir / file).exists() for file in files)
+    ]
     if missing:
         print(f"no figure: there is no run here of {', '.join(missing)}", file=sys.stderr)
         return
@@ -300,8 +305,8 @@ def sweep(options: dict[str, Any]) -> int:
         print(f"{run.name}, seed {run.seed}: {number + 1} of {len(chosen)}", file=sys.stderr)
         try:
             shown = run.variant in figured(module) and not grid
-            view = view_of(module) if shown else None
-            perform(experiment, run, directory, view, split_of(module))
+            views = views_of(module) if shown else ()
+            perform(experiment, run, directory, views, split_of(module))
         except InputError as error:
             failed.append(run)
             print(f"error: {error}; going on with the others", file=sys.stderr)

@@ -93,6 +93,36 @@ def test_marginal_kl_of_a_vector_is_the_integral():
     np.testing.assert_allclose(added, value(charges.marginal_kl()), rtol=1e-4)
 
 
+def test_marginal_kl_of_many_components_is_the_sum_over_disjoint_blocks():
+    """Oracle: scipy's entropies of every choice of pairs, of which a step draws one."""
+    codes = np.array(normal(60, 5)) @ np.array(normal(5, 5)) + 0.2 * np.arange(5.0)
+    q = draws.aggregate(Code(jnp.asarray(codes, jnp.float32)))
+    mean, covariance = codes.mean(0), np.cov(codes.T, bias=True)
+    covariance += charges.SMALLEST_VARIANCE * np.eye(5)
+
+    def kl(part):
+        own = covariance[np.ix_(part, part)]
+        cross = len(part) * np.log(2 * np.pi) + np.trace(own) + np.sum(mean[list(part)] ** 2)
+        return cross / 2 - scipy.stats.multivariate_normal(cov=own).entropy()
+
+    known = {}
+    for one in range(5):
+        rest = [i for i in range(5) if i != one]
+        for other in rest[1:]:
+            pairs = [(rest[0], other), tuple(i for i in rest[1:] if i != other), (one,)]
+            known[tuple(pairs)] = sum(kl(pair) for pair in pairs)
+    found = set()
+    for step in range(12):
+        drawn = SAMPLE._replace(aggregated=q)
+        number = charges.marginal_kl(2).loss(None, drawn, jnp.int32(step)).path[0]
+        (pairs,) = [p for p, total in known.items() if abs(total - number) < 1e-4]
+        found.add(pairs)
+        assert number < kl(range(5))
+    assert len(found) > 3
+    whole = charges.marginal_kl(5).loss(None, SAMPLE._replace(aggregated=q), jnp.int32(0)).path[0]
+    np.testing.assert_allclose(whole, kl(range(5)), rtol=1e-4)
+
+
 def test_marginal_kl_opens_a_collapsed_code():
     """By hand: of codes c u + m, with u of variance 1, it is (c^2 + m^2 - 1)/2 - log c. Where
     all codes are nearly one, a step down its gradient makes them wider, and its value is finite

@@ -1,0 +1,68 @@
+"""Slides, Fig. 4: CelebA with a deterministic code of 150, and with 50 global and 1000 local ones.
+
+    python -m iae_jax.launch --config=experiments/celeba_reconstruction.py:\\
+deterministic_150/full/celeb_a_64 --workdir=runs/celeba_150
+
+    python -m iae_jax.sweep celeba_reconstruction --seeds=3 \\
+        --variants=deterministic_150/small/celeb_a_64,global_50_local_1000/small/celeb_a_64
+
+A variant is CODE/PRESET/SET, with the presets of svhn_reconstruction. Sets: celeb_a_64, which
+`python -m iae_jax.data.prepare` makes, or `standin`: not CelebA but its first 5,000 faces from
+sources of half the resolution, in a file celeba_standin.zip in this folder, and labelled so.
+
+Faces have no classes here, so that there is no judge: distances are in the features of
+`iae_jax/descriptor.py`, which are the same for everyone.
+
+Expected: small not measured yet; full not measured (no accelerator was at hand).
+"""
+
+from pathlib import Path
+
+from experiments.svhn_reconstruction import VIEWS as VIEWS
+from experiments.svhn_reconstruction import draw_codes, parts_of, preset_of
+from iae_jax.config import Config, Data
+from iae_jax.results import Reference
+
+# Of the global and of the local code.
+CODES = {"deterministic_150": (150, 0), "global_50_local_1000": (50, 1000)}
+SETS = {
+    "standin": Data(
+        "images:celeba_standin.zip", train="train[:4000]", validation="train[4000:4500]",
+        test="train[4500:]",
+    ),
+    "celeb_a_64": Data("celeb_a_64", train="train", validation="validation"),
+}
+VARIANTS = (
+    "deterministic_150/small/standin", "global_50_local_1000/small/standin",
+    "deterministic_150/small/celeb_a_64", "global_50_local_1000/small/celeb_a_64",
+    "deterministic_150/full/celeb_a_64", "global_50_local_1000/full/celeb_a_64",
+)
+FIGURED = VARIANTS[:2]
+
+REFERENCES = {
+    ("pixel_error_ratio", variant): Reference(0.60, "lower", "aim") for variant in FIGURED
+}
+SHOWN = (
+    "pixel_error", "pixel_error_ratio", "local_spread", "local_spread_red", "local_spread_green",
+    "local_spread_blue", "frechet_sample", "frechet_reconstruction", "frechet_data",
+    "steps_per_second", "peak_memory_megabytes",
+)
+NOTES = """
+Not measured yet.
+"""
+
+
+def get_config(variant: str = VARIANTS[0]) -> Config:
+    code, preset, data = parts_of(variant, CODES, SETS)
+    config = preset_of(preset, *CODES[code])
+    config.data = Data(**vars(SETS[data]))
+    if preset == "small":
+        # Four times the pixels of SVHN.
+        for player in (config.encoder, config.generator, config.reconstruction):
+            player.network.width = 16
+    return config
+
+
+def draw(path: Path, runs: dict[str, Path]) -> None:
+    """As of SVHN. runs: variant -> its workdir."""
+    draw_codes(path, [(one.split("/")[0], runs[one]) for one in FIGURED])

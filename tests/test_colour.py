@@ -1,0 +1,63 @@
+"""The experiments on colour images: their configs, and what stands where in their figure."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import celeba_reconstruction, svhn_reconstruction
+from iae_jax.assembly import build
+from iae_jax.types import InputError
+
+SIDES = {svhn_reconstruction: 32, celeba_reconstruction: 64}
+
+
+@pytest.mark.parametrize("module", SIDES, ids=lambda module: module.__name__.split(".")[1])
+def test_every_variant_is_a_game(module):
+    assert len(set(module.VARIANTS)) == 6 and set(module.FIGURED) <= set(module.VARIANTS)
+    for variant in module.VARIANTS:
+        config = module.get_config(variant)
+        code, preset, data = variant.split("/")
+        sizes = [int(part) for part in code.split("_") if part.isdigit()]
+        assert [config.code.size, config.generator.noise] == (sizes + [0])[:2]
+        assert config.data.name == (f"images:{module.__name__.split('.')[1].split('_')[0]}"
+                                    "_standin.zip" if data == "standin" else data)
+        game = build(config, (SIDES[module], SIDES[module], 3))
+        assert game.networks.encoder is not None and game.diffaugment is not None
+    # A config of its own: what is changed in one is not in the next.
+    config.data.train = "changed"
+    assert module.get_config(variant).data.train != "changed"
+
+
+@pytest.mark.parametrize("module", SIDES, ids=lambda module: module.__name__.split(".")[1])
+@pytest.mark.parametrize("variant", ["deterministic_150", "deterministic_150/no/standin", "a/b/c"])
+def test_what_is_no_variant_is_refused(module, variant):
+    with pytest.raises(InputError, match="CODE/PRESET/SET"):
+        module.get_config(variant)
+
+
+def test_what_stands_where_in_the_figure(tmp_path):
+    """Each group of rows in a colour of its own."""
+    runs = {}
+    for i, variant in enumerate(svhn_reconstruction.FIGURED):
+        workdir = runs[variant] = tmp_path / str(i)
+        workdir.mkdir()
+
+        def flat(red, *shape, i=i):
+            return np.full((*shape, 32, 32, 3), [red / 255, i / 2, 0.0], np.float32)
+
+        np.savez(workdir / "reconstructions.npz", x=flat(10, 12), x_hat=flat(20, 5 if i else 1, 12))
+        np.savez(workdir / "samples.npz", x=flat(30, 12))
+        np.savez(workdir / "interpolations.npz", x=flat(40, 12, 12))
+    path = tmp_path / "figure.png"
+    svhn_reconstruction.draw(path, runs)
+    # Down the middle of the first column, where nothing is written.
+    column = np.asarray(Image.open(path).convert("RGB"))[:, 260].astype(int)
+    inside = column[(column != 255).any(axis=1)]
+    found = [tuple(int(v) for v in inside[0])]
+    for pixel in inside:
+        if tuple(pixel) != found[-1]:
+            found.append(tuple(int(v) for v in pixel))
+    expected = [(10, 0), (20, 0), (20, 128), (30, 0), (30, 128), (40, 0), (40, 128)]
+    assert [one[:2] for one in found] == expected
+    # An original, 1 and 4 draws, a row of samples each, 3 ways each; 64 pixels an image.
+    assert len(inside) == 64 * (1 + 1 + 4 + 2 + 6)

@@ -71,10 +71,12 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def start(workdir: Path, processes: int, words: list[str]) -> list[subprocess.Popen[bytes]]:
+def start(
+    workdir: Path, processes: int, words: list[str], config: str = CONFIG
+) -> list[subprocess.Popen[bytes]]:
     """The run's processes, as its user starts them."""
     command = [
-        sys.executable, "-m", "iae_jax.launch", f"--config={CONFIG}", f"--workdir={workdir}", *words
+        sys.executable, "-m", "iae_jax.launch", f"--config={config}", f"--workdir={workdir}", *words
     ]
     port = free_port()
     several = [
@@ -154,9 +156,9 @@ def killed(workdir: Path, processes: int, words: list[str], kills: int, rng: ran
     return inside
 
 
-def final_state(workdir: Path, config: Config) -> list[np.ndarray]:
+def final_state(workdir: Path, config: Config, shape: tuple[int, ...]) -> list[np.ndarray]:
     """Every array of the last checkpoint."""
-    game = build(config, (8, 8, 1))
+    game = build(config, shape)
     template = jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
     with Checkpoints(workdir / "checkpoints", config.run.keep) as checkpoints:
         restored = checkpoints.restore(template)
@@ -198,7 +200,7 @@ def soak(name: str, kills: int, steps: int, folder: Path, seed: int) -> list[dic
     if any(end(start(whole, processes, words), whole, 1800)):
         raise InputError(f"{name}: the run that is not killed fails")
     seconds = time.perf_counter() - since
-    states = [final_state(workdir, config) for workdir in (folder / name, whole)]
+    states = [final_state(workdir, config, (8, 8, 1)) for workdir in (folder / name, whole)]
     journals = [workdir / "metrics.jsonl" for workdir in (folder / name, whole)]
     return [
         results.record(

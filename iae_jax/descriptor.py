@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from iae_jax.types import Array, InputError
 
 CELLS, DIRECTIONS = 4, 8  # along each side; of half a turn
+SMALLEST_SIDE = 2 * CELLS  # of an image
 # What makes them about as large as a unit normal on photographs.
 OF_CHANGES, OF_COLOURS = 32.0, 4.0
 
@@ -29,8 +30,8 @@ class Descriptor(NamedTuple):
 
 def descriptor(shape: tuple[int, ...]) -> Descriptor:
     """Of images [H, W, C]. Errors: InputError for sides that cells cannot be made of."""
-    if len(shape) != 3 or min(shape[:2]) < 2 * CELLS:
-        raise InputError(f"a descriptor is of images of at least {2 * CELLS} pixels, not {shape}")
+    if len(shape) != 3 or min(shape[:2]) < SMALLEST_SIDE:
+        raise InputError(f"a descriptor is of images of at least {SMALLEST_SIDE} pixels: {shape}")
     return Descriptor(_apply, f"descriptor/cells{CELLS}x{CELLS}/directions{DIRECTIONS}")
 
 

@@ -12,15 +12,16 @@ process of the run has died. After all but 2, the same command goes on where the
 import sys
 from pathlib import Path
 
+import numpy as np
 from absl import app, flags, logging
 from ml_collections import config_flags
 
 from iae_jax import config as configs
 from iae_jax import hosts, views
 from iae_jax.assembly import load_split, open_split
-from iae_jax.data import title
-from iae_jax.descriptor import Descriptor, descriptor
-from iae_jax.evaluate import evaluate
+from iae_jax.data import load, title
+from iae_jax.descriptor import SMALLEST_SIDE, Descriptor, descriptor
+from iae_jax.evaluate import MOST_CODES, evaluate
 from iae_jax.interruption import Interrupted
 from iae_jax.journal import write_json
 from iae_jax.judge import Judge, judge_of
@@ -77,16 +78,21 @@ def cache_of(config: configs.Config) -> Path:
 def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: str) -> None:
     """Measures a trained run on a split; writes evaluation_SPLIT.json."""
     game, restored = trained(config, workdir, checkpoint)
-    held_out, train_set = load_split(config, split), load_split(config, "train")
-    classes = open_split(config, "train").classes
-    judge = None
+    held_out, source = load_split(config, split), open_split(config, "train")
+    classes, judge = source.classes, None
     if config.run.judge and classes:
+        train_set = load(source)
         test = load_split(config, "test")
         judge = judge_of(title(config.data.name), train_set, test, cache_of(config), classes)
         log(f"judge: {judge.extractor}, test accuracy {judge.test_accuracy:.4f}")
+    else:
+        # As many as are read; all of them may not fit in memory.
+        most = max(MOST_CODES, len(held_out.images))
+        drawn = np.random.default_rng(config.seed).permutation(len(source))[:most]
+        train_set = source.read(np.sort(drawn))
     see: Judge | Descriptor | None = judge
-    if judge is None and held_out.images.ndim == 4:
-        see = descriptor(held_out.images.shape[1:])
+    if judge is None and min(source.shape[:2]) >= SMALLEST_SIDE:
+        see = descriptor(source.shape)
     records = evaluate(
         game,
         restored.state.average,

@@ -1,0 +1,144 @@
+"""A set that memory need not hold: streamed from a zip it trains to the same bits as from memory.
+
+    python -m experiments.streaming
+
+170,000 images of 64x64x3 that are made up (2.1 GB decoded, and as much on the disk while this runs)
+are trained on three times: streamed; streamed, stopped half-way and resumed; and from memory. What
+differs in the last checkpoint is counted in bits. Memory is the most that a run's process held.
+
+Expected: 10 minutes on 2 CPU cores.
+"""
+
+import io
+import os
+import signal
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.soak import bits_lost, end, final_state, size, start, wait_until
+from iae_jax import results
+from iae_jax.config import Config
+from iae_jax.journal import commit, open_folder
+from iae_jax.results import Reference, read
+from iae_jax.study import Parser
+from iae_jax.types import InputError
+
+CONFIG = "experiments/streaming.py"
+SIDE, IMAGES, LIMIT_SECONDS = 64, 170_000, 1800
+REFERENCES = {
+    ("peak_memory_megabytes", "streamed"): Reference(4096, "lower", "aim"),
+    "bits_lost": Reference(0, "lower", "aim"),
+}
+NOTES = """
+`bits_lost` are those of the final state in which a run differs from the streamed one that was not
+stopped. From memory, the set is there twice: as it was read, and as the device holds it.
+"""
+
+
+def get_config() -> Config:
+    """A small IAE of colour images, which the set's size costs more than the steps do."""
+    config = Config(steps=400, batch_size=32)
+    config.data.train, config.data.validation = "train[1000:]", "train[:1000]"
+    config.data.test = "train[:1000]"
+    for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
+        player.network.width, player.network.hidden = 4, 32
+    config.run.log_steps, config.run.checkpoint_steps, config.run.steps_per_call = 20, 20, 20
+    config.run.validate_steps = config.run.figure_steps = config.steps
+    return config
+
+
+def make(path: Path, images: int) -> None:
+    """A zip of so many noisy images, each of a colour of its own, stored as they are."""
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+        for number in range(images):
+            noise = rng.integers(0, 64, (SIDE, SIDE, 3), dtype=np.uint8)
+            encoded = io.BytesIO()
+            Image.fromarray(noise + rng.integers(0, 192, 3, dtype=np.uint8)).save(encoded, "bmp")
+            file.writestr(f"{number:06d}.bmp", encoded.getvalue())
+
+
+def trained(workdir: Path, words: list[str], stop: bool = False) -> dict[str, Any]:
+    """What run.json says of the run; with `stop`, of the second part of one that was stopped in the
+    middle. Errors: InputError if it does not end well."""
+    if stop:
+        running = start(workdir, 1, words, CONFIG)
+        wait_until(lambda: size(workdir / "metrics.jsonl") > 0, LIMIT_SECONDS)
+        running[0].send_signal(signal.SIGTERM)
+        if end(running, workdir, LIMIT_SECONDS) == [0]:
+            raise InputError("the run ended before it was stopped: give more --steps")
+    if end(start(workdir, 1, words, CONFIG), workdir, LIMIT_SECONDS) != [0]:
+        said = workdir.with_name(f"{workdir.name}_0.txt").read_text().splitlines()
+        raise InputError(f"the run {workdir.name} failed: {(said or ['it says nothing'])[-1]}")
+    return read(workdir / "run.json")
+
+
+def measure(images: int, steps: int) -> list[dict[str, Any]]:
+    """The records of all three runs."""
+    config, source, records = get_config(), commit(), []
+    config.steps = steps
+    kinds = {"streamed": (0, False), "streamed_and_resumed": (0, True), "resident": (2**20, False)}
+    states: list[list[np.ndarray]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "images.zip"
+        print(f"writing {images} images to {path}", file=sys.stderr)
+        make(path, images)
+        for name, (megabytes, stop) in kinds.items():
+            print(name, file=sys.stderr)
+            words = [
+                f"--config.data.name=images:{path}", f"--config.steps={steps}",
+                f"--config.run.resident_megabytes={megabytes}",
+            ]
+            since = time.perf_counter()
+            run = trained(Path(folder) / name, words, stop)
+            seconds = round(time.perf_counter() - since, 1)
+            states.append(final_state(Path(folder) / name, config, (SIDE, SIDE, 3)))
+            values = {
+                "peak_memory_megabytes": run["peak_memory_megabytes"],
+                "set_megabytes": images * SIDE * SIDE * 3 / 2**20,
+                "steps_per_second": run["steps_per_second"],
+                "bits_lost": bits_lost(states[-1], states[0]),
+            }
+            records += [
+                results.record(
+                    metric, name, [float(value)], [config.seed], images, "",
+                    f"python -m experiments.streaming --images={images} --steps={steps}",
+                    [seconds], f"1 x cpu, {os.cpu_count()} cores", source,
+                )
+                for metric, value in values.items()
+                if name != "streamed" or metric != "bits_lost"
+            ]
+    return records
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = Parser(prog="python -m experiments.streaming", allow_abbrev=False)
+    parser.add_argument("--images", type=int, default=IMAGES, help=f"of the set ({IMAGES})")
+    steps = get_config().steps
+    parser.add_argument("--steps", type=int, default=steps, help=f"of each run ({steps})")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="of the records")
+    try:
+        options = parser.parse_args(arguments)
+        if options.images < 2000 or options.steps < 40:
+            raise InputError("--images is at least 2000 and --steps at least 40")
+        open_folder(options.results, "--results")
+        records = measure(options.images, options.steps)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    whole = (options.images, options.steps) == (IMAGES, steps)
+    results.write(options.results, "streaming", records, ".json" if whole else ".partial.json")
+    print(results.table(records))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

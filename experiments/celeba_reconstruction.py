@@ -8,7 +8,8 @@ deterministic_150/full/celeb_a_64 --workdir=runs/celeba_150
 
 A variant is CODE/PRESET/SET, with the presets of svhn_reconstruction. Sets: celeb_a_64, which
 `python -m iae_jax.data.prepare` makes, or `standin`: not CelebA but its first 5,000 faces from
-sources of half the resolution, in a file celeba_standin.zip in this folder, and labelled so.
+sources of half the resolution, in a file celeba_standin.zip in the folder you start from, and
+labelled so. A sweep without --variants runs them all, the full presets too.
 
 Faces have no classes here, so that there is no judge: distances are in the features of
 `iae_jax/descriptor.py`, which are the same for everyone.
@@ -16,12 +17,11 @@ Faces have no classes here, so that there is no judge: distances are in the feat
 Expected: small not measured yet; full not measured (no accelerator was at hand).
 """
 
-from pathlib import Path
-
-from experiments.svhn_reconstruction import VIEWS as VIEWS
-from experiments.svhn_reconstruction import draw_codes, parts_of, preset_of
+from experiments.colour import VIEWS, draw, figures_of, parts_of, preset_of
 from iae_jax.config import Config, Data
 from iae_jax.results import Reference
+
+__all__ = ["FIGURES", "VARIANTS", "VIEWS", "draw", "get_config"]
 
 # Of the global and of the local code.
 CODES = {"deterministic_150": (150, 0), "global_50_local_1000": (50, 1000)}
@@ -37,10 +37,10 @@ VARIANTS = (
     "deterministic_150/small/celeb_a_64", "global_50_local_1000/small/celeb_a_64",
     "deterministic_150/full/celeb_a_64", "global_50_local_1000/full/celeb_a_64",
 )
-FIGURED = VARIANTS[:2]
+FIGURES = figures_of(VARIANTS)
 
 REFERENCES = {
-    ("pixel_error_ratio", variant): Reference(0.60, "lower", "aim") for variant in FIGURED
+    ("pixel_error_ratio", variant): Reference(0.60, "lower", "aim") for variant in VARIANTS
 }
 SHOWN = (
     "pixel_error", "pixel_error_ratio", "local_spread", "local_spread_red", "local_spread_green",
@@ -61,8 +61,3 @@ def get_config(variant: str = VARIANTS[0]) -> Config:
         for player in (config.encoder, config.generator, config.reconstruction):
             player.network.width = 16
     return config
-
-
-def draw(path: Path, runs: dict[str, Path]) -> None:
-    """As of SVHN. runs: variant -> its workdir."""
-    draw_codes(path, [(one.split("/")[0], runs[one]) for one in FIGURED])

@@ -201,7 +201,7 @@ def iae(settings: Settings, categories: int) -> Game:
         Adversary(SCORING, R1(falling(settings, settings.r1, settings.r1_final))),
         charges=(
             terms.scaled(settings.category_kl_weight, charges.marginal_kl()),
-            terms.scaled(hardening(settings), charges.category_entropy()),
+            terms.scaled(hardening(settings), charges.conditional_entropy()),
         ),
     )
     small = networks.Layout("mlp", hidden=settings.hidden // 2, depth=2)

@@ -8,17 +8,18 @@
 A variant is METHOD/SET/LABELS: a method below, an image set that TFDS has prepared (svhn_cropped,
 or any other), and how many labels of its training split may be read, as many of each class, or
 `all`. Which ones depends on the run's seed; their positions are in its `run.json`. `svhn_standin`
-is not SVHN but 10,000 images of its test split, in a file svhn_standin.zip in this folder, named
-INDEX_DIGIT: for where the set itself cannot be had, and labelled so.
+is not SVHN but 10,000 images of its test split, in a file svhn_standin.zip in the folder you start
+from, named INDEX_DIGIT: for where the set itself cannot be had, and labelled so.
 Choices are made on the end of the training split; `test_error` (%) is of the last step's averaged
 encoder, whose likeliest category is its answer.
 
 Methods: `supervised` (the labels alone), `full` (all of them), `improved_gan` (K logits are the
 discriminator, features are matched; Salimans et al. 2016), `aae` (a category and a style code of 10
 components, pixels by a likelihood), `iae_faithful` (the implicit autoencoder with a category and a
-local code, and the cross entropy of labels) and `iae_best` (the same, with what its ablation keeps:
-consistency under affine changes with an averaged teacher, and the flipped term). All have the same
-encoder.
+local code, the cross entropy of labels, labelled pairs among those its discriminator is shown, and
+the charges of mnist_clustering but for the one that changes images) and `iae_best` (the same, with
+what its ablation keeps: consistency under affine changes with an averaged teacher, and the flipped
+term). All have the same encoder.
 
 Expected: not measured yet.
 """
@@ -28,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.colour import SVHN_STANDIN
 from iae_jax.config import Config, Data
 from iae_jax.results import Reference
 from iae_jax.types import InputError
@@ -35,10 +37,7 @@ from iae_jax.types import InputError
 METHODS = ("supervised", "full", "improved_gan", "aae", "iae_faithful", "iae_best")
 SETS = {
     "mnist": Data("mnist", train="train[:55000]", validation="train[55000:]"),
-    "svhn_standin": Data(
-        "images:svhn_standin.zip", label_pattern=r"_(\d+)\.", train="train[:7000]",
-        validation="train[7000:8000]", test="train[8000:]",
-    ),
+    "svhn_standin": SVHN_STANDIN,
 }
 CLASSES = 10
 VARIANTS = (
@@ -49,7 +48,7 @@ VARIANTS = (
 VIEWS = ("traverse",)
 ROWS = 6  # of the figure, each with a local code
 SHOWN_VARIANT = "iae_best/mnist/100"
-FIGURED = (SHOWN_VARIANT,)
+FIGURES = {"": (SHOWN_VARIANT,)}
 
 REFERENCES = {
     ("test_error", "aae/mnist/100"): Reference(1.90, "lower", "slides"),

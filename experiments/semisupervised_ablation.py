@@ -2,9 +2,9 @@
 
     python -m iae_jax.sweep semisupervised_ablation --seeds=3
 
-Each variant is `experiments/semisupervised.py:iae_best/mnist/100` with one thing changed: a part
-taken out (`without_...`), or one put in that it does not have (`with_...`). Measured on the
-validation split, by which the parts of `iae_best` are chosen; no image of the test split is read.
+Each variant is `experiments/semisupervised.py:iae_best/mnist/100` with one part taken out. Measured
+on the validation split, by which the parts of `iae_best` are chosen; no number here is of the test
+split.
 
 Expected: not measured yet.
 """
@@ -26,7 +26,7 @@ CHANGES: dict[str, dict[str, float | bool]] = {
     "without_entropy": {"entropy_weight": 0.0},
 }
 VARIANTS = tuple(CHANGES)
-FIGURED = ()
+FIGURES: dict[str, tuple[str, ...]] = {}
 SHOWN = semisupervised.SHOWN
 NOTES = """
 `test_error` is here of the validation split. Not measured yet.

@@ -18,8 +18,8 @@ from iae_jax.types import Array, Game, InputError, Players, Weight
 EXAMPLES_A_COMPONENT = 3
 CHARGES = {
     "marginal_weight": charges.marginal_kl,
-    "entropy_weight": charges.category_entropy,
-    "consistency_weight": charges.code_consistency,
+    "entropy_weight": charges.conditional_entropy,
+    "consistency_weight": charges.augmentation_consistency,
     "recovery_weight": charges.code_recovery,
     "flipped_weight": charges.flipped_recovery,
     "label_weight": charges.label_cross_entropy,
@@ -185,9 +185,10 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
     check_numbers(config)
     size, categories = config.code.size, config.code.categories
     weights = {name: getattr(config.code, name) for name in CHARGES}
+    block, teacher = config.batch_size // EXAMPLES_A_COMPONENT, config.code.teacher
     made = CHARGES | {
-        "marginal_weight": partial(charges.marginal_kl, config.batch_size // EXAMPLES_A_COMPONENT),
-        "consistency_weight": partial(charges.code_consistency, teacher=config.code.teacher),
+        "marginal_weight": partial(charges.marginal_kl, block),
+        "consistency_weight": partial(charges.augmentation_consistency, teacher),
     }
     charged = [terms.scaled(weights[name], made[name]()) for name in made if weights[name]]
     if weights["marginal_weight"] and size and config.batch_size < EXAMPLES_A_COMPONENT:

@@ -27,8 +27,9 @@ def marginal_kl(block: int = 0) -> Term:
     log g are quadratic and have the same means under q and g. It grows without bound as codes
     collapse, where a discriminator has no gradient left to give.
 
-    block: how many components a batch knows the covariance of (0: all). Of more, it is the sum over
-    blocks of at most so many, drawn anew each step, which is less: those of p are independent.
+    block: how many components a batch knows the covariance of (0: all). A longer code is split into
+    blocks of at most so many, otherwise each step (a schedule, alike for all seeds), and the KLs of
+    the blocks are summed: a lower bound, since the components of p are independent.
     """
 
     def loss(discriminate: object, draws: Draws, step: Array) -> TermOutput:
@@ -56,17 +57,17 @@ def marginal_kl(block: int = 0) -> Term:
     return Term("marginal_kl", loss, needs=("encoder", "normal prior", "whole"))
 
 
-def category_entropy() -> Term:
+def conditional_entropy() -> Term:
     """H(y|x): what is charged to keep a category from being soft."""
 
     def value(draws: Draws) -> Array:
         assert draws.encoding is not None and draws.encoding.logits is not None
         return category_conditional_entropy(draws.encoding.logits)
 
-    return without_discriminator("category_entropy", value, ("encoder", "category"))
+    return without_discriminator("conditional_entropy", value, ("encoder", "category"))
 
 
-def code_consistency(teacher: bool = False) -> Term:
+def augmentation_consistency(teacher: bool = False) -> Term:
     """How far the code of a changed image a(x) is from that of x, which is a target: no gradient
     passes through it, and with a `teacher` it is the averaged encoder's (Tarvainen and Valpola
     2017). Of a category KL(q(y|x) || q(y|a(x))) (Hu et al. 2017: their cross entropy
@@ -87,7 +88,7 @@ def code_consistency(teacher: bool = False) -> Term:
         return kl
 
     needs = ("encoder", "augment") + (("teacher",) if teacher else ())
-    return without_discriminator("code_consistency", value, needs)
+    return without_discriminator("augmentation_consistency", value, needs)
 
 
 def code_recovery() -> Term:

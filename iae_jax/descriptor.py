@@ -6,6 +6,7 @@ to tell poses, outlines and lighting apart. Not Inception's features; distances 
 each other alone.
 """
 
+import hashlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,13 +17,13 @@ from iae_jax.types import Array, InputError
 
 CELLS, DIRECTIONS = 4, 8  # along each side; of half a turn
 SMALLEST_SIDE = 2 * CELLS  # of an image
-# What makes them about as large as a unit normal on photographs.
+# Scales that give each feature a variance near 1 on photographs.
 OF_CHANGES, OF_COLOURS = 32.0, 4.0
 
 
 class Descriptor(NamedTuple):
     """apply: jitted, images f32[B, H, W, C] in [0, 1] -> (None, as it sees no label, features
-    f32[B, 16 * (8 + C)]). extractor: its name in records, which says what it is made of."""
+    f32[B, 16 * (8 + C)]). extractor: its name in records, with a hash of what it is made of."""
 
     apply: Callable[[Array], tuple[None, Array]]
     extractor: str
@@ -32,7 +33,8 @@ def descriptor(shape: tuple[int, ...]) -> Descriptor:
     """Of images [H, W, C]. Errors: InputError for sides that cells cannot be made of."""
     if len(shape) != 3 or min(shape[:2]) < SMALLEST_SIDE:
         raise InputError(f"a descriptor is of images of at least {SMALLEST_SIDE} pixels: {shape}")
-    return Descriptor(_apply, f"descriptor/cells{CELLS}x{CELLS}/directions{DIRECTIONS}")
+    made_of = repr((CELLS, DIRECTIONS, OF_CHANGES, OF_COLOURS))
+    return Descriptor(_apply, f"descriptor/{hashlib.sha256(made_of.encode()).hexdigest()[:8]}")
 
 
 @jax.jit

@@ -26,9 +26,10 @@ from iae_jax.metrics import (
 from iae_jax.quality import (
     NEIGHBORS,
     WINDOW,
+    Support,
     different_bins,
     kernel_distance,
-    mean_similarity,
+    ms_ssim,
     support,
 )
 from iae_jax.types import Array, Game, Players
@@ -140,8 +141,8 @@ def evaluate(
         labels chosen on `validation`; nmi, ari.
       Of the images' features, prior samples (10,000 at most) against the split: frechet_sample,
         kernel_distance, precision, recall, density, coverage, different_bins;
-        frechet_reconstruction: reconstructions. mean_similarity: MS-SSIM of pairs of prior
-        samples (mean_similarity_data: of the split's images), high if they vary little.
+        frechet_reconstruction: reconstructions. ms_ssim: MS-SSIM of pairs of prior
+        samples (ms_ssim_data: of the split's images), high if they vary little.
 
     Errors: InputError if there are no images.
     """
@@ -269,10 +270,10 @@ def of_images(book: Book, images: np.ndarray, samples: np.ndarray, seed: int) ->
         return
     chosen = _chosen(len(images), n, seed)
     for metric, shown in (
-        ("mean_similarity", samples[:n]),
-        ("mean_similarity_data", np.asarray(to_unit(jnp.asarray(images[chosen])))),
+        ("ms_ssim", samples[:n]),
+        ("ms_ssim_data", np.asarray(to_unit(jnp.asarray(images[chosen])))),
     ):
-        book.of(metric, n, PIXELS, lambda x: mean_similarity(x, seed), shown)
+        book.of(metric, n, PIXELS, lambda x: ms_ssim(x, seed), shown)
 
 
 def of_features(
@@ -293,7 +294,7 @@ def of_features(
     if min(len(few), n) <= NEIGHBORS:
         return
     if not (np.isfinite(few).all() and np.isfinite(samples).all()):
-        for metric in ("kernel_distance", "precision", "recall", "density", "coverage"):
+        for metric in ("kernel_distance", "different_bins", *Support._fields):
             book.note(metric, math.nan, n, extractor)
         return
     for metric, features in (("kernel_distance", samples), ("kernel_distance_data", real)):
@@ -325,31 +326,20 @@ def validate(
     noise_scale: Array | float,
     seed: int,
     n: int = 1000,
-    judge: Judge | None = None,
     batch_size: int = 500,
     labels: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """The few numbers to watch while training, on the first n images.
-
-    pixel_error (what chooses the best checkpoint), label_agreement if there is a judge, test_error
-    if the game learns from labels. Of a game without an encoder: frechet_sample if there is a
-    judge, else nothing.
-    """
-    if game.networks.encoder is not None:
-        wanted: tuple[str, ...] = ("pixel_error", "label_agreement")
-        if "labels" in game.objective.needs:
-            wanted += ("test_error",)
-    elif judge is not None:
-        wanted = ("features", "prior_features")
-    else:
+    """The few numbers to watch while training, on the first n images: pixel_error (what chooses the
+    best checkpoint), test_error if the game learns from labels; nothing without an encoder."""
+    if game.networks.encoder is None:
         return {}
+    wanted: tuple[str, ...] = ("pixel_error",)
+    if "labels" in game.objective.needs:
+        wanted += ("test_error",)
     seen = stream(
         game, params, images[:n], None if labels is None else labels[:n],
-        seed=seed, noise_scale=noise_scale, judge=judge, batch_size=batch_size, wanted=wanted,
+        seed=seed, noise_scale=noise_scale, judge=None, batch_size=batch_size, wanted=wanted,
     )
-    if game.networks.encoder is None:
-        samples, real = (_moments(seen.rows[name]) for name in ("prior_features", "features"))
-        return {"frechet_sample": frechet_distance(samples, real)}
     return {name: float(seen.moments[name].mean[0]) for name in wanted if name in seen.moments}
 
 

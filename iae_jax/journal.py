@@ -1,9 +1,12 @@
-"""What a run writes down: JSON files, one line of metrics.jsonl for each record, its commit."""
+"""What a run writes down: JSON, npz, a line of metrics.jsonl for each record, its commit."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from iae_jax.types import InputError
 
@@ -32,6 +35,17 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Atomically; no NaN."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_npz(path: Path, **arrays: Any) -> None:
+    """Atomically."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def commit() -> str:

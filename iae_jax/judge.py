@@ -10,7 +10,6 @@ it.
 import hashlib
 import json
 import logging
-import os
 import re
 import tempfile
 import time
@@ -27,6 +26,7 @@ import optax
 
 from iae_jax.data import Dataset
 from iae_jax.draws import to_unit
+from iae_jax.journal import write_npz
 from iae_jax.networks.classifier import Classifier, classifier
 from iae_jax.types import Array, InputError, Params
 
@@ -277,10 +277,4 @@ def _check_writable(cache: Path) -> None:
 def _save(path: Path, params: Params, metadata: Metadata) -> None:
     """Atomically: a reader finds the whole file or none."""
     arrays = {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(params))}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, metadata=np.array(json.dumps(metadata)), **arrays)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_npz(path, metadata=np.array(json.dumps(metadata)), **arrays)

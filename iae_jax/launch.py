@@ -9,6 +9,7 @@ Exit codes: 0; 2 for what the user gave, after one line that says what to do; 14
 process of the run has died. After all but 2, the same command goes on where the run was.
 """
 
+import math
 import sys
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
     game, restored = trained(config, workdir, checkpoint)
     held_out, source = load_split(config, split), open_split(config, "train")
     classes, judge = source.classes, None
-    if config.run.judge and classes:
+    if config.run.judge and classes is not None and classes > 1:
         train_set = load(source)
         test = load_split(config, "test")
         judge = judge_of(title(config.data.name), train_set, test, cache_of(config), classes)
@@ -112,13 +113,18 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
         "data": f"{config.data.name} {getattr(config.data, split)}",
         "checkpoint": checkpoint,
         "step": restored.step,
-        "judge_test_accuracy": judge and judge.test_accuracy,
+        # Without test images that have a label nobody knows it.
+        "judge_test_accuracy": (
+            judge.test_accuracy if judge and math.isfinite(judge.test_accuracy) else None
+        ),
         "records": [record.to_json() for record in records],
     }
     write_json(path, content)
     for record in records:
         extractor = f"  {record.extractor}" if record.extractor else ""
-        print(f"{record.metric:32s} {record.value:10.4f}  n {record.n}{extractor}")
+        known = record.low is not None
+        interval = f"  in {record.low:.4f} ... {record.high:.4f}" if known else ""
+        print(f"{record.metric:32s} {record.value:10.4f}  n {record.n}{interval}{extractor}")
     print(path)
 
 

@@ -198,7 +198,7 @@ def partners(size: int, seed: int) -> np.ndarray:
     return found
 
 
-def mean_similarity(images: np.ndarray, seed: int = 0) -> float:
+def ms_ssim(images: np.ndarray, seed: int = 0) -> float:
     """Of random pairs of one set: how little it varies (Odena et al. 2017, section 4.2). Each image
     is in two pairs."""
     other = partners(len(images), seed)

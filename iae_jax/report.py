@@ -4,7 +4,8 @@
 
 What a value is compared with stands in the experiment's own file, as `REFERENCES`; what its numbers
 do not say, as `NOTES`; which metrics are worth a reader's time, as `SHOWN` (all, if it is missing);
-and another view of the records, if it has one, as `table(records) -> Markdown`.
+another view of the records, if it has one, as `table(records) -> Markdown`; and what they are to
+show together, as `claims(records) -> [(statement, whether it holds)]`.
 """
 
 import argparse
@@ -22,8 +23,9 @@ from iae_jax.types import InputError
 HEAD = """# Results
 
 Written by `make results` from `results/*.json`; edit neither. A value is the mean over seeds ±
-their standard deviation, and in brackets how many seeds meet the value beside it. No setting is
-chosen by images of the test split; a model that was changed after it was first measured says so.
+their standard deviation, and in brackets how many seeds meet the value beside it. Settings are
+chosen by other images than those of the test split; where one was looked for because of a value
+that the test split had given, the notes say so.
 """
 
 # Of a record, what a section is made of.
@@ -83,7 +85,8 @@ def section(name: str, records: list[dict[str, Any]], module: ModuleType, figure
     """One experiment as Markdown."""
     title = (module.__doc__ or name).split("\n\n")[0].replace("\n", " ").rstrip(".")
     parts = [f"## `{name}`", f"{title}."]
-    for stem in (name, f"{name}_curve"):
+    suffixes = ("", "curve", *getattr(module, "FIGURES", {}))
+    for stem in dict.fromkeys("_".join(filter(None, (name, suffix))) for suffix in suffixes):
         if (figures / f"{stem}.png").exists():
             parts.append(f"![{stem}]({(figures / stem).as_posix()}.png)")
     shown = getattr(module, "SHOWN", None)
@@ -106,6 +109,10 @@ def section(name: str, records: list[dict[str, Any]], module: ModuleType, figure
     parts.append("\n".join(rows))
     if hasattr(module, "table"):
         parts.append(module.table(records))
+    if hasattr(module, "claims"):
+        said = {True: "Holds", False: "**Does not hold**"}
+        lines = [f"- {said[holds]}: {text}." for text, holds in module.claims(records)]
+        parts += ["\n".join(lines)] if lines else []
     if worse:
         parts.append(f"**Worse than the published value or the aim**: {', '.join(worse)}.")
     notes = getattr(module, "NOTES", "").strip()

@@ -2,22 +2,25 @@
 
     python -m iae_jax.results mnist_reconstruction deterministic_20=runs/mnist_20 ...
 
-Several workdirs of one variant, separated by commas, are its seeds.
+Several workdirs of one variant, separated by commas, are its seeds. What the file has already
+stays.
 """
 
 import argparse
 import datetime
+import fcntl
 import importlib
 import inspect
 import json
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from iae_jax.config import Config, changes, hash_of, to_dict
-from iae_jax.journal import write_json
+from iae_jax.journal import open_folder, write_json
 from iae_jax.types import InputError
 
 
@@ -131,9 +134,9 @@ def collect(
         raise InputError(f"{variant}: some seeds were evaluated at another checkpoint")
     accuracies = [evaluation["judge_test_accuracy"] for evaluation in evaluations]
     if None not in accuracies:
-        extractor = next(e for m, _, _, e in found if m == "label_agreement" or "frechet" in m)
-        n = next(n for m, _, n, _ in found if m == "judge_accuracy")
-        found.append(("judge_test_accuracy", accuracies, n, extractor))
+        # A game that generates nothing has none of what a judge says.
+        judged = [(n, e) for m, _, n, e in found if m == "judge_accuracy"]
+        found += [("judge_test_accuracy", accuracies, n, e) for n, e in judged]
     flags = " ".join(["--config.seed=SEED", *overrides(experiment, variant, configs[0])])
     command = (
         f"python -m iae_jax.launch --config=experiments/{experiment}.py:{variant} --workdir=DIR "
@@ -182,6 +185,41 @@ def record(
         "date": datetime.date.today().isoformat(),
         "commit": commit,
     }
+
+
+@contextmanager
+def alone(path: Path, wait: bool) -> Iterator[None]:
+    """While no other process has the lock file. Errors: InputError if one has it, without `wait`.
+    """
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise InputError(f"another process is at work in {path.parent}") from error
+        yield
+
+
+@contextmanager
+def kept(directory: Path, experiment: str) -> Iterator[list[dict[str, Any]]]:
+    """The records of an experiment, while no other process changes them; written at the end."""
+    path = directory / f"{experiment}.json"
+    with alone(directory / f".{experiment}.lock", wait=True):
+        records = read_records(path)
+        before = list(records)
+        yield records
+        if records != before:
+            write(directory, experiment, records)
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """Those of a results file; none, if there is no file. Errors: InputError if it is damaged."""
+    if not path.exists():
+        return []
+    try:
+        records: list[dict[str, Any]] = json.loads(path.read_text())["records"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: move it away, then the same command") from error
+    return records
 
 
 def merge(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -266,17 +304,20 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     sys.path.insert(0, str(Path.cwd()))
     try:
-        records = []
+        found = []
         for argument in options.variants:
             variant, equals, workdirs = argument.partition("=")
             if not equals:
                 raise InputError(f"{argument!r} is not VARIANT=WORKDIR")
             paths = [Path(workdir) for workdir in workdirs.split(",")]
-            records += collect(options.experiment, variant, paths)
+            found.append(collect(options.experiment, variant, paths))
+        open_folder(options.directory, "--directory")
+        with kept(options.directory, options.experiment) as records:
+            for new in found:
+                records[:] = merge(records, new)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    write(options.directory, options.experiment, records)
     print(table(records))
     return 0
 

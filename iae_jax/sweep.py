@@ -14,14 +14,11 @@ takes every combination of the given values of the config's fields, and keeps it
 runs/EXPERIMENT/.
 """
 
-import fcntl
 import importlib
 import itertools
-import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -32,13 +29,14 @@ from ml_collections import config_flags
 from iae_jax.config import Config, to_dict
 from iae_jax.interruption import SIGNALS, Interrupted, awaited
 from iae_jax.journal import open_folder
-from iae_jax.results import collect, merge, shared_digest, table, write
+from iae_jax.results import alone, collect, kept, merge, read_records, shared_digest, table
 from iae_jax.study import MOST_SEEDS, Parser
 from iae_jax.types import InputError
 
 SHOWN = 12  # images of a figure's row
-# What each mode leaves in a run's workdir. A module's figure is made of the modes that it names in
-# VIEWS ("reconstruct" alone, if it has none), of its FIGURED variants (all, if it does not say).
+# What each mode leaves in a run's workdir. A module's figures are made of what it names in VIEWS
+# ("reconstruct" alone, if it has none). FIGURES says which variants each one shows: {"": all of
+# them} if it does not, and of {"small": ...} the file is EXPERIMENT_small.png.
 LEFT = {
     "reconstruct": "reconstructions.npz", "traverse": "traversals.npz", "sample": "samples.npz",
     "interpolate": "interpolations.npz",
@@ -131,41 +129,6 @@ def done(run: Run, records: list[dict[str, Any]]) -> bool:
     )
 
 
-@contextmanager
-def alone(path: Path, wait: bool) -> Iterator[None]:
-    """While no other process has the lock file. Errors: InputError if one has it, without `wait`.
-    """
-    with path.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise InputError(f"another process is at work in {path.parent}") from error
-        yield
-
-
-@contextmanager
-def kept(directory: Path, experiment: str) -> Iterator[list[dict[str, Any]]]:
-    """The records of an experiment, while no other process changes them; written at the end."""
-    path = directory / f"{experiment}.json"
-    with alone(directory / f".{experiment}.lock", wait=True):
-        records = read_records(path)
-        before = list(records)
-        yield records
-        if records != before:
-            write(directory, experiment, records)
-
-
-def read_records(path: Path) -> list[dict[str, Any]]:
-    """Those of a results file; none, if there is no file. Errors: InputError if it is damaged."""
-    if not path.exists():
-        return []
-    try:
-        records: list[dict[str, Any]] = json.loads(path.read_text())["records"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged: move it away, then the same command") from error
-    return records
-
-
 def launch(experiment: str, run: Run, *words: str) -> None:
     """The launcher in a process of its own. Errors: InputError if it fails and says why;
     Interrupted after a signal, which is passed on and waited for."""
@@ -196,16 +159,22 @@ def split_of(module: ModuleType) -> str:
     return split
 
 
-def figured(module: ModuleType) -> tuple[str, ...]:
-    """The variants that its figure shows."""
-    return tuple(getattr(module, "FIGURED", module.VARIANTS))
+def figures_of(module: ModuleType) -> dict[str, tuple[str, ...]]:
+    """What each of its figures shows."""
+    figures: dict[str, tuple[str, ...]] = getattr(module, "FIGURES", {"": module.VARIANTS})
+    return figures
 
 
-def perform(
-    experiment: str, run: Run, directory: Path, views: tuple[str, ...], split: str
-) -> None:
-    """Trains, evaluates, adds the numbers to the results, and makes what the figure shows, if it
-    shows this run."""
+def show(module: ModuleType, experiment: str, run: Run) -> None:
+    """Makes what a figure shows of a run that is trained here, if one shows it."""
+    if any(run.variant in variants for variants in figures_of(module).values()):
+        for view in views_of(module):
+            if not (run.workdir / LEFT[view]).exists():
+                launch(experiment, run, f"--mode={view}", f"--count={SHOWN}")
+
+
+def perform(experiment: str, run: Run, directory: Path, split: str) -> None:
+    """Trains, evaluates, and adds the numbers to the results."""
     run.workdir.mkdir(parents=True, exist_ok=True)
     with alone(run.workdir / ".lock", wait=False):
         launch(experiment, run)
@@ -213,24 +182,24 @@ def perform(
         found = collect(experiment, run.variant, [run.workdir], run.name, split)
         with kept(directory, experiment) as records:
             records[:] = merge(records, found)
-        for view in views:
-            launch(experiment, run, f"--mode={view}", f"--count={SHOWN}")
 
 
-def draw(module: ModuleType, path: Path, runs: list[Run]) -> None:
-    """The experiment's figure of the first seed of each variant, if all are here."""
-    shown = {
-        run.variant: run.workdir for run in reversed(runs) if run.variant in figured(module)
-    }
+def draw(module: ModuleType, folder: Path, experiment: str, runs: list[Run]) -> None:
+    """The experiment's figures, of the first seed of each variant, of those whose runs are here."""
+    chosen = {run.variant: run.workdir for run in reversed(runs)}
     files = [LEFT[view] for view in views_of(module)]
-    missing = [
-        variant for variant, workdir in shown.items()
-        if not all((workdir / file).exists() for file in files)
-    ]
-    if missing:
-        print(f"no figure: there is no run here of {', '.join(missing)}", file=sys.stderr)
-        return
-    module.draw(path, shown)
+    for suffix, variants in figures_of(module).items():
+        if not set(variants) <= chosen.keys():
+            continue
+        missing = [
+            variant for variant in variants
+            if not all((chosen[variant] / file).exists() for file in files)
+        ]
+        if missing:
+            print(f"no figure: there is no run here of {', '.join(missing)}", file=sys.stderr)
+            continue
+        name = "_".join(filter(None, (experiment, suffix)))
+        module.draw(folder / f"{name}.png", {variant: chosen[variant] for variant in variants})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -282,8 +251,9 @@ def sweep(options: dict[str, Any]) -> int:
         )
     variants = options["variants"].split(",") if options["variants"] else known
     for variant in variants:
-        if variant not in known:
-            raise InputError(f"a variant is one of {', '.join(known)}, not {variant!r}")
+        module.get_config(variant)  # refuses one that is not there
+        if variants.count(variant) > 1:
+            raise InputError(f"--variants has {variant} twice: leave one out")
     if not 1 <= options["seeds"] <= MOST_SEEDS or options["first_seed"] < 0:
         raise InputError(f"--seeds is from 1 to {MOST_SEEDS}, and --first_seed from 0 up")
     seeds = range(options["first_seed"], options["first_seed"] + options["seeds"])
@@ -299,19 +269,21 @@ def sweep(options: dict[str, Any]) -> int:
     for number, run in enumerate(chosen):
         with kept(directory, experiment) as records:
             there = done(run, records)
-        if there:
-            print(f"{run.name}, seed {run.seed}: in the results already", file=sys.stderr)
-            continue
-        print(f"{run.name}, seed {run.seed}: {number + 1} of {len(chosen)}", file=sys.stderr)
         try:
-            shown = run.variant in figured(module) and not grid
-            views = views_of(module) if shown else ()
-            perform(experiment, run, directory, views, split_of(module))
+            if there:
+                print(f"{run.name}, seed {run.seed}: in the results already", file=sys.stderr)
+            else:
+                said = f"{run.name}, seed {run.seed}: {number + 1} of {len(chosen)}"
+                print(said, file=sys.stderr)
+                perform(experiment, run, directory, split_of(module))
+            # One that was broken off here is in the results, and the figure lacks it.
+            if not grid and (run.workdir / "run.json").exists():
+                show(module, experiment, run)
         except InputError as error:
             failed.append(run)
             print(f"error: {error}; going on with the others", file=sys.stderr)
-    if not grid and set(figured(module)) <= set(variants) and hasattr(module, "draw"):
-        draw(module, figures / f"{experiment}.png", runs)
+    if not grid and hasattr(module, "draw"):
+        draw(module, figures, experiment, runs)
     records = read_records(directory / f"{experiment}.json")
     if not grid and records and hasattr(module, "draw_curve"):
         module.draw_curve(figures / f"{experiment}_curve.png", records)

@@ -15,6 +15,7 @@ from iae_jax.assembly import load_split, open_split
 from iae_jax.config import Config
 from iae_jax.data import Dataset
 from iae_jax.draws import to_unit
+from iae_jax.journal import write_npz
 from iae_jax.metrics import stream
 from iae_jax.sampling import encode, generate, reconstruct
 from iae_jax.terms import at
@@ -29,7 +30,10 @@ BATCH = 500
 
 
 def _loaded(config: Config, workdir: Path, checkpoint: str) -> tuple[Game, Players, Array | float]:
+    """Of a model that can show something. Errors: InputError."""
     game, restored = trained(config, workdir, checkpoint)
+    if game.networks.generator is None:
+        raise InputError("this model has no generator: use --mode=evaluate or encode")
     return game, restored.state.average, at(game.noise_scale, jnp.float32(restored.state.step))
 
 
@@ -53,7 +57,7 @@ def samples(config: Config, workdir: Path, checkpoint: str, count: int) -> list[
     game, params, scale = _loaded(config, workdir, checkpoint)
     x = np.asarray(generate(game, params, jax.random.key(config.seed), count, scale))
     paths = [workdir / "samples.npz", workdir / "samples.png"]
-    np.savez(paths[0], x=x)
+    write_npz(paths[0], x=x)
     figures.reconstructions(paths[1], None, [], x)
     return paths
 
@@ -70,7 +74,7 @@ def reconstructions(
     keys = jax.random.split(jax.random.key(config.seed), STOCHASTIC_ROWS if stochastic else 1)
     x_hat = np.stack([reconstruct(game, params, x, key, scale) for key in keys])
     paths = [workdir / "reconstructions.npz", workdir / "reconstructions.png"]
-    np.savez(paths[0], x=np.asarray(x), x_hat=x_hat)
+    write_npz(paths[0], x=np.asarray(x), x_hat=x_hat)
     figures.reconstructions(paths[1], np.asarray(x), list(x_hat), None)
     return paths
 
@@ -179,7 +183,7 @@ def _rows(
     columns: int = COLUMNS,
 ) -> list[Path]:
     paths = [workdir / f"{name}.npz", workdir / f"{name}.png"]
-    np.savez(paths[0], x=x)
+    write_npz(paths[0], x=x)
     if x.ndim == 5 and x.shape[-1] in (1, 3):
         figures.rows_of_images(paths[1], groups, columns)
         return paths
@@ -190,8 +194,9 @@ def codes(config: Config, workdir: Path, checkpoint: str, split: str) -> list[Pa
     """codes_SPLIT.npz of all its images, vector: f32[N, D], probabilities: f32[N, K] of the
     category (what the model has of them), labels: i32[N]; a vector of two components as a picture
     too."""
-    game, params, scale = _loaded(config, workdir, checkpoint)
+    game, restored = trained(config, workdir, checkpoint)
     _needs_encoder(game)
+    params, scale = restored.state.average, at(game.noise_scale, jnp.float32(restored.state.step))
     data: Dataset = load_split(config, split)
     seen = stream(
         game, params, data.images, data.labels, seed=config.seed, noise_scale=scale, judge=None,
@@ -200,7 +205,7 @@ def codes(config: Config, workdir: Path, checkpoint: str, split: str) -> list[Pa
     own = {"code_vector": "vector", "category": "probabilities"}
     paths = [workdir / f"codes_{split}.npz"]
     found: dict[str, Any] = {own[name]: rows for name, rows in seen.items()}
-    np.savez(paths[0], labels=data.labels, **found)
+    write_npz(paths[0], labels=data.labels, **found)
     vector = seen.get("code_vector")
     if vector is not None and vector.shape[1] == 2:
         paths.append(workdir / f"codes_{split}.png")

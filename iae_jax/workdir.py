@@ -78,6 +78,7 @@ class Workdir:
 
     def __init__(self, path: Path, config: Config, game: Game, allow_config_change: bool) -> None:
         self.path, self._config = path, config
+        self.commit = commit()  # of what runs, whatever is edited meanwhile
         for folder in (path, path / "figures"):
             open_folder(folder, "--workdir")
         self._lock = self._locked()
@@ -170,7 +171,7 @@ class Workdir:
             "processes": hosts.count(),
             "cores": os.cpu_count(),
             "versions": {"python": platform.python_version(), "jax": jax.__version__},
-            "commit": commit(),
+            "commit": self.commit,
             "best_step": self.checkpoints.best_step(),
         }
         if labelled is not None:

@@ -107,7 +107,7 @@ def test_consistency_of_a_category_is_the_kl_to_a_target_without_gradient():
             jnp.zeros((2, 1)), *none[:4], Encoding(logits=own), None, None,
             augmented=Encoding(logits=changed),
         )
-        return charges.code_consistency().loss(None, drawn, jnp.int32(0)).path
+        return charges.augmentation_consistency().loss(None, drawn, jnp.int32(0)).path
 
     # Logits are known up to a constant.
     found = value(jnp.asarray(target) + 3.0, jnp.asarray(other) - 2.0)
@@ -129,7 +129,7 @@ def test_consistency_of_a_vector_is_half_the_squared_distance():
                        ((own, logits), (changed, 2 * logits)))
         none = [None] * 5
         drawn = draws.Draws(jnp.zeros((2, 1)), *none[:4], here, None, None, augmented=there)
-        return charges.code_consistency().loss(None, drawn, jnp.int32(0)).path
+        return charges.augmentation_consistency().loss(None, drawn, jnp.int32(0)).path
 
     np.testing.assert_allclose(value(own, other), [2.5, 0.125], rtol=1e-6)
     of_own, of_other = jax.grad(lambda *z: value(*z).sum(), argnums=(0, 1))(own, other)
@@ -165,7 +165,7 @@ def test_a_game_changes_its_images_where_a_term_needs_it():
     other = encode(params.encoder, moved, noise.encoder).logits
     p, q = (np.asarray(jax.nn.log_softmax(one), np.float64) for one in (own, other))
     expected = 2.0 * (np.exp(p) * (p - q)).sum(1)
-    np.testing.assert_allclose(metrics["code_consistency"], expected, atol=1e-6)
+    np.testing.assert_allclose(metrics["augmentation_consistency"], expected, atol=1e-6)
     assert expected.max() > 1e-5
     assert noise_of(build(small(), (8, 8, 1)), keys).augment is None
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_changed_is_refused():
         networks.encoder(layout, (3,), "deterministic", 0, 4),
         networks.generator(layout, (3,), 0, 4, likelihood="bernoulli"),
     )
-    objective = cell("likelihood", "none", charges=(charges.code_consistency(),))
+    objective = cell("likelihood", "none", charges=(charges.augmentation_consistency(),))
     with pytest.raises(InputError, match="give the game an augment"):
         game.build(
             players, priors.standard(0, 4), objective, Players(optax.sgd(1.0), optax.sgd(1.0))

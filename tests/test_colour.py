@@ -13,7 +13,13 @@ SIDES = {svhn_reconstruction: 32, celeba_reconstruction: 64}
 
 @pytest.mark.parametrize("module", SIDES, ids=lambda module: module.__name__.split(".")[1])
 def test_every_variant_is_a_game(module):
-    assert len(set(module.VARIANTS)) == 6 and set(module.FIGURED) <= set(module.VARIANTS)
+    assert len(set(module.VARIANTS)) == 6
+    # Each figure is of one preset and set: both codes, the deterministic one first.
+    assert len(module.FIGURES) == 3
+    for name, variants in module.FIGURES.items():
+        codes, *rest = zip(*(variant.split("/") for variant in variants), strict=True)
+        assert "_".join(one[0] for one in rest) == name and all(len(set(one)) == 1 for one in rest)
+        assert codes[0] == "deterministic_150" and len(codes) == 2
     for variant in module.VARIANTS:
         config = module.get_config(variant)
         code, preset, data = variant.split("/")
@@ -38,7 +44,7 @@ def test_what_is_no_variant_is_refused(module, variant):
 def test_what_stands_where_in_the_figure(tmp_path):
     """Each group of rows in a colour of its own."""
     runs = {}
-    for i, variant in enumerate(svhn_reconstruction.FIGURED):
+    for i, variant in enumerate(svhn_reconstruction.FIGURES["small_standin"]):
         workdir = runs[variant] = tmp_path / str(i)
         workdir.mkdir()
 

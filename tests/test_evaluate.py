@@ -207,53 +207,6 @@ def test_no_value_depends_on_the_batch_size():
         assert another_seed[metric] != pytest.approx(found[0][metric], rel=1e-5)
 
 
-def test_categories_in_use():
-    """Half of the images say category 0, the others 1: log 2 of log 3."""
-
-    def encode(params, x, noise):
-        bright = x.reshape(x.shape[0], -1).mean(-1) > np.median(UNIT[:22].reshape(22, -1).mean(1))
-        return Encoding(logits=jnp.where(bright[:, None], *jnp.array([[50.0, 0, 0], [0, 50, 0]])))
-
-    networks = Players(
-        Encoder(lambda key: {}, encode, 0, True),
-        Generator(lambda key: {}, lambda p, z, n: jnp.zeros((len(z.category), *SHAPE)), 0),
-    )
-    game = Game(networks, priors.categorical(3), cell("none"), Players(), ())
-    found = measured(game, images=IMAGES[:22], labels=None)
-    assert found["category_entropy"].value == pytest.approx(np.log(2), rel=1e-5)
-    assert "code_norm" not in found and "cluster_accuracy" not in found
-    # The truth: brighter or not, one image in eleven mislabelled; a third class never appears.
-    bright = UNIT[:22].reshape(22, -1).mean(1) > np.median(UNIT[:22].reshape(22, -1).mean(1))
-    labels = np.where(np.arange(22) % 11, bright, ~bright).astype(np.int32)
-    validation = Dataset(IMAGES[:22], 1 - labels)  # names the two clusters the other way round
-    found = measured(game, images=IMAGES[:22], labels=labels, validation=validation)
-    wrong = np.mean(labels != bright)
-    assert found["cluster_accuracy"].value == pytest.approx(wrong)
-    assert found["category_usage"].value == pytest.approx(2 / 3, rel=1e-5)
-    assert 0 < found["nmi"].value < 1 and 0 < found["ari"].value < 1
-    labels[0] = 2  # as many classes as clusters: the best matching, whatever validation says
-    found = measured(game, images=IMAGES[:22], labels=labels, validation=validation)
-    rest = np.mean((labels == bright)[1:]) * 21 / 22
-    assert found["cluster_accuracy"].value == pytest.approx(rest)
-
-
-def test_codes_are_probed_and_compared_with_the_prior():
-    """z = x: the label is whether the first pixel is bright, which a line sees; q(z) is not
-    N(0, I), and two samples of the prior are alike."""
-    rng = np.random.default_rng(2)
-    train, test = (rng.integers(0, 255, (n, *SHAPE), dtype=np.uint8) for n in (900, 500))
-    labels = [(x.reshape(len(x), -1)[:, 0] > 120).astype(np.int32) for x in (train, test)]
-    found = measured(
-        copying_game(), images=test, labels=labels[1], train=Dataset(train, labels[0]),
-        batch_size=100,
-    )
-    assert found["code_linear_accuracy"].value > 0.97
-    assert 0.6 < found["code_nearest_accuracy"].value < 0.97
-    assert found["two_sample_accuracy"].value > 0.65
-    assert abs(found["two_sample_accuracy_prior"].value - 0.5) < 0.08
-    assert found["sliced_wasserstein"].value > 3 * found["sliced_wasserstein_prior"].value
-
-
 def test_samples_that_vary_little_are_seen():
     images = RNG.integers(0, 255, (30, 16, 16, 1), dtype=np.uint8)
     networks = Players(None, Generator(
@@ -261,8 +214,8 @@ def test_samples_that_vary_little_are_seen():
     ))
     found = measured(Game(networks, priors.gaussian(2), cell("none"), Players(), ()), images=images,
                      labels=None)
-    assert found["mean_similarity"].value == pytest.approx(1.0)
-    assert found["mean_similarity_data"].value < 0.5
+    assert found["ms_ssim"].value == pytest.approx(1.0)
+    assert found["ms_ssim_data"].value < 0.5
 
 
 # The ELBO
@@ -324,22 +277,11 @@ def test_cells_of_the_grid(row, column, code):
 
 
 def test_validate_is_the_same_number_on_the_first_n():
-    game, judge = copying_game(local=12), brightness_judge()
-    few = measured(game, judge, images=IMAGES[:15], labels=None)
-    found = evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3, n=15, judge=judge)
-    assert found == pytest.approx(
-        {name: few[name].value for name in ("pixel_error", "label_agreement")}, rel=1e-6
-    )
-    assert set(evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3)) == {"pixel_error"}
-
-
-def test_validate_without_an_encoder():
-    game, judge = copying_game(encoder=False), brightness_judge()
-    assert evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3) == {}
-    found = evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3, judge=judge)
-    expected = measured(game, judge)
-    assert found == {"frechet_sample": pytest.approx(expected["frechet_sample"].value)}
-    assert not {"pixel_error", "label_agreement", "random_pair_error"} & set(expected)
+    game = copying_game(local=12)
+    few = measured(game, images=IMAGES[:15], labels=None)
+    found = evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3, n=15)
+    assert found == {"pixel_error": pytest.approx(few["pixel_error"].value, rel=1e-6)}
+    assert evaluate.validate(copying_game(encoder=False), NO_PARAMS, IMAGES, 1.0, 3) == {}
 
 
 def test_records_are_json():
@@ -366,22 +308,6 @@ def test_a_lost_model_is_measured_as_lost():
     for metric in ("pixel_error", "frechet_sample", "frechet_reconstruction",
                    "kernel_distance", "precision", "coverage"):
         assert np.isnan(found[metric].value)
-
-
-def test_lost_codes_are_measured_as_lost():
-    """Not as a category that is used alone, and not left out."""
-    networks = Players(
-        Encoder(
-            lambda key: {}, lambda p, x, n: Encoding(
-                jnp.full((len(x), 2), jnp.nan), logits=jnp.full((len(x), 3), jnp.nan)
-            ), 0, True,
-        ),
-        Generator(lambda key: {}, lambda p, z, n: jnp.zeros((len(z.category), *SHAPE)), 0),
-    )
-    found = measured(Game(networks, priors.standard(2, 3), cell("none"), Players(), ()))
-    for metric in ("category_entropy", "category_usage", "cluster_accuracy", "nmi",
-                   "two_sample_accuracy", "sliced_wasserstein"):
-        assert np.isnan(found[metric].value), metric
 
 
 def test_nothing_to_evaluate_is_one_line():

@@ -40,7 +40,7 @@ def played(row, column, code, **options):
     if row != "marginal_data":
         added.append(terms.scaled(0.4, charges.marginal_kl()))
         if code != "vector":
-            added.append(terms.scaled(0.2, charges.category_entropy()))
+            added.append(terms.scaled(0.2, charges.conditional_entropy()))
     return games.build(row, column, code, ADVERSARIES, tuple(added), **options)
 
 
@@ -81,7 +81,7 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
 
     path = sum(
         metrics[name].mean()
-        for name in ("reconstruction", "regularization", "marginal_kl", "category_entropy")
+        for name in ("reconstruction", "regularization", "marginal_kl", "conditional_entropy")
         if name in metrics
     )
     for name in set(present) & set(PATH):

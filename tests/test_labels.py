@@ -87,7 +87,8 @@ def test_a_teacher_is_the_target():
     own, taught, changed = (Encoding(logits=normal(B, K)) for _ in range(3))
     given = {"encoding": own, "taught": taught, "augmented": changed}
     for term, target in (
-        (charges.code_consistency(), own), (charges.code_consistency(teacher=True), taught)
+        (charges.augmentation_consistency(), own),
+        (charges.augmentation_consistency(teacher=True), taught),
     ):
         p, q = (scipy.special.log_softmax(one.logits, axis=1) for one in (target, changed))
         expected = (np.exp(p) * (p - q)).sum(1)

@@ -97,9 +97,9 @@ REFUSED = {
         "no term of this objective trains an encoder: remove it",
     ),
     "category term without a category": (
-        cell("likelihood", "analytic_kl", charges=(charges.category_entropy(),)),
+        cell("likelihood", "analytic_kl", charges=(charges.conditional_entropy(),)),
         VAE,
-        "category_entropy needs a categorical code: give the code categories",
+        "conditional_entropy needs a categorical code: give the code categories",
     ),
 }
 

@@ -10,7 +10,7 @@ from iae_jax import quality
 from iae_jax.quality import (
     different_bins,
     kernel_distance,
-    mean_similarity,
+    ms_ssim,
     partners,
     similarity,
     support,
@@ -168,13 +168,13 @@ def test_similarity_of_equal_images_is_one_and_of_small_ones_an_error():
         similarity(x[:, :8], x[:, :8])
 
 
-def test_mean_similarity_tells_a_set_that_varies_little():
+def test_ms_ssim_tells_a_set_that_varies_little():
     varied = RNG.random((40, 28, 28, 1))
     alike = np.clip(varied[:1] + 0.02 * RNG.normal(size=varied.shape), 0, 1)
-    assert mean_similarity(alike) > 0.9 > 0.5 > mean_similarity(varied)
+    assert ms_ssim(alike) > 0.9 > 0.5 > ms_ssim(varied)
     other = partners(40, 7)
     loop = [similarity(varied[i : i + 1], varied[j : j + 1])[0] for i, j in enumerate(other)]
-    assert mean_similarity(varied, seed=7) == pytest.approx(np.mean(loop))
+    assert ms_ssim(varied, seed=7) == pytest.approx(np.mean(loop))
 
 
 @pytest.mark.parametrize("size", [2, 3, 23])

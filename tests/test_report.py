@@ -67,6 +67,13 @@ def test_a_reader_sees_what_is_worse(tmp_path, toy):
     text = (tmp_path / "RESULTS.md").read_text()
     assert "docs/toy.png)" in text and "docs/toy_curve.png)" in text
     assert text.count("![") == 2
+    toy.FIGURES = {"small": ("a",)}
+    toy.claims = lambda records: [(f"{records[0]['metric']} is small", True), ("b is", False)]
+    (tmp_path / "docs" / "toy_small.png").write_bytes(b"")
+    assert main(flags) == 0
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert text.count("![") == 3 and "docs/toy_small.png)" in text
+    assert "- Holds: error is small.\n- **Does not hold**: b is.\n" in text
 
 
 def test_bad_files_are_one_line(tmp_path, toy, capsys):

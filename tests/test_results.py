@@ -49,6 +49,26 @@ def test_one_value_per_seed_with_mean_and_spread(tmp_path, capsys):
     assert record["mean"] == pytest.approx(0.93) and record["sd"] == pytest.approx(0.03)
     assert record["n_examples"] == 50 and record["seconds"] == [30, 60, 120]
     assert "| label_agreement | 0.9300 ± 0.0300 |" in capsys.readouterr().out
+    # Another variant, and a further seed of this one: what is there stays.
+    more = workdir(tmp_path / "s7", 7, 0.99), workdir(tmp_path / "other", 1, 0.5, rate=1.0)
+    for variant in (f"deterministic_20={more[0]}", f"vae_20={more[1]}"):
+        assert main(["mnist_reconstruction", variant, "--directory", str(tmp_path / "r")]) == 0
+    content = json.loads((tmp_path / "r" / "mnist_reconstruction.json").read_text())
+    found = {r["variant"]: r for r in content["records"] if r["metric"] == "label_agreement"}
+    assert found["deterministic_20"]["values"] == [0.9, 0.96, 0.93, 0.99]
+    assert found["vae_20"]["values"] == [0.5]
+
+
+def test_a_model_that_generates_nothing_has_a_judge_and_no_word_of_it(tmp_path):
+    path = tmp_path / "s"
+    workdir(path, 1, 0.9)
+    evaluation = json.loads((path / "evaluation_test.json").read_text())
+    evaluation["records"] = [evaluation["records"][1] | {"metric": "test_error"}]
+    (path / "evaluation_test.json").write_text(json.dumps(evaluation))
+    found = collect("mnist_reconstruction", "deterministic_20", [path])
+    assert {one["metric"] for one in found} == {
+        "test_error", "steps_per_second", "compile_seconds", "peak_memory_megabytes"
+    }
 
 
 @pytest.mark.parametrize("change", [{"n": 51}, {"extractor": "judge/mnist/2b"}])

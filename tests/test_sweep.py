@@ -7,9 +7,10 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from experiments.mnist_reconstruction import VARIANTS, draw_curve, get_config
-from iae_jax import figures, sweep
+from experiments.mnist_reconstruction import VARIANTS, claims, draw_curve, get_config
+from iae_jax import figures, results, sweep
 from iae_jax.config import to_dict
+from iae_jax.interruption import Interrupted
 from iae_jax.results import shared_digest
 from iae_jax.types import InputError
 
@@ -116,7 +117,7 @@ def test_a_workdir_in_use_and_an_interrupt(tmp_path, launched, monkeypatch, caps
     folder = tmp_path / "runs" / "mnist_reconstruction"
     (run,) = sweep.runs_of(module, ["vae_20"], range(1), folder)
     run.workdir.mkdir(parents=True)
-    with sweep.alone(run.workdir / ".lock", wait=False):
+    with results.alone(run.workdir / ".lock", wait=False):
         assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 1
     assert not calls and "another process is at work in" in capsys.readouterr().err
 
@@ -198,9 +199,10 @@ def test_a_variant_may_be_a_path(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sweep, "launch", launch)
     flags = [f"--{name}={tmp_path / name}" for name in ("runs", "results", "figures")]
-    words = ["semisupervised", *flags, "--variants=aae/mnist/100,full/mnist/all", "--seeds=1"]
+    # The second is none of those that it has without --variants.
+    words = ["semisupervised", *flags, "--variants=aae/mnist/100,full/cifar10/all", "--seeds=1"]
     assert sweep.main(words) == 1
-    assert started == [("aae/mnist/100", True), ("full/mnist/all", True)]
+    assert started == [("aae/mnist/100", True), ("full/cifar10/all", True)]
 
 
 def test_all_variants_draw_the_figure(tmp_path, launched, capsys):
@@ -218,13 +220,89 @@ def test_views_are_made_of_what_the_figure_shows(tmp_path, monkeypatch):
     def launch(experiment, run, *words):
         if not words:
             trained(run)
+            (run.workdir / "reconstructions.npz").unlink()
         if "--mode=reconstruct" in words:
             viewed.append(run.variant)
+            trained(run)
 
     monkeypatch.setattr(sweep, "launch", launch)
     assert command(tmp_path, "--seeds=1") == 0
     assert set(VARIANTS) - set(viewed) == {f"global_{n}_local_100" for n in (2, 20, 50)}
     assert (tmp_path / "f" / "mnist_reconstruction.png").exists()
+
+
+def test_a_view_that_was_broken_off_is_made_by_the_same_command(tmp_path, monkeypatch, capsys):
+    """The numbers of one run are in the results already, its picture is not."""
+    broken, started = {"vae_20"}, []
+
+    def launch(experiment, run, *words):
+        started.append((run.variant, *words[:1]))
+        if not words:
+            trained(run)
+            (run.workdir / "reconstructions.npz").unlink()
+        if "--mode=reconstruct" in words:
+            if run.variant in broken:
+                raise Interrupted("interrupted: the same command goes on", 130)
+            trained(run)
+
+    monkeypatch.setattr(sweep, "launch", launch)
+    assert command(tmp_path, "--seeds=1") == 130
+    assert values(tmp_path, "vae_20") == ([0], [6])
+    assert not (tmp_path / "f" / "mnist_reconstruction.png").exists()
+    broken.clear()
+    started.clear()
+    assert command(tmp_path, "--seeds=1") == 0
+    assert ("vae_20", "--mode=reconstruct") in started and ("vae_20",) not in started
+    assert ("deterministic_20", "--mode=reconstruct") not in started
+    assert (tmp_path / "f" / "mnist_reconstruction.png").exists()
+    # Where the runs are not, there is nothing to make it of.
+    (tmp_path / "runs").rename(tmp_path / "away")
+    started.clear()
+    assert command(tmp_path, "--seeds=1") == 0
+    assert not started and "no figure: there is no run here of" in capsys.readouterr().err
+
+
+def test_a_module_may_have_several_figures(tmp_path, launched, monkeypatch):
+    module = importlib.import_module("experiments.mnist_reconstruction")
+    both = {"one": ("vae_20",), "two": ("deterministic_20", "vae_20"), "three": ("ali_20",)}
+    monkeypatch.setattr(module, "FIGURES", both)
+    drawn = {}
+    monkeypatch.setattr(module, "draw", lambda path, runs: drawn.update({path.name: list(runs)}))
+    assert command(tmp_path, TWO, "--seeds=2") == 0
+    assert drawn == {
+        "mnist_reconstruction_one.png": ["vae_20"],
+        "mnist_reconstruction_two.png": ["deterministic_20", "vae_20"],
+    }
+
+
+def test_what_the_figure_claims():
+    """By hand, and each claim can fail."""
+    means = {
+        "label_agreement": (0.98, 0.96, 0.9), "pixel_error": (0.03, 0.06, 0.09),
+        "local_spread": (0.0, 0.05, 0.08),
+    }
+    shown = ("deterministic_20", "global_10_local_100", "global_5_local_100")
+
+    def records(**changed):
+        found = [
+            {"metric": metric, "variant": variant, "mean": mean}
+            for metric, own in (means | changed).items()
+            for variant, mean in zip(shown, own, strict=True)
+        ]
+        return [*found, {"metric": "frechet_reconstruction", "variant": "vae_20", "mean": 1.0}]
+
+    def held(**changed):
+        frechet = (0.7, 1.4, 9.0)
+        return [holds for _, holds in claims(records(frechet_reconstruction=frechet, **changed))]
+
+    assert held() == [True] * 4
+    assert held(label_agreement=(0.98, 0.9, 0.96)) == [False, True, True, True]
+    assert held(pixel_error=(0.06, 0.06, 0.09)) == [True, False, True, True]
+    assert held(local_spread=(0.01, 0.0, 0.08)) == [True, True, False, True]
+    worse = claims(records(frechet_reconstruction=(0.7, 1.6, 9.0)))
+    assert [holds for _, holds in worse] == [True, True, True, False]
+    assert "0.9800, 0.9600, 0.9000" in worse[0][0] and worse[3][0].endswith("1.60 and 1.00")
+    assert claims([]) == []
 
 
 def test_the_curve_is_of_the_records(tmp_path, monkeypatch):
@@ -258,6 +336,7 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
     (tmp_path / "r").mkdir()
     for words, said in (
         (["--variants=vae_21"], "a variant is one of"), (["--seeds=0"], "--seeds is from 1"),
+        (["--variants=vae_20,vae_20"], "--variants has vae_20 twice"),
         (["--grid=code.size"], "--grid is FIELD=VALUE,VALUE"),
         (["--grid=code.size=1,,2"], "--grid is FIELD=VALUE,VALUE"),
         (["--grid=code.size=1", "--grid=code.size=2"], "a field twice: code.size"),

@@ -66,7 +66,7 @@ def test_analytic_kl_is_the_integral():
 
 def test_category_terms_are_enumerations():
     entropy = [-sum(p * np.log(p) for p in q) for q in Q]
-    np.testing.assert_allclose(value(charges.category_entropy()), entropy, rtol=1e-5)
+    np.testing.assert_allclose(value(charges.conditional_entropy()), entropy, rtol=1e-5)
     marginal = [np.mean([q[k] for q in Q]) for k in range(K)]
     kl = sum(p * np.log(p * K) for p in marginal)
     np.testing.assert_allclose(value(charges.marginal_kl()), np.full(B, kl), rtol=1e-5)
@@ -194,9 +194,9 @@ def test_log_likelihood_of_every_category():
 
 def test_nothing_and_scaled():
     np.testing.assert_array_equal(value(terms.nothing()), np.zeros(B))
-    plain = value(charges.category_entropy())
-    np.testing.assert_allclose(value(terms.scaled(0.3, charges.category_entropy())), 0.3 * plain)
-    scheduled = terms.scaled(lambda step: 0.1 * step, charges.category_entropy())
+    plain = value(charges.conditional_entropy())
+    np.testing.assert_allclose(value(terms.scaled(0.3, charges.conditional_entropy())), 0.3 * plain)
+    scheduled = terms.scaled(lambda step: 0.1 * step, charges.conditional_entropy())
     np.testing.assert_allclose(
         scheduled.loss(None, SAMPLE, jnp.int32(4)).path, 0.4 * plain, rtol=1e-6
     )

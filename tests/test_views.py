@@ -1,7 +1,14 @@
-"""Ways between codes, against geometry."""
+"""Ways between codes, against geometry; what cannot be shown."""
 
+from types import SimpleNamespace
+
+import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from iae_jax import views
+from iae_jax.config import Config
+from iae_jax.types import InputError, Players
 from iae_jax.views import COLUMNS, between, moved_components
 
 
@@ -37,3 +44,14 @@ def test_one_component_moves_at_a_time():
         middle, deviation = codes[:, component].mean(), codes[:, component].std()
         ends = [middle - 2 * deviation, middle + 2 * deviation]
         np.testing.assert_allclose(moved[component][[0, -1], component], ends, rtol=1e-4)
+
+
+@pytest.mark.parametrize("view", ["samples", "reconstructions", "interpolations", "traversals"])
+def test_what_a_model_without_a_generator_cannot_show_is_refused(view, tmp_path, monkeypatch):
+    state = SimpleNamespace(average=Players(), step=jnp.int32(1))
+    game = SimpleNamespace(networks=Players(encoder="an encoder"), noise_scale=1.0)
+    monkeypatch.setattr(views, "trained", lambda *_: (game, SimpleNamespace(state=state)))
+    split = () if view == "samples" else ("test",)
+    with pytest.raises(InputError, match="this model has no generator: use --mode=evaluate"):
+        getattr(views, view)(Config(), tmp_path, "latest", *split, 3)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,98 @@
+"""What the experiments on colour images share: presets, names of variants, a figure, a set."""
+
+from pathlib import Path
+
+import numpy as np
+
+from iae_jax.config import Config, Data
+from iae_jax.types import InputError
+
+VIEWS = ("reconstruct", "sample", "interpolate")
+DRAWS = 4  # of the local code, for each image of the figure
+INTERPOLATIONS = 3
+# Not SVHN but 10,000 images of its test split, named INDEX_DIGIT.
+SVHN_STANDIN = Data(
+    "images:svhn_standin.zip", label_pattern=r"_(\d+)\.", train="train[:7000]",
+    validation="train[7000:8000]", test="train[8000:]",
+)
+
+
+def parts_of(
+    variant: str, codes: dict[str, tuple[int, int]], sets: dict[str, Data]
+) -> tuple[str, str, str]:
+    """CODE, PRESET, SET. Errors: InputError if one of them is not there."""
+    parts = variant.split("/")
+    known = [*codes], [*PRESETS], [*sets]
+    if len(parts) != len(known) or any(p not in k for p, k in zip(parts, known, strict=True)):
+        raise InputError(
+            f"a variant is CODE/PRESET/SET with a code of {', '.join(codes)}; a preset of "
+            f"{', '.join(PRESETS)}; a set of {', '.join(sets)}; not {variant!r}"
+        )
+    code, preset, data = parts
+    return code, preset, data
+
+
+# Network kind, width, hidden, precision, batch size, steps.
+PRESETS = {
+    "small": ("conv", 32, 256, "float32", 32, 12_000),
+    "full": ("residual", 64, 512, "bfloat16", 128, 100_000),
+}
+
+
+def preset_of(name: str, size: int, local: int) -> Config:
+    """An implicit autoencoder of colour images."""
+    kind, width, hidden, precision, batch_size, steps = PRESETS[name]
+    config = Config(steps=steps, batch_size=batch_size, turns="alternating")
+    config.code.size, config.generator.noise = size, local
+    if local:
+        # Beside z, so many more components would drown it.
+        config.generator.noise_at = "depth"
+        config.reconstruction.numerator_weight = 0.05
+    for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
+        player.network.kind, player.network.width = kind, width
+        player.network.hidden, player.network.precision = hidden, precision
+        player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
+    config.regularization.network.kind = "mlp"
+    config.reconstruction.r1, config.regularization.r1 = 0.1, 0.1
+    config.regularization.weight = 0.1
+    config.code.marginal_weight = config.code.recovery_weight = 1.0
+    config.code.consistency_weight = 1.0 if local else 0.2
+    config.diffaugment.shift, config.diffaugment.cutout = 0.125, 0.25
+    return config
+
+
+def figures_of(variants: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """A figure for each PRESET_SET, of all its codes."""
+    found: dict[str, tuple[str, ...]] = {}
+    for variant in variants:
+        _, preset, data = variant.split("/")
+        name = f"{preset}_{data}"
+        found[name] = (*found.get(name, ()), variant)
+    return found
+
+
+def draw(path: Path, runs: dict[str, Path]) -> None:
+    """Originals; what the deterministic code makes of them; what local codes do. Under them prior
+    samples, and interpolations between two images. runs: variant -> its workdir."""
+    from iae_jax.figures import rows_of_images
+
+    groups: list[tuple[str, list[np.ndarray]]] = []
+    codes = [(named(variant), workdir) for variant, workdir in runs.items()]
+    for name, workdir in codes:
+        with np.load(workdir / "reconstructions.npz") as file:
+            if not groups:
+                groups.append(("original", [file["x"]]))
+            groups.append((name, list(file["x_hat"][:DRAWS])))
+    for name, workdir in codes:
+        with np.load(workdir / "samples.npz") as file:
+            groups.append((f"{name}, samples", [file["x"]]))
+    for name, workdir in codes:
+        with np.load(workdir / "interpolations.npz") as file:
+            groups.append((f"{name}, between", list(file["x"][:INTERPOLATIONS])))
+    rows_of_images(path, groups)
+
+
+def named(variant: str) -> str:
+    """global_75_local_1000/... -> 75D + 1000D."""
+    code = variant.split("/")[0]
+    return " + ".join(f"{part}D" for part in code.split("_") if part.isdigit())

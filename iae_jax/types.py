@@ -140,7 +140,7 @@ class Prior(NamedTuple):
 
 
 class Augment(NamedTuple):
-    """A change of x that its category should not depend on.
+    """A random change of x.
 
     apply: (x f32[B, ...], f32[B, noise] in [-1, 1]) -> x f32[B, ...].
     noise: how many numbers it reads.

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 from absl import flags
 from absl.testing import flagsaver
+from PIL import Image
 
 import iae_jax.launch
+from iae_jax.judge import Judge
 
 ROOT = Path(__file__).parent.parent
 
@@ -152,3 +154,45 @@ def test_help_lists_the_flags():
     code, out, _ = launch("--help")
     assert code == 0
     assert all(flag in out for flag in ("--config", "--workdir", "--mode", "--checkpoint"))
+
+
+def evaluated(tmp_path, name):
+    """A tiny run on a set of 8x8 images, and what its evaluation says."""
+    run = ["--config=tests/tiny.py", f"--workdir={tmp_path / 'run'}", f"--config.data.name={name}",
+           "--config.steps=10", "--config.data.train=train", "--config.data.validation=train",
+           f"--config.data.test={'test' if name.startswith('npz') else 'train'}"]
+    assert launch(*run)[0] == 0
+    code, _, error = launch(*run, "--mode=evaluate")
+    assert code == 0, error
+    return json.loads((tmp_path / "run" / "evaluation_test.json").read_text())
+
+
+def test_images_of_one_folder_have_no_judge(tmp_path):
+    """One class is no label: what compares them is the same for every such set."""
+    images = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
+    (tmp_path / "set" / "photos").mkdir(parents=True)
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / "set" / "photos" / f"{number}.png")
+    found = evaluated(tmp_path, f"images:{tmp_path / 'set'}")
+    assert found["judge_test_accuracy"] is None
+    extractors = {one["metric"]: one["extractor"] for one in found["records"]}
+    assert extractors["frechet_sample"].startswith("descriptor/")
+    assert "label_agreement" not in extractors
+
+
+def test_a_judge_that_was_not_tested_is_a_judge(tmp_path, monkeypatch):
+    """The test images have no labels."""
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    labels = np.arange(40) % 3
+    np.savez(tmp_path / "set.npz", images=images[:40], labels=labels, test_images=images[40:])
+
+    def see(x):
+        return x.reshape(len(x), -1)[:, :3], x.reshape(len(x), -1)[:, :5]
+
+    judge = Judge(see, 3, 5, float("nan"), "0123456789", 0.0, "set")
+    monkeypatch.setattr(iae_jax.launch, "judge_of", lambda *_: judge)
+    found = evaluated(tmp_path, f"npz:{tmp_path / 'set.npz'}")
+    assert found["judge_test_accuracy"] is None
+    extractors = {one["metric"]: one["extractor"] for one in found["records"]}
+    assert extractors["label_agreement"] == "judge/set/01234567"
+    assert "judge_accuracy" not in extractors

@@ -17,11 +17,11 @@ Faces have no classes here, so that there is no judge: distances are in the feat
 Expected: small not measured yet; full not measured (no accelerator was at hand).
 """
 
-from experiments.colour import VIEWS, draw, figures_of, parts_of, preset_of
+from experiments.colour import SHOWN, VIEWS, config_of, draw, figures_of
 from iae_jax.config import Config, Data
 from iae_jax.results import Reference
 
-__all__ = ["FIGURES", "VARIANTS", "VIEWS", "draw", "get_config"]
+__all__ = ["FIGURES", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
 
 # Of the global and of the local code.
 CODES = {"deterministic_150": (150, 0), "global_50_local_1000": (50, 1000)}
@@ -42,21 +42,14 @@ FIGURES = figures_of(VARIANTS)
 REFERENCES = {
     ("pixel_error_ratio", variant): Reference(0.60, "lower", "aim") for variant in VARIANTS
 }
-SHOWN = (
-    "pixel_error", "pixel_error_ratio", "local_spread", "local_spread_red", "local_spread_green",
-    "local_spread_blue", "frechet_sample", "frechet_reconstruction", "frechet_data",
-    "steps_per_second", "peak_memory_megabytes",
-)
 NOTES = """
 Not measured yet.
 """
 
 
 def get_config(variant: str = VARIANTS[0]) -> Config:
-    code, preset, data = parts_of(variant, CODES, SETS)
-    config = preset_of(preset, *CODES[code])
-    config.data = Data(**vars(SETS[data]))
-    if preset == "small":
+    config = config_of(variant, CODES, SETS)
+    if variant.split("/")[1] == "small":
         # Four times the pixels of SVHN.
         for player in (config.encoder, config.generator, config.reconstruction):
             player.network.width = 16

@@ -1,5 +1,6 @@
 """What the experiments on colour images share: presets, names of variants, a figure, a set."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,18 @@ SVHN_STANDIN = Data(
 )
 
 
-def parts_of(
+SHOWN = (
+    "label_agreement", "label_agreement_true", "judge_accuracy", "pixel_error",
+    "pixel_error_ratio", "local_spread", "local_spread_red", "local_spread_green",
+    "local_spread_blue", "frechet_sample", "frechet_reconstruction", "frechet_data",
+    "steps_per_second", "peak_memory_megabytes",
+)
+
+
+def config_of(
     variant: str, codes: dict[str, tuple[int, int]], sets: dict[str, Data]
-) -> tuple[str, str, str]:
-    """CODE, PRESET, SET. Errors: InputError if one of them is not there."""
+) -> Config:
+    """Of CODE/PRESET/SET. codes: global and local size. Errors: InputError if a part is not one."""
     parts = variant.split("/")
     known = [*codes], [*PRESETS], [*sets]
     if len(parts) != len(known) or any(p not in k for p, k in zip(parts, known, strict=True)):
@@ -29,7 +38,9 @@ def parts_of(
             f"{', '.join(PRESETS)}; a set of {', '.join(sets)}; not {variant!r}"
         )
     code, preset, data = parts
-    return code, preset, data
+    config = preset_of(preset, *codes[code])
+    config.data = dataclasses.replace(sets[data])
+    return config
 
 
 # Network kind, width, hidden, precision, batch size, steps.
@@ -52,7 +63,6 @@ def preset_of(name: str, size: int, local: int) -> Config:
         player.network.kind, player.network.width = kind, width
         player.network.hidden, player.network.precision = hidden, precision
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
-    config.regularization.network.kind = "mlp"
     config.reconstruction.r1, config.regularization.r1 = 0.1, 0.1
     config.regularization.weight = 0.1
     config.code.marginal_weight = config.code.recovery_weight = 1.0

@@ -11,7 +11,7 @@ needs no discriminator. The encoder is also asked to give an image and an affine
 same category, and to be sure of it (Hu et al. 2017), and the generator to make images of which the
 encoder reads the category that they were made from.
 
-Expected: 12 minutes on 2 CPU cores for a run. The sweep has not been run as a whole yet.
+Expected: 12 to 25 minutes on 2 CPU cores for a run. The sweep has not been run as a whole yet.
 """
 
 from pathlib import Path

@@ -9,7 +9,8 @@ Variants (global size, local size): deterministic_20 (Fig. 2b), global_10_local_
 global_5_local_100 (2d), the same with a global size of 2, 20 and 50, and vae_20, aae_20, ali_20.
 A sweep evaluates the last checkpoint.
 
-Expected: 10 to 15 minutes on 2 idle CPU cores for a run. What is measured so far: RESULTS.md.
+Expected: 10 to 20 minutes on 2 CPU cores for a run, VAE and AAE 7. What is measured so far:
+RESULTS.md.
 """
 
 from pathlib import Path
@@ -93,8 +94,8 @@ A smaller weight of the code's discriminator leaves prior samples further off (g
 What was seen of the test split before: deterministic_20 after 9,000 steps 97.6 % with consistency
 .2, and with 1; 97.7 % with a recovery of 5 too, 98.1 % with a weight of .3 too. Of
 global_10_local_100 two seeds had 95.1 and 93.8 % after 9,000 steps with a weight of 1, and that is
-why a weight was looked for; with .1 one seed had 96.9 %. A slower machine then needed 21 minutes
-for 9,000 steps, and 6,000 were kept.
+why a weight was looked for; with .1 one seed had 96.9 %. On a slower machine 9,000 steps were
+to take more than 20 minutes, and 6,000 were kept.
 
 What falls short: prior samples (`frechet_sample`) are far from the floor. The discriminator of
 codes still tells them from the prior: mean and covariance agree, but classes are apart.

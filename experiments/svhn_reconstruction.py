@@ -14,11 +14,11 @@ accelerator. A sweep without --variants runs them all.
 Expected: small not measured yet; full not measured (no accelerator was at hand).
 """
 
-from experiments.colour import SVHN_STANDIN, VIEWS, draw, figures_of, parts_of, preset_of
+from experiments.colour import SHOWN, SVHN_STANDIN, VIEWS, config_of, draw, figures_of
 from iae_jax.config import Config, Data
 from iae_jax.results import Reference
 
-__all__ = ["FIGURES", "VARIANTS", "VIEWS", "draw", "get_config"]
+__all__ = ["FIGURES", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
 
 # Of the global and of the local code.
 CODES = {"deterministic_150": (150, 0), "global_75_local_1000": (75, 1000)}
@@ -37,19 +37,10 @@ REFERENCES = {
     ("label_agreement", VARIANTS[0]): Reference(0.80, "higher", "aim"),
     ("label_agreement", VARIANTS[1]): Reference(0.65, "higher", "aim"),
 }
-SHOWN = (
-    "label_agreement", "label_agreement_true", "judge_accuracy", "pixel_error",
-    "pixel_error_ratio", "local_spread", "local_spread_red", "local_spread_green",
-    "local_spread_blue", "frechet_sample", "frechet_reconstruction", "frechet_data",
-    "steps_per_second", "peak_memory_megabytes",
-)
 NOTES = """
 Not measured yet.
 """
 
 
 def get_config(variant: str = VARIANTS[0]) -> Config:
-    code, preset, data = parts_of(variant, CODES, SETS)
-    config = preset_of(preset, *CODES[code])
-    config.data = Data(**vars(SETS[data]))
-    return config
+    return config_of(variant, CODES, SETS)

@@ -11,6 +11,7 @@ process of the run has died. After all but 2, the same command goes on where the
 
 import math
 import sys
+from logging import getLogger
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,9 @@ def guarded(argv: list[str]) -> None:
     """main, with what the user can mend said in one line."""
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
+        # Of a save that fails, Orbax leaves tasks that nobody awaits: asyncio would print each of
+        # them after the one line that says it.
+        getLogger("asyncio").setLevel(logging.FATAL)
     try:
         main(argv)
     except InputError as error:

@@ -24,7 +24,8 @@ def records_of(path: Path, split: str) -> dict[str, dict[str, Any]]:
     fields = ("metric", "value", "config", *ALIKE[:-1])
     try:
         return {
-            record["metric"]: {name: record[name] for name in fields} | {"data": content["data"]}
+            record["metric"]: {name: record[name] for name in fields}
+            | {"data": content["data"], "step": content["step"]}
             for record in content["records"]
         }
     except (KeyError, TypeError) as error:
@@ -64,16 +65,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
-    def config(records: dict[str, dict[str, Any]]) -> str:
-        return next(iter(records.values()))["config"]
+    first = [next(iter(records.values())) for records in (one, other)]
 
     def cell(value: float | None) -> str:
         return "–" if value is None else f"{value:.4f}"
 
-    print(f"{'config':36s} {config(one):>14s} {config(other):>14s}     difference")
+    for name, last in (("config", "difference"), ("step", "")):
+        a_name, b_name = (str(record[name]) for record in first)
+        print(f"{name:36s} {a_name:>14s} {b_name:>14s} {last:>14s}".rstrip())
     for metric, a, b in rows:
         difference = "–" if a is None or b is None else f"{b - a:+.4f}"
         print(f"{metric:36s} {cell(a):>14s} {cell(b):>14s} {difference:>14s}")
+    if alone := sorted(one.keys() ^ other.keys()):
+        print(f"of one alone: {', '.join(alone)}")
     return 0
 
 

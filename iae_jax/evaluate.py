@@ -118,7 +118,8 @@ def evaluate(
       judge: None leaves out everything that needs one; a descriptor, what needs labels.
       train: what probes learn from and bins are made of; as many of its images as the split has,
         drawn at random, give what a distance is between real images (`..._data`): the floor.
-      validation: names the clusters, where there are more of them than classes.
+      validation: names the clusters, where there are more of them than classes; `train` if it is
+        None.
 
     Returns: one record a metric.
       Of reconstructions. pixel_error: mean absolute error per pixel; random_pair_error: the same
@@ -130,7 +131,8 @@ def evaluate(
         negative_elbo: nats per example, where it is known.
       Of codes. code_norm: mean |z|; code_standard_deviation: of a component of z over the split,
         mean over components; code_consistency: |f(g(z, n)) - z| of codes of the prior, mean over
-        components. code_nearest_accuracy, code_linear_accuracy: of the label, by the nearest
+        components, and 1 where the likeliest category is another (a Gaussian encoder's noise counts
+        too). code_nearest_accuracy, code_linear_accuracy: of the label, by the nearest
         training code and by logistic regression. two_sample_accuracy, sliced_wasserstein: q(z) and
         p(z); the same with `_prior`: two samples of p(z).
       Of a game that learns from labels. test_error: per cent of the labels that are not those of
@@ -138,7 +140,7 @@ def evaluate(
       Of categories. category_entropy: of their mean use, in nats (log K: all used);
         category_usage: exponential of the entropy of how often each is the likeliest, over K;
         cluster_accuracy: of the best matching if K is not above the number of classes, else of
-        labels chosen on `validation`; nmi, ari.
+        labels chosen on other examples; nmi, ari.
       Of the images' features, prior samples (10,000 at most) against the split: frechet_sample,
         kernel_distance, precision, recall, density, coverage, different_bins;
         frechet_reconstruction: reconstructions. ms_ssim: MS-SSIM of pairs of prior
@@ -180,14 +182,16 @@ def evaluate(
         if "category" in seen.rows:
             told = [labels, *(data.labels for data in (train, validation) if data)]
             classes = 1 + max(int(known.max()) for known in told if len(known))
-            named = validation and (encoded(validation).rows["category"], validation.labels)
+            others = validation or train
+            named = others and (encoded(others).rows["category"], others.labels)
             of_clusters(book, seen.rows["category"], labels, classes, named)
     if "x_prior" in seen.rows:
         of_images(book, images, seen.rows["x_prior"], seed)
     if judge is not None and "x_prior" in seen.rows:
         for metric in ("label_agreement", "label_agreement_true", "judge_accuracy"):
             book.mean(metric, moments, judge.extractor)
-        real = train and features_of(judge, train.images, len(images), seed, batch_size)
+        most = min(len(images), MOST_SAMPLES)
+        real = train and features_of(judge, train.images, most, seed, batch_size)
         of_features(book, judge.extractor, seen.rows, real, seed)
     return book.records
 
@@ -204,10 +208,10 @@ def of_codes(book: Book, game: Game, z: np.ndarray, seed: int) -> None:
     """q(z) beside p(z)."""
     code = Moments()
     code.add(z)
-    book.note("code_standard_deviation", _deviation(code), len(z), CODE)
     few = z[_chosen(len(z), MOST_CODES, seed)]
     if len(few) < 2:
         return
+    book.note("code_standard_deviation", _deviation(code), len(z), CODE)
     a, b = (
         np.asarray(game.prior.sample(draws.example_keys(jax.random.key(seed), at, len(few))).vector)
         for at in (0, len(few))
@@ -287,7 +291,7 @@ def of_features(
         ("frechet_reconstruction", rows.get("reconstruction_features")),
         ("frechet_data", real),
     ):
-        if features is not None:
+        if features is not None and min(len(features), len(split)) > 1:
             distance = frechet_distance(_moments(features), truth)
             book.note(metric, distance, len(features), extractor)
     few, n = split[_chosen(len(split), MOST_SAMPLES, seed)], len(samples)
@@ -300,7 +304,8 @@ def of_features(
     for metric, features in (("kernel_distance", samples), ("kernel_distance_data", real)):
         if features is not None:
             found = kernel_distance(features, few)
-            book.note(metric, found.value, len(features), extractor, (found.low, found.high))
+            n_compared = min(len(features), len(few))
+            book.note(metric, found.value, n_compared, extractor, (found.low, found.high))
     for metric, value in support(few, samples)._asdict().items():
         book.note(metric, value, n, extractor)
     if real is not None:

@@ -253,7 +253,8 @@ def _load(path: Path, shapes: Params) -> tuple[Params, Metadata] | None:
             raise ValueError("its parameters do not have the hash that it names")
         if [a.shape for a in arrays] != [leaf.shape for leaf in leaves]:
             raise ValueError("it is of another network")
-        if not {"seconds", "test_accuracy"} <= metadata.keys():
+        accuracy = metadata["test_accuracy"]
+        if not isinstance(metadata["seconds"], float) or not isinstance(accuracy, float | None):
             raise ValueError("it does not say how it was made")
     except (*_DAMAGE, zipfile.BadZipFile, zlib.error) as error:
         why = " ".join(str(error).split()) or type(error).__name__

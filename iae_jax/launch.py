@@ -48,7 +48,8 @@ _SPLIT = flags.DEFINE_enum(
     "split", "test", ("train", "validation", "test"), "Whose images the other modes read."
 )
 _COUNT = flags.DEFINE_integer(
-    "count", 64, "How many to sample or reconstruct; rows of the other pictures.", lower_bound=1
+    "count", None, "How many to sample or reconstruct (64); rows of other pictures (12), of which "
+    "traverse has one for each component of a vector.", lower_bound=1
 )
 _ALLOW = flags.DEFINE_bool(
     "allow_config_change", False, "Go on with a run though its config has changed."
@@ -107,7 +108,8 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
         config_hash=configs.digest(config),
         # A floor, and a probe, of the split itself would tell nothing.
         train=None if split == "train" else train_set,
-        validation=load_split(config, "validation"),
+        # Clusters have their names from another split than the one that is measured.
+        validation=None if split == "validation" else load_split(config, "validation"),
     )
     path = workdir / f"evaluation_{split}.json"
     content = {
@@ -155,7 +157,8 @@ def main(argv: list[str]) -> None:
         if hosts.first():
             print(f"figure: {summary.figure}")
         return
-    run, split, count = (config, workdir, checkpoint), _SPLIT.value, _COUNT.value
+    run, split = (config, workdir, checkpoint), _SPLIT.value
+    count = _COUNT.value or (64 if _MODE.value in ("sample", "reconstruct") else 12)
     if _MODE.value == "evaluate":
         evaluate_run(*run, split)
         return
@@ -179,7 +182,7 @@ def guarded(argv: list[str]) -> None:
         logging.set_verbosity(logging.WARNING)
         # Of a save that fails, Orbax leaves tasks that nobody awaits: asyncio would print each of
         # them after the one line that says it.
-        getLogger("asyncio").setLevel(logging.FATAL)
+        getLogger("asyncio").setLevel("CRITICAL")
     try:
         main(argv)
     except InputError as error:

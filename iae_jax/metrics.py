@@ -43,6 +43,12 @@ def _mean_distance(a: Array, b: Array) -> Array:
     return jnp.mean(jnp.abs(a - b).reshape(a.shape[0], -1), axis=-1)
 
 
+def _known(said: Array, of: Array) -> Array:
+    """1 or 0, and NaN where what it was said of is not finite: an argmax has an answer to that too.
+    said: bool[B], of: f32[B, K]."""
+    return jnp.where(jnp.isfinite(of).all(axis=-1), said.astype(jnp.float32), jnp.nan)
+
+
 @functools.partial(jax.jit, static_argnames=("networks", "prior", "see", "wanted"))
 def _vectors(
     networks: Players,
@@ -71,7 +77,7 @@ def _vectors(
         logits, found["features"] = see(x)
         if logits is not None:
             verdict = jnp.argmax(logits, axis=-1)
-            found["judge_accuracy"] = jnp.equal(verdict, labels)
+            found["judge_accuracy"] = _known(verdict == labels, logits)
     if drawn.x_prior is not None:
         found["x_prior"] = drawn.x_prior
         if see:
@@ -82,7 +88,8 @@ def _vectors(
             found["code_norm"] = jnp.linalg.norm(drawn.z.vector, axis=-1)
         if drawn.z.probabilities is not None:
             found["category"] = drawn.z.probabilities
-            found["test_error"] = 100.0 * (jnp.argmax(drawn.z.probabilities, axis=-1) != labels)
+            likeliest = jnp.argmax(drawn.z.probabilities, axis=-1)
+            found["test_error"] = 100.0 * _known(likeliest != labels, drawn.z.probabilities)
     if drawn.x_hat is not None and drawn.x_prior is not None:
         found["pixel_error"] = _mean_distance(x, drawn.x_hat)
         found["random_pair_error"] = _mean_distance(x, other)
@@ -93,8 +100,8 @@ def _vectors(
             logits, found["reconstruction_features"] = see(drawn.x_hat)
             if logits is not None:
                 agreed = jnp.argmax(logits, axis=-1)
-                found["label_agreement"] = agreed == verdict
-                found["label_agreement_true"] = agreed == labels
+                found["label_agreement"] = _known(agreed == verdict, logits)
+                found["label_agreement_true"] = _known(agreed == labels, logits)
         if _has_elbo(networks, prior):
             parts = [
                 term.loss(None, drawn, jnp.zeros((), jnp.int32)).path
@@ -134,7 +141,7 @@ def _code_distance(a: Code, b: Code) -> Array:
         parts.append(_mean_distance(a.vector, b.vector))
     if a.probabilities is not None and b.category is not None:
         same = jnp.argmax(a.probabilities, axis=-1) == jnp.argmax(b.category, axis=-1)
-        parts.append(1.0 - same)
+        parts.append(1.0 - _known(same, a.probabilities))
     return sum(parts, start=jnp.zeros(()))
 
 

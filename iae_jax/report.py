@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from iae_jax.journal import write_text
-from iae_jax.results import Reference
+from iae_jax.results import FIELDS, Reference
 from iae_jax.types import InputError
 
 HEAD = """# Results
@@ -28,11 +28,6 @@ chosen by other images than those of the test split; where one was looked for be
 that the test split had given, the notes say so.
 """
 
-# Of a record, what a section is made of.
-FIELDS = (
-    "metric", "variant", "values", "mean", "sd", "n_seeds", "n_examples", "command", "seconds",
-    "device", "date", "commit",
-)
 
 
 def load(path: Path) -> tuple[str, list[dict[str, Any]], ModuleType]:

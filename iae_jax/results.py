@@ -54,14 +54,31 @@ class Reference(NamedTuple):
         return self.met(statistics.fmean(values))
 
 
-def read(path: Path) -> dict[str, Any]:
-    """A JSON file of a workdir. Errors: InputError that says which command makes it."""
+# What each record has.
+FIELDS = (
+    "metric", "variant", "values", "mean", "sd", "n_seeds", "seeds", "n_examples", "extractor",
+    "command", "seconds", "device", "date", "commit",
+)
+# What is read of a run's files.
+RUN = (
+    "steps", "steps_per_second", "compile_seconds", "peak_memory_megabytes", "training_seconds",
+    "device", "cores", "commit",
+)
+EVALUATION = ("checkpoint", "judge_test_accuracy", "records")
+
+
+def read(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
+    """A JSON file of a workdir, which has these fields. Errors: InputError that says which command
+    makes it."""
     if not path.is_file():
         raise InputError(f"{path} is not there: run the launcher with --mode=evaluate first")
     try:
         content: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
+        whole = set(fields) <= set(content)
+    except (ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged: run the launcher again") from error
+    if not whole:
+        raise InputError(f"{path} is damaged: run the launcher again")
     return content
 
 
@@ -96,8 +113,11 @@ def collect(
 ) -> list[dict[str, Any]]:
     """The records of one variant on a split, under its own name or another. Errors: InputError if
     its seeds were not measured alike (another n, extractor or config) or if one is there twice."""
-    runs = [read(workdir / "run.json") for workdir in workdirs]
-    evaluations = [read(workdir / f"evaluation_{split}.json") for workdir in workdirs]
+    runs = [read(workdir / "run.json", RUN) for workdir in workdirs]
+    evaluations = [read(workdir / f"evaluation_{split}.json", EVALUATION) for workdir in workdirs]
+    for workdir, evaluation in zip(workdirs, evaluations, strict=True):
+        if not evaluation["records"]:
+            raise InputError(f"{workdir} has nothing measured of {split}: evaluate it again")
     measured = [
         {one["metric"]: one for one in evaluation["records"]} for evaluation in evaluations
     ]
@@ -107,7 +127,7 @@ def collect(
     configs = [read(workdir / "config.json") for workdir in workdirs]
     if any(without_seed(config) != without_seed(configs[0]) for config in configs):
         raise InputError(f"{variant}: the seeds were trained with different configs")
-    found = []
+    found, intervals = [], dict[str, list[list[float] | None]]()
     for metric, first in measured[0].items():
         same = [records.get(metric) for records in measured]
         for other in same:
@@ -125,6 +145,8 @@ def collect(
         lost = [seed for seed, one in zip(seeds, same, strict=True) if one and one["value"] is None]
         if lost:
             raise InputError(f"{variant}: {metric} of the seeds {lost} is not finite: train again")
+        if "low" in first:
+            intervals[metric] = [[r["low"], r["high"]] for r in same if r]
     for name in ("steps_per_second", "compile_seconds", "peak_memory_megabytes"):
         # A run of a single call has no speed.
         if all(run[name] is not None for run in runs):
@@ -147,7 +169,7 @@ def collect(
     seconds = [run["training_seconds"] for run in runs]
     return [
         record(metric, label or variant, values, seeds, n, extractor, command, seconds, device,
-               runs[0]["commit"], shared_digest(configs[0]))
+               runs[0]["commit"], shared_digest(configs[0]), intervals.get(metric))
         for metric, values, n, extractor in found
     ]
 
@@ -164,12 +186,16 @@ def record(
     device: str,
     commit: str,
     config: str = "",
+    intervals: list[list[float] | None] | None = None,
 ) -> dict[str, Any]:
     """One record of results/NAME.json. values: one a seed. n_examples: that each was measured on.
     seconds: of each training, or one number where all seeds were trained at once. config: hash of
-    what the seeds have in common, where a config file says it."""
-    of_config = {"config": config} if config else {}
-    return of_config | {
+    what the seeds have in common, where a config file says it. intervals: of each value, [low,
+    high] with 95 % confidence, where it has one."""
+    if_known: dict[str, Any] = {"config": config} if config else {}
+    if intervals:
+        if_known["intervals"] = intervals
+    return if_known | {
         "metric": metric,
         "variant": variant,
         "values": values,
@@ -215,11 +241,21 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     """Those of a results file; none, if there is no file. Errors: InputError if it is damaged."""
     if not path.exists():
         return []
+    damaged = InputError(f"{path} is damaged: move it away, then the same command")
     try:
         records: list[dict[str, Any]] = json.loads(path.read_text())["records"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged: move it away, then the same command") from error
+        whole = all(set(FIELDS) <= set(record) for record in records)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged from error
+    if not isinstance(records, list) or not whole:
+        raise damaged
     return records
+
+
+def replaced(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What `merge` does not keep: records of the variant with another config."""
+    variant, config = new[0]["variant"], new[0].get("config")
+    return [one for one in old if one["variant"] == variant and one.get("config") != config]
 
 
 def merge(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -229,8 +265,11 @@ def merge(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str
     """
     variant, config = new[0]["variant"], new[0].get("config")
     others = [one for one in old if one["variant"] != variant]
-    before = {one["metric"]: one for one in old if one["variant"] == variant}
-    if all(one.get("config") != config for one in before.values()):
+    before = {
+        one["metric"]: one for one in old
+        if one["variant"] == variant and one.get("config") == config
+    }
+    if not before:
         return others + new
     differing = sorted(before.keys() ^ {one["metric"] for one in new})
     if differing:
@@ -250,9 +289,12 @@ def _joined(earlier: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
                 f"and {now[field]!r} now: evaluate alike, or move the old results away"
             )
     own = {
-        seed: (value, seconds)
+        seed: (value, seconds, interval)
         for one in (earlier, now)
-        for seed, value, seconds in zip(one["seeds"], one["values"], one["seconds"], strict=True)
+        for seed, value, seconds, interval in zip(
+            one["seeds"], one["values"], one["seconds"],
+            one.get("intervals", [None] * len(one["seeds"])), strict=True,
+        )
     }
     seeds = sorted(own)
     return record(
@@ -260,6 +302,7 @@ def _joined(earlier: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
         now["extractor"], now["command"], [own[seed][1] for seed in seeds],
         _both(earlier["device"], now["device"]), _both(earlier["commit"], now["commit"]),
         now.get("config", ""),
+        [own[seed][2] for seed in seeds] if "intervals" in now else None,
     )
 
 
@@ -314,6 +357,11 @@ def main(arguments: list[str] | None = None) -> int:
         open_folder(options.directory, "--directory")
         with kept(options.directory, options.experiment) as records:
             for new in found:
+                if others := replaced(records, new):
+                    raise InputError(
+                        f"{others[0]['variant']} is there with another config, and its seeds "
+                        f"{others[0]['seeds']} would be lost: name another --directory"
+                    )
                 records[:] = merge(records, new)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

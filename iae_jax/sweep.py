@@ -29,7 +29,16 @@ from ml_collections import config_flags
 from iae_jax.config import Config, to_dict
 from iae_jax.interruption import SIGNALS, Interrupted, awaited
 from iae_jax.journal import open_folder
-from iae_jax.results import alone, collect, kept, merge, read_records, shared_digest, table
+from iae_jax.results import (
+    alone,
+    collect,
+    kept,
+    merge,
+    read_records,
+    replaced,
+    shared_digest,
+    table,
+)
 from iae_jax.study import MOST_SEEDS, Parser
 from iae_jax.types import InputError
 
@@ -181,21 +190,28 @@ def perform(experiment: str, run: Run, directory: Path, split: str) -> None:
         launch(experiment, run, "--mode=evaluate", f"--split={split}")
         found = collect(experiment, run.variant, [run.workdir], run.name, split)
         with kept(directory, experiment) as records:
+            if others := replaced(records, found):
+                said = f"of another config, seeds {others[0]['seeds']}: replaced"
+                print(f"{run.name}: what there was is {said}", file=sys.stderr)
             records[:] = merge(records, found)
 
 
 def draw(module: ModuleType, folder: Path, experiment: str, runs: list[Run]) -> None:
-    """The experiment's figures, of the first seed of each variant, of those whose runs are here."""
-    chosen = {run.variant: run.workdir for run in reversed(runs)}
+    """The experiment's figures, of the first seed whose runs are here."""
     files = [LEFT[view] for view in views_of(module)]
     for suffix, variants in figures_of(module).items():
-        if not set(variants) <= chosen.keys():
+        own = [run for run in runs if run.variant in variants]
+        if {run.variant for run in own} < set(variants):
             continue
-        missing = [
-            variant for variant in variants
-            if not all((chosen[variant] / file).exists() for file in files)
+        there = [run for run in own if all((run.workdir / file).exists() for file in files)]
+        # A seed that is here as a whole, else the first.
+        whole = [
+            seed for seed in sorted({run.seed for run in own})
+            if {run.variant for run in there if run.seed == seed} == set(variants)
         ]
-        if missing:
+        seed = whole[0] if whole else own[0].seed
+        chosen = {run.variant: run.workdir for run in there if run.seed == seed}
+        if missing := [variant for variant in variants if variant not in chosen]:
             print(f"no figure: there is no run here of {', '.join(missing)}", file=sys.stderr)
             continue
         name = "_".join(filter(None, (experiment, suffix)))
@@ -279,7 +295,7 @@ def sweep(options: dict[str, Any]) -> int:
             # One that was broken off here is in the results, and the figure lacks it.
             if not grid and (run.workdir / "run.json").exists():
                 show(module, experiment, run)
-        except InputError as error:
+        except (InputError, OSError) as error:
             failed.append(run)
             print(f"error: {error}; going on with the others", file=sys.stderr)
     if not grid and hasattr(module, "draw"):

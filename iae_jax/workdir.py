@@ -57,15 +57,17 @@ def best_metric(game: Game) -> str | None:
     return VALIDATION_METRIC if both else None
 
 
-def check_unchanged(saved: dict[str, Any] | None, config: Config, allowed: bool) -> None:
+def check_unchanged(
+    saved: dict[str, Any] | None, config: Config,
+    advice: str = "use another --workdir, or --allow_config_change to go on with the new one",
+) -> None:
     """Errors: InputError with the difference if the workdir's run has another config."""
-    if saved is None or allowed:
+    if saved is None:
         return
     changes = difference(completed(saved, identity(Config())), identity(config))
     if changes:
         raise InputError(
-            f"the run in this workdir has another config ({'; '.join(changes)}): use another "
-            "--workdir, or --allow_config_change to go on with the new one"
+            f"the run in this workdir has another config ({'; '.join(changes)}): {advice}"
         )
 
 
@@ -86,7 +88,8 @@ class Workdir:
             self.checkpoints = Checkpoints(
                 checkpoints_of(config, path), config.run.keep, best_metric(game)
             )
-            check_unchanged(self.checkpoints.config(), config, allow_config_change)
+            if not allow_config_change:
+                check_unchanged(self.checkpoints.config(), config)
         except BaseException:
             self._lock.close()
             raise
@@ -106,7 +109,7 @@ class Workdir:
         except OSError as error:
             lock.close()
             raise InputError(
-                f"another process trains in {self.path}: let it, or choose another --workdir"
+                f"another process trains in {self.path}: wait for it, or choose another workdir"
             ) from error
         return lock
 
@@ -204,7 +207,7 @@ def trained(config: Config, path: Path, checkpoint: str) -> tuple[Game, Restored
     if not folder.is_dir():
         raise InputError(f"there is no trained run in {path}: train one with --mode=train")
     with Checkpoints(folder, config.run.keep, best_metric(game)) as checkpoints:
-        check_unchanged(checkpoints.config(), config, allowed=False)
+        check_unchanged(checkpoints.config(), config, "give the flags that it was trained with")
         if checkpoint == "latest":
             step = None
         elif checkpoint == "best":

@@ -29,8 +29,10 @@ def test_what_both_have_is_shown_with_its_difference(tmp_path, capsys):
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         ["config", "aaa", "bbb", "difference"],
+        ["step", "1", "1"],
         ["pixel_error", "0.2500", "0.2000", "-0.0500"],
         ["frechet_sample", "3.0000", "–", "–"],
+        ["of", "one", "alone:", "code_norm"],
     ]
 
 

@@ -306,7 +306,8 @@ def test_a_lost_model_is_measured_as_lost():
     broken = game._replace(networks=game.networks._replace(generator=generator))
     found = measured(broken, brightness_judge())
     for metric in ("pixel_error", "frechet_sample", "frechet_reconstruction",
-                   "kernel_distance", "precision", "coverage"):
+                   "kernel_distance", "precision", "coverage", "label_agreement",
+                   "label_agreement_true"):
         assert np.isnan(found[metric].value)
 
 

@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import logging
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -80,6 +81,16 @@ def test_the_command_exits_with_2_after_one_line():
     assert result.stderr == (
         "error: say what to run and where: --config=experiments/digits.py --workdir=DIR\n"
     )
+
+
+def test_asyncio_says_nothing_unless_asked():
+    """Of a save that fails, Orbax leaves tasks whose errors it would print."""
+    before = logging.getLogger("asyncio").level
+    try:
+        assert launch("--config=tests/tiny.py")[0] == 2
+        assert logging.getLogger("asyncio").level == logging.CRITICAL
+    finally:
+        logging.getLogger("asyncio").setLevel(before)
 
 
 def test_train_evaluate_sample_reconstruct(tmp_path, monkeypatch):

@@ -64,6 +64,14 @@ def test_a_kernel_distance_does_not_depend_on_the_order():
     assert found.low < 0 < found.high
 
 
+def test_a_kernel_distance_has_an_interval_for_few_rows_too():
+    """Five blocks of a fifth each."""
+    a, b = cloud(63, seed=1), cloud(70, shift=0.3, seed=2)
+    found, of_fifths = kernel_distance(a, b), kernel_distance(a, b, block=12)
+    assert np.isfinite(found.low) and found.low < found.value < found.high
+    assert found == of_fifths
+
+
 def test_a_kernel_distance_needs_pairs():
     with pytest.raises(ValueError, match="at least 2"):
         kernel_distance(cloud(1), cloud(5))
@@ -123,9 +131,9 @@ def test_different_bins_of_equal_and_of_other_sets():
 
 
 def test_a_bin_is_different_by_the_two_proportion_test():
-    """Two bins of known counts: z = .6 - p over its pooled deviation, on both sides of 1.96."""
+    """Two bins of known counts: |p - q| over its pooled deviation, on both sides of 1.96."""
     reference = np.repeat([[0.0], [10.0]], 50, axis=0)
-    for upper, different in ((57, 0.0), (70, 1.0)):  # z = .99 and 2.89
+    for upper, different in ((63, 0.0), (64, 1.0)):  # z = 1.854 and 2.000
         samples = np.concatenate([np.full((100 - upper, 1), 0.1), np.full((upper, 1), 9.9)])
         assert different_bins(reference, samples, bins=2) == different
 

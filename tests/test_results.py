@@ -7,7 +7,7 @@ import pytest
 
 from experiments.mnist_reconstruction import get_config
 from iae_jax.config import to_dict
-from iae_jax.results import collect, main, merge
+from iae_jax.results import collect, main, merge, read_records
 from iae_jax.types import InputError
 
 
@@ -132,6 +132,52 @@ def test_a_further_seed_joins_the_others(tmp_path):
     assert record["values"] == [0.8, 0.7] and record["seeds"] == [1, 3]
     assert record["seconds"] == [30, 90] and record["mean"] == pytest.approx(0.75)
     assert record["device"] == "1 x cpu, 2 cores" and record["commit"] == "abc"
+
+
+def test_each_seed_has_the_interval_of_its_value(tmp_path):
+    """KID has one; a seed of before it was kept has none."""
+    folder = Path(workdir(tmp_path / "a", 1, 0.9))
+    evaluation = json.loads((folder / "evaluation_test.json").read_text())
+    evaluation["records"][1] |= {"low": 0.7, "high": 1.5}
+    (folder / "evaluation_test.json").write_text(json.dumps(evaluation))
+    now = collect("mnist_reconstruction", "deterministic_20", [folder])
+    before = records_of(tmp_path, "b", 0, 0.8)
+    found = {one["metric"]: one for one in merge(before, now)}
+    assert found["label_agreement"]["values"] == [0.8, 0.9]
+    assert found["label_agreement"]["intervals"] == [None, [0.7, 1.5]]
+    assert "intervals" not in found["judge_accuracy"]
+
+
+def test_the_command_does_not_replace_seeds_of_another_config(tmp_path, capsys):
+    arguments = ["mnist_reconstruction", "--directory", str(tmp_path)]
+    assert main([*arguments, f"vae_20={workdir(tmp_path / 'a', 1, 0.9)}"]) == 0
+    before = (tmp_path / "mnist_reconstruction.json").read_text()
+    other = workdir(tmp_path / "b", 2, 0.1, rate=1e-3)
+    assert main([*arguments, f"vae_20={other}"]) == 2
+    assert "its seeds [1] would be lost" in capsys.readouterr().err
+    assert (tmp_path / "mnist_reconstruction.json").read_text() == before
+
+
+@pytest.mark.parametrize("name, content", [
+    ("run", {"a": 1}), ("run", [1]), ("evaluation_test", {"records": []}),
+    ("evaluation_test", {"checkpoint": "best", "judge_test_accuracy": None, "records": []}),
+])
+def test_a_file_that_lacks_something_is_one_line(tmp_path, name, content):
+    folder = Path(workdir(tmp_path / "a", 1, 0.9))
+    (folder / f"{name}.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="again"):
+        collect("mnist_reconstruction", "deterministic_20", [folder])
+
+
+@pytest.mark.parametrize("content", ['{"records": [{}]}', '{"records": {"a": 1}}', "[]", "{"])
+def test_a_damaged_results_file_is_one_line(tmp_path, content):
+    (tmp_path / "r.json").write_text(content)
+    with pytest.raises(InputError, match="is damaged: move it away"):
+        read_records(tmp_path / "r.json")
+    (tmp_path / "r.json").unlink()
+    (tmp_path / "r.json").mkdir()
+    with pytest.raises(InputError, match="is damaged: move it away"):
+        read_records(tmp_path / "r.json")
 
 
 def test_another_config_replaces_and_another_measure_is_refused(tmp_path):

@@ -357,3 +357,37 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
     assert command(tmp_path, TWO) == 2
     assert "is damaged: move it away" in capsys.readouterr().err.splitlines()[-1]
     assert not calls
+
+
+def test_a_folder_that_is_a_file_stops_one_run(tmp_path, launched, capsys):
+    (tmp_path / "runs" / "mnist_reconstruction").mkdir(parents=True)
+    (tmp_path / "runs" / "mnist_reconstruction" / "deterministic_20").touch()
+    assert command(tmp_path, TWO, "--seeds=1") == 1
+    assert launched[0] == [("vae_20", 0)]
+    assert "going on with the others" in capsys.readouterr().err
+
+
+def test_the_figure_is_of_a_seed_that_is_here(tmp_path, launched, monkeypatch):
+    """Seed 0 was trained elsewhere, and one of its runs is here."""
+    assert command(tmp_path, "--seeds=2") == 0
+    folders = (tmp_path / "runs" / "mnist_reconstruction" / "vae_20").glob("0-*")
+    next(folders).rename(tmp_path / "away")
+    drawn = []
+    module = importlib.import_module("experiments.mnist_reconstruction")
+    monkeypatch.setattr(module, "draw", lambda path, runs: drawn.append(runs))
+    assert command(tmp_path, "--seeds=2") == 0
+    assert {workdir.name[:2] for workdir in drawn[0].values()} == {"1-"}
+
+
+def test_seeds_of_another_config_are_named_before_they_go(tmp_path, launched, monkeypatch, capsys):
+    assert command(tmp_path, "--variants=vae_20", "--seeds=2") == 0
+    other = get_config("vae_20")
+    other.batch_size += 1
+    module = importlib.import_module("experiments.mnist_reconstruction")
+    monkeypatch.setattr(module, "get_config", lambda _: other)
+    monkeypatch.setattr(
+        sweep, "collect", lambda *_: [{"variant": "vae_20", "config": "new", "metric": "m"}]
+    )
+    monkeypatch.setattr(sweep, "merge", lambda old, _: old)
+    assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 0
+    assert "vae_20: what there was is of another config, seeds [0, 1]" in capsys.readouterr().err

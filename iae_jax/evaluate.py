@@ -231,12 +231,13 @@ def of_probes(
     if len(set(train_labels[there])) < 2:
         return
     z, own = train.rows["code_vector"][there], seen.rows["code_vector"][known]
-    for name, probe in (("nearest", probes.nearest), ("linear", probes.linear)):
-
-        def value(z: np.ndarray, own: np.ndarray, probe: Callable[..., float] = probe) -> float:
-            return probe(z, train_labels[there], own, labels[known])
-
-        book.of(f"code_{name}_accuracy", int(known.sum()), CODE, value, z, own)
+    told, asked = train_labels[there], labels[known]
+    measures: dict[str, Callable[..., float]] = {
+        "code_nearest_accuracy": lambda z, own: probes.nearest(z, told, own, asked),
+        "code_linear_accuracy": lambda z, own: probes.linear(z, told, own, asked),
+    }
+    for metric, measure in measures.items():
+        book.of(metric, len(asked), CODE, measure, z, own)
 
 
 def of_clusters(
@@ -249,22 +250,18 @@ def of_clusters(
     known, categories = labels >= 0, category.shape[1]
     truth, own = labels[known], category[known]
     measures: dict[str, Callable[[np.ndarray], float]] = {
-        "nmi": lambda found: normalized_mutual_info_score(truth, found),
-        "ari": lambda found: adjusted_rand_score(truth, found),
+        "nmi": lambda q: normalized_mutual_info_score(truth, q.argmax(1)),
+        "ari": lambda q: adjusted_rand_score(truth, q.argmax(1)),
     }
     if categories <= classes:
-        measures["cluster_accuracy"] = lambda found: clusters.accuracy(found, truth)
+        measures["cluster_accuracy"] = lambda q: clusters.accuracy(q.argmax(1), truth)
     elif validation is not None and (validation[1] >= 0).any():
         there = validation[1] >= 0
         other, told = validation[0][there].argmax(axis=1), validation[1][there]
         named = clusters.names(other, told, categories)
-        measures["cluster_accuracy"] = lambda found: clusters.named_accuracy(found, truth, named)
+        measures["cluster_accuracy"] = lambda q: clusters.named_accuracy(q.argmax(1), truth, named)
     for metric, measure in measures.items():
-
-        def value(q: np.ndarray, measure: Callable[[np.ndarray], float] = measure) -> float:
-            return measure(q.argmax(axis=1))
-
-        book.of(metric, len(truth), CODE, value, own)
+        book.of(metric, len(truth), CODE, measure, own)
 
 
 def of_images(book: Book, images: np.ndarray, samples: np.ndarray, seed: int) -> None:

@@ -46,9 +46,8 @@ def reconstructions(
 
     x: u8 or f32[N, ...] in [0, 1], or None. x_hats: reconstructions of x, one array like x for
     each draw of the local code; the first 12 are drawn. samples: like x, the first 20 rows are
-    drawn. Images [H, W, 1 or 3] are
-    drawn pixel by pixel; vectors [2] as points of the plane. Errors: InputError for anything
-    else, or if there is nothing to draw.
+    drawn. Images [H, W, 1 or 3] are drawn pixel by pixel; vectors [2] as points of the plane.
+    Errors: InputError for anything else, or if there is nothing to draw.
     """
     groups: list[tuple[str, list[np.ndarray]]] = []
     if x is not None:

@@ -23,9 +23,9 @@ from iae_jax.types import InputError
 HEAD = """# Results
 
 Written by `make results` from `results/*.json`; edit neither. A value is the mean over seeds ±
-their standard deviation, and in brackets how many seeds meet the value beside it. Settings are
-chosen by other images than those of the test split; where one was looked for because of a value
-that the test split had given, the notes say so.
+their standard deviation, and in brackets how many seeds meet the value beside it; `time` is what
+the slowest seed's training took. Settings are chosen by other images than those of the test split;
+where one was looked for because of a value that the test split had given, the notes say so.
 """
 
 
@@ -114,12 +114,19 @@ def section(name: str, records: list[dict[str, Any]], module: ModuleType, figure
     if notes:
         parts.append(notes)
     commands = list(dict.fromkeys(record["command"] for record in records))
-    where = sorted({f"{r['device']}, {r['date']}, commit {r['commit']}" for r in records})
+    devices, commits = (
+        dict.fromkeys(one for record in records for one in record[field].split(between))
+        for field, between in (("device", "; "), ("commit", ", "))
+    )
+    dates = sorted({record["date"] for record in records})
+    where = f"{'; '.join(devices)}, {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}"
     parts.append("\n".join(f"    {command}" for command in commands))
     # A run's seconds stand at each of its metrics, and those of a benchmark at each variant.
     once = {(record["command"], *record["seconds"]) for record in records}
     total = sum(sum(seconds) for _, *seconds in once)
-    parts.append(f"Measured on {'; '.join(where)}; {duration([total])} in all.")
+    parts.append(
+        f"Measured on {where}, commit {', '.join(commits)}; {duration([total])} in all."
+    )
     return "\n\n".join(parts)
 
 

@@ -203,7 +203,7 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
                 f"an affine change is of images and x has shape {shape}: set "
                 "code.consistency_weight to 0"
             )
-        change = augmentation.affine(config.affine)
+        change = augmentation.affine(config.affine, shape)
     shown = augmentation.diffaugment(config.diffaugment)
     if shown is not None and len(shape) != 3:
         raise InputError(

@@ -19,18 +19,21 @@ NUMBERS = 6  # rotation, shear, two scales, two shifts
 @dataclass
 class Affine:
     """Bounds, each either way. rotation: degrees. scale: of the logarithm of either side's.
-    shear: sideways pixels for each pixel down. shift: pixels, of either side."""
+    shear: sideways pixels for each pixel down. shift: pixels, of either side. noise: of what is
+    then added to each value."""
 
     rotation: float = 15.0
     scale: float = 0.2
     shear: float = 0.2
     shift: float = 2.0
+    noise: float = 0.0
 
 
-def affine(bounds: Affine) -> Augment:
+def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
     """x f32[B, H, W, C] -> the same shape, each image with a change of its own about its centre,
-    linear between pixels and 0 outside. Its noise, f32[B, 6] in [-1, 1], is uniform within the
-    bounds. Errors: InputError for a bound that is negative or not finite."""
+    linear between pixels and 0 outside. Its noise, f32[B, 6] in [-1, 1] (and as many as an image
+    has values, where they change too), is uniform within the bounds. shape: (H, W, C). Errors:
+    InputError for a bound that is negative or not finite."""
     _check(bounds)
 
     def one(x: Array, noise: Array) -> Array:
@@ -50,9 +53,10 @@ def affine(bounds: Affine) -> Augment:
         return jnp.stack(read, axis=-1).reshape(x.shape)
 
     def apply(x: Array, noise: Array) -> Array:
-        return jax.vmap(one)(x, noise)
+        moved = jax.vmap(one)(x, noise[:, :NUMBERS])
+        return moved + bounds.noise * noise[:, NUMBERS:].reshape(x.shape) if bounds.noise else moved
 
-    return Augment(apply, NUMBERS)
+    return Augment(apply, NUMBERS + (math.prod(shape) if bounds.noise else 0))
 
 
 @dataclass

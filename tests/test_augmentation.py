@@ -25,6 +25,7 @@ from iae_jax.objectives import cell
 from iae_jax.types import Encoding, InputError, Players
 
 BOUNDS = Affine(rotation=20.0, scale=0.3, shear=0.4, shift=3.0)
+SHAPE = (13, 17, 2)
 
 
 def image():
@@ -35,7 +36,7 @@ def image():
 
 
 def changed(*noise):
-    return np.asarray(affine(BOUNDS).apply(jnp.asarray(image()), jnp.asarray([noise])))
+    return np.asarray(affine(BOUNDS, SHAPE).apply(jnp.asarray(image()), jnp.asarray([noise])))
 
 
 def test_no_change_at_zero():
@@ -84,17 +85,28 @@ def test_each_number_does_what_its_bound_says():
 def test_each_image_has_a_change_of_its_own():
     x = jnp.asarray(np.repeat(image(), 3, axis=0))
     noise = jnp.asarray(np.random.default_rng(1).uniform(-1, 1, (3, NUMBERS)), jnp.float32)
-    together = affine(BOUNDS).apply(x, noise)
+    together = affine(BOUNDS, SHAPE).apply(x, noise)
     for i in range(3):
-        alone = affine(BOUNDS).apply(x[i : i + 1], noise[i : i + 1])
+        alone = affine(BOUNDS, SHAPE).apply(x[i : i + 1], noise[i : i + 1])
         np.testing.assert_allclose(together[i], alone[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["rotation", "scale", "shear", "shift"])
+@pytest.mark.parametrize("name", ["rotation", "scale", "shear", "shift", "noise"])
 @pytest.mark.parametrize("bound", [-1.0, float("nan"), float("inf")])
 def test_bounds_are_refused(name, bound):
     with pytest.raises(InputError, match=f"{name} of an augmentation"):
-        affine(Affine(**{name: bound}))
+        affine(Affine(**{name: bound}), SHAPE)
+
+def test_noise_is_added_to_each_value_after_the_change():
+    """Oracle: numpy, on top of the change without noise."""
+    noise = np.random.default_rng(1).uniform(-1, 1, (2, NUMBERS + 13 * 17 * 2)).astype(np.float32)
+    x = np.concatenate([image(), image()[:, ::-1]])
+    noisy = affine(Affine(20.0, 0.3, 0.4, 3.0, noise=0.25), SHAPE)
+    assert noisy.noise == noise.shape[1] and affine(BOUNDS, SHAPE).noise == NUMBERS
+    added = 0.25 * noise[:, NUMBERS:].reshape(x.shape)
+    moved = affine(BOUNDS, SHAPE).apply(jnp.asarray(x), jnp.asarray(noise[:, :NUMBERS]))
+    found = noisy.apply(jnp.asarray(x), jnp.asarray(noise))
+    np.testing.assert_allclose(found, np.asarray(moved) + added, atol=1e-6)
 
 
 def test_consistency_of_a_category_is_the_kl_to_a_target_without_gradient():

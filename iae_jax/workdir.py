@@ -109,7 +109,8 @@ class Workdir:
         except OSError as error:
             lock.close()
             raise InputError(
-                f"another process trains in {self.path}: wait for it, or choose another workdir"
+                f"another process trains in {self.path}: wait for it, or choose another "
+                "--workdir"
             ) from error
         return lock
 

@@ -139,7 +139,7 @@ def test_a_second_job_on_a_workdir_is_refused(tmp_path, data_directory):
             first.kill()
     assert second.returncode == 2 and not second.stdout
     assert second.stderr == (
-        f"error: another process trains in {tmp_path / 'run'}: let it, or choose another "
+        f"error: another process trains in {tmp_path / 'run'}: wait for it, or choose another "
         "--workdir\n"
     )
     assert first.returncode == 0, said

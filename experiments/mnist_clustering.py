@@ -64,6 +64,9 @@ two digits each (1,293 twos and 615 sevens in one), where the uniform prior give
 more or less frequent than others a fraction of a cluster. A weaker prior merges clusters instead; a
 stronger consistency takes them apart.
 
+Published, K = 10 by matching: IIC 98.4 ± .65 %, ClusterGAN 91.0 ± 4.0 %; K = 30 by names: the
+PixelGAN autoencoder 94.7 %.
+
 With the local code modulating every level and no recovery, 30 categories had 95.1 % after 1,000
 steps and a local code that changed nothing (`local_spread` .016); beside the category, and with the
 recovery at .1, it is .12.

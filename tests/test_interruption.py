@@ -55,8 +55,7 @@ def test_another_thread_asks_nothing():
     assert asked == [0]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_what_was_asked_to_end_goes_on_bit_for_bit(tmp_path, data_directory, number, code):
+def test_what_was_asked_to_end_goes_on_bit_for_bit(tmp_path, data_directory):
     """At moments that are no multiple of any interval. Oracle: the run that was not interrupted."""
     config = config_of(data_directory, steps=600)
     config.run.steps_per_call, config.run.log_steps, config.run.checkpoint_steps = 7, 50, 200
@@ -68,7 +67,7 @@ def test_what_was_asked_to_end_goes_on_bit_for_bit(tmp_path, data_directory, num
         "--config.run.checkpoint_steps=200",
     ]
     stops = []
-    for moment in (50, 250):
+    for moment, number, code in ((50, signal.SIGTERM, 143), (250, signal.SIGINT, 130)):
         with started([words], 1) as running:
             wait_for(running, tmp_path / "broken", moment)
             running[0].send_signal(number)

@@ -111,7 +111,8 @@ What falls short:
 
 - As images, reconstructions get worse as the code shrinks, and do so from the start. Those of 20D
   are paired with the very images that they are compared with and lie below the distance of other
-  real images (`frechet_data`), those of 10D + 100D at it, those of 5D + 100D above.
+  real images (`frechet_data`), those of 10D + 100D near it, those of 5D + 100D above.
+- One of three seeds keeps deterministic_20 below its aim of 98 % of the labels.
 - The AAE keeps more labels than deterministic_20, with a smaller error, and its reconstructions are
   as good as images as those of 10D + 100D.
 - Prior samples (`frechet_sample`) of deterministic_20 are the worst of all, and ALI's the best. A
@@ -169,20 +170,22 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
     """What the slides' figure says, and whether the means over seeds say it too."""
     means = {(one["metric"], one["variant"]): one["mean"] for one in records}
     shrinking = ("deterministic_20", "global_10_local_100", "global_5_local_100")
+    ways = {
+        "20D, 10D + 100D, 5D + 100D": shrinking,
+        "50, 20, 10, 5 and 2D, each + 100D": [
+            f"global_{size}_local_100" for size in (50, 20, 10, 5, 2)
+        ],
+    }
     found = []
-    curve = tuple(f"global_{size}_local_100" for size in (50, 20, 10, 5, 2))
     for metric, said, sign in (
         ("label_agreement", "fewer reconstructions keep the label", -1),
         ("pixel_error", "the error of a pixel grows", 1),
         ("local_spread", "the local code (none beside 20D) changes more", 1),
         ("frechet_reconstruction", "reconstructions get no worse as images", 0),
     ):
-        for variants, which in ((shrinking, "20D, 10D + 100D, 5D + 100D"), (
-            curve, "50, 20, 10, 5 and 2D, each + 100D"
-        )):
-            own = [means.get((metric, variant)) for variant in variants]
-            known = [one for one in own if one is not None]
-            if len(known) == len(own):
+        for which, variants in ways.items():
+            known = [means[metric, one] for one in variants if (metric, one) in means]
+            if len(known) == len(variants):
                 pairs = zip(known, known[1:], strict=False)
                 holds = all(
                     sign * (after - before) > 0 if sign else after <= before + MARGIN

@@ -129,9 +129,9 @@ def different_bins(
     reference: np.ndarray, samples: np.ndarray, bins: int = BINS, seed: int = 0
 ) -> float:
     """The share of bins whose share of the samples differs significantly from their share of the
-    reference (NDB: Richardson & Weiss 2018, section 3): below the level of the test, .05, for equal
-    distributions of which both sets are small, and above it if bins follow the noise of the
-    reference; more where modes are missing or too heavy. Bins: k-means of the reference."""
+    reference (NDB: Richardson & Weiss 2018, section 3): near the level of the test, .05, for equal
+    distributions (`evaluate` puts that of real images beside it), more where modes are missing or
+    too heavy. Bins: k-means of the reference."""
     from scipy.stats import norm
     from sklearn.cluster import KMeans
 

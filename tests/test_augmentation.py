@@ -97,6 +97,7 @@ def test_bounds_are_refused(name, bound):
     with pytest.raises(InputError, match=f"{name} of an augmentation"):
         affine(Affine(**{name: bound}), SHAPE)
 
+
 def test_noise_is_added_to_each_value_after_the_change():
     """Oracle: numpy, on top of the change without noise."""
     noise = np.random.default_rng(1).uniform(-1, 1, (2, NUMBERS + 13 * 17 * 2)).astype(np.float32)

@@ -12,6 +12,11 @@ LABELS = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 1])
 FOUND = np.array([2, 2, 0, 0, 0, 1, 1, 1, 4, 1])
 
 
+def test_accuracy_is_of_the_best_matching():
+    """2 -> 0 (2 of 3), 0 -> 1 (2 of 3), 1 -> 2 (3 of 4): 7 of 10."""
+    assert clusters.accuracy(FOUND, LABELS) == pytest.approx(0.7)
+
+
 def test_accuracy_is_that_of_the_best_permutation():
     rng = np.random.default_rng(3)
     labels, found = rng.integers(0, 4, 60), rng.integers(0, 4, 60)

@@ -35,6 +35,14 @@ def test_categories_in_use():
     found = measured(game, images=IMAGES[:22], labels=labels, validation=validation)
     wrong = np.mean(labels != bright)
     assert found["cluster_accuracy"].value == pytest.approx(wrong)
+    # Without such a split, by the training images; with it, whatever those say.
+    by_train = measured(game, images=IMAGES[:22], labels=labels, train=validation)
+    assert by_train["cluster_accuracy"].value == pytest.approx(wrong)
+    other = Dataset(IMAGES[:22], labels)
+    by_other = measured(
+        game, images=IMAGES[:22], labels=labels, train=other, validation=validation
+    )
+    assert by_other["cluster_accuracy"].value == pytest.approx(wrong) and wrong < 0.5
     assert found["category_usage"].value == pytest.approx(2 / 3, rel=1e-5)
     # By hand, of the table of cluster and label: rows [a, b], [c, d].
     table = np.array([[np.sum((bright == r) & (labels == c)) for c in (0, 1)] for r in (0, 1)])

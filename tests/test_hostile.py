@@ -205,7 +205,7 @@ def test_what_is_not_refused_can_be_traced(tmp_path):
     """Of fields that decide which program is compiled, with values that may go together."""
     traced = []
 
-    @examples(30)
+    @examples(60)
     @given(words=st.lists(plausible, min_size=1, max_size=3))
     def check(words):
         try:

@@ -4,6 +4,7 @@ The data: 12x12 images of 3 bars whose class is known by construction, in heavy 
 """
 
 import hashlib
+import io
 import json
 import logging
 
@@ -113,9 +114,20 @@ def flip_a_byte(data):
     return data[:middle] + bytes([data[middle] ^ 255]) + data[middle + 1 :]
 
 
+def with_a_word_for_a_number(data):
+    with np.load(io.BytesIO(data)) as file:
+        arrays = dict(file)
+    metadata = json.loads(str(arrays["metadata"])) | {"test_accuracy": "high"}
+    changed = io.BytesIO()
+    np.savez(changed, **(arrays | {"metadata": json.dumps(metadata)}))
+    return changed.getvalue()
+
+
 @pytest.mark.parametrize(
-    "damage", [flip_a_byte, lambda data: data[:-100], lambda data: b"", lambda data: b"PK\3\4no"],
-    ids=["a flipped byte", "truncated", "empty", "not a zip"],
+    "damage",
+    [flip_a_byte, lambda data: data[:-100], lambda data: b"", lambda data: b"PK\3\4no",
+     with_a_word_for_a_number],
+    ids=["a flipped byte", "truncated", "empty", "not a zip", "a word for a number"],
 )
 def test_a_damaged_file_is_trained_again_with_one_line(damage, copy, trainings, caplog):
     copy.write_bytes(damage(copy.read_bytes()))

@@ -149,6 +149,26 @@ def test_views_of_a_category_and_of_a_plane(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "codes_test.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(("split", "named"), [("test", 150), ("validation", None)])
+def test_clusters_are_not_named_on_the_split_that_is_measured(
+    tmp_path, monkeypatch, split, named
+):
+    monkeypatch.chdir(ROOT)
+    common = [
+        "--config=tests/tiny.py", f"--workdir={tmp_path}/run", "--config.steps=10",
+        "--config.code.categories=12", f"--config.data.directory={tmp_path}/tfds",
+        "--config.run.judge=false",
+    ]
+    assert launch(*common)[0] == 0
+    given = []
+    monkeypatch.setattr(
+        iae_jax.launch, "evaluate", lambda *_, **options: given.append(options) or []
+    )
+    assert launch(*common, "--mode=evaluate", f"--split={split}")[0] == 0
+    others = given[0]["validation"]
+    assert (others and len(others.images)) == named and len(given[0]["train"].images) > 1000
+
+
 def test_a_model_without_an_encoder_shows_what_it_can(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     common = [

@@ -147,6 +147,7 @@ def get_config(variant: str = "deterministic_20") -> Config:
         # More information in the code, for prior samples that are further off.
         config.regularization.weight = 0.1
     if model == "deterministic":
+        config.steps = 10_000
         config.reconstruction.r1, config.reconstruction.r1_final = 0.01, 0.1
         config.code.consistency_weight, config.code.recovery_weight = 0.2, 5.0
     if local:

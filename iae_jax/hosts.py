@@ -25,6 +25,11 @@ STATUSES = (
 )
 
 
+def cores() -> int:
+    """How many CPU cores this process may use: those it was pinned to, where that is known."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class PeerLost(RuntimeError):
     """Another process of the run has died, so that this one cannot go on."""
 

@@ -7,7 +7,6 @@ call `main`.
 
 import argparse
 import math
-import os
 import shlex
 import sys
 import time
@@ -18,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from iae_jax import results
+from iae_jax import hosts, results
 from iae_jax.journal import commit, open_folder
 from iae_jax.types import InputError
 
@@ -78,7 +77,7 @@ def records(
     """What was measured as records of results/NAME.json. Errors: InputError if a value is missing
     or is not a number."""
     devices = jax.local_devices()
-    device = f"{len(devices)} x {devices[0].device_kind}, {os.cpu_count()} cores"
+    device = f"{len(devices)} x {devices[0].device_kind}, {hosts.cores()} cores"
     found = []
     for one in measured:
         if len(one.values) != len(seeds):

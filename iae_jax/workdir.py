@@ -2,7 +2,6 @@
 
 import fcntl
 import math
-import os
 import platform
 import resource
 import sys
@@ -173,7 +172,7 @@ class Workdir:
             "validation": summary.validation,
             "device": f"{len(devices) * hosts.count()} x {devices[0].device_kind}",
             "processes": hosts.count(),
-            "cores": os.cpu_count(),
+            "cores": hosts.cores(),
             "versions": {"python": platform.python_version(), "jax": jax.__version__},
             "commit": self.commit,
             "best_step": self.checkpoints.best_step(),

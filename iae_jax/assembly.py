@@ -150,6 +150,8 @@ def check_numbers(config: Config) -> None:
         raise InputError(f"seed is below 2^32, not {config.seed}")
     sides = {"reconstruction": config.reconstruction, "regularization": config.regularization}
     weights = {
+        "encoder.pixel_noise": config.encoder.pixel_noise,
+        "encoder.dropout": config.encoder.dropout,
         "generator.deviation": config.generator.deviation,
         **{f"code.{name}": getattr(config.code, name) for name in CHARGES},
         **{
@@ -224,7 +226,7 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
     if "encoder" in objective.needs:
         encoder = networks.encoder(
             _layout(config.encoder.network), shape, config.encoder.kind, size, categories,
-            config.encoder.noise,
+            config.encoder.noise, config.encoder.pixel_noise, config.encoder.dropout,
         )
     generator = None
     if "generator" in objective.needs:

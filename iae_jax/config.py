@@ -89,10 +89,14 @@ class Optimizer:
 
 @dataclass
 class Encoder:
-    """q(z|x). kind: deterministic, gaussian, or implicit with `noise` components of noise."""
+    """q(z|x). kind: deterministic, gaussian, or implicit with `noise` components of noise. While
+    training, `pixel_noise` is the deviation of what is added to each value of x, and `dropout` that
+    of what multiplies each channel of every layer."""
 
     kind: str = "deterministic"
     noise: int = 0
+    pixel_noise: float = 0.0
+    dropout: float = 0.0
     network: Network = field(default_factory=Network)
     optimizer: Optimizer = field(default_factory=Optimizer)
 

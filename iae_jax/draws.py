@@ -13,6 +13,7 @@ from iae_jax.types import (
     Augment,
     Code,
     Draws,
+    Encoder,
     Encoding,
     Labelled,
     Moments,
@@ -54,6 +55,13 @@ def noise(keys: Array, purpose: int, size: int) -> Array:
     return jax.vmap(lambda key: jax.random.normal(key, (size,)))(purpose_keys(keys, purpose))
 
 
+def encoder_noise(keys: Array, purpose: int, encoder: Encoder, training: bool = False) -> Array:
+    """What the encoder reads: f32[B, noise + perturbations]."""
+    if training:
+        return noise(keys, purpose, encoder.noise + encoder.perturbations)
+    return jnp.pad(noise(keys, purpose, encoder.noise), ((0, 0), (0, encoder.perturbations)))
+
+
 def pick(bank: Labelled, keys: Array) -> Labelled:
     """A labelled image for each key [B], drawn uniformly."""
     place = jax.vmap(lambda key: jax.random.randint(key, (), 0, bank.label.shape[0]))
@@ -63,33 +71,41 @@ def pick(bank: Labelled, keys: Array) -> Labelled:
 
 def draw_noise(
     networks: Players, prior: Prior, keys: Array, needs: frozenset[str] = frozenset(),
-    augment: int = 0, shown: int = 0,
+    augment: int = 0, shown: int = 0, training: bool = False,
 ) -> Noise:
     """Everything that a batch needs of chance. keys: [B], consumed. needs: of the objective's
     terms. augment, shown: how many numbers a change of an image reads, and one for discriminators.
+    training: whether the encoder is perturbed.
 
     Before the networks and apart from them: XLA sees that two expressions are the same, but not
     that two loops of a random number generator are, and would run the networks for each.
     """
     encoder, generator = networks.encoder, networks.generator
-    size = 0 if encoder is None else encoder.noise
+
+    def for_encoder(purpose: int) -> Array | None:
+        return encoder and encoder_noise(keys, purpose, encoder, training)
+
     many = None
     if "moments" in needs:
+        padding = ((0, 0), (0, encoder.perturbations))
         many = jax.vmap(
-            lambda index: jax.vmap(
-                lambda key: jax.random.normal(jax.random.fold_in(key, index), (size,))
-            )(purpose_keys(keys, MOMENTS))
+            lambda index: jnp.pad(
+                jax.vmap(
+                    lambda key: jax.random.normal(jax.random.fold_in(key, index), (encoder.noise,))
+                )(purpose_keys(keys, MOMENTS)),
+                padding,
+            )
         )(jnp.arange(DRAWS_FOR_MOMENTS))
     return Noise(
-        encoder=None if encoder is None else noise(keys, ENCODER_NOISE, size),
+        encoder=for_encoder(ENCODER_NOISE),
         category=gumbel(keys, prior.categories) if prior.categories else None,
         local=None if generator is None else noise(keys, LOCAL_CODE, generator.noise),
         prior_local=None if generator is None else noise(keys, PRIOR_LOCAL_CODE, generator.noise),
         prior=prior.sample(purpose_keys(keys, PRIOR)),
         moments=many,
         augment=_uniform(purpose_keys(keys, AUGMENT), augment) if augment else None,
-        recovery=noise(keys, RECOVERY, size) if "recovery" in needs else None,
-        flipped=noise(keys, FLIPPED, size) if "flipped" in needs else None,
+        recovery=for_encoder(RECOVERY) if "recovery" in needs else None,
+        flipped=for_encoder(FLIPPED) if "flipped" in needs else None,
         labelled=(
             _uniform(purpose_keys(keys, LABELLED_AUGMENT), augment)
             if augment and "labels" in needs else None
@@ -147,7 +163,7 @@ def hard(z: Code | None) -> Code | None:
 def infer(networks: Players, params: Players, keys: Array, x: Array) -> tuple[Code, Encoding]:
     """z ~ q(z|x) and what it was drawn from."""
     encoder = networks.encoder
-    encoding = encoder.apply(params.encoder, x, noise(keys, ENCODER_NOISE, encoder.noise))
+    encoding = encoder.apply(params.encoder, x, encoder_noise(keys, ENCODER_NOISE, encoder))
     logits = encoding.logits
     return code_of(encoding, None if logits is None else gumbel(keys, logits.shape[-1])), encoding
 
@@ -247,6 +263,11 @@ def draw(
         if encoding.features is not None:
             seen = encoder.apply(frozen, x_prior, noise.flipped)
             matched = mean_features(encoding, seen, axis_name)
+    taught = None
+    if teacher is not None:
+        # A target is what the teacher says unperturbed.
+        kept = jnp.arange(encoder.noise + encoder.perturbations) < encoder.noise
+        taught = encoder.apply(teacher, x, kept * noise.encoder)
     own = Whole(aggregate(z, axis_name), matched)
     if whole is not None:
         own = completed(own, whole)
@@ -263,7 +284,7 @@ def draw(
         augmented=augmented,
         recovered=recovered,
         flipped=flipped,
-        taught=None if teacher is None else encoder.apply(teacher, x, noise.encoder),
+        taught=taught,
         told=None if labelled is None else tell(networks, params, noise, labelled, augment),
         matched=own.matched,
     )

@@ -70,7 +70,7 @@ def noise_of(game: Game, keys: Array) -> Noise:
     needs = game.objective.needs
     numbers = game.augment.noise if "augment" in needs and game.augment else 0
     shown = game.diffaugment.noise if game.diffaugment else 0
-    return draw_noise(game.networks, game.prior, keys, needs, numbers, shown)
+    return draw_noise(game.networks, game.prior, keys, needs, numbers, shown, training=True)
 
 
 def losses(

@@ -83,8 +83,10 @@ class Encoder(NamedTuple):
     """q(z|x): a pure function of x and of a noise vector.
 
     init: key -> params.
-    apply: (params, x f32[B, ...], noise f32[B, noise]) -> Encoding.
+    apply: (params, x f32[B, ...], noise f32[B, noise + perturbations]) -> Encoding.
     noise: size of the noise vector; 0 is the slides' "deterministic".
+    perturbations: how many more numbers of N(0, 1) it reads behind its noise in training, which are
+        0 otherwise: a regularization, and no part of q(z|x).
     factorized: whether q(z|x) is a factorized Gaussian whose density is known.
     """
 
@@ -92,6 +94,7 @@ class Encoder(NamedTuple):
     apply: Callable[[Params, Array, Array], Encoding]
     noise: int
     factorized: bool
+    perturbations: int = 0
 
 
 class Generator(NamedTuple):

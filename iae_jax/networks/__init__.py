@@ -5,6 +5,7 @@ and a `Body` writes x; `mlp`, `conv` and `residual` have one of each, so a new k
 file with a Trunk and a Body.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import optax
 
 from iae_jax.networks import conv, mlp, residual
-from iae_jax.networks.layers import LayerNorm, leaky
+from iae_jax.networks.layers import LayerNorm, leaky, perturbed
 from iae_jax.types import (
     Array,
     Code,
@@ -46,6 +47,12 @@ class Layout(NamedTuple):
         if self.kind in IMAGES:
             return IMAGES[self.kind].Trunk(self.width, self.hidden)
         return mlp.Trunk((self.hidden,) * self.depth)
+
+    def perturbable(self, shape: tuple[int, ...]) -> list[int]:
+        """The channels of a trunk that can be perturbed, layer by layer, for x f32[B, *shape]."""
+        if self.kind in IMAGES:
+            return list(IMAGES[self.kind].perturbable(min(shape[:2]), self.width))
+        return [self.hidden] * (self.depth - 1)
 
     def body(self, shape: tuple[int, ...]) -> nn.Module:
         if self.kind in IMAGES:
@@ -88,10 +95,12 @@ class _Encoder(nn.Module):
     gaussian: bool
 
     @nn.compact
-    def __call__(self, x: Array, noise: Array) -> Encoding:
+    def __call__(self, x: Array, noise: Array, by: Array | None) -> Encoding:
         # Normalized, so that codes have unit scale from the first step: a discriminator under R1
         # hardly sees codes that start near 0, and the generator then learns to ignore them.
-        h = LayerNorm()(self.layout.trunk()(x, None if self.gaussian else noise))
+        h = LayerNorm()(self.layout.trunk()(x, None if self.gaussian else noise, by))
+        if by is not None:
+            h, _ = perturbed(h, by[:, -self.layout.hidden:])
         logits = nn.Dense(self.categories)(h) if self.categories else None
         if not self.size:
             return Encoding(logits=logits, features=h)
@@ -111,12 +120,16 @@ def encoder(
     size: int,
     categories: int = 0,
     noise: int = 0,
+    pixel_noise: float = 0.0,
+    dropout: float = 0.0,
 ) -> Encoder:
     """q(z|x) for x f32[B, *shape] and z of `size` components and `categories` categories.
 
     kind: "deterministic", "gaussian" (factorized, density known) or "implicit" (reads `noise`
-    components of noise; its density is unknown). Errors: InputError for a kind or size that
-    contradict each other.
+    components of noise; its density is unknown). In training N(0, pixel_noise^2) is added to each
+    value of x, and each channel of every layer is multiplied by N(1, dropout^2) (the Gaussian
+    dropout of Srivastava et al. 2014). Errors: InputError for a kind or size that contradict each
+    other.
     """
     check_layout(layout, shape)
     if kind not in ("deterministic", "gaussian", "implicit"):
@@ -130,17 +143,23 @@ def encoder(
     gaussian = kind == "gaussian" and size > 0
     noise = size if gaussian else noise
     module = _Encoder(layout, size, categories, gaussian)
+    values = math.prod(shape) if pixel_noise else 0
+    channels = sum(layout.perturbable(shape)) + layout.hidden if dropout else 0
 
     def init(key: Array) -> Params:
-        return module.init(key, jnp.zeros((1, *shape)), jnp.zeros((1, noise)))
+        return module.init(key, jnp.zeros((1, *shape)), jnp.zeros((1, noise)), None)
 
     compute = computed(layout, module)
 
-    def apply(params: Params, x: Array, noise: Array) -> Encoding:
-        encoding: Encoding = compute(params, x, noise)
+    def apply(params: Params, x: Array, drawn: Array) -> Encoding:
+        own, pixels, by = jnp.split(drawn, [noise, noise + values], axis=-1)
+        if values:
+            x = x + pixel_noise * pixels.reshape(x.shape)
+        encoding: Encoding = compute(params, x, own, dropout * by if channels else None)
         return encoding
 
-    return Encoder(init, apply, noise, factorized=gaussian or (not size and kind != "implicit"))
+    known = gaussian or (not size and kind != "implicit")
+    return Encoder(init, apply, noise, known, values + channels)
 
 
 class _Generator(nn.Module):

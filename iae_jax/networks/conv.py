@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 
-from iae_jax.networks.layers import Conv, LayerNorm, Modulate, depth_to_space, flattened, leaky
+from iae_jax.networks.layers import (
+    Conv,
+    LayerNorm,
+    Modulate,
+    depth_to_space,
+    flattened,
+    leaky,
+    perturbed,
+)
 from iae_jax.types import Array
 
 # Halving stops here: a grid of 4 to 7 positions is left to the dense layers.
@@ -22,8 +30,13 @@ def halvings(side: int) -> int:
     return times
 
 
+def perturbable(side: int, width: int) -> list[int]:
+    """The channels that a Trunk's `by` perturbs, level by level, for images of this side."""
+    return [width * min(2**level, WIDEST) for level in range(halvings(side))]
+
+
 class Trunk(nn.Module):
-    """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden].
+    """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden]. by: see `perturbed`.
 
     4x4 convolutions of stride 2, then a dense layer; noise enters beside the convolutions' output.
     """
@@ -32,9 +45,9 @@ class Trunk(nn.Module):
     hidden: int
 
     @nn.compact
-    def __call__(self, x: Array, noise: Array | None = None) -> Array:
-        for level in range(halvings(min(x.shape[1:3]))):
-            x = leaky(Conv(self.width * min(2**level, WIDEST), size=4, stride=2)(x))
+    def __call__(self, x: Array, noise: Array | None = None, by: Array | None = None) -> Array:
+        for features in perturbable(min(x.shape[1:3]), self.width):
+            x, by = perturbed(leaky(Conv(features, size=4, stride=2)(x)), by)
         return flattened(x, noise, self.hidden)
 
 

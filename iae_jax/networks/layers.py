@@ -180,6 +180,15 @@ class LayerNorm(nn.Module):
         return standardize(x) * scale + bias
 
 
+def perturbed(h: Array, by: Array | None) -> tuple[Array, Array | None]:
+    """h f32[B, ..., C] with each channel times 1 + one of the numbers f32[B, N], which are taken
+    from the front, and the rest of them. None changes nothing."""
+    if by is None:
+        return h, None
+    own, rest = jnp.split(by, [h.shape[-1]], axis=-1)
+    return h * (1 + own.reshape(h.shape[0], *(1,) * (h.ndim - 2), -1)), rest
+
+
 def flattened(x: Array, noise: Array | None, hidden: int) -> Array:
     """The end of a trunk: f32[B, H, W, C] and noise f32[B, N] beside it -> f32[B, hidden]. Called
     inside a module, whose layers these are."""

@@ -5,23 +5,24 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax.numpy as jnp
 
-from iae_jax.networks.layers import Modulate, leaky
+from iae_jax.networks.layers import Modulate, leaky, perturbed
 from iae_jax.types import Array
 
 
 class Trunk(nn.Module):
-    """x f32[B, ...] and noise f32[B, N] -> features f32[B, widths[-1]]."""
+    """x f32[B, ...] and noise f32[B, N] -> features f32[B, widths[-1]]. by: see `perturbed`; it
+    perturbs what is between layers."""
 
     widths: Sequence[int]
 
     @nn.compact
-    def __call__(self, x: Array, noise: Array | None = None) -> Array:
+    def __call__(self, x: Array, noise: Array | None = None, by: Array | None = None) -> Array:
         h = x.reshape(x.shape[0], -1)
         if noise is not None and noise.shape[-1]:
             h = jnp.concatenate([h, noise], axis=-1)
-        for width in self.widths:
-            h = leaky(nn.Dense(width)(h))
-        return h
+        for width in self.widths[:-1]:
+            h, by = perturbed(leaky(nn.Dense(width)(h)), by)
+        return leaky(nn.Dense(self.widths[-1])(h))
 
 
 class Body(nn.Module):

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from iae_jax.networks.conv import WIDEST, halvings
-from iae_jax.networks.layers import Conv, LayerNorm, Modulate, flattened, leaky
+from iae_jax.networks.layers import Conv, LayerNorm, Modulate, flattened, leaky, perturbed
 from iae_jax.types import Array
 
 SHARE = 0.5**0.5  # of either part of a sum, so that it has the variance of one
@@ -53,8 +53,13 @@ class Up(nn.Module):
         return SHARE * (doubled(nn.Dense(self.features)(x)) + h)
 
 
+def perturbable(side: int, width: int) -> list[int]:
+    """The channels that a Trunk's `by` perturbs, block by block, for images of this side."""
+    return [width * min(2 ** (level + 1), WIDEST) for level in range(halvings(side))]
+
+
 class Trunk(nn.Module):
-    """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden].
+    """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden]. by: see `perturbed`.
 
     width: channels at full resolution; they double with every halving, up to `conv.WIDEST` times.
     """
@@ -63,10 +68,10 @@ class Trunk(nn.Module):
     hidden: int
 
     @nn.compact
-    def __call__(self, x: Array, noise: Array | None = None) -> Array:
+    def __call__(self, x: Array, noise: Array | None = None, by: Array | None = None) -> Array:
         x = Conv(self.width, size=3)(x)
-        for level in range(halvings(min(x.shape[1:3]))):
-            x = Down(self.width * min(2 ** (level + 1), WIDEST))(x)
+        for features in perturbable(min(x.shape[1:3]), self.width):
+            x, by = perturbed(Down(features)(x), by)
         return flattened(leaky(x), noise, self.hidden)
 
 

@@ -63,12 +63,14 @@ Not measured yet.
 
 
 def get_config(variant: str = SHOWN_VARIANT) -> Config:
-    parts = variant.split("/")
-    if len(parts) != 3 or parts[0] not in METHODS:
+    method, *parts = variant.split("/")
+    if method not in METHODS or len(parts) < 2:
         raise InputError(
             f"a variant is METHOD/SET/LABELS with a method of {', '.join(METHODS)}, not {variant!r}"
         )
-    method, name, labels = parts
+    name, labels = "/".join(parts[:-1]), parts[-1]
+    if (method == "full") != (labels == "all"):
+        raise InputError(f"the method full, and no other, reads all labels: not {variant!r}")
     config = Config(steps=4500, batch_size=128, turns="alternating")
     other = Data(name, train="train[:90%]", validation="train[90%:]")
     config.data = dataclasses.replace(SETS.get(name, other))
@@ -82,19 +84,28 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
         config.reconstruction.kind = "none"
     elif method == "improved_gan":
         config.reconstruction.kind, config.turns = "improved_gan", "simultaneous"
+        # Of the paper's code: half of what is told of images without a label, and noise in every
+        # layer of the classifier.
+        config.reconstruction.weight = 0.5
+        config.encoder.pixel_noise, config.encoder.dropout = 0.3, 0.5
         config.generator.noise = 100
     elif method == "aae":
-        config.code.size, config.turns = 10, "alternating"
+        config.code.size = 10
         config.reconstruction.kind, config.generator.likelihood = "likelihood", "bernoulli"
+        # A hundred nats of pixels are not to outweigh one of labels.
+        config.reconstruction.weight = 0.02
+        # Decodes every category of every image: dense layers are fast enough.
+        config.generator.network.kind, config.generator.network.hidden = "mlp", 512
         config.regularization.kind = "marginal_code"
     else:
         config.generator.noise = 50
         config.reconstruction.r1, config.reconstruction.numerator_weight = 0.1, 0.05
-        config.code.marginal_weight, config.code.entropy_weight = 2.0, 0.5
-        config.code.recovery_weight, config.code.labelled_share = 0.1, 0.1
+        config.code.marginal_weight, config.code.entropy_weight = 0.5, 0.2
+        config.code.labelled_share = 0.3
+        config.code.flipped_weight, config.code.flipped_start_steps = 0.5, 1000
     if method == "iae_best":
-        config.code.consistency_weight, config.code.teacher = 1.0, True
-        config.code.flipped_weight = 0.1
+        config.code.consistency_weight, config.code.teacher = 3.0, True
+        config.code.change_labelled = True
     return config
 
 

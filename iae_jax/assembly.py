@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from iae_jax import augmentation, charges, game, networks, objectives, priors, terms
-from iae_jax.config import Config, Encoder, Generator, Network, Optimizer, Term
+from iae_jax.config import Code, Config, Encoder, Generator, Network, Optimizer, Term
 from iae_jax.data import Dataset, Source, load, open_source
 from iae_jax.scoring import SCORINGS
 from iae_jax.types import Array, Game, InputError, Players, Weight
@@ -83,6 +83,18 @@ def noise_scale(config: Generator) -> Weight:
     return scale
 
 
+def flipped_weight(code: Code) -> Weight:
+    """The weight of the flipped term as a function of the step: a generator that does not draw
+    classes yet has nothing to teach."""
+    if not code.flipped_start_steps:
+        return code.flipped_weight
+
+    def weight(step: Array) -> Array:
+        return jnp.where(step < code.flipped_start_steps, 0.0, code.flipped_weight)
+
+    return weight
+
+
 def r1_weight(term: Term, steps: int) -> Weight:
     """The weight of R1 as a function of the step. What holds a discriminator back at the start, so
     that the players can follow, blurs it at the end, when what is left to tell is fine."""
@@ -137,6 +149,7 @@ def check_numbers(config: Config) -> None:
         "code.size": config.code.size,
         "code.categories": config.code.categories,
         "encoder.noise": config.encoder.noise,
+        "code.flipped_start_steps": config.code.flipped_start_steps,
         "generator.noise": config.generator.noise,
         "generator.ramp_start_steps": config.generator.ramp_start_steps,
         "generator.ramp_steps": config.generator.ramp_steps,
@@ -191,19 +204,25 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
     made = CHARGES | {
         "marginal_weight": partial(charges.marginal_kl, block),
         "consistency_weight": partial(charges.augmentation_consistency, teacher),
+        "label_weight": partial(charges.label_cross_entropy, config.code.change_labelled),
     }
-    charged = [terms.scaled(weights[name], made[name]()) for name in made if weights[name]]
+    scales: dict[str, Weight] = weights | {"flipped_weight": flipped_weight(config.code)}
+    charged = [terms.scaled(scales[name], made[name]()) for name in made if weights[name]]
+    if teacher and not weights["consistency_weight"]:
+        raise InputError("a teacher is asked for consistency: set code.consistency_weight")
+    if config.code.change_labelled and not weights["label_weight"]:
+        raise InputError("change_labelled is of labelled images: set code.label_weight")
     if weights["marginal_weight"] and size and config.batch_size < EXAMPLES_A_COMPONENT:
         raise InputError(
             f"{config.batch_size} codes have no variance: use a batch_size of at least "
             f"{EXAMPLES_A_COMPONENT}, or set code.marginal_weight to 0"
         )
     change = None
-    if weights["consistency_weight"]:
+    if weights["consistency_weight"] or config.code.change_labelled:
         if len(shape) != 3:
             raise InputError(
                 f"an affine change is of images and x has shape {shape}: set "
-                "code.consistency_weight to 0"
+                "code.consistency_weight to 0 and code.change_labelled to False"
             )
         change = augmentation.affine(config.affine, shape)
     shown = augmentation.diffaugment(config.diffaugment)
@@ -219,6 +238,16 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
         config.regularization.weight,
         tuple(charged),
     )
+    if config.reconstruction.kind == "none" and "generator" in objective.needs:
+        raise InputError(
+            "recovery and flipped recovery are of generated images, and nothing trains a generator "
+            "on x: set reconstruction.kind"
+        )
+    if config.code.labelled_share and set(objective.reconstruction.reads) != {"x", "z"}:
+        raise InputError(
+            "labelled_share is of the pairs (x, z) that a reconstruction's discriminator is shown, "
+            f"and {config.reconstruction.kind} has none: set code.labelled_share to 0"
+        )
     objective = objective._replace(
         reconstruction=terms.scaled(config.reconstruction.weight, objective.reconstruction)
     )

@@ -1,17 +1,18 @@
-"""Random changes of images: affine ones, on which codes should not depend, and those that keep a
-discriminator from knowing a small set of images by heart.
+"""Changes of images: affine ones and the worst small ones, on which codes should not depend, and
+those that keep a discriminator from knowing a small set of images by heart.
 
 Pure functions of x and of numbers that are drawn before, as all of a step's randomness is.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.ndimage import map_coordinates
 
-from iae_jax.types import Array, Augment, InputError
+from iae_jax.types import Array, Augment, Encoding, InputError
 
 NUMBERS = 6  # rotation, shear, two scales, two shifts
 
@@ -20,20 +21,21 @@ NUMBERS = 6  # rotation, shear, two scales, two shifts
 class Affine:
     """Bounds, each either way. rotation: degrees. scale: of the logarithm of either side's.
     shear: sideways pixels for each pixel down. shift: pixels, of either side. noise: of what is
-    then added to each value."""
+    then added to each value. worst: length of what is added last, see `worst_change`."""
 
     rotation: float = 15.0
     scale: float = 0.2
     shear: float = 0.2
     shift: float = 2.0
     noise: float = 0.0
+    worst: float = 0.0
 
 
 def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
     """x f32[B, H, W, C] -> the same shape, each image with a change of its own about its centre,
     linear between pixels and 0 outside. Its noise, f32[B, 6] in [-1, 1] (and as many as an image
-    has values, where they change too), is uniform within the bounds. shape: (H, W, C). Errors:
-    InputError for a bound that is negative or not finite."""
+    has values for `noise`, and for `worst`), is uniform within the bounds. shape: (H, W, C).
+    Errors: InputError for a bound that is negative or not finite."""
     _check(bounds)
 
     def one(x: Array, noise: Array) -> Array:
@@ -54,9 +56,46 @@ def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
 
     def apply(x: Array, noise: Array) -> Array:
         moved = jax.vmap(one)(x, noise[:, :NUMBERS])
-        return moved + bounds.noise * noise[:, NUMBERS:].reshape(x.shape) if bounds.noise else moved
+        if bounds.noise:
+            moved += bounds.noise * noise[:, NUMBERS : NUMBERS + values].reshape(x.shape)
+        return moved
 
-    return Augment(apply, NUMBERS + (math.prod(shape) if bounds.noise else 0))
+    values = math.prod(shape)
+    numbers = NUMBERS + values * sum(bound > 0 for bound in (bounds.noise, bounds.worst))
+    return Augment(apply, numbers, bounds.worst)
+
+
+def distance(own: Encoding, changed: Encoding) -> Array:
+    """How far the code of a changed image is from the image's own, which is a target that passes no
+    gradient: f32[B]. Of a category KL(own || changed); of a vector half the squared distance, the
+    KL of Gaussians of unit variance around them."""
+    found = jnp.zeros(())
+    if own.vector is not None and changed.vector is not None:
+        off = changed.vector - jax.lax.stop_gradient(own.vector)
+        found += 0.5 * jnp.sum(jnp.square(off), axis=-1)
+    if own.logits is not None and changed.logits is not None:
+        target = jax.lax.stop_gradient(jax.nn.log_softmax(own.logits))
+        said = jax.nn.log_softmax(changed.logits)
+        found += jnp.sum(jnp.exp(target) * (target - said), axis=-1)
+    return found
+
+
+PROBE = 0.1  # length of the step at which the worst direction is looked for
+
+
+def worst_change(
+    encode: Callable[[Array], Encoding], x: Array, own: Encoding, start: Array, radius: float
+) -> Array:
+    """What of length `radius` moves the code of x farthest from `own`, to second order: one power
+    iteration from `start` on the Hessian of `distance` (Miyato et al. 2018, virtual adversarial
+    training). x, start: f32[B, ...]. Returns f32[B, ...], without gradient."""
+
+    def unit(r: Array) -> Array:
+        length = jnp.sqrt(jnp.sum(jnp.square(r), axis=range(1, r.ndim), keepdims=True))
+        return r / jnp.maximum(length, 1e-12)
+
+    slope = jax.grad(lambda r: jnp.sum(distance(own, encode(x + r))))(PROBE * unit(start))
+    return jax.lax.stop_gradient(radius * unit(slope))
 
 
 @dataclass

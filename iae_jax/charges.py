@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from iae_jax import augmentation
 from iae_jax.terms import (
     Term,
     TermOutput,
@@ -68,24 +69,15 @@ def conditional_entropy() -> Term:
 
 
 def augmentation_consistency(teacher: bool = False) -> Term:
-    """How far the code of a changed image a(x) is from that of x, which is a target: no gradient
-    passes through it, and with a `teacher` it is the averaged encoder's (Tarvainen and Valpola
-    2017). Of a category KL(q(y|x) || q(y|a(x))) (Hu et al. 2017: their cross entropy
-    less its constant); of a vector half the squared distance, the KL of Gaussians of unit variance
-    around them. A vector needs `marginal_kl` beside it, without which all codes would be one."""
+    """How far the code of a changed image is from that of x, see `augmentation.distance`: of a
+    category the cross entropy of Hu et al. 2017 less its constant. With a `teacher` the code of x
+    is the averaged encoder's (Tarvainen and Valpola 2017). A vector needs `marginal_kl` beside it,
+    without which all codes would be one."""
 
     def value(draws: Draws) -> Array:
         own = draws.taught if teacher else draws.encoding
-        changed, kl = draws.augmented, jnp.zeros(())
-        assert own is not None and changed is not None
-        if own.vector is not None and changed.vector is not None:
-            off = changed.vector - jax.lax.stop_gradient(own.vector)
-            kl += 0.5 * jnp.sum(jnp.square(off), axis=-1)
-        if own.logits is not None and changed.logits is not None:
-            target = jax.lax.stop_gradient(jax.nn.log_softmax(own.logits))
-            found = jax.nn.log_softmax(changed.logits)
-            kl += jnp.sum(jnp.exp(target) * (target - found), axis=-1)
-        return kl
+        assert own is not None and draws.augmented is not None
+        return augmentation.distance(own, draws.augmented)
 
     needs = ("encoder", "augment") + (("teacher",) if teacher else ())
     return without_discriminator("augmentation_consistency", value, needs)
@@ -131,14 +123,15 @@ def _nats(z: Code, found: Encoding) -> Array:
     return nats
 
 
-def label_cross_entropy() -> Term:
-    """-log q(y|x) of labelled images."""
+def label_cross_entropy(changed: bool = False) -> Term:
+    """-log q(y|x) of labelled images, or of images that were changed as x is for consistency."""
 
     def value(draws: Draws) -> Array:
         assert draws.told is not None
         return optax.softmax_cross_entropy(draws.told.encoding.logits, draws.told.z.category)
 
-    return without_discriminator("label_cross_entropy", value, ("encoder", "category", "labels"))
+    needs = ("encoder", "category", "labels") + (("augment", "changed labels") if changed else ())
+    return without_discriminator("label_cross_entropy", value, needs)
 
 
 def improved_gan() -> Term:
@@ -147,7 +140,7 @@ def improved_gan() -> Term:
     Each of the two learns from its own part alone."""
 
     def value(draws: Draws) -> Array:
-        real, fake, matched = draws.encoding, draws.flipped, draws.matched
+        real, fake, matched = draws.perturbed, draws.flipped, draws.matched
         assert real is not None and fake is not None and matched is not None
         assert real.logits is not None and fake.logits is not None
         odds = jax.nn.logsumexp(real.logits, axis=-1)

@@ -43,9 +43,10 @@ class Code:
     vector. entropy_weight: of H(y|x). consistency_weight: of the distance between the codes of x
     and of a random affine change of it, by the averaged encoder if `teacher`. recovery_weight: of
     -log q(z|x_hat), what it charges that z cannot be read off what was generated from it.
-    flipped_weight: of -log q(z|x) for generated x, of which the encoder learns. label_weight: of
-    the cross entropy of labels. labelled_share: of the pairs (x, z) that the reconstruction's
-    discriminator is shown, how much are of labelled images and their labels.
+    flipped_weight: of -log q(z|x) for generated x, of which the encoder learns from step
+    `flipped_start_steps` on. label_weight: of the cross entropy of labels, of images that are
+    changed as for consistency if `change_labelled`. labelled_share: of the pairs (x, z) that the
+    reconstruction's discriminator is shown, how much are of labelled images and their labels.
     """
 
     size: int = 10
@@ -55,7 +56,9 @@ class Code:
     consistency_weight: float = 0.0
     recovery_weight: float = 0.0
     flipped_weight: float = 0.0
+    flipped_start_steps: int = 0
     label_weight: float = 0.0
+    change_labelled: bool = False
     labelled_share: float = 0.0
     teacher: bool = False
 

@@ -4,9 +4,12 @@ Randomness is one key for each example of the *global* batch, so that one device
 and two hosts draw the same noise. What an objective does not read, XLA deletes.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 
+from iae_jax.augmentation import worst_change
 from iae_jax.types import (
     Aggregated,
     Array,
@@ -28,7 +31,7 @@ from iae_jax.types import (
 # What a key of one example is used for. The numbers are part of the seed: changing one changes
 # every run.
 ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE, MOMENTS, AUGMENT, RECOVERY = range(8)
-LABELLED, LABELLED_AUGMENT, FLIPPED, SHOWN = range(8, 12)
+LABELLED, LABELLED_AUGMENT, FLIPPED, SHOWN, PERTURBED = range(8, 13)
 
 # Draws of q(z|x) for its moments: the deviation is then known to an eighth, and what that leaves is
 # for the discriminator of an adaptive contrast to tell.
@@ -55,11 +58,15 @@ def noise(keys: Array, purpose: int, size: int) -> Array:
     return jax.vmap(lambda key: jax.random.normal(key, (size,)))(purpose_keys(keys, purpose))
 
 
-def encoder_noise(keys: Array, purpose: int, encoder: Encoder, training: bool = False) -> Array:
-    """What the encoder reads: f32[B, noise + perturbations]."""
-    if training:
-        return noise(keys, purpose, encoder.noise + encoder.perturbations)
+def encoder_noise(keys: Array, purpose: int, encoder: Encoder) -> Array:
+    """What an encoder that is not perturbed reads: f32[B, noise + perturbations]."""
     return jnp.pad(noise(keys, purpose, encoder.noise), ((0, 0), (0, encoder.perturbations)))
+
+
+def perturbed(read: Array, keys: Array, purpose: int, encoder: Encoder) -> Array:
+    """The same with perturbations."""
+    own = noise(purpose_keys(keys, PERTURBED), purpose, encoder.perturbations)
+    return jnp.concatenate([read[:, : encoder.noise], own], axis=-1)
 
 
 def pick(bank: Labelled, keys: Array) -> Labelled:
@@ -82,8 +89,11 @@ def draw_noise(
     """
     encoder, generator = networks.encoder, networks.generator
 
-    def for_encoder(purpose: int) -> Array | None:
-        return encoder and encoder_noise(keys, purpose, encoder, training)
+    def read(purpose: int, taught: bool = False) -> Array | None:
+        if encoder is None:
+            return None
+        own = encoder_noise(keys, purpose, encoder)
+        return perturbed(own, keys, purpose, encoder) if taught and training else own
 
     many = None
     if "moments" in needs:
@@ -97,18 +107,19 @@ def draw_noise(
             )
         )(jnp.arange(DRAWS_FOR_MOMENTS))
     return Noise(
-        encoder=for_encoder(ENCODER_NOISE),
+        encoder=read(ENCODER_NOISE),
         category=gumbel(keys, prior.categories) if prior.categories else None,
         local=None if generator is None else noise(keys, LOCAL_CODE, generator.noise),
         prior_local=None if generator is None else noise(keys, PRIOR_LOCAL_CODE, generator.noise),
         prior=prior.sample(purpose_keys(keys, PRIOR)),
         moments=many,
         augment=_uniform(purpose_keys(keys, AUGMENT), augment) if augment else None,
-        recovery=for_encoder(RECOVERY) if "recovery" in needs else None,
-        flipped=for_encoder(FLIPPED) if "flipped" in needs else None,
+        perturbed=read(ENCODER_NOISE, taught=True),
+        recovery=read(RECOVERY) if "recovery" in needs else None,
+        flipped=read(FLIPPED, taught=True) if "flipped" in needs else None,
         labelled=(
             _uniform(purpose_keys(keys, LABELLED_AUGMENT), augment)
-            if augment and "labels" in needs else None
+            if augment and "changed labels" in needs else None
         ),
         shown=_uniform(purpose_keys(keys, SHOWN), shown) if shown else None,
     )
@@ -212,8 +223,10 @@ def tell(
     assert encoding.logits is not None  # check() refuses the game otherwise
     known = jax.nn.one_hot(labelled.label, encoding.logits.shape[-1])
     z = Code(encoding.vector, known, known)
+    changed = x
     if augment is not None and noise.labelled is not None:
-        encoding = encoder.apply(params.encoder, augment.apply(x, noise.labelled), noise.encoder)
+        changed = augment.apply(x, noise.labelled)
+    encoding = encoder.apply(params.encoder, changed, noise.perturbed)
     return Told(x, z, labelled.label, encoding)
 
 
@@ -244,11 +257,18 @@ def draw(
     if encoder is None:
         return Draws(x, None, None, z_prior, x_prior, None, None, None)
     encoding = encoder.apply(params.encoder, x, noise.encoder)
+    perturbed_encoding = encoder.apply(params.encoder, x, noise.perturbed)
     z = code_of(encoding, noise.category)
     augmented = None
     if augment is not None and noise.augment is not None:
         changed = augment.apply(x, noise.augment)
-        augmented = encoder.apply(params.encoder, changed, noise.encoder)
+        if augment.radius:
+            start = noise.augment[:, -math.prod(x.shape[1:]) :].reshape(x.shape)
+            changed += worst_change(
+                lambda x: encoder.apply(params.encoder, x, noise.encoder),
+                changed, encoding, start, augment.radius,
+            )
+        augmented = encoder.apply(params.encoder, changed, noise.perturbed)
     if generator is not None and noise.local is not None:
         x_hat = generator.sample(params.generator, z, noise_scale * noise.local)
     recovered = None
@@ -262,12 +282,7 @@ def draw(
         flipped = encoder.apply(params.encoder, jax.lax.stop_gradient(x_prior), noise.flipped)
         if encoding.features is not None:
             seen = encoder.apply(frozen, x_prior, noise.flipped)
-            matched = mean_features(encoding, seen, axis_name)
-    taught = None
-    if teacher is not None:
-        # A target is what the teacher says unperturbed.
-        kept = jnp.arange(encoder.noise + encoder.perturbations) < encoder.noise
-        taught = encoder.apply(teacher, x, kept * noise.encoder)
+            matched = mean_features(perturbed_encoding, seen, axis_name)
     own = Whole(aggregate(z, axis_name), matched)
     if whole is not None:
         own = completed(own, whole)
@@ -281,10 +296,11 @@ def draw(
         log_likelihood=log_likelihood(networks, params, z, x),
         aggregated=own.aggregated,
         moments=None if noise.moments is None else moments(networks, params, noise.moments, x),
+        perturbed=perturbed_encoding,
         augmented=augmented,
         recovered=recovered,
         flipped=flipped,
-        taught=taught,
+        taught=None if teacher is None else encoder.apply(teacher, x, noise.encoder),
         told=None if labelled is None else tell(networks, params, noise, labelled, augment),
         matched=own.matched,
     )

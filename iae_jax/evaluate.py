@@ -135,8 +135,8 @@ def evaluate(
         too). code_nearest_accuracy, code_linear_accuracy: of the label, by the nearest
         training code and by logistic regression. two_sample_accuracy, sliced_wasserstein: q(z) and
         p(z); the same with `_prior`: two samples of p(z).
-      Of a game that learns from labels. test_error: per cent of the labels that are not those of
-        the encoder's likeliest category.
+      Of a game that learns from labels. test_error (SPLIT_error): per cent of the labels that are
+        not those of the encoder's likeliest category.
       Of categories. category_entropy: of their mean use, in nats (log K: all used);
         category_usage: exponential of the entropy of how often each is the likeliest, over K;
         cluster_accuracy: of the best matching if K is not above the number of classes, else of
@@ -160,8 +160,9 @@ def evaluate(
     for metric in ("local_spread", *(f"local_spread_{colour}" for colour in COLOURS)):
         book.mean(metric, moments, PIXELS)
     book.mean("negative_elbo", moments, "")
-    if "labels" in game.objective.needs:
-        book.mean("test_error", moments, CODE)
+    if "labels" in game.objective.needs and "label_error" in moments:
+        name = f"{split}_error"
+        book.mean(name, moments | {name: moments["label_error"]}, CODE)
     book.mean("code_norm", moments, CODE)
     book.mean("code_consistency", moments, CODE)
     if "code_vector" in seen.rows:
@@ -332,12 +333,12 @@ def validate(
     labels: np.ndarray | None = None,
 ) -> dict[str, float]:
     """The few numbers to watch while training, on the first n images: pixel_error (what chooses the
-    best checkpoint), test_error if the game learns from labels; nothing without an encoder."""
+    best checkpoint), label_error if the game learns from labels; nothing without an encoder."""
     if game.networks.encoder is None:
         return {}
     wanted: tuple[str, ...] = ("pixel_error",)
     if "labels" in game.objective.needs:
-        wanted += ("test_error",)
+        wanted += ("label_error",)
     seen = stream(
         game, params, images[:n], None if labels is None else labels[:n],
         seed=seed, noise_scale=noise_scale, judge=None, batch_size=batch_size, wanted=wanted,

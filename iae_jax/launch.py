@@ -83,7 +83,8 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
     game, restored = trained(config, workdir, checkpoint)
     held_out, source = load_split(config, split), open_split(config, "train")
     classes, judge = source.classes, None
-    if config.run.judge and classes is not None and classes > 1:
+    generates = game.networks.generator is not None
+    if config.run.judge and generates and classes is not None and classes > 1:
         train_set = load(source)
         test = load_split(config, "test")
         judge = judge_of(title(config.data.name), train_set, test, cache_of(config), classes)

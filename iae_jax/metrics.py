@@ -89,7 +89,7 @@ def _vectors(
         if drawn.z.probabilities is not None:
             found["category"] = drawn.z.probabilities
             likeliest = jnp.argmax(drawn.z.probabilities, axis=-1)
-            found["test_error"] = 100.0 * _known(likeliest != labels, drawn.z.probabilities)
+            found["label_error"] = 100.0 * _known(likeliest != labels, drawn.z.probabilities)
     if drawn.x_hat is not None and drawn.x_prior is not None:
         found["pixel_error"] = _mean_distance(x, drawn.x_hat)
         found["random_pair_error"] = _mean_distance(x, other)
@@ -155,7 +155,7 @@ def _has_elbo(networks: Players, prior: Prior) -> bool:
 
 
 # Which examples a metric is over, if not over all.
-_OF_LABELLED = ("judge_accuracy", "label_agreement_true", "test_error")
+_OF_LABELLED = ("judge_accuracy", "label_agreement_true", "label_error")
 # What is not a mean: its rows are kept, of the first `most` examples if it says so.
 ROWS = {
     "features": None,

@@ -14,7 +14,7 @@ import numpy as np
 from iae_jax import hosts
 from iae_jax.assembly import build, open_split
 from iae_jax.config import Config, to_dict
-from iae_jax.data import Source, bank, indices, load, stream
+from iae_jax.data import ALL, Source, bank, indices, load, stream
 from iae_jax.draws import to_unit
 from iae_jax.evaluate import validate
 from iae_jax.interruption import Interrupted, Wish, awaited
@@ -266,7 +266,10 @@ def loop(
     bar.close()
     summary = Summary(step, *watch.summary(), measured, figure)
     if workdir is not None and (watch.speeds or not (workdir.path / "run.json").exists()):
-        labelled = None if known is None else known[0].tolist()
+        labelled: list[int] | str | None = None
+        if known is not None:
+            every = config.data.labels_per_class == ALL
+            labelled = "all" if every else known[0].tolist()
         workdir.finish(summary, devices, position.seconds + watch.seconds, labelled)
     return summary
 

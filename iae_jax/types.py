@@ -59,7 +59,8 @@ class Encoding(NamedTuple):
     vector: f32[B, D] a sample of q(z|x), or None.
     mean, log_variance: f32[B, D] of a factorized Gaussian q(z|x); None if q(z|x) is implicit.
     logits: f32[B, K] of the category, or None.
-    features: f32[B, F] that all of these are linear in, or None if there are none to speak of.
+    features: f32[B, F] that all of these are linear in (before they are perturbed), or None if
+        there are none to speak of.
     """
 
     vector: Array | None = None
@@ -147,10 +148,13 @@ class Augment(NamedTuple):
 
     apply: (x f32[B, ...], f32[B, noise] in [-1, 1]) -> x f32[B, ...].
     noise: how many numbers it reads.
+    radius: length of the worst change that is added to it where codes are compared, 0 for none;
+        its search begins at the last numbers, one for each value of x.
     """
 
     apply: Callable[[Array, Array], Array]
     noise: int
+    radius: float = 0.0
 
 
 class Noise(NamedTuple):
@@ -160,6 +164,7 @@ class Noise(NamedTuple):
     local code of x_hat and of x_prior. prior: z ~ p(z). moments: f32[M, B, noise], the encoder's
     for M draws of q(z|x). augment, labelled: f32[B, noise], uniform in [-1, 1], for changes of x
     and of labelled images. recovery, flipped: f32[B, noise], the encoder's for x_hat and x_prior.
+    perturbed: `encoder` with perturbations, where an encoder is taught; `flipped` has them too.
     shown: f32[B, noise], uniform in [-1, 1], for changes of what discriminators are shown. None for
     what is not there or not needed.
     """
@@ -171,6 +176,7 @@ class Noise(NamedTuple):
     prior: Code
     moments: Array | None = None
     augment: Array | None = None
+    perturbed: Array | None = None
     recovery: Array | None = None
     flipped: Array | None = None
     labelled: Array | None = None
@@ -219,7 +225,8 @@ class Draws(NamedTuple):
     x ~ p_data, z ~ q(z|x), x_hat ~ p(x|z), z_prior ~ p(z), x_prior ~ p(x|z_prior).
     encoding: what z was drawn from. log_likelihood: f32[B, C] log p(x|z) for each category of z.
     aggregated: of the codes z of the global batch. Only where a term of the objective needs them:
-    moments of q(z|x); augmented, the encoding of a changed x; recovered, that of x_hat; flipped,
+    moments of q(z|x); perturbed, the encoding of x by an encoder as it is in training; augmented,
+    that of a changed x; recovered, that of x_hat; flipped,
     that of x_prior, by an encoder that learns from it; taught, that of x by the averaged encoder;
     told, of labelled images; matched: f32[2, F], mean features of x and of x_prior over the global
     batch, by an encoder that does not learn from it.
@@ -234,6 +241,7 @@ class Draws(NamedTuple):
     log_likelihood: Array | None
     aggregated: Aggregated | None
     moments: Moments | None = None
+    perturbed: Encoding | None = None
     augmented: Encoding | None = None
     recovered: Encoding | None = None
     flipped: Encoding | None = None

@@ -156,10 +156,10 @@ class Workdir:
 
     def finish(
         self, summary: Summary, devices: list[jax.Device], seconds: float,
-        labelled: list[int] | None,
+        labelled: list[int] | str | None,
     ) -> None:
         """Writes run.json, once the last checkpoint is whole. labelled: positions of the images
-        whose labels were read."""
+        whose labels were read, or "all"."""
         self.checkpoints.settle()
         speed = summary.steps_per_second
         record: dict[str, Any] = {

@@ -7,11 +7,12 @@ import pytest
 
 from iae_jax import draws, networks, priors
 from iae_jax.assembly import build
+from iae_jax.augmentation import Affine, affine
 from iae_jax.config import Config
 from iae_jax.game import noise_of
 from iae_jax.networks import Layout
 from iae_jax.networks.layers import perturbed
-from iae_jax.types import Players
+from iae_jax.types import Labelled, Players
 
 LAYOUT = {
     "mlp": Layout("mlp", hidden=5, depth=3),
@@ -104,7 +105,7 @@ def test_every_channel_and_only_the_own_example_is_perturbed(kind):
         assert moved[2] > 1e-4 and not moved[[0, 1, 3]].any(), place
 
 
-def test_only_training_perturbs_and_no_two_uses_alike():
+def test_only_what_teaches_is_perturbed_and_no_two_uses_alike():
     encoder = of("mlp", pixel_noise=0.3, dropout=0.5)
     generator = networks.generator(LAYOUT["mlp"], SHAPE, 3, 2)
     players, prior = Players(encoder, generator), priors.standard(3, 2)
@@ -112,33 +113,58 @@ def test_only_training_perturbs_and_no_two_uses_alike():
     needs = frozenset({"recovery", "flipped", "moments"})
     still = draws.draw_noise(players, prior, keys, needs)
     noise = draws.draw_noise(players, prior, keys, needs, training=True)
-    for name in ("encoder", "recovery", "flipped"):
+    for name in ("encoder", "recovery", "perturbed", "flipped"):
         own, numbers = getattr(still, name), getattr(noise, name)
         assert own.shape == numbers.shape == (2000, 2 + encoder.perturbations)
-        assert not own[:, 2:].any() and own[:, :2].any()
-        np.testing.assert_allclose(numbers[:, 2:].mean(), 0, atol=0.01)
-        np.testing.assert_allclose(numbers[:, 2:].std(), 1, atol=0.01)
+        np.testing.assert_array_equal(own[:, :2], numbers[:, :2])
+        assert own[:, :2].any() and not own[:, 2:].any()
+        if name in ("encoder", "recovery"):
+            assert not numbers[:, 2:].any()
+        else:
+            np.testing.assert_allclose(numbers[:, 2:].mean(), 0, atol=0.01)
+            np.testing.assert_allclose(numbers[:, 2:].std(), 1, atol=0.01)
+    np.testing.assert_array_equal(noise.encoder[:, :2], noise.perturbed[:, :2])
     assert noise.moments.shape[-1] == 2 + encoder.perturbations and not noise.moments[..., 2:].any()
-    tails = [noise.encoder[:, 2:], noise.recovery[:, 2:], noise.flipped[:, 2:]]
-    for one, other in ((0, 1), (0, 2), (1, 2)):
-        assert abs(np.corrcoef(tails[one].ravel(), tails[other].ravel())[0, 1]) < 0.01
+    tails = noise.perturbed[:, 2:].ravel(), noise.flipped[:, 2:].ravel()
+    assert abs(np.corrcoef(*tails)[0, 1]) < 0.01
     z, _ = draws.infer(players, Players(encoder.init(jax.random.key(1))), keys[:4], X)
     own = jnp.pad(draws.noise(keys[:4], draws.ENCODER_NOISE, 2), ((0, 0), (0, 527)))
     expected = encoder.apply(encoder.init(jax.random.key(1)), X, own)
     np.testing.assert_allclose(z.vector, expected.vector, rtol=1e-5)
 
 
-def test_a_teacher_is_asked_unperturbed():
-    encoder = of("conv", pixel_noise=0.3, dropout=0.5)
-    players, prior = Players(encoder), priors.standard(3, 2)
-    params, teacher = encoder.init(jax.random.key(1)), encoder.init(jax.random.key(2))
+def test_who_is_perturbed():
+    """The encodings that an encoder is taught by are; a code, a teacher and what reads x_hat are
+    not. Oracle: the encoder without perturbations, and its apply."""
+    encoder, plain = of("conv", pixel_noise=0.3, dropout=0.5), of("conv")
+    generator = networks.generator(LAYOUT["conv"], SHAPE, 3, 2)
+    players, prior = Players(encoder, generator), priors.standard(3, 2)
+    params = Players(encoder.init(jax.random.key(1)), generator.init(jax.random.key(4)))
+    teacher, bank = encoder.init(jax.random.key(2)), Labelled(X[:3], jnp.array([1, 0, 1]))
     keys = draws.example_keys(jax.random.key(3), 0, 4)
-    noise = draws.draw_noise(players, prior, keys, training=True)
-    drawn = draws.draw(players, Players(params), noise, X, teacher=teacher)
-    expected = of("conv").apply(teacher, X, noise.encoder[:, :2])
-    np.testing.assert_allclose(drawn.taught.vector, expected.vector, rtol=1e-5, atol=1e-6)
-    perturbed_one = encoder.apply(params, X, noise.encoder)
-    np.testing.assert_allclose(drawn.encoding.vector, perturbed_one.vector, rtol=1e-5, atol=1e-6)
+    change = affine(Affine(), SHAPE)
+    needs = frozenset({"recovery", "flipped", "labels", "changed labels"})
+    noise = draws.draw_noise(players, prior, keys, needs, change.noise, training=True)
+    picked = draws.pick(bank, keys)
+    drawn = draws.draw(
+        players, params, noise, X, augment=change, labelled=picked, teacher=teacher
+    )
+    changed = change.apply(X, noise.augment)
+    told = change.apply(picked.x, noise.labelled)
+    for found, expected in (
+        (drawn.encoding, plain.apply(params.encoder, X, noise.encoder[:, :2])),
+        (drawn.taught, plain.apply(teacher, X, noise.encoder[:, :2])),
+        (drawn.recovered, plain.apply(params.encoder, drawn.x_hat, noise.recovery[:, :2])),
+        (drawn.perturbed, encoder.apply(params.encoder, X, noise.perturbed)),
+        (drawn.augmented, encoder.apply(params.encoder, changed, noise.perturbed)),
+        (drawn.flipped, encoder.apply(params.encoder, drawn.x_prior, noise.flipped)),
+        (drawn.told.encoding, encoder.apply(params.encoder, told, noise.perturbed)),
+    ):
+        np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
+    without = draws.draw_noise(players, prior, keys, needs - {"changed labels"}, change.noise)
+    drawn = draws.draw(players, params, without, X, augment=change, labelled=picked)
+    expected = plain.apply(params.encoder, picked.x, noise.encoder[:, :2])
+    np.testing.assert_allclose(drawn.told.encoding.logits, expected.logits, rtol=1e-4, atol=1e-5)
 
 
 def test_a_game_that_is_trained_perturbs():
@@ -146,5 +172,5 @@ def test_a_game_that_is_trained_perturbs():
     config.encoder.dropout = 0.5
     game = build(config, (8, 8, 1))
     noise = noise_of(game, draws.example_keys(jax.random.key(3), 0, 8))
-    assert noise.encoder.shape == (8, game.networks.encoder.perturbations)
-    assert (noise.encoder != 0).all()
+    assert noise.perturbed.shape == (8, game.networks.encoder.perturbations)
+    assert (noise.perturbed != 0).all()

@@ -2,7 +2,7 @@
 
 from iae_jax.data.batches import indices, stream
 from iae_jax.data.dataset import Dataset, Source, load
-from iae_jax.data.labels import bank
+from iae_jax.data.labels import ALL, bank
 from iae_jax.data.sources import open_source, title
 
-__all__ = ["Dataset", "Source", "bank", "indices", "load", "open_source", "stream", "title"]
+__all__ = ["ALL", "Dataset", "Source", "bank", "indices", "load", "open_source", "stream", "title"]

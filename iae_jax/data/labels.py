@@ -50,14 +50,15 @@ def bank(
     source: Source, per_class: int, draw: int, categories: int
 ) -> tuple[np.ndarray, Labelled] | None:
     """(positions, images and labels) of what a run may read with its label, and no other label;
-    None if `per_class` is 0. Errors: InputError as `subset`, or if there are more classes than the
-    `categories` of the code."""
+    None if `per_class` is 0. Errors: InputError as `subset`, or if there are not as many classes as
+    the code has `categories`."""
     if not per_class:
         return None
     positions = subset(source.labels(), per_class, draw)
     images, labels = source.read(positions)
-    if labels.max() >= categories:
+    if (found := len(np.unique(labels))) != categories or labels.max() >= categories:
         raise InputError(
-            f"there are {labels.max() + 1} classes and {categories} categories: set code.categories"
+            f"the training split has images of {found} classes, the highest {labels.max()}, and "
+            f"the code {categories} categories: set code.categories"
         )
     return positions, Labelled(jnp.asarray(images), jnp.asarray(labels))

@@ -98,19 +98,19 @@ class _Encoder(nn.Module):
     def __call__(self, x: Array, noise: Array, by: Array | None) -> Encoding:
         # Normalized, so that codes have unit scale from the first step: a discriminator under R1
         # hardly sees codes that start near 0, and the generator then learns to ignore them.
-        h = LayerNorm()(self.layout.trunk()(x, None if self.gaussian else noise, by))
+        h = features = LayerNorm()(self.layout.trunk()(x, None if self.gaussian else noise, by))
         if by is not None:
             h, _ = perturbed(h, by[:, -self.layout.hidden:])
         logits = nn.Dense(self.categories)(h) if self.categories else None
         if not self.size:
-            return Encoding(logits=logits, features=h)
+            return Encoding(logits=logits, features=features)
         mean = nn.Dense(self.size)(h)
         if not self.gaussian:
-            return Encoding(vector=mean, logits=logits, features=h)
+            return Encoding(vector=mean, logits=logits, features=features)
         bound = LARGEST_LOG_VARIANCE
         log_variance = jnp.clip(nn.Dense(self.size)(h), -bound, bound)
         vector = mean + jnp.exp(0.5 * log_variance) * noise
-        return Encoding(vector, mean, log_variance, logits, h)
+        return Encoding(vector, mean, log_variance, logits, features)
 
 
 def encoder(

@@ -1,0 +1,133 @@
+"""The presets of the slides' table, and what of a game that reads labels is refused."""
+
+import json
+
+import numpy as np
+import pytest
+from test_train import config_of
+
+from experiments import semisupervised, semisupervised_ablation
+from iae_jax.assembly import build, flipped_weight
+from iae_jax.config import Code, changes, to_dict
+from iae_jax.launch import evaluate_run
+from iae_jax.train import train
+from iae_jax.types import InputError
+
+SHAPE = (28, 28, 1)
+
+
+@pytest.mark.parametrize("variant", semisupervised.VARIANTS)
+def test_every_preset_is_a_game(variant):
+    config = semisupervised.get_config(variant)
+    method, name, labels = variant.split("/")
+    game = build(config, (32, 32, 3) if name.startswith("svhn") else SHAPE)
+    assert "labels" in game.objective.needs
+    assert (game.networks.generator is None) == (method in ("supervised", "full"))
+    assert config.data.labels_per_class == (-1 if labels == "all" else int(labels) // 10)
+    assert config.encoder.network == semisupervised.get_config().encoder.network
+
+
+def test_a_set_may_have_a_folder_in_its_name():
+    config = semisupervised.get_config("supervised/emnist/digits/50")
+    assert config.data.name == "emnist/digits" and config.data.labels_per_class == 5
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ("best/mnist/100", "METHOD/SET/LABELS with a method of supervised"),
+        ("iae_best/100", "METHOD/SET/LABELS"),
+        ("full/mnist/100", "full, and no other, reads all labels"),
+        ("supervised/mnist/all", "full, and no other, reads all labels"),
+        ("aae/mnist/25", "multiple of 10"),
+        ("aae/mnist/-10", "multiple of 10"),
+        ("aae/mnist/0", "multiple of 10"),
+    ],
+)
+def test_a_variant_that_is_none_is_refused(variant, message):
+    with pytest.raises(InputError, match=message):
+        semisupervised.get_config(variant)
+
+
+def test_each_ablation_takes_out_what_it_says():
+    best = to_dict(semisupervised_ablation.get_config("best"))
+    for variant, fields in semisupervised_ablation.CHANGES.items():
+        changed = dict(changes(best, to_dict(semisupervised_ablation.get_config(variant))))
+        assert changed == {f"code.{name}": value for name, value in fields.items()}
+    with pytest.raises(InputError, match="one of best, without"):
+        semisupervised_ablation.get_config("without_everything")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"teacher": True}, "set code.consistency_weight"),
+        ({"change_labelled": True}, "set code.label_weight"),
+        ({"flipped_start_steps": -1}, "flipped_start_steps is at least 0"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(fields, message):
+    config = semisupervised.get_config("supervised/mnist/100")
+    config.code = Code(0, 10, **fields)
+    config.reconstruction.kind = "joint_reconstruction"
+    with pytest.raises(InputError, match=message):
+        build(config, SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("method", "field", "message"),
+    [
+        ("supervised", "flipped_weight", "nothing trains a generator on x"),
+        ("supervised", "labelled_share", "none has none"),
+        ("improved_gan", "labelled_share", "improved_gan has none"),
+        ("aae", "labelled_share", "likelihood has none"),
+    ],
+)
+def test_what_nobody_would_learn_from_is_refused(method, field, message):
+    config = semisupervised.get_config(f"{method}/mnist/100")
+    setattr(config.code, field, 0.5)
+    with pytest.raises(InputError, match=message):
+        build(config, SHAPE)
+
+
+def test_the_flipped_term_waits_for_its_step():
+    assert flipped_weight(Code(flipped_weight=0.4)) == 0.4
+    weight = flipped_weight(Code(flipped_weight=0.4, flipped_start_steps=7))
+    np.testing.assert_allclose([weight(np.int32(step)) for step in (0, 6, 7, 90)], [0, 0, 0.4, 0.4])
+
+
+@pytest.mark.parametrize("method", ["supervised", "aae"])
+def test_a_record_is_named_by_its_split_and_says_which_labels_were_read(
+    tmp_path, data_directory, method
+):
+    """Oracle: labels that the image itself holds, so that a classifier errs on hardly any; and how
+    many are of the other split's classes."""
+    rng = np.random.default_rng(5)
+    labels = rng.permutation(np.repeat(np.arange(3), 40))
+    images = rng.integers(0, 60, (120, 8, 8, 1), dtype=np.uint8)
+    images[np.arange(120), 2 * labels, 1:7] += 180
+    told = (labels + (np.arange(120) % 4 == 0)) % 3  # a quarter of those of `test` is wrong
+    path = tmp_path / "a.npz"
+    np.savez(path, images=images, labels=labels, test_images=images, test_labels=told)
+    config = semisupervised.get_config(f"{method}/npz:{path}/10")
+    config.code.categories, config.data.labels_per_class = 3, -1 if method == "supervised" else 9
+    config.data.train, config.data.validation = "train[:60]", "train[60:]"
+    config.batch_size, config.steps = 12, 250
+    config.run = config_of(data_directory).run
+    config.run.judge = False
+    for player in (config.encoder, config.generator, config.regularization):
+        player.network.width, player.network.hidden = 8, 16
+        player.optimizer.rate = 2e-3
+    train(config, tmp_path / "run")
+    read = json.loads((tmp_path / "run" / "run.json").read_text())["labelled"]
+    assert read == "all" if method == "supervised" else len(set(read)) == 27
+    found = {}
+    for split in ("validation", "test"):
+        evaluate_run(config, tmp_path / "run", "latest", split)
+        evaluation = json.loads((tmp_path / "run" / f"evaluation_{split}.json").read_text())
+        values = {one["metric"]: one["value"] for one in evaluation["records"]}
+        (name,) = (name for name in values if name.endswith("_error") and name != "pixel_error"
+                   and name != "random_pair_error")
+        found[name] = values[name]
+    assert set(found) == {"validation_error", "test_error"}
+    assert found["validation_error"] < 10 < 18 < found["test_error"] < 32

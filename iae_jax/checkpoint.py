@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
@@ -29,6 +30,8 @@ from iae_jax.types import InputError, TrainState
 _log = logging.getLogger(__name__)
 
 FILES = "files.json"  # of a checkpoint: the SHA-256 of each of its files
+# What Orbax calls a save; under way, and in an object store from the start as when it is whole.
+_SAVE = re.compile(r"\d+(\.orbax-checkpoint-tmp.*)?")
 
 
 def _quiet(entry: logging.LogRecord) -> bool:
@@ -100,13 +103,12 @@ def _hashes(folder: epath.Path) -> dict[str, str]:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of an error: a message to the user is one line."""
+    """Its first line."""
     return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
 
 
 def _of_this_process() -> ocp.options.MultiprocessingOptions:
-    """Of a run of several processes, whose states are the same, one reads and writes and Orbax must
-    not wait for the others."""
+    """Of several, whose states are the same, one reads and writes, and does not wait."""
     if jax.process_count() == 1:
         return ocp.options.MultiprocessingOptions()
     own = jax.process_index()
@@ -143,8 +145,8 @@ class Checkpoints:
                 f"cannot make the directory {self.directory} ({error.strerror}): "
                 "choose a workdir that can be written to"
             ) from error
-        except ImportError as error:  # of what reads gs://
-            raise InputError(f"{_reason(error)}: pip install 'iae_jax[gcs]'") from error
+        except ImportError as error:  # of what reads an object store
+            raise InputError(f"{_reason(error)}: for gs://, pip install 'iae_jax[gcs]'") from error
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
@@ -374,16 +376,14 @@ class Checkpoints:
             aside = path.with_name(f"{path.name}.broken")
             aside.rmtree(missing_ok=True)
             path.rename(aside)
-        for path in self._entries():
-            if not ocp.utils.is_checkpoint_finalized(path):
+        for path in self._entries():  # what has another name is somebody's
+            if _SAVE.fullmatch(path.name) and not ocp.utils.is_checkpoint_finalized(path):
                 path.rmtree(missing_ok=True)
         self._manager.reload()
 
     def _warn(self, step: int, error: Exception) -> None:
-        _log.warning(
-            "checkpoint %d in %s is broken and is passed over (%s)",
-            step, self.directory, _reason(error),
-        )
+        text = "checkpoint %d in %s is broken and is passed over (%s)"
+        _log.warning(text, step, self.directory, _reason(error))
 
 
 class _Best:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.types import InputError
@@ -46,6 +47,8 @@ def join(
     """
     # What XLA:CPU needs to reach other processes; other backends do not read it.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    # It would take SIGTERM for itself until `interruption.awaited` does.
+    jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(
             coordinator or None,
@@ -55,7 +58,7 @@ def join(
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
         )
-    except (ValueError, TypeError, RuntimeError) as error:
+    except (ValueError, TypeError, RuntimeError, IndexError) as error:
         why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"cannot join the other processes ({why}): give --coordinator=HOST:PORT, --processes "
@@ -85,14 +88,19 @@ def share(tree: Any) -> Any:
 
     is_key = jax.tree.map(lambda leaf: jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key), tree)
     plain = jax.tree.map(lambda leaf, key: jax.random.key_data(leaf) if key else leaf, tree, is_key)
-    found = multihost_utils.broadcast_one_to_all(jax.device_get(plain))
-    return jax.tree.map(
-        lambda leaf, like, key: (
-            jax.random.wrap_key_data(leaf, impl=jax.random.key_impl(like)) if key
-            else np.asarray(leaf)
-        ),
-        found, tree, is_key,
+    host = jax.tree.map(np.asarray, jax.device_get(plain))
+    # As bytes: JAX broadcasts by a sum with zeros, which would lose the sign of -0.
+    found = multihost_utils.broadcast_one_to_all(
+        jax.tree.map(lambda leaf: np.frombuffer(leaf.tobytes(), np.uint8), host)
     )
+
+    def shared(bits: Any, own: np.ndarray, like: Any, key: bool) -> Any:
+        leaf = np.frombuffer(np.asarray(bits).tobytes(), own.dtype).reshape(own.shape)
+        if not key:
+            return leaf
+        return jax.random.wrap_key_data(jnp.asarray(leaf), impl=jax.random.key_impl(like))
+
+    return jax.tree.map(shared, found, host, tree, is_key)
 
 
 def any_of(flag: bool) -> bool:

@@ -50,18 +50,24 @@ def write_npz(path: Path, **arrays: Any) -> None:
 
 def commit() -> str:
     """The commit of the source tree this runs from, "-dirty" if its code is changed since, or
-    "unknown" for an installed package. Records and their pictures are not code: a run that writes
-    them does not change what the next one is made of."""
+    "unknown" for an installed package or without git. Records and their pictures are not code: a
+    run that writes them does not change what the next one is made of."""
     here = Path(__file__).resolve().parent.parent
+
+    if not (here / ".git").exists():  # else it would be that of a project around it
+        return "unknown"
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(here), *words]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         return done.stdout.strip()
 
-    found = git("describe", "--always")
     written = (":!results", ":!docs", ":!RESULTS.md")
-    changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *written)
+    try:
+        found = git("describe", "--always")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", *written)
+    except OSError:
+        return "unknown"
     return (f"{found}-dirty" if changed else found) or "unknown"
 
 

@@ -6,7 +6,8 @@ or every category) or encode (all codes as npz).
 
 Exit codes: 0; 2 for what the user gave, after one line that says what to do; 143 after SIGTERM and
 130 after SIGINT, once the steps under way are saved (a second one ends it at once); 3 when another
-process of the run has died. After all but 2, the same command goes on where the run was.
+process of the run has died. The same command goes on where the run was (after 2 once that is
+mended).
 """
 
 import math
@@ -147,8 +148,14 @@ def main(argv: list[str]) -> None:
             f"cannot read --config ({found}): name a Python file whose get_config() returns an "
             "iae_jax.config.Config"
         )
+    if "://" in _WORKDIR.value:
+        raise InputError(
+            f"--workdir is a folder, not {_WORKDIR.value}: of a run, --config.run.checkpoints can "
+            "be gs://BUCKET/FOLDER"
+        )
     workdir, checkpoint = Path(_WORKDIR.value), _CHECKPOINT.value
-    if _DISTRIBUTED.value or _COORDINATOR.value:
+    several = _PROCESSES.value > 0 or _PROCESS.value >= 0
+    if _DISTRIBUTED.value or _COORDINATOR.value or several:
         if _MODE.value != "train":
             raise InputError(f"--mode={_MODE.value} is for one process: leave --distributed out")
         hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _JOIN.value)
@@ -198,8 +205,8 @@ def guarded(argv: list[str]) -> None:
         print("interrupted: the same command resumes", file=sys.stderr)
         sys.exit(130)
     except hosts.PeerLost as error:
-        print(f"error: another process has died ({error}): the same commands resume",
-              file=sys.stderr, flush=True)
+        print(f"error: another process has died, or a device has failed ({error}): the same "
+              "commands resume", file=sys.stderr, flush=True)
         hosts.leave(PEER_LOST)
 
 

@@ -222,6 +222,11 @@ def alone(path: Path, wait: bool) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
             raise InputError(f"another process is at work in {path.parent}") from error
+        except OSError as error:
+            raise InputError(
+                f"cannot lock a file in {path.parent} ({error.strerror}): choose a folder on a "
+                "file system that has locks"
+            ) from error
         yield
 
 

@@ -5,7 +5,8 @@
 Each run is a process of its own: it trains (or goes on), is evaluated on the test split, and its
 numbers are added to results/EXPERIMENT.json at once. A seed that is there already, with the config
 that the variant has now, is not run again. Runs lie in runs/EXPERIMENT/VARIANT/SEED-CONFIG, so that
-one of an earlier config is left alone; --only=I is the I-th run of the list alone, for a job array.
+one of an earlier config is left alone; --only=I is the I-th run of the list alone, for a job array:
+the command without it draws the figures when all are done.
 
     python -m iae_jax.sweep mnist_reconstruction --variants=vae_20 --grid code.size=5,10 \\
         --grid batch_size=32,64
@@ -236,7 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
     sys.path.insert(0, str(Path.cwd()))
     try:
         return sweep(vars(parser.parse_args(arguments)))
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except Interrupted as stopped:
@@ -298,10 +299,10 @@ def sweep(options: dict[str, Any]) -> int:
         except (InputError, OSError) as error:
             failed.append(run)
             print(f"error: {error}; going on with the others", file=sys.stderr)
-    if not grid and hasattr(module, "draw"):
+    if not grid and hasattr(module, "draw") and options["only"] < 0:
         draw(module, figures, experiment, runs)
     records = read_records(directory / f"{experiment}.json")
-    if not grid and records and hasattr(module, "draw_curve"):
+    if not grid and records and hasattr(module, "draw_curve") and options["only"] < 0:
         module.draw_curve(figures / f"{experiment}_curve.png", records)
     print(table(records))
     return 1 if failed else 0

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -183,22 +183,24 @@ def train(
     Diverged for a loss that is not finite (the last good checkpoint stays), Interrupted after
     SIGTERM or SIGINT, once the steps under way are saved.
     """
-    with hosts.together():
-        setup = set_up(config)
-    own = np.array(jax.tree.leaves(jax.tree.map(str, to_dict(config))))
-    hosts.check_same(own, "the configs")
-    with hosts.together():
-        workdir = None
-        if hosts.first():
-            workdir = Workdir(path, config, setup.game, allow_config_change)
-    with workdir or nullcontext(), awaited(_say) as wish, hosts.watched():
-        position = start(setup, config, workdir, profile)
-        trace = path / "profile" if profile else None
-        return loop(setup, config, workdir, position, wish, trace)
+    with hosts.watched():
+        with hosts.together():
+            setup = set_up(config)
+        own = np.array(jax.tree.leaves(jax.tree.map(str, to_dict(config))))
+        hosts.check_same(own, "the configs")
+        with hosts.together():
+            workdir = None
+            if hosts.first():
+                workdir = Workdir(path, config, setup.game, allow_config_change)
+        with workdir or nullcontext(), awaited(_say) as wish:
+            position = start(setup, config, workdir, profile)
+            trace = path / "profile" if profile and hosts.first() else None
+            return loop(setup, config, workdir, position, wish, trace)
 
 
 def _say(number: int) -> None:
-    print("stopping after these steps; once more to stop at once", file=sys.stderr)
+    with suppress(OSError):  # whoever read it may have gone, and the run is to be saved
+        print("stopping after these steps; once more to stop at once", file=sys.stderr)
 
 
 def loop(
@@ -260,6 +262,11 @@ def loop(
                     figure = draw_figure(workdir, game, state, step, images)
                 if save_now or stopping:
                     workdir.save(state, seconds, measured if validate_now else {}, unlogged)
+        if stopping or step == config.steps:
+            # The others wait here for the file, and not, for a short while only, at JAX's exit.
+            with hosts.together():
+                if workdir is not None:
+                    workdir.checkpoints.settle()
         if stopping:
             code = 128 + (wish.asked or signal.SIGTERM)
             raise Interrupted(f"stopped at step {step} and saved: the same command goes on", code)

@@ -5,6 +5,7 @@ import math
 import platform
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -46,8 +47,13 @@ class Position(NamedTuple):
 
 
 def checkpoints_of(config: Config, path: Path) -> epath.Path:
-    """Where the checkpoints of the run in `path` are."""
-    return epath.Path(config.run.checkpoints or path / "checkpoints")
+    """Where the checkpoints of the run in `path` are. Errors: InputError for no such place."""
+    try:
+        return epath.Path(config.run.checkpoints or path / "checkpoints")
+    except KeyError as error:  # a scheme that nobody reads
+        raise InputError(
+            f"run.checkpoints is a path or gs://BUCKET/FOLDER, not {config.run.checkpoints!r}"
+        ) from error
 
 
 def best_metric(game: Game) -> str | None:
@@ -79,14 +85,13 @@ class Workdir:
 
     def __init__(self, path: Path, config: Config, game: Game, allow_config_change: bool) -> None:
         self.path, self._config = path, config
+        where = checkpoints_of(config, path)
         self.commit = commit()  # of what runs, whatever is edited meanwhile
         for folder in (path, path / "figures"):
             open_folder(folder, "--workdir")
         self._lock = self._locked()
         try:
-            self.checkpoints = Checkpoints(
-                checkpoints_of(config, path), config.run.keep, best_metric(game)
-            )
+            self.checkpoints = Checkpoints(where, config.run.keep, best_metric(game))
             if not allow_config_change:
                 check_unchanged(self.checkpoints.config(), config)
         except BaseException:
@@ -98,18 +103,26 @@ class Workdir:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.checkpoints.close()
-        self._lock.close()
+        try:
+            self.checkpoints.close()
+        finally:
+            self._lock.close()
 
     def _locked(self) -> TextIO:
         lock = (self.path / LOCK).open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             lock.close()
             raise InputError(
                 f"another process trains in {self.path}: wait for it, or choose another "
                 "--workdir"
+            ) from error
+        except OSError as error:
+            lock.close()
+            raise InputError(
+                f"cannot lock a file in {self.path} ({error.strerror}): choose a --workdir on a "
+                "file system that has locks"
             ) from error
         return lock
 
@@ -195,8 +208,10 @@ def log(message: str) -> None:
     """A plain line, above a progress bar if there is one; of process 0."""
     from tqdm import tqdm
 
-    if hosts.first():
-        tqdm.write(message, file=sys.stderr)
+    # A run goes on though whoever read its stderr has gone.
+    with suppress(OSError):
+        if hosts.first():
+            tqdm.write(message, file=sys.stderr)
 
 
 def trained(config: Config, path: Path, checkpoint: str) -> tuple[Game, Restored]:

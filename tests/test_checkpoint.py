@@ -329,6 +329,19 @@ save({str(tmp_path)!r}, at(2, seed=2))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "3"]
 
 
+def test_what_is_not_a_save_is_left_alone(tmp_path):
+    """Of what a directory holds, only what a killed save left is removed."""
+    (tmp_path / "thesis.tex").write_text("a")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "b").write_text("b")
+    (tmp_path / "7.orbax-checkpoint-tmp").mkdir()
+    (tmp_path / "7.orbax-checkpoint-tmp" / "c").write_text("c")
+    save(tmp_path, at(8, seed=1))
+    assert (tmp_path / "thesis.tex").read_text() == "a"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["8", "docs", "thesis.tex"]
+    assert (tmp_path / "docs" / "b").exists()
+
+
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, caplog):
     save(tmp_path, at(1))
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -86,6 +86,13 @@ def test_slurm_requeues_what_was_asked_to_end(cluster, script):
     programs = {"srun": ASK_TO_END, "scontrol": SAY}
     done, said = cluster(script, programs=programs, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3")
     assert done.returncode == 143 and said == "scontrol requeue 7\n"
+    killed = programs | {"srun": "#!/bin/bash\nexit 137\n"}
+    for before, expected in (("0", "scontrol requeue 7\n"), ("20", "")):
+        done, said = cluster(
+            script, programs=killed, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3",
+            SLURM_RESTART_COUNT=before,
+        )
+        assert done.returncode == 137 and said == expected
     failing = programs | {"srun": "#!/bin/bash\nexit 2\n"}
     done, said = cluster(script, programs=failing, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3")
     assert done.returncode == 2 and said == ""
@@ -126,6 +133,11 @@ def test_kubernetes_starts_as_many_processes_as_it_says(tmp_path):
     indexed = job["template"]["spec"]
     assert indexed["completionMode"] == "Indexed" and indexed["backoffLimit"] == 0
     assert job["replicas"] == 1 and indexed["parallelism"] == indexed["completions"]
+    # What says what is to be mended ends the set; all else restarts it.
+    (rule,) = indexed["podFailurePolicy"]["rules"]
+    (ended,) = spec["failurePolicy"]["rules"]
+    assert rule["action"] == "FailJob" and rule["onExitCodes"]["values"] == [2]
+    assert ended == {"action": "FailJobSet", "onJobFailureReasons": ["PodFailurePolicy"]}
     pod = indexed["template"]["spec"]
     assert pod["restartPolicy"] == "Never" and pod["terminationGracePeriodSeconds"] >= 120
     (container,) = pod["containers"]

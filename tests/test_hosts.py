@@ -185,6 +185,56 @@ def test_a_process_that_cannot_start_stops_all(tmp_path, data_directory, words, 
     assert not tmp_path.joinpath("checkpoints").exists()
 
 
+# A process whose parameters are others than it says where it is asked at `what`.
+OTHER = """
+import sys, jax
+from iae_jax import hosts, launch
+same = hosts.check_same
+def check_same(tree, what):
+    off = 1e-6 if what == {what!r} else 0.0
+    same(jax.tree.map(lambda leaf: leaf + off, tree) if off else tree, what)
+hosts.check_same = check_same
+sys.argv = ["launch", *sys.argv[1:]]
+launch.run()
+"""
+
+
+@pytest.mark.parametrize("what", ["the parameters at the start", "the parameters at step 20"])
+def test_parameters_that_drift_apart_stop_all(tmp_path, data_directory, what):
+    given = commands(tmp_path, data_directory, 2, "--config.run.checkpoint_steps=20")
+    given[1] = ["-c", OTHER.format(what=what), *given[1][2:]]
+    with started(given, 1) as running:
+        outcomes = ended(running)
+    assert [code for code, *_ in outcomes] == [2, 2], outcomes
+    assert f"{what} are not the same on all processes" in outcomes[0][2]
+    assert not tmp_path.joinpath("checkpoints", "20").exists()
+
+
+SHARED = """
+import sys
+import jax, numpy as np
+from iae_jax import hosts
+hosts.join(sys.argv[1], 2, int(sys.argv[2]), 60)
+own = [np.array([-0.0, 0.0, np.nan, 5e-324, -1.5]), np.float32(-0.0), np.zeros((2, 0), np.int8),
+       jax.random.key(3, impl="rbg")]
+other = [np.ones(5), np.float32(2), np.zeros((2, 0), np.int8), jax.random.key(8, impl="rbg")]
+found = hosts.share(own if hosts.first() else other)
+same = [a.tobytes() == b.tobytes() and a.shape == b.shape and a.dtype == b.dtype
+        for a, b in zip(found[:3], own[:3])]
+print(same, jax.random.key_data(found[3]).tolist() == jax.random.key_data(own[3]).tolist())
+"""
+
+
+def test_what_is_shared_has_the_same_bits(tmp_path):
+    """Also where a sum with zeros would change them."""
+    port = free_port()
+    given = [["-c", SHARED, f"localhost:{port}", str(process)] for process in range(2)]
+    with started(given, 1) as running:
+        outcomes = ended(running)
+    last = [out.splitlines()[-1] for _, out, _ in outcomes]
+    assert last == ["[True, True, True] True"] * 2, outcomes
+
+
 def test_a_process_that_never_comes_is_an_error(tmp_path, data_directory):
     given = commands(tmp_path, data_directory, 2, "--join_seconds=3")[:1]
     with started(given, 1) as running:

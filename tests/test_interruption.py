@@ -15,7 +15,8 @@ from test_train import assert_same_bits, config_of, state_of
 
 from iae_jax import interruption
 from iae_jax.interruption import awaited
-from iae_jax.train import train
+from iae_jax.train import _say, train
+from iae_jax.workdir import log
 
 
 def send(number):
@@ -40,6 +41,21 @@ def test_a_signal_is_a_wish_and_a_second_one_is_not(monkeypatch, number):
         assert got == ["before"] * 2
     finally:
         signal.signal(number, before)
+
+
+def test_a_wish_is_heard_though_nobody_reads_what_is_said(monkeypatch):
+    """stderr is a pipe whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", buffering=1) as dead:
+        monkeypatch.setattr(sys, "stderr", dead)
+        with awaited(_say) as wish:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert wish.asked == signal.SIGTERM
+        log("said to nobody")
+        monkeypatch.undo()
+        with contextlib.suppress(BrokenPipeError):
+            dead.close()
 
 
 def test_another_thread_asks_nothing():
@@ -122,6 +138,9 @@ def test_a_sweep_passes_a_signal_on_and_waits(tmp_path, to_both):
         if to_both:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid.read_text()), signal.SIGTERM)
-        _, said = sweep.communicate(timeout=60)
+        try:
+            _, said = sweep.communicate(timeout=60)
+        finally:
+            sweep.kill()
     assert sweep.returncode == 143 and "interrupted: the same command goes on" in said
     assert (tmp_path / "pid.saved").exists()

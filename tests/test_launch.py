@@ -59,17 +59,41 @@ def launch(*arguments):
          "use a gaussian encoder"),
         (["--config=tests/tiny.py", "--mode=evaluate"], "train one with --mode=train"),
         (["--config=tests/tiny.py", "--mode=dance"], "dance"),
+        (["--config=tests/tiny.py", "--config.run.checkpoints=memory://a"], "gs://BUCKET/FOLDER"),
+        (["--config=tests/tiny.py", "--workdir=gs://bucket/run"], "--workdir is a folder"),
+        (["--config=tests/tiny.py", "--coordinator=localhost"], "give --coordinator=HOST:PORT"),
     ],
 )
 def test_bad_input_is_one_line_and_makes_nothing(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(ROOT)
     workdir = tmp_path / "run"
-    if arguments and "--workdir" not in message:
+    if arguments and not any("--workdir" in word for word in [message, *arguments]):
         arguments = [*arguments, f"--workdir={workdir}"]
     code, _, lines = launch(*arguments)
     assert code == 2, lines
     assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
     assert not workdir.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "joined"),
+    [
+        ([], None),
+        (["--distributed"], ("", 0, -1)),
+        (["--coordinator=a:1"], ("a:1", 0, -1)),
+        (["--processes=4"], ("", 4, -1)),
+        (["--process=0"], ("", 0, 0)),
+    ],
+)
+def test_any_word_of_other_processes_joins_them(tmp_path, monkeypatch, words, joined):
+    """One that was ignored would leave as many runs as there are processes."""
+    monkeypatch.chdir(ROOT)
+    asked = []
+    monkeypatch.setattr(iae_jax.launch.hosts, "join", lambda *given: asked.append(given[:3]))
+    monkeypatch.setattr(iae_jax.launch, "train", lambda *given: mock.Mock(figure=None))
+    code, _, err = launch("--config=tests/tiny.py", f"--workdir={tmp_path}", *words)
+    assert code == 0, err
+    assert asked == ([] if joined is None else [joined])
 
 
 def test_the_command_exits_with_2_after_one_line():

@@ -2,6 +2,8 @@
 # A sweep as a job array, one run a task on one GPU:
 #   sbatch --array=0-26 experiments/cluster/slurm_sweep.sh [EXPERIMENT] [FLAGS...]
 # The last index is variants x seeds - 1. Runs that are in the results are skipped, broken ones go on.
+# When all are done, the same sweep without --only draws the figures. Their records are kept under a
+# lock: the file system must have locks between nodes.
 #SBATCH --job-name=iae_jax_sweep
 #SBATCH --gpus=1
 #SBATCH --cpus-per-task=8
@@ -18,6 +20,7 @@ shift $(($# < 1 ? $# : 1))
 srun python -m iae_jax.sweep "$experiment" --seeds=3 --only="$SLURM_ARRAY_TASK_ID" "$@"
 code=$?
 case $code in
-143 | 137) scontrol requeue "$SLURM_JOB_ID" ;;
+143) scontrol requeue "$SLURM_JOB_ID" ;;
+137) [[ ${SLURM_RESTART_COUNT:-0} -ge 20 ]] || scontrol requeue "$SLURM_JOB_ID" ;;
 esac
 exit $code

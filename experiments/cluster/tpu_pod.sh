@@ -1,8 +1,9 @@
 #!/bin/bash
 # One training on a Cloud TPU pod slice:
 #   TPU=NAME ZONE=ZONE experiments/cluster/tpu_pod.sh [CONFIG] [WORKDIR] [FLAGS...]
-# The package must be installed on every worker (--worker=all), and WORKDIR be a place that worker 0
-# finds again: a mounted bucket or a persistent disk. Run again, it goes on.
+# Every worker (--worker=all) needs a clone in ~/iae_jax and the package installed. Run again, it goes
+# on, if worker 0 finds its files again: on a persistent disk, or with
+# --config.run.checkpoints=gs://BUCKET/FOLDER for all that is needed to go on.
 set -eu
 : "${TPU:?the name of the TPU VM}" "${ZONE:?its zone}"
 config=${1:-experiments/mnist_reconstruction.py:deterministic_20}

@@ -11,6 +11,7 @@ are missing, there twice, or different but for their seconds.
 Expected: 0 and 0, in half an hour on 2 CPU cores that do other work too.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -40,6 +41,7 @@ from iae_jax.study import Parser
 from iae_jax.types import InputError
 
 CONFIG = "experiments/soak.py"
+STEPS = 4000
 KILLS = {"single_process": 30, "two_processes": 10}
 # For which a process waits for one that was killed before it came, and a process's end is awaited.
 JOIN_SECONDS, LIMIT_SECONDS = 20, 180
@@ -54,7 +56,7 @@ A state is compared bit for bit, a line of metrics number for number. Of `n_exam
 
 def get_config() -> Config:
     """A small run that writes checkpoints most of its time."""
-    config = Config(steps=4000, batch_size=16)
+    config = Config(steps=STEPS, batch_size=16)
     config.code.size, config.generator.noise = 3, 4
     for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
         player.network.kind, player.network.hidden = "mlp", 24
@@ -111,9 +113,18 @@ def end(running: list[subprocess.Popen[bytes]], workdir: Path, limit: float) -> 
     return codes
 
 
-def unfinished(workdir: Path) -> set[str]:
-    """Checkpoints that are being written."""
-    return {path.name for path in (workdir / "checkpoints").glob("*tmp*")}
+def unfinished(workdir: Path) -> set[tuple[str, int]]:
+    """Checkpoints that are being written, or were when the run was killed: name and inode."""
+    found = set()
+    for path in (workdir / "checkpoints").glob("*tmp*"):
+        with contextlib.suppress(FileNotFoundError):  # it may be whole by now
+            found.add((path.name, path.stat().st_ino))
+    return found
+
+
+def saving(workdir: Path, left: set[tuple[str, int]]) -> bool:
+    """Whether there is an unfinished checkpoint that was not `left` before."""
+    return bool(unfinished(workdir) - left)
 
 
 def size(path: Path) -> int:
@@ -135,6 +146,7 @@ def killed(workdir: Path, processes: int, words: list[str], kills: int, rng: ran
     end. Returns how many struck inside a save."""
     inside, journal = 0, workdir / "metrics.jsonl"
     for number in range(kills):
+        left = unfinished(workdir)  # by an earlier kill, until the first save
         running = start(workdir, processes, words)
         before, kind = size(journal), rng.random()
         # Now and then before there is anything; mostly once it has gone on, and often in a save.
@@ -142,11 +154,11 @@ def killed(workdir: Path, processes: int, words: list[str], kills: int, rng: ran
             wait_until(partial(longer, journal, before), 120)
         time.sleep(rng.uniform(0.0, 3.0))
         if kind > 0.6:
-            wait_until(lambda: bool(unfinished(workdir)), 5)
+            wait_until(partial(saving, workdir, left), 5)
         rng.choice(running).send_signal(signal.SIGKILL)
         # The other process has to notice.
         codes = end(running, workdir, LIMIT_SECONDS)
-        inside += bool(unfinished(workdir))
+        inside += saving(workdir, left)
         print(f"kill {number + 1} of {kills}: exit codes {codes}", file=sys.stderr)
         if 0 in codes:
             raise InputError("the run ended before it was killed often enough: give more --steps")
@@ -205,7 +217,7 @@ def soak(name: str, kills: int, steps: int, folder: Path, seed: int) -> list[dic
     return [
         results.record(
             metric, name, [float(value)], [seed], kills, "",
-            f"python -m experiments.soak --kinds={name} --seed=SEED --steps={steps}",
+            f"python -m experiments.soak --seed=SEED --steps={steps}",
             [round(seconds, 1)], f"{processes} x cpu, {os.cpu_count()} cores", commit(),
         )
         for metric, value in (
@@ -219,7 +231,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(prog="python -m experiments.soak", allow_abbrev=False)
     parser.add_argument("--kinds", default=",".join(KILLS), help="separated by commas (all)")
     parser.add_argument("--kills", type=int, default=0, help="of each kind (30 and 10)")
-    parser.add_argument("--steps", type=int, default=4000, help="of the run (4000)")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"of the run ({STEPS})")
     parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="of the records")
     try:
@@ -236,7 +248,8 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    whole = kinds == list(KILLS) and not options.kills
+    given = options.kills, options.steps, options.seed
+    whole = kinds == list(KILLS) and given == (0, STEPS, 0)
     results.write(options.results, "soak", records, ".json" if whole else ".partial.json")
     print(results.table(records))
     return 0

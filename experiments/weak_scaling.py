@@ -36,7 +36,8 @@ REFERENCES = {
 }
 NOTES = """
 `milliseconds_per_step` is with collectives. Devices are virtual and share two cores, and what they
-exchange is copied in memory: between hosts it costs something else, which is not measured.
+exchange is copied in memory: between hosts it costs something else, which is not measured. One
+device has nothing to exchange: its share is the error of the method, and no other is surer.
 """
 
 

@@ -9,7 +9,6 @@ from iae_jax.config import Config, Data
 from iae_jax.types import InputError
 
 VIEWS = ("reconstruct", "sample", "interpolate")
-DRAWS = 4  # of the local code, for each image of the figure
 INTERPOLATIONS = 3
 # Not SVHN but 10,000 images of its test split, named INDEX_DIGIT.
 SVHN_STANDIN = Data(
@@ -92,13 +91,13 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
         with np.load(workdir / "reconstructions.npz") as file:
             if not groups:
                 groups.append(("original", [file["x"]]))
-            groups.append((name, list(file["x_hat"][:DRAWS])))
+            groups.append((name, list(file["x_hat"])))
     for name, workdir in codes:
         with np.load(workdir / "samples.npz") as file:
-            groups.append((f"{name}, samples", [file["x"]]))
+            groups.append((f"{name},\nsamples", [file["x"]]))
     for name, workdir in codes:
         with np.load(workdir / "interpolations.npz") as file:
-            groups.append((f"{name}, between", list(file["x"][:INTERPOLATIONS])))
+            groups.append((f"{name},\nbetween", list(file["x"][:INTERPOLATIONS])))
     rows_of_images(path, groups)
 
 

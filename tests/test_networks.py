@@ -270,6 +270,14 @@ WRONG = {
     "conv on a vector": (
         lambda: networks.generator(networks.Layout("conv"), (2,), D), "set the network to mlp"
     ),
+    "a side that is not halved": (
+        lambda: networks.encoder(networks.Layout("conv"), (28, 30, 1), "deterministic", D),
+        "28x30 cannot be halved so: crop or resize",
+    ),
+    "a large odd side": (
+        lambda: networks.generator(networks.Layout("residual"), (250, 250, 3), D),
+        "at most 16 positions a side, and 250x250",
+    ),
     "unknown encoder": (
         lambda: networks.encoder(MLP, (2,), "flow", D), "deterministic, gaussian or implicit"
     ),

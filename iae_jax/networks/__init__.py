@@ -28,6 +28,7 @@ from iae_jax.types import (
 )
 
 IMAGES: dict[str, Any] = {"conv": conv, "residual": residual}
+LARGEST_GRID = 16  # of the positions that dense layers read and write, for each side
 LARGEST_LOG_VARIANCE = 10.0  # of a Gaussian encoder, either way
 
 
@@ -70,6 +71,14 @@ def check_layout(layout: Layout, shape: tuple[int, ...]) -> None:
         raise InputError(
             f"{layout.kind} reads images and x has shape {shape}: set the network to mlp"
         )
+    if layout.kind in IMAGES:
+        halved = 2 ** conv.halvings(min(shape[:2]))
+        if any(side % halved or side // halved > LARGEST_GRID for side in shape[:2]):
+            raise InputError(
+                f"{layout.kind} halves images down to at most {LARGEST_GRID} positions a side, and "
+                f"{shape[0]}x{shape[1]} cannot be halved so: crop or resize them, to 32x32 or "
+                "64x64 for example"
+            )
 
 
 def computed(layout: Layout, module: nn.Module) -> Callable[..., Any]:

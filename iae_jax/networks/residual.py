@@ -87,8 +87,11 @@ class Body(nn.Module):
     def __call__(self, h: Array, noise: Array | None = None) -> Array:
         height, width, channels = self.shape
         levels = halvings(min(height, width))
-        style = h if noise is None else jnp.concatenate([h, noise], axis=-1)
-        style = leaky(nn.Dense(self.hidden)(style))
+        style = nn.Dense(self.hidden)(h)
+        if noise is not None:
+            # A layer for each: as one input, many components of noise would drown few of z.
+            style += nn.Dense(self.hidden)(noise)
+        style = leaky(style)
         features = self.width * min(2**levels, WIDEST)
         x = nn.Dense((height >> levels) * (width >> levels) * features)(h)
         x = x.reshape(-1, height >> levels, width >> levels, features)

@@ -228,9 +228,9 @@ def test_a_residual_generator_reads_its_code_at_every_resolution():
         return jax.tree.map(jnp.zeros_like, part)
 
     for block in blocks:
-        body = {**params, "Dense_1": cut(params["Dense_1"])}
+        body = {**params, "Dense_2": cut(params["Dense_2"])}
         # A constant grid, which is not all the same: there are biases.
-        body["Dense_1"]["bias"] = normal(3, *params["Dense_1"]["bias"].shape)
+        body["Dense_2"]["bias"] = normal(3, *params["Dense_2"]["bias"].shape)
         for other in set(blocks) - {block}:
             body[other] = {
                 name: cut(part) if name.startswith("Modulate") else part

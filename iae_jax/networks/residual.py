@@ -88,7 +88,7 @@ class Body(nn.Module):
         height, width, channels = self.shape
         levels = halvings(min(height, width))
         style = nn.Dense(self.hidden)(h)
-        if noise is not None:
+        if noise is not None and noise.shape[-1]:
             # A layer for each: as one input, many components of noise would drown few of z.
             style += nn.Dense(self.hidden)(noise)
         style = leaky(style)

@@ -96,8 +96,8 @@ A smaller weight of the code's discriminator leaves prior samples further off (g
 What was seen of the test split before: deterministic_20 after 9,000 steps 97.6 % with consistency
 .2, and with 1; 97.7 % with a recovery of 5 too, 98.1 % with a weight of .3 too. Of
 global_10_local_100 two seeds had 95.1 and 93.8 % after 9,000 steps with a weight of 1, and that is
-why a weight was looked for; with .1 one seed had 96.9 %. On a slower machine 9,000 steps were
-to take more than 20 minutes, and 6,000 were kept. With those deterministic_20 had 97.9 ± .3 % over
+why a weight was looked for; with .1 one seed had 96.9 %. On a slower machine 9,000 steps were to
+take more than 20 minutes, and 6,000 were kept. With those deterministic_20 had 97.9 ± .3 % over
 three seeds, below its aim; that is why it has 10,000.
 
 VAE, AAE and ALI have the same encoder, generator, batches and optimizer, 6,000 steps as all but

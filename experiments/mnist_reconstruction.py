@@ -101,8 +101,8 @@ take more than 20 minutes, and 6,000 were kept. With those deterministic_20 had 
 three seeds, below its aim; that is why it has 10,000.
 
 VAE, AAE and ALI have the same encoder, generator, batches and optimizer, 6,000 steps as all but
-deterministic_20, none of the three charges, and were not tuned. A VAE's reconstructions are of a drawn z, which is why it has
-several rows in the figure; AAE's and ALI's codes here are not random.
+deterministic_20, none of the three charges, and were not tuned. A VAE's reconstructions are of a
+drawn z, which is why it has several rows in the figure; AAE's and ALI's codes here are not random.
 
 Times are of three machines. On 2 cores of the fastest 6,000 steps of an implicit autoencoder take 5
 to 6.5 minutes, VAE and AAE 2; on the second, 10, and the 10,000 of deterministic_20 12.5; on the

@@ -14,29 +14,43 @@ from jax.scipy.ndimage import map_coordinates
 
 from iae_jax.types import Array, Augment, Encoding, InputError
 
+EDGES = {"zero": "constant", "nearest": "nearest"}  # as map_coordinates calls them
 NUMBERS = 6  # rotation, shear, two scales, two shifts
 
 
 @dataclass
 class Affine:
     """Bounds, each either way. rotation: degrees. scale: of the logarithm of either side's.
-    shear: sideways pixels for each pixel down. shift: pixels, of either side. noise: of what is
-    then added to each value. worst: length of what is added last, see `worst_change`."""
+    shear: sideways pixels for each pixel down. shift: pixels, of either side. edge: what is seen
+    beyond the image's edge, "zero" or the "nearest" pixel. brightness, saturation, contrast: see
+    `recoloured`. noise: of what is then added to each value. worst: length of what is added last,
+    see `worst_change`."""
 
     rotation: float = 15.0
     scale: float = 0.2
     shear: float = 0.2
     shift: float = 2.0
+    edge: str = "zero"
+    brightness: float = 0.0
+    saturation: float = 0.0
+    contrast: float = 0.0
     noise: float = 0.0
     worst: float = 0.0
+
+    @property
+    def colours(self) -> tuple[float, float, float]:
+        return self.brightness, self.saturation, self.contrast
 
 
 def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
     """x f32[B, H, W, C] -> the same shape, each image with a change of its own about its centre,
-    linear between pixels and 0 outside. Its noise, f32[B, 6] in [-1, 1] (and as many as an image
-    has values for `noise`, and for `worst`), is uniform within the bounds. shape: (H, W, C).
-    Errors: InputError for a bound that is negative or not finite."""
+    linear between pixels. Its noise in [-1, 1] is uniform within the bounds: f32[B, 6]; 3 more for
+    colours, and as many as an image has values for `noise`, and for `worst`, where these are not 0.
+    shape: (H, W, C). Errors: InputError for a bound that is negative or not finite, or another
+    edge."""
     _check(bounds)
+    if bounds.edge not in EDGES:
+        raise InputError(f"edge of an affine change is zero or nearest, not {bounds.edge!r}")
 
     def one(x: Array, noise: Array) -> Array:
         height, width, channels = x.shape
@@ -51,18 +65,34 @@ def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
         grid = jnp.stack([rows.ravel(), columns.ravel()])
         moved = centre + bounds.shift * noise[4:6]
         source = shape @ turn @ (grid - moved[:, None]) + centre[:, None]
-        read = [map_coordinates(x[..., c], [*source], 1, mode="constant") for c in range(channels)]
+        mode = EDGES[bounds.edge]
+        read = [map_coordinates(x[..., c], [*source], 1, mode=mode) for c in range(channels)]
         return jnp.stack(read, axis=-1).reshape(x.shape)
 
     def apply(x: Array, noise: Array) -> Array:
         moved = jax.vmap(one)(x, noise[:, :NUMBERS])
+        if colours:
+            shares = jnp.array(bounds.colours) * noise[:, NUMBERS:first]
+            moved = jax.vmap(recoloured)(moved, shares)
         if bounds.noise:
-            moved += bounds.noise * noise[:, NUMBERS : NUMBERS + values].reshape(x.shape)
+            moved += bounds.noise * noise[:, first : first + values].reshape(x.shape)
         return moved
 
-    values = math.prod(shape)
-    numbers = NUMBERS + values * sum(bound > 0 for bound in (bounds.noise, bounds.worst))
+    colours, values = any(bounds.colours), math.prod(shape)
+    first = NUMBERS + 3 * colours
+    numbers = first + values * sum(bound > 0 for bound in (bounds.noise, bounds.worst))
     return Augment(apply, numbers, bounds.worst)
+
+
+def recoloured(x: Array, shares: Array) -> Array:
+    """Of an image f32[H, W, C]: brightness is added to each value, saturation to the factor 1 of
+    differences from a pixel's mean, contrast to that of differences from the image's. shares:
+    f32[3], in this order."""
+    x = x + shares[0]
+    grey = jnp.mean(x, axis=-1, keepdims=True)
+    x = grey + (1 + shares[1]) * (x - grey)
+    mean = jnp.mean(x)
+    return mean + (1 + shares[2]) * (x - mean)
 
 
 def distance(own: Encoding, changed: Encoding) -> Array:
@@ -100,10 +130,9 @@ def worst_change(
 
 @dataclass
 class DiffAugment:
-    """Bounds, each either way; all 0: no change. brightness: of what is added. saturation,
-    contrast: of what is added to the factor 1 of differences from a pixel's and from the image's
-    mean. shift: share of either side. cutout: side of a square that is blanked out, as a share of
-    the image's."""
+    """Bounds, each either way; all 0: no change. brightness, saturation, contrast: see
+    `recoloured`. shift: share of either side. cutout: side of a square that is blanked out, as a
+    share of the image's."""
 
     brightness: float = 0.0
     saturation: float = 0.0
@@ -139,11 +168,8 @@ def diffaugment(bounds: DiffAugment) -> Augment | None:
 
     def one(x: Array, noise: Array) -> Array:
         height, width, _ = x.shape
-        x = x + bounds.brightness * noise[0]
-        grey = jnp.mean(x, axis=-1, keepdims=True)
-        x = grey + (1 + bounds.saturation * noise[1]) * (x - grey)
-        mean = jnp.mean(x)
-        x = mean + (1 + bounds.contrast * noise[2]) * (x - mean)
+        colours = jnp.array([bounds.brightness, bounds.saturation, bounds.contrast])
+        x = recoloured(x, colours * noise[:3])
         if bounds.shift:
             down, right = moved(height, noise[3]), moved(width, noise[4])
             x = jnp.einsum("ih,jw,hwc->ijc", down, right, x)
@@ -156,5 +182,5 @@ def diffaugment(bounds: DiffAugment) -> Augment | None:
 
 def _check(bounds: Affine | DiffAugment) -> None:
     for name, bound in asdict(bounds).items():
-        if not 0 <= bound < math.inf:
+        if not isinstance(bound, str) and not 0 <= bound < math.inf:
             raise InputError(f"{name} of an augmentation is at least 0 and finite, not {bound}")

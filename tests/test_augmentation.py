@@ -1,6 +1,8 @@
 """Affine changes, against scipy's affine_transform, centroids and areas; what discriminators are
 shown, against numpy; the term against numpy."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,7 +45,10 @@ def test_no_change_at_zero():
     np.testing.assert_allclose(changed(*[0.0] * NUMBERS), image(), atol=1e-6)
 
 
-def test_it_is_scipys_affine_transform():
+@pytest.mark.parametrize("edge", ["zero", "nearest"])
+def test_it_is_scipys_affine_transform(edge):
+    """What is seen beyond the edge is 0, or the nearest pixel of an image that reaches it."""
+    x = image() if edge == "zero" else np.random.default_rng(3).random((1, 13, 17, 2))
     noise = np.array([0.7, -0.6, 0.5, -0.8, 0.4, -0.9])
     angle = np.deg2rad(20.0 * noise[0])
     # A pixel is read from where its row and column (in this order) are mapped to.
@@ -53,12 +58,15 @@ def test_it_is_scipys_affine_transform():
     centre, shift = np.array([6.0, 8.0]), 3.0 * noise[4:6]
     layers = [
         scipy.ndimage.affine_transform(
-            image()[0, ..., c], read, centre - read @ (centre + shift), order=1
+            x[0, ..., c], read, centre - read @ (centre + shift), order=1,
+            mode={"zero": "constant", "nearest": "nearest"}[edge],
         )
         for c in range(2)
     ]
     expected = np.stack(layers, axis=-1)
-    np.testing.assert_allclose(changed(*noise)[0], expected, atol=1e-5)
+    change = affine(Affine(rotation=20.0, scale=0.3, shear=0.4, shift=3.0, edge=edge), SHAPE)
+    found = change.apply(jnp.asarray(x, jnp.float32), jnp.asarray([noise], jnp.float32))[0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def centroid(x):
@@ -96,6 +104,31 @@ def test_each_image_has_a_change_of_its_own():
 def test_bounds_are_refused(name, bound):
     with pytest.raises(InputError, match=f"{name} of an augmentation"):
         affine(Affine(**{name: bound}), SHAPE)
+
+
+def test_an_edge_is_zero_or_nearest():
+    with pytest.raises(InputError, match="zero or nearest, not 'mirror'"):
+        affine(Affine(edge="mirror"), SHAPE)
+
+
+def test_colours_change_by_numbers_of_their_own():
+    """Oracle: numpy, on top of the change without colours; pixel noise has the numbers behind."""
+    rng = np.random.default_rng(4)
+    noise = rng.uniform(-1, 1, (2, NUMBERS + 3 + 13 * 17 * 2)).astype(np.float32)
+    x = rng.random((2, *SHAPE)).astype(np.float32)
+    bounds = dataclasses.replace(BOUNDS, brightness=0.2, saturation=0.5, contrast=0.3, noise=0.1)
+    change = affine(bounds, SHAPE)
+    assert change.noise == noise.shape[1]
+    expected = np.array(affine(BOUNDS, SHAPE).apply(jnp.asarray(x), jnp.asarray(noise[:, :6])))
+    for one, (b, s, c) in zip(expected, noise[:, 6:9], strict=True):
+        one += 0.2 * b
+        one[...] = one.mean(-1, keepdims=True) + (1 + 0.5 * s) * (one - one.mean(-1, keepdims=True))
+        one[...] = one.mean() + (1 + 0.3 * c) * (one - one.mean())
+    expected += 0.1 * noise[:, 9:].reshape(x.shape)
+    found = change.apply(jnp.asarray(x), jnp.asarray(noise))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    only = affine(Affine(saturation=0.5), SHAPE)
+    assert only.noise == NUMBERS + 3 and affine(Affine(), SHAPE).noise == NUMBERS
 
 
 def test_noise_is_added_to_each_value_after_the_change():

@@ -2,6 +2,7 @@
 are replaced by scripts that do what they do, on this machine."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -62,10 +63,16 @@ def cluster(tmp_path):
             "PATH": f"{folder}:{os.environ['PATH']}", "SAID": str(said), "XLA_FLAGS": "",
             "SLURM_JOB_ID": str(free_port()), **environment,
         }
-        done = subprocess.run(
+        with subprocess.Popen(
             ["bash", FOLDER / script, *arguments], cwd=ROOT, env=os.environ | given, text=True,
-            capture_output=True, timeout=LIMIT_SECONDS, check=False,
-        )
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        ) as started:
+            try:
+                out, err = started.communicate(timeout=LIMIT_SECONDS)
+            except BaseException:
+                os.killpg(started.pid, signal.SIGKILL)  # and all that it has started
+                raise
+        done = subprocess.CompletedProcess(started.args, started.returncode, out, err)
         return done, said.read_text() if said.exists() else ""
 
     return run

@@ -107,9 +107,8 @@ drawn z, which is why it has several rows in the figure; AAE's and ALI's codes h
 Times are of three machines. On 2 cores of the fastest 6,000 steps of an implicit autoencoder take 5
 to 6.5 minutes, VAE and AAE 2; on the second, 10, and the 10,000 of deterministic_20 12.5; on the
 slowest, where seed 0 was trained beside other work, 18 to 23, ALI 26 and VAE and AAE 7. Runs "on 1
-cores" were trained two at a time on the second, each pinned to a core: 14 steps a second together
-instead of 10. Speeds of such different machines are not averaged here; each run's are in the
-records.
+cores" were trained two at a time on the second, each pinned to a core. Speeds of such different
+machines are not averaged here; each run's are in the records.
 
 What falls short:
 

@@ -10,6 +10,7 @@ Expected: not measured yet.
 """
 
 import dataclasses
+from typing import Any
 
 from experiments import semisupervised
 from iae_jax.config import Config
@@ -18,7 +19,7 @@ from iae_jax.types import InputError
 SPLIT = "validation"
 BASE = "iae_best/mnist/100"
 # Field -> value.
-CHANGES: dict[str, dict[str, float | bool]] = {
+CHANGES: dict[str, dict[str, Any]] = {
     "best": {},
     "without_consistency": {"consistency_weight": 0.0, "teacher": False},
     "without_teacher": {"teacher": False},
@@ -40,5 +41,5 @@ def get_config(variant: str = "best") -> Config:
     if variant not in CHANGES:
         raise InputError(f"a variant is one of {', '.join(CHANGES)}, not {variant!r}")
     config = semisupervised.get_config(BASE)
-    config.code = dataclasses.replace(config.code, **CHANGES[variant])  # type: ignore[arg-type]
+    config.code = dataclasses.replace(config.code, **CHANGES[variant])
     return config

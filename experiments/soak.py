@@ -14,7 +14,6 @@ Expected: 0 and 0, in half an hour on 2 CPU cores that do other work too.
 import contextlib
 import dataclasses
 import json
-import os
 import random
 import signal
 import socket
@@ -30,7 +29,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from iae_jax import results
+from iae_jax import hosts, results
 from iae_jax.assembly import build
 from iae_jax.checkpoint import Checkpoints
 from iae_jax.config import Config
@@ -218,7 +217,7 @@ def soak(name: str, kills: int, steps: int, folder: Path, seed: int) -> list[dic
         results.record(
             metric, name, [float(value)], [seed], kills, "",
             f"python -m experiments.soak --seed=SEED --steps={steps}",
-            [round(seconds, 1)], f"{processes} x cpu, {os.cpu_count()} cores", commit(),
+            [round(seconds, 1)], f"{processes} x cpu, {hosts.cores()} cores", commit(),
         )
         for metric, value in (
             ("bits_lost", bits_lost(*states)), ("lines_lost", lines_lost(*journals)),

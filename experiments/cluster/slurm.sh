@@ -1,7 +1,8 @@
 #!/bin/bash
 # One training on several nodes: sbatch experiments/cluster/slurm.sh [CONFIG] [WORKDIR] [FLAGS...]
 # One task for each GPU; a task sees all of its node's, and JAX takes the one of its local rank. The
-# requeue ends after 20, since a device that fails looks like a process that died. The workdir must be on a file system that node 0 sees again after a requeue.
+# requeue ends after 20, since a device that fails looks like a process that died. The workdir must be
+# on a file system that node 0 sees again after a requeue.
 #SBATCH --job-name=iae_jax
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=8

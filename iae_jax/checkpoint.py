@@ -7,14 +7,13 @@ its SHA-256); `files.json` has the SHA-256 of the files. Only `save` writes: an 
 a directory that a training writes to.
 """
 
-import hashlib
 import json
 import logging
 import math
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -24,6 +23,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 from orbax.checkpoint import checkpoint_managers as policies
 
+from iae_jax import checksums
 from iae_jax.journal import write_json
 from iae_jax.types import InputError, TrainState
 
@@ -68,38 +68,8 @@ def _named(state: TrainState) -> dict[str, Any]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def _kind(leaf: Any) -> str:
-    """float32[3, 4], key<fry>[]."""
-    return f"{leaf.dtype}{list(leaf.shape)}"
-
-
 def _is_key(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _sha256(array: np.ndarray) -> str:
-    return hashlib.sha256(_kind(array).encode() + array.tobytes()).hexdigest()
-
-
-def _seal(record: dict[str, Any]) -> str:
-    """The SHA-256 of everything else in the record."""
-    rest = {name: value for name, value in record.items() if name != "sha256"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def _files(folder: epath.Path) -> Iterator[epath.Path]:
-    """Every file below a folder."""
-    for path in folder.iterdir():
-        yield from _files(path) if path.is_dir() else [path]
-
-
-def _hashes(folder: epath.Path) -> dict[str, str]:
-    """SHA-256 of every file in the folder but FILES, by its path there."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(_files(folder))
-        if path.name != FILES
-    }
 
 
 def _reason(error: Exception) -> str:
@@ -165,8 +135,10 @@ class Checkpoints:
         for step in sorted(int(path.name) for path in self._broken()):  # until proved readable
             try:
                 self._records[step] = self._read_record(step)
+            except InputError:
+                raise
             except Exception as error:  # whatever a damaged file makes Orbax raise
-                self._warn(step, error)
+                self._accuse(step, error)
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -223,11 +195,14 @@ class Checkpoints:
             "config": config,
             "metrics": {name: float(value) for name, value in metrics.items()},
             "extra": extra,
-            "arrays": {name: [_kind(named[name]), _sha256(arrays[name])] for name in named},
+            "arrays": {
+                name: [checksums.kind(leaf), checksums.of_array(arrays[name])]
+                for name, leaf in named.items()
+            },
             "keys": {k: str(jax.random.key_impl(v)) for k, v in named.items() if _is_key(v)},
         }
         record = json.loads(json.dumps(record))  # as it will be read back: tuples are lists
-        record["sha256"] = _seal(record)
+        record["sha256"] = checksums.of_record(record)
         step, latest = int(arrays["step"]), self.latest_step()
         if latest is not None and step <= latest:
             if step == latest and record["arrays"] == self._records[latest]["arrays"]:
@@ -252,15 +227,15 @@ class Checkpoints:
             raise self._lost(step, error) from error
 
     def settle(self) -> None:
-        """Waits for the save under way, if any. Errors: InputError if the disk is full or cannot be
-        written to; the checkpoints before are as they were."""
+        """Waits for the save under way. Errors: InputError if it could not be written; the
+        checkpoints before are as they were."""
         step = self._pending
         if step is None:
             return
         try:
             self._manager.wait_until_finished()
             folder = self.directory / str(step)
-            write_json(folder / FILES, _hashes(folder))
+            write_json(folder / FILES, checksums.of_files(folder, FILES))
         except Exception as error:  # OSError, or whatever TensorStore makes of it
             raise self._lost(step, error) from error
         self._pending = None
@@ -270,8 +245,8 @@ class Checkpoints:
         self._pending = None
         self._records.pop(step, None)
         return InputError(
-            f"cannot write checkpoint {step} to {self.directory} ({_reason(error)}): free some "
-            "space or make it writable, then run the same command again to resume"
+            f"cannot write checkpoint {step} to {self.directory} ({_reason(error)}): mend that "
+            "(the disk may be full, or not writable), then run the same command again to resume"
         )
 
     def restore(self, template: TrainState, step: int | None = None) -> Restored | None:
@@ -291,7 +266,7 @@ class Checkpoints:
             try:
                 state = self._read_state(candidate, template)
             except Exception as error:  # whatever a damaged file makes Orbax raise
-                self._warn(candidate, error)
+                self._accuse(candidate, error)
                 del self._records[candidate]
                 continue
             record = self._records[candidate]
@@ -305,28 +280,32 @@ class Checkpoints:
             )
         return None
 
-    def _check_files(self, step: int) -> None:
-        """Before Orbax reads: what it meets in a damaged file, its threads go on to complain of
-        for hundreds of lines. Without FILES (a save killed after it was whole) Orbax decides."""
+    def _damage(self, step: int) -> str | None:
+        """Which file is not what was saved; "" for none, None where nobody knows: a save that was
+        killed after it was whole has no FILES. Before Orbax reads: what it meets in a damaged file,
+        its threads go on to complain of for hundreds of lines. Errors: as `checksums.read`."""
         path = self.directory / str(step) / FILES
         if not path.exists():
-            return
-        saved, found = json.loads(path.read_text()), _hashes(path.parent)
-        for name in sorted(saved.keys() | found.keys()):
-            if saved.get(name) != found.get(name):
-                raise ValueError(f"{name} is not what was saved")
+            return None
+        saved = json.loads(checksums.read(path))
+        if not isinstance(saved, dict):
+            return FILES
+        found = checksums.of_files(path.parent, FILES)
+        differ = (n for n in sorted(saved.keys() | found.keys()) if saved.get(n) != found.get(n))
+        return next(differ, "")
 
     def _read_record(self, step: int) -> dict[str, Any]:
-        self._check_files(step)
+        if damaged := self._damage(step):
+            raise ValueError(f"{damaged} is not what was saved")
         args = ocp.args.Composite(record=ocp.args.JsonRestore())
         record = self._manager.restore(step, args=args)["record"]
-        if record["sha256"] != _seal(record):
+        if record["sha256"] != checksums.of_record(record):
             raise ValueError("its record does not have the checksum that it was saved with")
         return record
 
     def _check(self, step: int, template: TrainState) -> None:
         saved = {name: kind for name, (kind, _) in self._records[step]["arrays"].items()}
-        wanted = {name: _kind(leaf) for name, leaf in _named(template).items()}
+        wanted = {name: checksums.kind(leaf) for name, leaf in _named(template).items()}
         for name in sorted(saved.keys() | wanted.keys()):
             there, here = saved.get(name, "absent"), wanted.get(name, "absent")
             if there != here:
@@ -343,7 +322,7 @@ class Checkpoints:
         leaves = []
         for name, leaf in _named(template).items():
             array = arrays[name] if leaf.size else np.empty(leaf.shape, leaf.dtype)
-            if _sha256(array) != record["arrays"][name][1]:
+            if checksums.of_array(array) != record["arrays"][name][1]:
                 raise ValueError(f"{name} does not have the checksum that it was saved with")
             # A copy: on a CPU the array might share numpy's memory, and the state is donated.
             value = jnp.array(array, copy=True)
@@ -381,7 +360,18 @@ class Checkpoints:
                 path.rmtree(missing_ok=True)
         self._manager.reload()
 
-    def _warn(self, step: int, error: Exception) -> None:
+    def _accuse(self, step: int, error: Exception) -> None:
+        """Warns of a broken checkpoint. Errors: InputError if its files are what was saved, so that
+        something else keeps them from being read, such as a store that does not answer."""
+        try:
+            whole = self._damage(step) == ""
+        except ValueError:  # FILES is not JSON
+            whole = False
+        if whole:
+            raise InputError(
+                f"cannot read checkpoint {step} in {self.directory} ({_reason(error)}): mend that, "
+                "then run the same command again"
+            ) from error
         text = "checkpoint %d in %s is broken and is passed over (%s)"
         _log.warning(text, step, self.directory, _reason(error))
 

@@ -5,7 +5,7 @@ import math
 import platform
 import resource
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -76,6 +76,31 @@ def check_unchanged(
         )
 
 
+def locked(folder: Path, field: str) -> TextIO:
+    """The folder, for this process alone until the file is closed. field: what else could be chosen
+    instead. Errors: InputError."""
+    try:
+        lock = (folder / LOCK).open("w")
+    except OSError as error:
+        raise InputError(
+            f"cannot write in {folder} ({error.strerror}): choose another {field}"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise InputError(
+            f"another process trains in {folder}: wait for it, or choose another {field}"
+        ) from error
+    except OSError as error:
+        lock.close()
+        raise InputError(
+            f"cannot lock a file in {folder} ({error.strerror}): choose a {field} on a file system "
+            "that has locks"
+        ) from error
+    return lock
+
+
 class Workdir:
     """The folder of one run in training, in the hands of the one process that may write there.
 
@@ -89,42 +114,23 @@ class Workdir:
         self.commit = commit()  # of what runs, whatever is edited meanwhile
         for folder in (path, path / "figures"):
             open_folder(folder, "--workdir")
-        self._lock = self._locked()
-        try:
+        with ExitStack() as opened:
+            opened.enter_context(locked(path, "--workdir"))
             self.checkpoints = Checkpoints(where, config.run.keep, best_metric(game))
+            opened.push(self.checkpoints)
+            own = path / "checkpoints", path
+            if "://" not in str(where) and Path(where) not in own:  # a store has no locks
+                opened.enter_context(locked(Path(where), "run.checkpoints"))
             if not allow_config_change:
                 check_unchanged(self.checkpoints.config(), config)
-        except BaseException:
-            self._lock.close()
-            raise
+            self._opened = opened.pop_all()
         self._journal: Journal | None = None
 
     def __enter__(self) -> "Workdir":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        try:
-            self.checkpoints.close()
-        finally:
-            self._lock.close()
-
-    def _locked(self) -> TextIO:
-        lock = (self.path / LOCK).open("w")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.close()
-            raise InputError(
-                f"another process trains in {self.path}: wait for it, or choose another "
-                "--workdir"
-            ) from error
-        except OSError as error:
-            lock.close()
-            raise InputError(
-                f"cannot lock a file in {self.path} ({error.strerror}): choose a --workdir on a "
-                "file system that has locks"
-            ) from error
-        return lock
+        self._opened.close()
 
     def restore(self, fresh: TrainState) -> Position:
         """The newest checkpoint that can be read, or the fresh state."""
@@ -142,6 +148,8 @@ class Workdir:
         """From here on the folder is of this run. Lines beyond the position are cut."""
         write_json(self.path / "config.json", to_dict(self._config))
         self._journal = Journal(self.path / "metrics.jsonl", position.lines)
+        if lost := position.lines - self._journal.lines:
+            log(f"{lost} of {position.lines} lines of {self._journal.path} are no longer there")
 
     @property
     def journal(self) -> Journal:

@@ -11,8 +11,8 @@ ORDER = [
     "types", "priors", "networks", "augmentation", "draws", "scoring", "terms", "charges",
     "objectives", "elbo", "game", "step", "hosts", "parallel", "seeds", "sampling", "data",
     "modes", "quadrature", "clusters", "probes", "distances", "frechet", "quality", "journal",
-    "checkpoint", "judge", "descriptor", "metrics", "evaluate", "figures", "stopwatch", "config",
-    "assembly", "interruption", "workdir", "train", "views", "launch", "results", "study",
+    "checksums", "checkpoint", "judge", "descriptor", "metrics", "evaluate", "figures", "stopwatch",
+    "config", "assembly", "interruption", "workdir", "train", "views", "launch", "results", "study",
     "compare", "sweep", "report",
 ]
 PACKAGE = Path(__file__).parent.parent / "iae_jax"

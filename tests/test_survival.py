@@ -13,8 +13,10 @@ import pytest
 from test_hosts import wait_for
 from test_train import assert_same_bits, command, config_of, state_of
 
+from iae_jax.assembly import build
 from iae_jax.train import train
 from iae_jax.types import InputError
+from iae_jax.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent
 HALF, STEPS = 20, 40
@@ -88,6 +90,47 @@ def test_a_full_disk(half, whole, data_directory):
 def test_a_place_that_cannot_be_written(data_directory):
     with pytest.raises(InputError, match="cannot write in /proc/.*choose another --workdir"):
         train(constant(data_directory), Path("/proc/iae_jax_run"))
+
+
+def test_a_run_whose_folder_is_read_only_by_now_is_as_it_was(half, data_directory, monkeypatch):
+    before = {path: path.stat().st_mtime_ns for path in half.rglob("*")}
+
+    def refused(path, *words, own=Path.open, **more):
+        if words[:1] in (("w",), ("a",), ("wb",)):
+            raise OSError(30, "Read-only file system", str(path))
+        return own(path, *words, **more)
+
+    def untouched(path, *words, **more):
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "open", refused)  # for root, no folder is read-only
+    monkeypatch.setattr(Path, "touch", untouched)
+    with pytest.raises(InputError, match="Read-only file system.*choose another --workdir"):
+        train(constant(data_directory), half, allow_config_change=True)
+    assert {path: path.stat().st_mtime_ns for path in half.rglob("*")} == before
+
+
+def test_lines_that_are_lost_are_told(half, whole, data_directory, capsys):
+    """A pod's disk is new, and its checkpoints are elsewhere."""
+    (half / "metrics.jsonl").unlink()
+    train(constant(data_directory), half, allow_config_change=True)
+    told = f"2 of 2 lines of {half / 'metrics.jsonl'} are no longer there"
+    assert told in capsys.readouterr().err
+    assert lines(half) == lines(whole)[2:]
+
+
+def test_two_runs_do_not_share_their_checkpoints(tmp_path, data_directory):
+    config = constant(data_directory, 10)
+    config.run.checkpoints = str(tmp_path / "kept")
+    game = build(config, (8, 8, 1))
+    with Workdir(tmp_path / "one", config, game, False):
+        with pytest.raises(InputError, match="another process trains in .*kept.*run.checkpoints"):
+            Workdir(tmp_path / "two", config, game, False)
+        # The refused one has let go of its own folder.
+        config.run.checkpoints = ""
+        Workdir(tmp_path / "two", config, game, False).__exit__()
+    config.run.checkpoints = str(tmp_path / "kept")
+    Workdir(tmp_path / "two", config, game, False).__exit__()
 
 
 def test_the_newest_checkpoint_is_deleted(half, whole, data_directory):

@@ -1,0 +1,81 @@
+"""What is damaged, and what only cannot be read now: the second loses nothing and passes nothing
+over."""
+
+import hashlib
+import shutil
+
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+from etils import epath
+from test_checkpoint import TEMPLATE, arrays, at, load, one_line, same, save
+
+from iae_jax import checksums
+from iae_jax.checkpoint import Checkpoints
+from iae_jax.types import InputError
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("two")
+    save(directory, at(1, seed=1), at(2, seed=2))
+    return directory
+
+
+def test_files_are_those_of_sha256sum(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_bytes(b"abc")
+    (tmp_path / "left out").write_bytes(b"")
+    # FIPS 180-2, appendix B.1.
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert checksums.of_files(epath.Path(tmp_path), "left out") == {"a/b": expected}
+
+
+def test_arrays_of_the_same_bytes_differ_by_type_and_shape():
+    one = np.arange(6, dtype=np.int32)
+    found = {
+        checksums.of_array(other) for other in (one, one.view(np.uint32), one.reshape(2, 3))
+    }
+    assert len(found) == 3
+    written = hashlib.sha256(b"int32[6]" + one.tobytes()).hexdigest()
+    assert checksums.of_array(one) == written
+
+
+@pytest.mark.parametrize("what", ["state", "files.json"])
+def test_a_file_that_may_not_be_read_is_not_damaged(two, tmp_path, monkeypatch, what, caplog):
+    shutil.copytree(two, tmp_path, dirs_exist_ok=True)
+    before = sorted(path for path in tmp_path.rglob("*"))
+    kind, own = type(epath.Path(tmp_path)), type(epath.Path(tmp_path)).read_bytes
+
+    def refused(path):
+        if what in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return own(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kind, "read_bytes", refused)
+        with pytest.raises(InputError, match="cannot read .*Permission denied") as error:
+            load(tmp_path)
+        assert "same command" in one_line(error) and not caplog.records
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+    assert same(load(tmp_path).state, arrays(at(2, seed=2)))
+
+
+@pytest.mark.parametrize("part", ["record", "state"])
+def test_a_store_that_does_not_answer_is_not_damage(two, tmp_path, monkeypatch, part, caplog):
+    shutil.copytree(two, tmp_path, dirs_exist_ok=True)
+    own = ocp.CheckpointManager.restore
+
+    def restore(manager, step, args):
+        if part in args:
+            raise ValueError("UNAVAILABLE: Error reading: HTTP 503")
+        return own(manager, step, args=args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ocp.CheckpointManager, "restore", restore)
+        with pytest.raises(InputError, match="checkpoint [12] in .*HTTP 503") as error:
+            load(tmp_path)
+        one_line(error)
+        assert not caplog.records
+    with Checkpoints(tmp_path, keep=2) as checkpoints:
+        assert checkpoints.restore(TEMPLATE).step == 2

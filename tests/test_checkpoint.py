@@ -319,7 +319,8 @@ def in_the_middle(event, args):
 sys.addaudithook(in_the_middle)
 save({str(tmp_path)!r}, at(2, seed=2))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    given = [sys.executable, "-c", program]
+    done = subprocess.run(given, capture_output=True, text=True, timeout=240)
     assert done.returncode == -signal.SIGKILL, done.stderr
     left = [path for path in tmp_path.iterdir() if path.name != "1"]
     assert left and not (tmp_path / "2").exists()  # it was in the middle

@@ -210,6 +210,61 @@ def test_parameters_that_drift_apart_stop_all(tmp_path, data_directory, what):
     assert not tmp_path.joinpath("checkpoints", "20").exists()
 
 
+# A process that dies where its parameters are compared before the first step.
+DYING = """
+import os, sys
+from iae_jax import hosts, launch
+same = hosts.check_same
+def check_same(tree, what):
+    if what == "the parameters at the start":
+        os.kill(os.getpid(), 9)
+    same(tree, what)
+hosts.check_same = check_same
+sys.argv = ["launch", *sys.argv[1:]]
+launch.run()
+"""
+
+
+def test_one_that_dies_before_the_first_step_is_an_error_of_the_other(tmp_path, data_directory):
+    given = commands(tmp_path, data_directory, 2)
+    given[1] = ["-c", DYING, *given[1][2:]]
+    with started(given, 1) as running:
+        outcomes = ended(running)
+    assert [code for code, *_ in outcomes] in ([3, -9], [ABORTED, -9]), outcomes
+    said = outcomes[0][2]
+    assert "error: another process has died" in said or "another task died" in said
+    assert "step 10/40" not in said
+
+
+# A last save that takes longer than one that is done would wait for the others.
+SLOW = """
+import sys, time
+from iae_jax import checkpoint, hosts, launch
+hosts.SHUTDOWN_SECONDS = 1
+settle = checkpoint.Checkpoints.settle
+def slowly(own):
+    if own._pending == 40:
+        time.sleep(6)
+    settle(own)
+checkpoint.Checkpoints.settle = slowly
+sys.argv = ["launch", *sys.argv[1:]]
+launch.run()
+"""
+
+
+def test_all_wait_for_the_last_save_and_the_first_one_traces(tmp_path, data_directory):
+    given = [
+        ["-c", SLOW, *words[2:], "--profile"]
+        for words in commands(tmp_path, data_directory, 2)
+    ]
+    with started(given, 1) as running:
+        outcomes = ended(running)
+    assert [code for code, *_ in outcomes] == [0, 0], outcomes
+    assert (tmp_path / "checkpoints" / "40" / "files.json").exists()
+    assert (tmp_path / "run.json").exists()
+    assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
+
+
 SHARED = """
 import sys
 import jax, numpy as np

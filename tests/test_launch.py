@@ -99,7 +99,7 @@ def test_any_word_of_other_processes_joins_them(tmp_path, monkeypatch, words, jo
 def test_the_command_exits_with_2_after_one_line():
     result = subprocess.run(
         [sys.executable, "-m", "iae_jax.launch", "--config=tests/tiny.py"],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=240,
     )
     assert result.returncode == 2 and result.stdout == ""
     assert result.stderr == (

@@ -183,7 +183,7 @@ def test_a_broken_newest_checkpoint_is_told_in_one_line(tmp_path, data_directory
     (tmp_path / "run" / "checkpoints" / "40" / "state" / "manifest.ocdbt").write_text("x")
     result = subprocess.run(
         command(tmp_path / "run", f"--config.data.directory={data_directory}"),
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=240,
     )
     warning, *rest = result.stderr.splitlines()
     assert "checkpoint 40" in warning and "manifest.ocdbt is not what was saved" in warning

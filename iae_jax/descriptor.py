@@ -1,9 +1,9 @@
 """Features of images that nothing was trained for: where a set has no labels, and so no judge.
 
-Of each cell of a coarse grid, how much brightness changes in each direction (histograms of oriented
-gradients, Dalal & Triggs 2005, without their normalization of blocks), and the mean colour: enough
-to tell poses, outlines and lighting apart. Not Inception's features; distances in them compare with
-each other alone.
+Of each cell of a coarse grid, how much the image changes in each direction (histograms of oriented
+gradients, Dalal & Triggs 2005, of whichever colour changes most, without their normalization of
+blocks), and the mean colour: enough to tell poses, outlines and lighting apart. Not Inception's
+features; distances in them compare with each other alone.
 """
 
 import hashlib
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from iae_jax.types import Array, InputError
 
+VERSION = 2  # of what the constants below do not say
 CELLS, DIRECTIONS = 4, 8  # along each side; of half a turn
 SMALLEST_SIDE = 2 * CELLS  # of an image
 # Scales that give each feature a variance near 1 on photographs.
@@ -33,15 +34,17 @@ def descriptor(shape: tuple[int, ...]) -> Descriptor:
     """Of images [H, W, C]. Errors: InputError for sides that cells cannot be made of."""
     if len(shape) != 3 or min(shape[:2]) < SMALLEST_SIDE:
         raise InputError(f"a descriptor is of images of at least {SMALLEST_SIDE} pixels: {shape}")
-    made_of = repr((CELLS, DIRECTIONS, OF_CHANGES, OF_COLOURS))
+    made_of = repr((VERSION, CELLS, DIRECTIONS, OF_CHANGES, OF_COLOURS))
     return Descriptor(_apply, f"descriptor/{hashlib.sha256(made_of.encode()).hexdigest()[:8]}")
 
 
 @jax.jit
 def _apply(x: Array) -> tuple[None, Array]:
-    grey = jnp.pad(jnp.mean(x, axis=-1), ((0, 0), (1, 1), (1, 1)), mode="edge")
-    down = (grey[:, 2:, 1:-1] - grey[:, :-2, 1:-1]) / 2
-    right = (grey[:, 1:-1, 2:] - grey[:, 1:-1, :-2]) / 2
+    around = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    down = (around[:, 2:, 1:-1] - around[:, :-2, 1:-1]) / 2
+    right = (around[:, 1:-1, 2:] - around[:, 1:-1, :-2]) / 2
+    most = jnp.argmax(jnp.hypot(down, right), axis=-1, keepdims=True)
+    down, right = (jnp.take_along_axis(one, most, axis=-1)[..., 0] for one in (down, right))
     # Half a turn: which of the two sides is the brighter one does not matter. Between two
     # directions, a change is shared by nearness, so that features do not jump.
     at = jnp.mod(jnp.arctan2(down, right) / jnp.pi, 1.0) * DIRECTIONS

@@ -13,12 +13,20 @@ from iae_jax.types import InputError
 def looped(x):
     """f32[H, W, C] -> f64[4, 4, 8 + C], pixel by pixel."""
     height, width, channels = x.shape
-    grey = x.astype(np.float64).mean(-1)
+    x = x.astype(np.float64)
     found = np.zeros((4, 4, 8 + channels))
     for r in range(height):
         for c in range(width):
-            down = (grey[min(r + 1, height - 1), c] - grey[max(r - 1, 0), c]) / 2
-            right = (grey[r, min(c + 1, width - 1)] - grey[r, max(c - 1, 0)]) / 2
+            down, right = max(
+                (
+                    (
+                        (x[min(r + 1, height - 1), c, k] - x[max(r - 1, 0), c, k]) / 2,
+                        (x[r, min(c + 1, width - 1), k] - x[r, max(c - 1, 0), k]) / 2,
+                    )
+                    for k in range(channels)
+                ),
+                key=lambda change: math.hypot(*change),
+            )
             bins = np.zeros(8)
             at = (math.atan2(down, right) % math.pi) / math.pi * 8
             low = int(at)
@@ -54,6 +62,16 @@ def test_it_tells_directions_and_places():
     # Brightness of the first changes downwards, of the second to the right.
     assert features[0, ..., :8].mean((0, 1)).argmax() == 4
     assert features[1, ..., :8].mean((0, 1)).argmax() == 0
+
+
+def test_an_edge_between_colours_of_one_brightness_is_seen():
+    x = np.zeros((1, 16, 16, 3), np.float32)
+    x[:, :, :8, 0], x[:, :, 8:, 1] = 0.6, 0.6
+    features = np.asarray(descriptor((16, 16, 3)).apply(jnp.asarray(x))[1]).reshape(4, 4, 11)
+    # To the right, in the columns of cells that the edge lies between: half of .6 in 2 of 4 pixels
+    # of each row, of which each of the two columns has one.
+    np.testing.assert_allclose(features[:, 1:3, 0], 32 * 0.3 / 4, rtol=1e-5)
+    assert not features[:, [0, 3], :8].any() and not features[..., 1:8].any()
 
 
 def test_what_is_too_small_is_refused():

@@ -7,6 +7,7 @@ Pure functions of x and of numbers that are drawn before, as all of a step's ran
 import math
 from collections.abc import Callable
 from dataclasses import asdict, astuple, dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -23,8 +24,8 @@ class Affine:
     """Bounds, each either way. rotation: degrees. scale: of the logarithm of either side's.
     shear: sideways pixels for each pixel down. shift: pixels, of either side. edge: what is seen
     beyond the image's edge, "zero" or the "nearest" pixel. brightness, saturation, contrast: see
-    `recoloured`. noise: of what is then added to each value. worst: length of what is added last,
-    see `worst_change`."""
+    `recoloured`. cutout: see `cut_out`. noise: of what is then added to each value. worst: length
+    of what is added last, see `worst_change`."""
 
     rotation: float = 15.0
     scale: float = 0.2
@@ -34,6 +35,7 @@ class Affine:
     brightness: float = 0.0
     saturation: float = 0.0
     contrast: float = 0.0
+    cutout: float = 0.0
     noise: float = 0.0
     worst: float = 0.0
 
@@ -45,9 +47,9 @@ class Affine:
 def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
     """x f32[B, H, W, C] -> the same shape, each image with a change of its own about its centre,
     linear between pixels. Its noise in [-1, 1] is uniform within the bounds: f32[B, 6]; 3 more for
-    colours, and as many as an image has values for `noise`, and for `worst`, where these are not 0.
-    shape: (H, W, C). Errors: InputError for a bound that is negative or not finite, or another
-    edge."""
+    colours, 2 for `cutout`, and as many as an image has values for `noise`, and for `worst`, where
+    these are not 0. shape: (H, W, C). Errors: InputError for a bound that is negative or not
+    finite, or another edge."""
     _check(bounds)
     if bounds.edge not in EDGES:
         raise InputError(f"edge of an affine change is zero or nearest, not {bounds.edge!r}")
@@ -72,14 +74,17 @@ def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
     def apply(x: Array, noise: Array) -> Array:
         moved = jax.vmap(one)(x, noise[:, :NUMBERS])
         if colours:
-            shares = jnp.array(bounds.colours) * noise[:, NUMBERS:first]
+            shares = jnp.array(bounds.colours) * noise[:, NUMBERS : NUMBERS + 3]
             moved = jax.vmap(recoloured)(moved, shares)
+        if bounds.cutout:
+            cut = partial(cut_out, side=bounds.cutout)
+            moved = jax.vmap(cut)(moved, noise[:, first - 2 : first])
         if bounds.noise:
             moved += bounds.noise * noise[:, first : first + values].reshape(x.shape)
         return moved
 
     colours, values = any(bounds.colours), math.prod(shape)
-    first = NUMBERS + 3 * colours
+    first = NUMBERS + 3 * colours + 2 * (bounds.cutout > 0)
     numbers = first + values * sum(bound > 0 for bound in (bounds.noise, bounds.worst))
     return Augment(apply, numbers, bounds.worst)
 
@@ -93,6 +98,19 @@ def recoloured(x: Array, shares: Array) -> Array:
     x = grey + (1 + shares[1]) * (x - grey)
     mean = jnp.mean(x)
     return mean + (1 + shares[2]) * (x - mean)
+
+
+def cut_out(x: Array, at: Array, side: float) -> Array:
+    """An image f32[H, W, C] with 0 in a square, whose side is that share of the image's own. at:
+    f32[2], its centre, from -1 at the top and left to 1 (DeVries and Taylor 2017)."""
+
+    def kept(pixels: int, at: Array) -> Array:
+        """Which rows or columns are outside of the square: bool[pixels]."""
+        centre = (pixels - 1) * (at + 1) / 2
+        return jnp.abs(jnp.arange(pixels) - centre) >= side * pixels / 2
+
+    height, width, _ = x.shape
+    return x * (kept(height, at[0])[:, None] | kept(width, at[1]))[..., None]
 
 
 def distance(own: Encoding, changed: Encoding) -> Array:
@@ -131,8 +149,7 @@ def worst_change(
 @dataclass
 class DiffAugment:
     """Bounds, each either way; all 0: no change. brightness, saturation, contrast: see
-    `recoloured`. shift: share of either side. cutout: side of a square that is blanked out, as a
-    share of the image's."""
+    `recoloured`. shift: share of either side. cutout: see `cut_out`."""
 
     brightness: float = 0.0
     saturation: float = 0.0
@@ -161,11 +178,6 @@ def diffaugment(bounds: DiffAugment) -> Augment | None:
         pixels = jnp.round(bounds.shift * side * share).astype(jnp.int32)
         return (place[:, None] - pixels == place).astype(jnp.float32)
 
-    def kept(side: int, at: Array) -> Array:
-        """Which rows or columns are outside of the square: bool[side]."""
-        centre = (side - 1) * (at + 1) / 2
-        return jnp.abs(jnp.arange(side) - centre) >= bounds.cutout * side / 2
-
     def one(x: Array, noise: Array) -> Array:
         height, width, _ = x.shape
         colours = jnp.array([bounds.brightness, bounds.saturation, bounds.contrast])
@@ -174,7 +186,7 @@ def diffaugment(bounds: DiffAugment) -> Augment | None:
             down, right = moved(height, noise[3]), moved(width, noise[4])
             x = jnp.einsum("ih,jw,hwc->ijc", down, right, x)
         if bounds.cutout:
-            x = x * (kept(height, noise[5])[:, None] | kept(width, noise[6]))[..., None]
+            x = cut_out(x, noise[5:7], bounds.cutout)
         return x
 
     return Augment(jax.vmap(one), SHOWN_NUMBERS)

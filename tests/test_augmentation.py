@@ -99,7 +99,7 @@ def test_each_image_has_a_change_of_its_own():
         np.testing.assert_allclose(together[i], alone[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["rotation", "scale", "shear", "shift", "noise"])
+@pytest.mark.parametrize("name", ["rotation", "scale", "shear", "shift", "cutout", "noise"])
 @pytest.mark.parametrize("bound", [-1.0, float("nan"), float("inf")])
 def test_bounds_are_refused(name, bound):
     with pytest.raises(InputError, match=f"{name} of an augmentation"):
@@ -129,6 +129,30 @@ def test_colours_change_by_numbers_of_their_own():
     np.testing.assert_allclose(found, expected, atol=1e-5)
     only = affine(Affine(saturation=0.5), SHAPE)
     assert only.noise == NUMBERS + 3 and affine(Affine(), SHAPE).noise == NUMBERS
+
+
+def test_a_square_is_cut_out_between_colours_and_noise():
+    """Oracle: a loop over pixels, on top of the change without the square."""
+    rng = np.random.default_rng(5)
+    noise = rng.uniform(-1, 1, (3, NUMBERS + 3 + 2 + 13 * 17 * 2)).astype(np.float32)
+    noise[0, 9:11] = 1, -1  # at a corner, where a quarter of the square is seen
+    x = rng.random((3, *SHAPE)).astype(np.float32)
+    coloured = dataclasses.replace(BOUNDS, brightness=0.5)
+    change = affine(dataclasses.replace(coloured, cutout=0.4, noise=0.1), SHAPE)
+    assert change.noise == noise.shape[1]
+    expected = np.array(affine(coloured, SHAPE).apply(jnp.asarray(x), jnp.asarray(noise[:, :9])))
+    cut = np.zeros(3)
+    for one, (down, right), i in zip(expected, noise[:, 9:11], range(3), strict=True):
+        for r in range(13):
+            for c in range(17):
+                high = abs(r - 12 * (down + 1) / 2) < 0.4 * 13 / 2
+                if high and abs(c - 16 * (right + 1) / 2) < 0.4 * 17 / 2:
+                    one[r, c] = 0
+                    cut[i] += 1
+    assert cut[0] == 3 * 4 and 5 * 6 <= cut.max() <= 6 * 7
+    expected += 0.1 * noise[:, 11:].reshape(x.shape)
+    found = change.apply(jnp.asarray(x), jnp.asarray(noise))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_noise_is_added_to_each_value_after_the_change():

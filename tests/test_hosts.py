@@ -239,7 +239,10 @@ def test_one_that_dies_before_the_first_step_is_an_error_of_the_other(tmp_path, 
 # A last save that takes longer than one that is done would wait for the others.
 SLOW = """
 import sys, time
+import jax
 from iae_jax import checkpoint, hosts, launch
+own = jax.profiler.trace
+jax.profiler.trace = lambda path: print("traced", flush=True) or own(path)
 hosts.SHUTDOWN_SECONDS = 1
 settle = checkpoint.Checkpoints.settle
 def slowly(own):
@@ -262,6 +265,8 @@ def test_all_wait_for_the_last_save_and_the_first_one_traces(tmp_path, data_dire
     assert [code for code, *_ in outcomes] == [0, 0], outcomes
     assert (tmp_path / "checkpoints" / "40" / "files.json").exists()
     assert (tmp_path / "run.json").exists()
+    # By their files nobody could tell: two processes of one machine would write the same.
+    assert ["traced" in out for _, out, _ in outcomes] == [True, False]
     assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
 
 

@@ -55,6 +55,10 @@ REFERENCES = {
     ("test_error", "improved_gan/mnist/100"): Reference(1.2, "lower", "aim; slides .93"),
     ("test_error", "iae_faithful/mnist/100"): Reference(1.90, "lower", "aim; slides 1.40"),
     ("test_error", "iae_best/mnist/100"): Reference(1.00, "lower", "aim; slides 1.40"),
+    ("test_error", "aae/svhn_cropped/1000"): Reference(17.70, "lower", "slides"),
+    ("test_error", "improved_gan/svhn_cropped/1000"): Reference(8.11, "lower", "slides"),
+    ("test_error", "iae_faithful/svhn_cropped/1000"): Reference(9.80, "lower", "slides"),
+    ("test_error", "iae_best/svhn_cropped/1000"): Reference(9.80, "lower", "slides"),
 }
 SHOWN = ("test_error", "frechet_sample", "local_spread", "steps_per_second", "compile_seconds")
 NOTES = """

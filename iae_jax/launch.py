@@ -22,7 +22,7 @@ from ml_collections import config_flags
 from iae_jax import config as configs
 from iae_jax import hosts, views
 from iae_jax.assembly import load_split, open_split
-from iae_jax.data import load, title
+from iae_jax.data import title
 from iae_jax.descriptor import SMALLEST_SIDE, Descriptor, descriptor
 from iae_jax.evaluate import MOST_CODES, evaluate
 from iae_jax.interruption import Interrupted
@@ -85,16 +85,18 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
     held_out, source = load_split(config, split), open_split(config, "train")
     classes, judge = source.classes, None
     generates = game.networks.generator is not None
-    if config.run.judge and generates and classes is not None and classes > 1:
-        train_set = load(source)
+    judged = config.run.judge and generates and classes is not None and classes > 1
+    most = max(MOST_CODES, len(held_out.images))
+    if judged:
+        most = max(most, config.run.resident_megabytes * 2**20 // math.prod(source.shape))
+    # No more than memory may hold. The judge of a part is the same for all seeds.
+    rng = np.random.default_rng(0 if judged else config.seed)
+    train_set = source.read(np.sort(rng.permutation(len(source))[:most]))
+    if judged:
+        assert classes is not None
         test = load_split(config, "test")
         judge = judge_of(title(config.data.name), train_set, test, cache_of(config), classes)
         log(f"judge: {judge.extractor}, test accuracy {judge.test_accuracy:.4f}")
-    else:
-        # As many as are read; all of them may not fit in memory.
-        most = max(MOST_CODES, len(held_out.images))
-        drawn = np.random.default_rng(config.seed).permutation(len(source))[:most]
-        train_set = source.read(np.sort(drawn))
     see: Judge | Descriptor | None = judge
     if judge is None and min(source.shape[:2]) >= SMALLEST_SIDE:
         see = descriptor(source.shape)

@@ -213,15 +213,18 @@ def test_help_lists_the_flags():
     assert all(flag in out for flag in ("--config", "--workdir", "--mode", "--checkpoint"))
 
 
-def evaluated(tmp_path, name):
+def evaluated(tmp_path, name, *words, run="run"):
     """A tiny run on a set of 8x8 images, and what its evaluation says."""
-    run = ["--config=tests/tiny.py", f"--workdir={tmp_path / 'run'}", f"--config.data.name={name}",
-           "--config.steps=10", "--config.data.train=train", "--config.data.validation=train",
-           f"--config.data.test={'test' if name.startswith('npz') else 'train'}"]
-    assert launch(*run)[0] == 0
-    code, _, error = launch(*run, "--mode=evaluate")
+    folder = tmp_path / run
+    given = [
+        "--config=tests/tiny.py", f"--workdir={folder}", f"--config.data.name={name}",
+        "--config.steps=10", "--config.data.train=train", "--config.data.validation=train",
+        f"--config.data.test={'test' if name.startswith('npz') else 'train'}", *words,
+    ]
+    assert launch(*given)[0] == 0
+    code, _, error = launch(*given, "--mode=evaluate")
     assert code == 0, error
-    return json.loads((tmp_path / "run" / "evaluation_test.json").read_text())
+    return json.loads((folder / "evaluation_test.json").read_text())
 
 
 def test_images_of_one_folder_have_no_judge(tmp_path):
@@ -237,8 +240,8 @@ def test_images_of_one_folder_have_no_judge(tmp_path):
     assert "label_agreement" not in extractors
 
 
-def test_a_judge_that_was_not_tested_is_a_judge(tmp_path, monkeypatch):
-    """The test images have no labels."""
+def judged(tmp_path):
+    """A set whose test images have no labels, and a judge that nobody trained."""
     images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
     labels = np.arange(40) % 3
     np.savez(tmp_path / "set.npz", images=images[:40], labels=labels, test_images=images[40:])
@@ -246,10 +249,33 @@ def test_a_judge_that_was_not_tested_is_a_judge(tmp_path, monkeypatch):
     def see(x):
         return x.reshape(len(x), -1)[:, :3], x.reshape(len(x), -1)[:, :5]
 
-    judge = Judge(see, 3, 5, float("nan"), "0123456789", 0.0, "set")
+    return Judge(see, 3, 5, float("nan"), "0123456789", 0.0, "set"), images
+
+
+def test_a_judge_that_was_not_tested_is_a_judge(tmp_path, monkeypatch):
+    judge, _ = judged(tmp_path)
     monkeypatch.setattr(iae_jax.launch, "judge_of", lambda *_: judge)
     found = evaluated(tmp_path, f"npz:{tmp_path / 'set.npz'}")
     assert found["judge_test_accuracy"] is None
     extractors = {one["metric"]: one["extractor"] for one in found["records"]}
     assert extractors["label_agreement"] == "judge/set/01234567"
     assert "judge_accuracy" not in extractors
+
+
+@pytest.mark.parametrize(("megabytes", "most"), [(1, 40), (0, 25)])
+def test_a_judge_learns_from_what_memory_holds(tmp_path, monkeypatch, megabytes, most):
+    """The same images for every seed."""
+    (judge, images), seen = judged(tmp_path), []
+    monkeypatch.setattr(iae_jax.launch, "MOST_CODES", 25)
+    monkeypatch.setattr(
+        iae_jax.launch, "judge_of", lambda name, train, *_: seen.append(train.images) or judge
+    )
+    for seed in (1, 2):
+        evaluated(
+            tmp_path, f"npz:{tmp_path / 'set.npz'}", f"--config.seed={seed}",
+            f"--config.run.resident_megabytes={megabytes}", run=str(seed),
+        )
+    first, second = seen
+    assert first.shape == (most, 8, 8, 1) and np.array_equal(first, second)
+    places = [np.flatnonzero((images == one[..., 0]).all((1, 2))).item() for one in first]
+    assert places == sorted(set(places)) and max(places) < 40

@@ -127,7 +127,8 @@ def evaluate(
         the judge sees the same in x_hat as in x; label_agreement_true: it sees the true label in
         x_hat; judge_accuracy: in x. local_spread: mean absolute difference per pixel between
         reconstructions that differ in the local code alone, of colour images also of each channel
-        (local_spread_red and so on). pixel_error_ratio: pixel_error over random_pair_error.
+        (local_spread_red and so on). pixel_error_ratio: pixel_error over random_pair_error;
+        feature_error_ratio: the same of the images' features.
         negative_elbo: nats per example, where it is known.
       Of codes. code_norm: mean |z|; code_standard_deviation: of a component of z over the split,
         mean over components; code_consistency: |f(g(z, n)) - z| of codes of the prior, mean over
@@ -156,7 +157,7 @@ def evaluate(
     book.mean("pixel_error", moments, PIXELS)
     if len(images) > 1:
         book.mean("random_pair_error", moments, PIXELS)
-        of_pair(book, moments)
+        of_pair(book, moments, "pixel_error", "random_pair_error", PIXELS)
     for metric in ("local_spread", *(f"local_spread_{colour}" for colour in COLOURS)):
         book.mean(metric, moments, PIXELS)
     book.mean("negative_elbo", moments, "")
@@ -191,18 +192,22 @@ def evaluate(
     if judge is not None and "x_prior" in seen.rows:
         for metric in ("label_agreement", "label_agreement_true", "judge_accuracy"):
             book.mean(metric, moments, judge.extractor)
+        if len(images) > 1:
+            pair = "feature_error", "random_pair_feature_error"
+            of_pair(book, moments, *pair, judge.extractor)
         most = min(len(images), MOST_SAMPLES)
         real = train and features_of(judge, train.images, most, seed, batch_size)
         of_features(book, judge.extractor, seen.rows, real, seed)
     return book.records
 
 
-def of_pair(book: Book, moments: dict[str, Moments]) -> None:
+def of_pair(
+    book: Book, moments: dict[str, Moments], error: str, other: str, extractor: str
+) -> None:
     """What is left of the error of ignoring x, which is 0 only if all images are one."""
-    if {"pixel_error", "random_pair_error"} <= moments.keys():
-        error, other = (moments[name].mean[0] for name in ("pixel_error", "random_pair_error"))
-        if other > 0:
-            book.note("pixel_error_ratio", error / other, moments["pixel_error"].count, PIXELS)
+    if {error, other} <= moments.keys() and moments[other].mean[0] > 0:
+        ratio = moments[error].mean[0] / moments[other].mean[0]
+        book.note(f"{error}_ratio", ratio, moments[error].count, extractor)
 
 
 def of_codes(book: Book, game: Game, z: np.ndarray, seed: int) -> None:

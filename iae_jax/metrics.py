@@ -97,7 +97,10 @@ def _vectors(
         again, _ = draws.infer(networks, params, keys, drawn.x_prior)
         found["code_consistency"] = _code_distance(again, drawn.z_prior)
         if see:
-            logits, found["reconstruction_features"] = see(drawn.x_hat)
+            logits, features = see(drawn.x_hat)
+            found["reconstruction_features"] = features
+            found["feature_error"] = _mean_distance(found["features"], features)
+            found["random_pair_feature_error"] = _mean_distance(found["features"], see(other)[1])
             if logits is not None:
                 agreed = jnp.argmax(logits, axis=-1)
                 found["label_agreement"] = _known(agreed == verdict, logits)

@@ -108,6 +108,14 @@ def test_judged_metrics_of_a_known_game():
     for metric, verdict in (("label_agreement_true", seen_hat), ("judge_accuracy", seen)):
         assert found[metric].value == pytest.approx(np.mean(verdict[known] == labels[known]))
         assert found[metric].n == known.sum() < N
+    features, features_hat = (
+        np.asarray(brightness_judge().apply(jnp.asarray(x, jnp.float32))[1])
+        for x in (UNIT, UNIT + 0.1)
+    )
+    error = np.abs(features - features_hat).mean()
+    other = np.abs(features - features[partners(N, 3)]).mean()
+    assert found["feature_error_ratio"].value == pytest.approx(error / other, rel=1e-4)
+    assert found["feature_error_ratio"].extractor.startswith("judge/bright/")
     # Reconstructions are translated by 0.1 in each of 5 features.
     assert found["frechet_reconstruction"].value == pytest.approx(5 * 0.01, rel=1e-4)
     assert found["label_agreement"].extractor == "judge/bright/01234567"

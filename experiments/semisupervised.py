@@ -62,7 +62,29 @@ REFERENCES = {
 }
 SHOWN = ("test_error", "frechet_sample", "local_spread", "steps_per_second", "compile_seconds")
 NOTES = """
-Not measured yet.
+Nothing is measured on the test split yet. What the presets were chosen by so far, each line one run
+on the validation split (`train[55000:]`, 5,000 images) with the labels of draw 100, batches of 64
+unless told otherwise, one core of a slow machine:
+
+| method, and what was changed of it | steps | error |
+|---|---|---|
+| full, batch 128 | 4,500 | 1.14 % |
+| full, labelled images changed | 6,000 | .68 % |
+| improved_gan | 6,000 | 3.90 % |
+| iae_faithful, marginal .5, entropy .2, flipped .5, label 1 | 4,000 | 9.02 % |
+| the same, flipped 1, pixel noise and dropout .3 | 4,000 | 7.52 % |
+| iae_best, marginal .5, entropy .2, label 1 | 4,000 | 2.82 % |
+| its consistency, marginal 2 and entropy .5 without a generator, label 1 | 4,000 | 2.42 % |
+| the same without a teacher | 4,000 | 3.04 % |
+| the same with a teacher and squares of .35 cut out | 4,000 | 2.42 % |
+| the same with a teacher and marginal 6 | 4,000 | 2.40 % |
+| the same with a teacher and label .3 | 4,000 | 1.86 % |
+| the same with a teacher, label .2 and marginal 4 | 4,000 | 2.06 % |
+| the same without a label, clusters named by matching | 4,000 | 2.98 % |
+
+Most of what is left are sevens with a bar, taken for twos: a way of writing that was on the wrong
+side when labels were all that was known, and that consistency and entropy kept there. So labels
+weigh less than clusters.
 """
 
 
@@ -75,7 +97,7 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
     name, labels = "/".join(parts[:-1]), parts[-1]
     if (method == "full") != (labels == "all"):
         raise InputError(f"the method full, and no other, reads all labels: not {variant!r}")
-    config = Config(steps=4500, batch_size=128, turns="alternating")
+    config = Config(steps=8000, batch_size=64, turns="alternating")
     other = Data(name, train="train[:90%]", validation="train[90%:]")
     config.data = dataclasses.replace(SETS.get(name, other))
     config.data.labels_per_class = per_class(labels)
@@ -103,13 +125,22 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
         config.regularization.kind = "marginal_code"
     else:
         config.generator.noise = 50
+        for player in (config.generator, config.reconstruction):
+            # Most of a step's time is to be the encoder's.
+            player.network.width, player.network.hidden = 16, 128
         config.reconstruction.r1, config.reconstruction.numerator_weight = 0.1, 0.05
-        config.code.marginal_weight, config.code.entropy_weight = 0.5, 0.2
+        # What labels say is not to settle what clusters have not found yet: a way of writing a
+        # digit that is taken for another one at first stays so.
+        config.code.label_weight = 0.3
+        config.code.marginal_weight, config.code.entropy_weight = 3.0, 0.5
         config.code.labelled_share = 0.3
-        config.code.flipped_weight, config.code.flipped_start_steps = 0.5, 1000
+        config.code.flipped_weight, config.code.flipped_start_steps = 0.5, 2000
     if method == "iae_best":
         config.code.consistency_weight, config.code.teacher = 3.0, True
         config.code.change_labelled = True
+    elif method == "iae_faithful":
+        config.encoder.pixel_noise, config.encoder.dropout = 0.3, 0.3
+        config.code.flipped_weight = 1.0
     return config
 
 

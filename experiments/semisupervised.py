@@ -81,7 +81,7 @@ unless told otherwise, one core of a slow machine:
 | the same with a teacher and label .3 | 4,000 | 1.86 % |
 | the same with a teacher, label .2 and marginal 4 | 4,000 | 2.06 % |
 | the same without a label, clusters named by matching | 4,000 | 2.98 % |
-| its consistency without a generator, marginal 3, label .3, squares of .2 cut out | 11,000 | 1.78 % |
+| without a generator, marginal 3, label .3, squares of .2 cut out | 11,000 | 1.78 % |
 | iae_best as it is | 5,500 | 1.50 % |
 
 Most of what is left are sevens with a bar, taken for twos: a way of writing that was on the wrong

@@ -193,8 +193,8 @@ def evaluate(
         for metric in ("label_agreement", "label_agreement_true", "judge_accuracy"):
             book.mean(metric, moments, judge.extractor)
         if len(images) > 1:
-            pair = "feature_error", "random_pair_feature_error"
-            of_pair(book, moments, *pair, judge.extractor)
+            other = "random_pair_feature_error"
+            of_pair(book, moments, "feature_error", other, judge.extractor)
         most = min(len(images), MOST_SAMPLES)
         real = train and features_of(judge, train.images, most, seed, batch_size)
         of_features(book, judge.extractor, seen.rows, real, seed)

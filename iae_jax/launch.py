@@ -72,6 +72,7 @@ _JOIN = flags.DEFINE_integer(
 )
 
 PEER_LOST = 3  # exit code
+MOST_JUDGED_BYTES = 2**30  # of images that a judge learns from
 
 
 def cache_of(config: configs.Config) -> Path:
@@ -88,8 +89,8 @@ def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: 
     judged = config.run.judge and generates and classes is not None and classes > 1
     most = max(MOST_CODES, len(held_out.images))
     if judged:
-        most = max(most, config.run.resident_megabytes * 2**20 // math.prod(source.shape))
-    # No more than memory may hold. The judge of a part is the same for all seeds.
+        most = max(most, MOST_JUDGED_BYTES // math.prod(source.shape))
+    # Not all may fit in memory. The judge of a part is the same for all seeds.
     rng = np.random.default_rng(0 if judged else config.seed)
     train_set = source.read(np.sort(rng.permutation(len(source))[:most]))
     if judged:

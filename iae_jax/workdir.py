@@ -79,12 +79,8 @@ def check_unchanged(
 def locked(folder: Path, field: str) -> TextIO:
     """The folder, for this process alone until the file is closed. field: what else could be chosen
     instead. Errors: InputError."""
-    try:
-        lock = (folder / LOCK).open("w")
-    except OSError as error:
-        raise InputError(
-            f"cannot write in {folder} ({error.strerror}): choose another {field}"
-        ) from error
+    open_folder(folder, field)
+    lock = (folder / LOCK).open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -112,15 +108,15 @@ class Workdir:
         self.path, self._config = path, config
         where = checkpoints_of(config, path)
         self.commit = commit()  # of what runs, whatever is edited meanwhile
-        for folder in (path, path / "figures"):
-            open_folder(folder, "--workdir")
+        open_folder(path / "figures", "--workdir")
         with ExitStack() as opened:
             opened.enter_context(locked(path, "--workdir"))
+            elsewhere = config.run.checkpoints and "://" not in str(where)  # a store has no locks
+            if elsewhere and Path(where).resolve() != path.resolve():
+                opened.enter_context(locked(Path(where), "run.checkpoints"))
+            # Last, so that the folders are let go of after the last save.
             self.checkpoints = Checkpoints(where, config.run.keep, best_metric(game))
             opened.push(self.checkpoints)
-            own = path / "checkpoints", path
-            if "://" not in str(where) and Path(where) not in own:  # a store has no locks
-                opened.enter_context(locked(Path(where), "run.checkpoints"))
             if not allow_config_change:
                 check_unchanged(self.checkpoints.config(), config)
             self._opened = opened.pop_all()

@@ -262,18 +262,18 @@ def test_a_judge_that_was_not_tested_is_a_judge(tmp_path, monkeypatch):
     assert "judge_accuracy" not in extractors
 
 
-@pytest.mark.parametrize(("megabytes", "most"), [(1, 40), (0, 25)])
-def test_a_judge_learns_from_what_memory_holds(tmp_path, monkeypatch, megabytes, most):
+@pytest.mark.parametrize(("images_held", "most"), [(100, 40), (30, 30), (3, 25)])
+def test_a_judge_learns_from_what_memory_holds(tmp_path, monkeypatch, images_held, most):
     """The same images for every seed."""
     (judge, images), seen = judged(tmp_path), []
     monkeypatch.setattr(iae_jax.launch, "MOST_CODES", 25)
+    monkeypatch.setattr(iae_jax.launch, "MOST_JUDGED_BYTES", 64 * images_held)
     monkeypatch.setattr(
         iae_jax.launch, "judge_of", lambda name, train, *_: seen.append(train.images) or judge
     )
     for seed in (1, 2):
         evaluated(
-            tmp_path, f"npz:{tmp_path / 'set.npz'}", f"--config.seed={seed}",
-            f"--config.run.resident_megabytes={megabytes}", run=str(seed),
+            tmp_path, f"npz:{tmp_path / 'set.npz'}", f"--config.seed={seed}", run=str(seed)
         )
     first, second = seen
     assert first.shape == (most, 8, 8, 1) and np.array_equal(first, second)

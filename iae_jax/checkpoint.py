@@ -25,7 +25,7 @@ from orbax.checkpoint import checkpoint_managers as policies
 
 from iae_jax import checksums
 from iae_jax.journal import write_json
-from iae_jax.types import InputError, TrainState
+from iae_jax.types import InputError, TrainState, first_line
 
 _log = logging.getLogger(__name__)
 
@@ -72,11 +72,6 @@ def _is_key(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def _reason(error: Exception) -> str:
-    """Its first line."""
-    return (str(error).splitlines() or [""])[0][:200] or type(error).__name__
-
-
 def _of_this_process() -> ocp.options.MultiprocessingOptions:
     """Of several, whose states are the same, one reads and writes, and does not wait."""
     if jax.process_count() == 1:
@@ -116,7 +111,9 @@ class Checkpoints:
                 "choose a workdir that can be written to"
             ) from error
         except ImportError as error:  # of what reads an object store
-            raise InputError(f"{_reason(error)}: for gs://, pip install 'iae_jax[gcs]'") from error
+            raise InputError(
+                f"{first_line(error)}: for gs://, pip install 'iae_jax[gcs]'"
+            ) from error
         self._manager = ocp.CheckpointManager(
             self.directory,
             options=ocp.CheckpointManagerOptions(
@@ -245,7 +242,7 @@ class Checkpoints:
         self._pending = None
         self._records.pop(step, None)
         return InputError(
-            f"cannot write checkpoint {step} to {self.directory} ({_reason(error)}): mend that "
+            f"cannot write checkpoint {step} to {self.directory} ({first_line(error)}): mend that "
             "(the disk may be full, or not writable), then run the same command again to resume"
         )
 
@@ -369,11 +366,11 @@ class Checkpoints:
             whole = False
         if whole:
             raise InputError(
-                f"cannot read checkpoint {step} in {self.directory} ({_reason(error)}): mend that, "
+                f"cannot read checkpoint {step} in {self.directory} ({first_line(error)}): mend "
                 "then run the same command again"
             ) from error
         text = "checkpoint %d in %s is broken and is passed over (%s)"
-        _log.warning(text, step, self.directory, _reason(error))
+        _log.warning(text, step, self.directory, first_line(error))
 
 
 class _Best:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from iae_jax.types import InputError
+from iae_jax.types import InputError, first_line
 
 
 def kind(leaf: Any) -> str:
@@ -45,10 +45,9 @@ def read(path: epath.Path) -> bytes:
     except FileNotFoundError:
         raise
     except Exception as error:  # each object store has its own
-        reason = (str(error).splitlines() or [""])[0] or type(error).__name__
         raise InputError(
-            f"cannot read {path} ({reason}): make it readable, or wait until it is, then run the "
-            "same command again; to go on without it, move it away"
+            f"cannot read {path} ({first_line(error)}): make it readable, or wait until it is, "
+            "then run the same command again; to go on without it, move it away"
         ) from error
 
 

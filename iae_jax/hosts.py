@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iae_jax.types import InputError
+from iae_jax.types import InputError, first_line
 
 HEARTBEAT_SECONDS = 30  # a process that is silent for so long is taken to be dead
 SHUTDOWN_SECONDS = 30  # for which one that is done waits for the others
@@ -59,10 +59,10 @@ def join(
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
         )
     except (ValueError, TypeError, RuntimeError, IndexError) as error:
-        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"cannot join the other processes ({why}): give --coordinator=HOST:PORT, --processes "
-            "and --process, or start the command by Slurm, Open MPI, Kubernetes or on a TPU pod"
+            f"cannot join the other processes ({first_line(error)}): give --coordinator=HOST:PORT, "
+            "--processes and --process, or start the command by Slurm, Open MPI, Kubernetes or on "
+            "a TPU pod"
         ) from error
 
 
@@ -136,7 +136,7 @@ def watched() -> Iterator[None]:
     try:
         yield
     except (jax.errors.JaxRuntimeError, ValueError) as error:
-        line = (str(error).splitlines() or [""])[0]
+        line = first_line(error)
         # A value that was to come out of a failed computation is a ValueError of the same text.
         if count() == 1 or not line.startswith(STATUSES):
             raise

@@ -21,6 +21,14 @@ class InputError(ValueError):
     """What the user gave cannot work; the message is one line that says what to do."""
 
 
+LONGEST_LINE = 200  # of what others say, in a line of ours
+
+
+def first_line(error: object) -> str:
+    """The first line of an error's message, or its kind if there is none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_LINE]
+
+
 class Players(NamedTuple):
     """One value per player. `None` means that the player is absent, and is the only off switch.
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from iae_jax.types import InputError
+from iae_jax.types import InputError, first_line
 
 
 class Dataset(NamedTuple):
@@ -101,8 +101,3 @@ def slices_of(split: str, sizes: dict[str, int]) -> list[tuple[str, slice]]:
     if not any(len(range(sizes[key])[where]) for key, where in slices):
         raise InputError(f"split {split!r} selects no image; there is {have}")
     return slices
-
-
-def first_line(error: object) -> str:
-    """The first line of a message."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from iae_jax.data.dataset import Dataset, Source, first_line, slices_of
-from iae_jax.types import InputError
+from iae_jax.data.dataset import Dataset, Source, slices_of
+from iae_jax.types import InputError, first_line
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 SPLITS = ("train", "validation", "test")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from iae_jax.data.dataset import ArraySource, Dataset, Source, first_line, slices_of
-from iae_jax.types import InputError
+from iae_jax.data.dataset import ArraySource, Dataset, Source, slices_of
+from iae_jax.types import InputError, first_line
 
 
 def open_npz(path: Path, split: str) -> Source:

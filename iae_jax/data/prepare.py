@@ -15,8 +15,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from iae_jax.data.dataset import first_line
-from iae_jax.types import InputError
+from iae_jax.types import InputError, first_line
 
 NAMES = ("digits", "mnist", "fashion_mnist", "svhn_cropped", "cifar10", "celeb_a_64")
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from iae_jax.data.codec import decode_image
-from iae_jax.data.dataset import Dataset, Source, first_line, slices_of
-from iae_jax.types import InputError
+from iae_jax.data.dataset import Dataset, Source, slices_of
+from iae_jax.types import InputError, first_line
 
 
 class RecordSource(Source):

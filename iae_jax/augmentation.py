@@ -40,6 +40,10 @@ class Affine:
     worst: float = 0.0
 
     @property
+    def moves(self) -> tuple[float, float, float, float]:
+        return self.rotation, self.scale, self.shear, self.shift
+
+    @property
     def colours(self) -> tuple[float, float, float]:
         return self.brightness, self.saturation, self.contrast
 
@@ -72,7 +76,7 @@ def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
         return jnp.stack(read, axis=-1).reshape(x.shape)
 
     def apply(x: Array, noise: Array) -> Array:
-        moved = jax.vmap(one)(x, noise[:, :NUMBERS])
+        moved = jax.vmap(one)(x, noise[:, :NUMBERS]) if any(bounds.moves) else x
         if colours:
             shares = jnp.array(bounds.colours) * noise[:, NUMBERS : NUMBERS + 3]
             moved = jax.vmap(recoloured)(moved, shares)

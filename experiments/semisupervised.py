@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.colour import SVHN_STANDIN
+from iae_jax import augmentation
 from iae_jax.config import Config, Data
 from iae_jax.results import Reference
 from iae_jax.types import InputError
@@ -135,16 +136,21 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
             # Most of a step's time is to be the encoder's.
             player.network.width, player.network.hidden = 16, 128
         config.reconstruction.r1, config.reconstruction.numerator_weight = 0.1, 0.05
-        # What few labels say is not to settle what clusters have not found yet.
+        # Labels name the clusters, and then are not to settle what clusters have not found yet.
+        config.code.label_start_weight, config.code.label_start_steps = 1.0, 300
         config.code.label_weight = 0.3
-        config.code.marginal_weight, config.code.entropy_weight = 3.0, 0.5
+        # Even clusters are classes sooner; but classes are not quite even.
+        config.code.marginal_start_weight, config.code.marginal_start_steps = 4.0, 1500
+        config.code.marginal_weight, config.code.entropy_weight = 0.4, 1.0
         config.code.labelled_share = 0.3
-        config.code.flipped_weight, config.code.flipped_start_steps = 0.5, 2000
+        config.code.flipped_weight, config.code.flipped_start_steps = 0.5, 1500
+        config.code.consistency_weight = 3.0
     if method == "iae_best":
-        config.code.consistency_weight, config.code.teacher = 3.0, True
-        config.code.change_labelled = True
+        config.code.teacher, config.code.change_labelled = True, True
     elif method == "iae_faithful":
-        config.encoder.pixel_noise, config.encoder.dropout = 0.3, 0.3
+        # Consistency under the worst change of this length is smoothness, not a change of images
+        # that leaves digits what they are (Miyato et al. 2018).
+        config.affine = augmentation.Affine(0, 0, 0, 0, worst=4.0)
         config.code.flipped_weight = 1.0
     return config
 

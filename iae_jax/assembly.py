@@ -24,6 +24,7 @@ CHARGES = {
     "flipped_weight": charges.flipped_recovery,
     "label_weight": charges.label_cross_entropy,
 }
+STARTED = ("marginal", "flipped", "label")  # have a weight of their own in their first steps
 
 
 def optimizer(
@@ -83,14 +84,18 @@ def noise_scale(config: Generator) -> Weight:
     return scale
 
 
-def flipped_weight(code: Code) -> Weight:
-    """The weight of the flipped term as a function of the step: a generator that does not draw
-    classes yet has nothing to teach."""
-    if not code.flipped_start_steps:
-        return code.flipped_weight
+def charge_weight(code: Code, name: str) -> Weight:
+    """The weight of a charge as a function of the step: another one in its first steps, if it has
+    such a number. That of the flipped term is 0 then: a generator that does not draw classes yet
+    has nothing to teach."""
+    later = float(getattr(code, name))
+    first = float(getattr(code, name.replace("weight", "start_weight"), 0.0))
+    steps = getattr(code, name.replace("weight", "start_steps"), 0)
+    if not steps or first == later:
+        return later
 
     def weight(step: Array) -> Array:
-        return jnp.where(step < code.flipped_start_steps, 0.0, code.flipped_weight)
+        return jnp.where(step < steps, first, later)
 
     return weight
 
@@ -149,7 +154,10 @@ def check_numbers(config: Config) -> None:
         "code.size": config.code.size,
         "code.categories": config.code.categories,
         "encoder.noise": config.encoder.noise,
-        "code.flipped_start_steps": config.code.flipped_start_steps,
+        **{
+            f"code.{name}_start_steps": getattr(config.code, f"{name}_start_steps")
+            for name in STARTED
+        },
         "generator.noise": config.generator.noise,
         "generator.ramp_start_steps": config.generator.ramp_start_steps,
         "generator.ramp_steps": config.generator.ramp_steps,
@@ -167,6 +175,8 @@ def check_numbers(config: Config) -> None:
         "encoder.dropout": config.encoder.dropout,
         "generator.deviation": config.generator.deviation,
         **{f"code.{name}": getattr(config.code, name) for name in CHARGES},
+        "code.marginal_start_weight": config.code.marginal_start_weight,
+        "code.label_start_weight": config.code.label_start_weight,
         **{
             f"{side}.{name}": getattr(term, name)
             for side, term in sides.items()
@@ -199,14 +209,14 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
     """
     check_numbers(config)
     size, categories = config.code.size, config.code.categories
-    weights = {name: getattr(config.code, name) for name in CHARGES}
+    scales = {name: charge_weight(config.code, name) for name in CHARGES}
+    weights = {name: getattr(config.code, name) or callable(scales[name]) for name in CHARGES}
     block, teacher = config.batch_size // EXAMPLES_A_COMPONENT, config.code.teacher
     made = CHARGES | {
         "marginal_weight": partial(charges.marginal_kl, block),
         "consistency_weight": partial(charges.augmentation_consistency, teacher),
         "label_weight": partial(charges.label_cross_entropy, config.code.change_labelled),
     }
-    scales: dict[str, Weight] = weights | {"flipped_weight": flipped_weight(config.code)}
     charged = [terms.scaled(scales[name], made[name]()) for name in made if weights[name]]
     if teacher and not weights["consistency_weight"]:
         raise InputError("a teacher is asked for consistency: set code.consistency_weight")

@@ -45,19 +45,26 @@ class Code:
     -log q(z|x_hat), what it charges that z cannot be read off what was generated from it.
     flipped_weight: of -log q(z|x) for generated x, of which the encoder learns from step
     `flipped_start_steps` on. label_weight: of the cross entropy of labels, of images that are
-    changed as for consistency if `change_labelled`. labelled_share: of the pairs (x, z) that the
+    changed as for consistency if `change_labelled`. In the first `marginal_start_steps` and
+    `label_start_steps` these two weights are `marginal_start_weight` and `label_start_weight`: even
+    clusters are needed to find classes, which need not be even, and labels to name them, which are
+    too few to bound them. labelled_share: of the pairs (x, z) that the
     reconstruction's discriminator is shown, how much are of labelled images and their labels.
     """
 
     size: int = 10
     categories: int = 0
     marginal_weight: float = 0.0
+    marginal_start_weight: float = 0.0
+    marginal_start_steps: int = 0
     entropy_weight: float = 0.0
     consistency_weight: float = 0.0
     recovery_weight: float = 0.0
     flipped_weight: float = 0.0
     flipped_start_steps: int = 0
     label_weight: float = 0.0
+    label_start_weight: float = 0.0
+    label_start_steps: int = 0
     change_labelled: bool = False
     labelled_share: float = 0.0
     teacher: bool = False

@@ -25,8 +25,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     "without_teacher": {"teacher": False},
     "without_flipped": {"flipped_weight": 0.0},
     "without_labelled_pairs": {"labelled_share": 0.0},
-    "without_marginal": {"marginal_weight": 0.0},
+    "without_marginal": {"marginal_weight": 0.0, "marginal_start_weight": 0.0},
+    "without_a_later_marginal": {"marginal_weight": 4.0},
     "without_entropy": {"entropy_weight": 0.0},
+    "without_a_later_label": {"label_weight": 1.0},
     "without_changed_labelled": {"change_labelled": False},
 }
 VARIANTS = tuple(CHANGES)

@@ -186,6 +186,13 @@ def check_numbers(config: Config) -> None:
     for name, weight in weights.items():
         if not 0 <= weight < math.inf:
             raise InputError(f"{name} is at least 0 and finite, not {weight}")
+    for name in STARTED:
+        if getattr(config.code, f"{name}_start_weight", 0) and not getattr(
+            config.code, f"{name}_start_steps"
+        ):
+            raise InputError(
+                f"{name}_start_weight is of the first steps: set code.{name}_start_steps"
+            )
     if run.checkpoint_steps % run.log_steps:
         # Else a resumed run would log the mean over a part of the interval.
         raise InputError(

@@ -7,7 +7,7 @@ import pytest
 from test_train import config_of
 
 from experiments import semisupervised, semisupervised_ablation
-from iae_jax.assembly import build, flipped_weight
+from iae_jax.assembly import build, charge_weight
 from iae_jax.config import Code, changes, to_dict
 from iae_jax.launch import evaluate_run
 from iae_jax.train import train
@@ -64,6 +64,8 @@ def test_each_ablation_takes_out_what_it_says():
         ({"teacher": True}, "set code.consistency_weight"),
         ({"change_labelled": True}, "set code.label_weight"),
         ({"flipped_start_steps": -1}, "flipped_start_steps is at least 0"),
+        ({"label_start_weight": 1.0}, "set code.label_start_steps"),
+        ({"marginal_start_weight": 1.0}, "set code.marginal_start_steps"),
     ],
 )
 def test_what_would_do_nothing_is_refused(fields, message):
@@ -90,10 +92,30 @@ def test_what_nobody_would_learn_from_is_refused(method, field, message):
         build(config, SHAPE)
 
 
-def test_the_flipped_term_waits_for_its_step():
-    assert flipped_weight(Code(flipped_weight=0.4)) == 0.4
-    weight = flipped_weight(Code(flipped_weight=0.4, flipped_start_steps=7))
-    np.testing.assert_allclose([weight(np.int32(step)) for step in (0, 6, 7, 90)], [0, 0, 0.4, 0.4])
+@pytest.mark.parametrize(
+    ("name", "first", "fields"),
+    [
+        ("flipped_weight", 0.0, {"flipped_start_steps": 7}),
+        ("label_weight", 2.0, {"label_start_weight": 2.0, "label_start_steps": 7}),
+        ("marginal_weight", 3.0, {"marginal_start_weight": 3.0, "marginal_start_steps": 7}),
+    ],
+)
+def test_the_first_steps_have_a_weight_of_their_own(name, first, fields):
+    assert charge_weight(Code(**{name: 0.4}), name) == 0.4
+    weight = charge_weight(Code(**{name: 0.4}, **fields), name)
+    said = [weight(np.int32(step)) for step in (0, 6, 7, 90)]
+    np.testing.assert_allclose(said, [first, first, 0.4, 0.4])
+
+
+def test_a_charge_of_the_first_steps_alone_is_charged():
+    config = semisupervised.get_config("supervised/mnist/100")
+    config.code.label_weight, config.code.label_start_steps = 0.0, 0
+    config.code.entropy_weight = 1.0
+    names = [term.name for term in build(config, SHAPE).objective.charges]
+    assert names == ["conditional_entropy"]
+    config.code.label_start_weight, config.code.label_start_steps = 1.0, 5
+    names = [term.name for term in build(config, SHAPE).objective.charges]
+    assert names == ["conditional_entropy", "label_cross_entropy"]
 
 
 @pytest.mark.parametrize("method", ["supervised", "aae"])

@@ -39,7 +39,14 @@ METHODS = ("supervised", "full", "improved_gan", "aae", "iae_faithful", "iae_bes
 SETS = {
     "mnist": Data("mnist", train="train[:55000]", validation="train[55000:]"),
     "svhn_standin": SVHN_STANDIN,
+    "svhn_cropped": Data("svhn_cropped", train="train[:70000]", validation="train[70000:]"),
 }
+# What consistency changes of digits in the street, beside their neighbours, in any light.
+STREET = augmentation.Affine(
+    rotation=10, scale=0.15, shear=0.1, shift=2, edge="nearest", brightness=0.2, saturation=0.4,
+    contrast=0.3,
+)
+AFFINE = {"svhn_standin": STREET, "svhn_cropped": STREET}
 CLASSES = 10
 VARIANTS = (
     "supervised/mnist/100", "full/mnist/all", "improved_gan/mnist/100", "aae/mnist/100",
@@ -108,6 +115,7 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
     other = Data(name, train="train[:90%]", validation="train[90%:]")
     config.data = dataclasses.replace(SETS.get(name, other))
     config.data.labels_per_class = per_class(labels)
+    config.affine = dataclasses.replace(AFFINE.get(name, config.affine))
     config.code.size, config.code.categories = 0, CLASSES
     config.code.label_weight = 1.0
     for player in (config.encoder, config.generator, config.reconstruction, config.regularization):

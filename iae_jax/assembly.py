@@ -17,12 +17,12 @@ from iae_jax.types import Array, Game, InputError, Players, Weight
 # Of a batch, without which its covariance is too close to a singular one.
 EXAMPLES_A_COMPONENT = 3
 CHARGES = {
-    "marginal_weight": charges.marginal_kl,
-    "entropy_weight": charges.conditional_entropy,
-    "consistency_weight": charges.augmentation_consistency,
-    "recovery_weight": charges.code_recovery,
-    "flipped_weight": charges.flipped_recovery,
-    "label_weight": charges.label_cross_entropy,
+    "marginal": charges.marginal_kl,
+    "entropy": charges.conditional_entropy,
+    "consistency": charges.augmentation_consistency,
+    "recovery": charges.code_recovery,
+    "flipped": charges.flipped_recovery,
+    "label": charges.label_cross_entropy,
 }
 STARTED = ("marginal", "flipped", "label")  # have a weight of their own in their first steps
 
@@ -84,13 +84,13 @@ def noise_scale(config: Generator) -> Weight:
     return scale
 
 
-def charge_weight(code: Code, name: str) -> Weight:
-    """The weight of a charge as a function of the step: another one in its first steps, if it has
-    such a number. That of the flipped term is 0 then: a generator that does not draw classes yet
-    has nothing to teach."""
-    later = float(getattr(code, name))
-    first = float(getattr(code, name.replace("weight", "start_weight"), 0.0))
-    steps = getattr(code, name.replace("weight", "start_steps"), 0)
+def charge_weight(code: Code, charge: str) -> Weight:
+    """The weight of a charge as a function of the step, if it has another in its first steps. That
+    of the flipped term is 0 then: a generator that does not draw classes yet has nothing to teach.
+    """
+    later: float = getattr(code, f"{charge}_weight")
+    first: float = getattr(code, f"{charge}_start_weight", 0.0)
+    steps: int = getattr(code, f"{charge}_start_steps", 0)
     if not steps or first == later:
         return later
 
@@ -174,7 +174,7 @@ def check_numbers(config: Config) -> None:
         "encoder.pixel_noise": config.encoder.pixel_noise,
         "encoder.dropout": config.encoder.dropout,
         "generator.deviation": config.generator.deviation,
-        **{f"code.{name}": getattr(config.code, name) for name in CHARGES},
+        **{f"code.{name}_weight": getattr(config.code, f"{name}_weight") for name in CHARGES},
         "code.marginal_start_weight": config.code.marginal_start_weight,
         "code.label_start_weight": config.code.label_start_weight,
         **{
@@ -216,26 +216,25 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
     """
     check_numbers(config)
     size, categories = config.code.size, config.code.categories
-    scales = {name: charge_weight(config.code, name) for name in CHARGES}
-    weights = {name: getattr(config.code, name) or callable(scales[name]) for name in CHARGES}
+    charged = {name: charge_weight(config.code, name) for name in CHARGES}
+    charged = {name: weight for name, weight in charged.items() if weight}
     block, teacher = config.batch_size // EXAMPLES_A_COMPONENT, config.code.teacher
     made = CHARGES | {
-        "marginal_weight": partial(charges.marginal_kl, block),
-        "consistency_weight": partial(charges.augmentation_consistency, teacher),
-        "label_weight": partial(charges.label_cross_entropy, config.code.change_labelled),
+        "marginal": partial(charges.marginal_kl, block),
+        "consistency": partial(charges.augmentation_consistency, teacher),
+        "label": partial(charges.label_cross_entropy, config.code.change_labelled),
     }
-    charged = [terms.scaled(scales[name], made[name]()) for name in made if weights[name]]
-    if teacher and not weights["consistency_weight"]:
+    if teacher and "consistency" not in charged:
         raise InputError("a teacher is asked for consistency: set code.consistency_weight")
-    if config.code.change_labelled and not weights["label_weight"]:
+    if config.code.change_labelled and "label" not in charged:
         raise InputError("change_labelled is of labelled images: set code.label_weight")
-    if weights["marginal_weight"] and size and config.batch_size < EXAMPLES_A_COMPONENT:
+    if "marginal" in charged and size and config.batch_size < EXAMPLES_A_COMPONENT:
         raise InputError(
             f"{config.batch_size} codes have no variance: use a batch_size of at least "
             f"{EXAMPLES_A_COMPONENT}, or set code.marginal_weight to 0"
         )
     change = None
-    if weights["consistency_weight"] or config.code.change_labelled:
+    if "consistency" in charged or config.code.change_labelled:
         if len(shape) != 3:
             raise InputError(
                 f"an affine change is of images and x has shape {shape}: set "
@@ -253,7 +252,7 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
         _adversary(config.reconstruction, config.steps, config.code.labelled_share),
         _adversary(config.regularization, config.steps),
         config.regularization.weight,
-        tuple(charged),
+        tuple(terms.scaled(weight, made[name]()) for name, weight in charged.items()),
     )
     if config.reconstruction.kind == "none" and "generator" in objective.needs:
         raise InputError(

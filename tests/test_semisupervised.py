@@ -96,14 +96,15 @@ def test_what_nobody_would_learn_from_is_refused(method, field, message):
 @pytest.mark.parametrize(
     ("name", "first", "fields"),
     [
-        ("flipped_weight", 0.0, {"flipped_start_steps": 7}),
-        ("label_weight", 2.0, {"label_start_weight": 2.0, "label_start_steps": 7}),
-        ("marginal_weight", 3.0, {"marginal_start_weight": 3.0, "marginal_start_steps": 7}),
+        ("flipped", 0.0, {"flipped_start_steps": 7}),
+        ("label", 2.0, {"label_start_weight": 2.0, "label_start_steps": 7}),
+        ("marginal", 3.0, {"marginal_start_weight": 3.0, "marginal_start_steps": 7}),
     ],
 )
 def test_the_first_steps_have_a_weight_of_their_own(name, first, fields):
-    assert charge_weight(Code(**{name: 0.4}), name) == 0.4
-    weight = charge_weight(Code(**{name: 0.4}, **fields), name)
+    later = {f"{name}_weight": 0.4}
+    assert charge_weight(Code(**later), name) == 0.4
+    weight = charge_weight(Code(**later, **fields), name)
     said = [weight(np.int32(step)) for step in (0, 6, 7, 90)]
     np.testing.assert_allclose(said, [first, first, 0.4, 0.4])
 

@@ -16,10 +16,12 @@ encoder, whose likeliest category is its answer.
 Methods: `supervised` (the labels alone), `full` (all of them), `improved_gan` (K logits are the
 discriminator, features are matched; Salimans et al. 2016), `aae` (a category and a style code of 10
 components, pixels by a likelihood), `iae_faithful` (the implicit autoencoder with a category and a
-local code, the cross entropy of labels, labelled pairs among those its discriminator is shown, and
-the charges of mnist_clustering but for the one that changes images) and `iae_best` (the same, with
-what its ablation keeps: consistency under affine changes with an averaged teacher, and the flipped
-term). All have the same encoder.
+local code, the cross entropy of labels, labelled pairs among those its discriminator is shown, the
+flipped term, and what makes the category a cluster: it is used evenly, is sure, and stays under the
+worst small change of an image, which is virtual adversarial training and takes no knowledge of
+images) and `iae_best` (the same, but that it stays, and labels hold, under affine changes, with an
+averaged teacher). All have the same encoder. `experiments/semisupervised_ablation.py` has what each
+part brings.
 
 Expected: not measured yet.
 """

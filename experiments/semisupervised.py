@@ -100,7 +100,7 @@ it, of labels in the first 300 steps (100 where told) and of evenness in the fir
 | | instead rotation 25, scale .3, shear .35, shift 3 | 4,000 | 2.18 % |
 | | label .3, entropy 1, marginal 4 | 2,500 | 1.78 % |
 | | label .3, entropy 1, marginal 4, then .4 | 2,500 | 1.70 % |
-| | label .3, entropy 2, marginal 6 | 1,500 | 51.6 % |
+| | label .3, entropy 2, marginal 6 | 2,100 | 51.6 % |
 | | label .3, entropy 1, marginal 4, squares of half a side cut out | 2,500 | 31.3 % |
 | | label 1, then .3, entropy 1, marginal 4, then .4, draw 101 | 2,500 | 1.60 % |
 | | label 1, then .3 (100 steps), entropy 1, marginal 4, then .4 | 2,500 | 1.80 % |

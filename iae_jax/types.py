@@ -21,7 +21,7 @@ class InputError(ValueError):
     """What the user gave cannot work; the message is one line that says what to do."""
 
 
-LONGEST_LINE = 200  # of what others say, in a line of ours
+LONGEST_LINE = 500  # of what others say, in a line of ours
 
 
 def first_line(error: object) -> str:

@@ -124,10 +124,10 @@ leads back (the two rows of 31 and 52 %): hence the weight of labels in the firs
 with entropy 2 was stopped there.
 
 What is left is not only chance: of the 70 errors of 1.40 %, 12 are ones with a base taken for twos
-and 11 are nines with a curled tail taken for threes, 21 of these 23 with a probability above .95.
-17 to 23 of them are wrong in five other runs that were looked at, of which one has another draw
-(19) and one has learned from 100 labels alone for 500 steps (20): what few labels say of rare ways
-of writing is confirmed from then on.
+and 11 are nines with a curled tail taken for threes, 21 of these 23 with a probability above .95. The
+same 23 images are wrong in most other runs (17 to 23 of them), with other draws (19) and in the one
+that has learned from 100 labels alone for 500 steps (20): what few labels say of rare ways of
+writing is confirmed from then on.
 """
 
 

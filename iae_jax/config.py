@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from iae_jax import augmentation
@@ -207,13 +206,9 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """What the result depends on: all but `run` and where the data lies, so that a file or folder
-    of images may be moved, but not renamed."""
+    """What the result depends on: all but `run` and where the data lies."""
     plain = to_dict(config)
     del plain["run"], plain["data"]["directory"]
-    kind, colon, path = config.data.name.partition(":")
-    if colon and path:
-        plain["data"]["name"] = f"{kind}:{Path(path).expanduser().absolute().name}"
     return plain
 
 

@@ -97,23 +97,6 @@ def test_what_does_not_change_the_result_is_not_the_runs_identity():
     assert "run" not in identity(one) and identity(one)["data"]["name"] == "digits"
 
 
-@pytest.mark.parametrize(
-    ("name", "moved", "renamed"),
-    [
-        ("npz:a/b.npz", "npz:/c/b.npz", "npz:a/c.npz"),
-        ("images:a/faces", "images:~/faces/", "images:a/faces/b"),
-        ("images:faces", "images:./faces", "npz:faces"),
-    ],
-)
-def test_files_may_be_moved_but_not_renamed(name, moved, renamed):
-    digests = []
-    for own in (name, moved, renamed):
-        config = Config()
-        config.data.name = own
-        digests.append(digest(config))
-    assert digests[0] == digests[1] != digests[2]
-
-
 def test_a_saved_config_is_completed():
     saved = {"a": 3, "b": {"c": 5}, "gone": 1}
     defaults = {"a": 1, "b": {"c": 2, "new": 7}, "d": {"e": 4}, "f": 6}

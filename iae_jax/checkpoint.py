@@ -367,7 +367,7 @@ class Checkpoints:
         if whole:
             raise InputError(
                 f"cannot read checkpoint {step} in {self.directory} ({first_line(error)}): mend "
-                "then run the same command again"
+                "that, then run the same command again"
             ) from error
         text = "checkpoint %d in %s is broken and is passed over (%s)"
         _log.warning(text, step, self.directory, first_line(error))

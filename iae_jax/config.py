@@ -48,8 +48,8 @@ class Code:
     changed as for consistency if `change_labelled`. In the first `marginal_start_steps` and
     `label_start_steps` these two weights are `marginal_start_weight` and `label_start_weight`: even
     clusters are needed to find classes, which need not be even, and labels to name them, which are
-    too few to bound them. labelled_share: of the pairs (x, z) that the
-    reconstruction's discriminator is shown, how much are of labelled images and their labels.
+    too few to bound them. labelled_share: of the pairs (x, z) that the reconstruction's
+    discriminator is shown, how much are of labelled images and their labels.
     """
 
     size: int = 10

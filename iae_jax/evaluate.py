@@ -127,7 +127,8 @@ def evaluate(
         the judge sees the same in x_hat as in x; label_agreement_true: it sees the true label in
         x_hat; judge_accuracy: in x. local_spread: mean absolute difference per pixel between
         reconstructions that differ in the local code alone, of colour images also of each channel
-        (local_spread_red and so on). pixel_error_ratio: pixel_error over random_pair_error;
+        (local_spread_red and so on) and of its mean over an image (local_tint_red and so on, which
+        shapes do not change). pixel_error_ratio: pixel_error over random_pair_error;
         feature_error_ratio: the same of the images' features.
         negative_elbo: nats per example, where it is known.
       Of codes. code_norm: mean |z|; code_standard_deviation: of a component of z over the split,
@@ -158,8 +159,9 @@ def evaluate(
     if len(images) > 1:
         book.mean("random_pair_error", moments, PIXELS)
         of_pair(book, moments, "pixel_error", "random_pair_error", PIXELS)
-    for metric in ("local_spread", *(f"local_spread_{colour}" for colour in COLOURS)):
-        book.mean(metric, moments, PIXELS)
+    for kind in ("local_spread", "local_tint"):
+        for metric in (kind, *(f"{kind}_{colour}" for colour in COLOURS)):
+            book.mean(metric, moments, PIXELS)
     book.mean("negative_elbo", moments, "")
     if "labels" in game.objective.needs and "label_error" in moments:
         name = f"{split}_error"

@@ -118,22 +118,24 @@ def _local_spread(
     networks: Players, params: Players, keys: Array, drawn: Any, noise_scale: Array | float
 ) -> dict[str, Array]:
     """Mean distance between reconstructions of one z that differ in the local code, f32[B]; of
-    colour images also that of each channel."""
+    colour images also that of each channel, and of its mean over the image: the tint."""
     x_hats = [drawn.x_hat]
     if networks.generator.noise:
         for repeat in range(1, REPEATS):
             again = draws.purpose_keys(keys, REPEATED + repeat)
             x_hats.append(draws.generate(networks, params, again, drawn.z, noise_scale))
-    pairs = list(itertools.combinations(x_hats, 2))
 
-    def spread(channels: Any = slice(None)) -> Array:
-        found = [_mean_distance(a[..., channels], b[..., channels]) for a, b in pairs]
+    def spread(of: list[Array]) -> Array:
+        pairs = list(itertools.combinations(of, 2))
+        found = [_mean_distance(a, b) for a, b in pairs]
         return sum(found, start=jnp.zeros(len(drawn.x))) / max(1, len(pairs))
 
-    found = {"local_spread": spread()}
+    found = {"local_spread": spread(x_hats)}
     if drawn.x.ndim == 4 and drawn.x.shape[-1] == len(COLOURS):
         for i, colour in enumerate(COLOURS):
-            found[f"local_spread_{colour}"] = spread(i)
+            channel = [x[..., i] for x in x_hats]
+            found[f"local_spread_{colour}"] = spread(channel)
+            found[f"local_tint_{colour}"] = spread([jnp.mean(x, axis=(1, 2)) for x in channel])
     return found
 
 

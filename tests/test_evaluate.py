@@ -181,6 +181,8 @@ def test_the_spread_of_colour_images_is_also_that_of_each_channel():
     for colour, scale in (("red", 0.1), ("green", 0.5), ("blue", 0.3)):
         expected = 2 * scale / np.sqrt(np.pi)
         assert found[f"local_spread_{colour}"].value == pytest.approx(expected, rel=0.05)
+        # The mean of four pixels has half the deviation.
+        assert found[f"local_tint_{colour}"].value == pytest.approx(expected / 2, rel=0.06)
     assert found["local_spread"].value == pytest.approx(0.6 / np.sqrt(np.pi), rel=0.03)
 
 

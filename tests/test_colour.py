@@ -1,10 +1,14 @@
 """The experiments on colour images: their configs, and what stands where in their figure."""
 
+from functools import partial
+
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 from experiments import celeba_reconstruction, svhn_reconstruction
+from iae_jax import init, train_step
 from iae_jax.assembly import build
 from iae_jax.train import STOCHASTIC_ROWS
 from iae_jax.types import InputError
@@ -33,6 +37,18 @@ def test_every_variant_is_a_game(module):
     # A config of its own: what is changed in one is not in the next.
     config.data.train = "changed"
     assert module.get_config(variant).data.train != "changed"
+
+
+def test_a_step_of_the_full_preset_leaves_every_leaf_what_it_was():
+    """R1 of residual blocks in bfloat16, of changed pairs; traced, not computed."""
+    game = build(svhn_reconstruction.get_config(svhn_reconstruction.VARIANTS[-1]), (32, 32, 3))
+    state = jax.eval_shape(partial(init, game), jax.random.key(0))
+    x = jax.ShapeDtypeStruct((6, 32, 32, 3), np.float32)
+    after, metrics = jax.eval_shape(partial(train_step, game), state, x)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), after
+    )
+    assert {metric.dtype for metric in metrics.values()} == {np.dtype("float32")}
 
 
 @pytest.mark.parametrize("module", SIDES, ids=lambda module: module.__name__.split(".")[1])

@@ -20,9 +20,9 @@ SVHN_STANDIN = Data(
 
 SHOWN = (
     "label_agreement", "label_agreement_true", "judge_accuracy", "pixel_error",
-    "pixel_error_ratio", "feature_error_ratio", "local_spread", "local_spread_red",
-    "local_spread_green", "local_spread_blue", "local_tint_red", "local_tint_green",
-    "local_tint_blue", "frechet_sample", "frechet_reconstruction",
+    "pixel_error_ratio", "pixel_error_pca", "feature_error_ratio", "local_spread",
+    "local_spread_red", "local_spread_green", "local_spread_blue", "local_tint_red",
+    "local_tint_green", "local_tint_blue", "frechet_sample", "frechet_reconstruction",
     "frechet_data", "steps_per_second", "peak_memory_megabytes",
 )
 

@@ -36,6 +36,7 @@ from iae_jax.types import Array, Game, Players
 
 PIXELS, CODE = "pixels", "code"
 MOST_CODES = 10_000  # that a probe reads, and that are compared with the prior
+MOST_PRINCIPAL = 5_000  # training images that principal components are found in
 
 
 class Record(NamedTuple):
@@ -129,7 +130,8 @@ def evaluate(
         reconstructions that differ in the local code alone, of colour images also of each channel
         (local_spread_red and so on) and of its mean over an image (local_tint_red and so on, which
         shapes do not change). pixel_error_ratio: pixel_error over random_pair_error;
-        feature_error_ratio: the same of the images' features.
+        feature_error_ratio: the same of the images' features. pixel_error_pca: pixel_error of as
+        many principal components of the training images as z has.
         negative_elbo: nats per example, where it is known.
       Of codes. code_norm: mean |z|; code_standard_deviation: of a component of z over the split,
         mean over components; code_consistency: |f(g(z, n)) - z| of codes of the prior, mean over
@@ -189,6 +191,9 @@ def evaluate(
             others = validation or train
             named = others and (encoded(others).rows["category"], others.labels)
             of_clusters(book, seen.rows["category"], labels, classes, named)
+    if train is not None and {"code_vector", "x_prior"} <= seen.rows.keys():
+        few = _some(train, MOST_PRINCIPAL, seed).images
+        of_principal(book, few, images, seen.rows["code_vector"].shape[1], seed)
     if "x_prior" in seen.rows:
         of_images(book, images, seen.rows["x_prior"], seed)
     if judge is not None and "x_prior" in seen.rows:
@@ -270,6 +275,18 @@ def of_clusters(
         measures["cluster_accuracy"] = lambda q: clusters.named_accuracy(q.argmax(1), truth, named)
     for metric, measure in measures.items():
         book.of(metric, len(truth), CODE, measure, own)
+
+
+def of_principal(
+    book: Book, train: np.ndarray, images: np.ndarray, size: int, seed: int
+) -> None:
+    """What a linear code of the same size leaves of the images."""
+    told, asked = (
+        np.asarray(to_unit(jnp.asarray(x))).reshape(len(x), -1) for x in (train, images)
+    )
+    if size < min(told.shape):
+        value = probes.principal_error(told, asked, size, seed)
+        book.note("pixel_error_pca", value, len(asked), PIXELS)
 
 
 def of_images(book: Book, images: np.ndarray, samples: np.ndarray, seed: int) -> None:

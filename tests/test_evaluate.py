@@ -157,6 +157,26 @@ def test_the_floor_is_between_real_images():
     assert other.value > 0.01 and other.n == N
 
 
+def test_the_error_of_as_many_principal_components():
+    """Oracle: numpy's singular vectors of the training images."""
+    train = Dataset(RNG.integers(0, 250, (40, *SHAPE), dtype=np.uint8), np.zeros(40, np.int32))
+    first = Encoder(
+        lambda key: {}, lambda p, x, n: Encoding(vector=x.reshape(len(x), -1)[:, :5]), 0, False
+    )
+    grey = Generator(lambda key: {}, lambda p, z, n: jnp.full((len(n), *SHAPE), 0.5), 0)
+    game = copying_game(prior=priors.gaussian(5))._replace(networks=Players(first, grey))
+    told, asked = train.images.reshape(40, 12) / 255, UNIT.reshape(N, 12)
+    mean = told.mean(axis=0)
+    axes = np.linalg.svd(told - mean)[2][:5]
+    rebuilt = np.clip(mean + (asked - mean) @ axes.T @ axes, told.min(), told.max())
+    found = measured(game, train=train)["pixel_error_pca"]
+    assert found.value == pytest.approx(np.abs(rebuilt - asked).mean(), rel=1e-3)
+    assert found.n == N and found.extractor == "pixels"
+    assert "pixel_error_pca" not in measured(game)
+    # As many components as pixels leave no error to speak of.
+    assert "pixel_error_pca" not in measured(copying_game(), train=train)
+
+
 def test_the_local_spread_is_that_of_the_local_code():
     """Two independent N(0, s^2) differ by 2 s / sqrt(pi) on average."""
     images = RNG.integers(0, 255, (400, *SHAPE), dtype=np.uint8)

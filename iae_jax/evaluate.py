@@ -192,8 +192,8 @@ def evaluate(
             named = others and (encoded(others).rows["category"], others.labels)
             of_clusters(book, seen.rows["category"], labels, classes, named)
     if train is not None and {"code_vector", "x_prior"} <= seen.rows.keys():
-        few = _some(train, MOST_PRINCIPAL, seed).images
-        of_principal(book, few, images, seen.rows["code_vector"].shape[1], seed)
+        shown = _some(train, MOST_PRINCIPAL, seed).images
+        of_principal(book, shown, images, seen.rows["code_vector"].shape[1], seed)
     if "x_prior" in seen.rows:
         of_images(book, images, seen.rows["x_prior"], seed)
     if judge is not None and "x_prior" in seen.rows:

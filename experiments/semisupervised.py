@@ -13,7 +13,7 @@ from, named INDEX_DIGIT: for where the set itself cannot be had, and labelled so
 Choices are made on the end of the training split; `test_error` (%) is of the last step's averaged
 encoder, whose likeliest category is its answer.
 
-Methods: `supervised` (the labels alone), `full` (all of them, of changed images), `improved_gan` (K
+Methods: `supervised` (the labels alone, of changed images), `full` (all labels), `improved_gan` (K
 logits are the discriminator, features are matched; Salimans et al. 2016), `aae` (a category and a
 style code of 10 components, pixels by a likelihood), `iae_faithful` (the implicit autoencoder with
 a category and a local code, the cross entropy of labels, labelled pairs among those its
@@ -152,11 +152,10 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
     config.regularization.kind = "none"
     if method in ("supervised", "full"):
         config.reconstruction.kind = "none"
-        if method == "full":
-            # A ceiling: what the other methods know of affine changes, it knows too.
-            config.code.change_labelled = True
-            rate = config.encoder.optimizer
-            rate.rate, rate.b1, rate.final = 1e-3, 0.9, 0.02
+        # What `iae_best` knows of affine changes, a floor and a ceiling know too.
+        config.code.change_labelled = True
+        rate = config.encoder.optimizer
+        rate.rate, rate.b1, rate.final = 1e-3, 0.9, 0.02
     elif method == "improved_gan":
         config.reconstruction.kind, config.turns = "improved_gan", "simultaneous"
         # Of the paper's code: half of what is told of images without a label, and noise in every

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -209,6 +210,36 @@ def check_numbers(config: Config) -> None:
         raise InputError(f"average is a decay from 0 to below 1, not {config.average}")
 
 
+def check_taught(config: Config, charged: Collection[str]) -> None:
+    """Errors: InputError for what would teach the encoder nothing. charged: keys of CHARGES."""
+    code, encoder, affine = config.code, config.encoder, config.affine
+    perturbs = encoder.pixel_noise or encoder.dropout
+    if code.teacher and "consistency" not in charged:
+        raise InputError("a teacher is asked for consistency: set code.consistency_weight")
+    if code.teacher and not config.average:
+        raise InputError("a teacher is the averaged encoder: set average above 0")
+    if code.change_labelled and "label" not in charged:
+        raise InputError("change_labelled is of labelled images: set code.label_weight")
+    if code.change_labelled and not affine.changes:
+        raise InputError(
+            "labelled images are changed within the bounds of affine, which are 0: set one, or "
+            "code.change_labelled to False"
+        )
+    if "consistency" in charged and not (
+        affine.changes or affine.worst or code.teacher or perturbs
+    ):
+        raise InputError(
+            "consistency is of an image and a change of it: set a bound of affine, or "
+            "code.consistency_weight to 0"
+        )
+    teaches = {"consistency", "flipped", "label"} & set(charged)
+    if perturbs and not teaches and config.reconstruction.kind != "improved_gan":
+        raise InputError(
+            "pixel_noise and dropout perturb what labels, consistency or flipped recovery teach, "
+            "and nothing of these is charged: set encoder.pixel_noise and encoder.dropout to 0"
+        )
+
+
 def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
     """The config's game for x f32[B, *shape] with values in [0, 1] ("unit") or any ("real").
 
@@ -224,10 +255,7 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
         "consistency": partial(charges.augmentation_consistency, teacher),
         "label": partial(charges.label_cross_entropy, config.code.change_labelled),
     }
-    if teacher and "consistency" not in charged:
-        raise InputError("a teacher is asked for consistency: set code.consistency_weight")
-    if config.code.change_labelled and "label" not in charged:
-        raise InputError("change_labelled is of labelled images: set code.label_weight")
+    check_taught(config, charged.keys())
     if "marginal" in charged and size and config.batch_size < EXAMPLES_A_COMPONENT:
         raise InputError(
             f"{config.batch_size} codes have no variance: use a batch_size of at least "

@@ -44,6 +44,11 @@ class Affine:
         return self.rotation, self.scale, self.shear, self.shift
 
     @property
+    def changes(self) -> bool:
+        """Whether an image is changed before what `worst` adds."""
+        return any((*self.moves, *self.colours, self.cutout, self.noise))
+
+    @property
     def colours(self) -> tuple[float, float, float]:
         return self.brightness, self.saturation, self.contrast
 
@@ -138,9 +143,10 @@ PROBE = 0.1  # length of the step at which the worst direction is looked for
 def worst_change(
     encode: Callable[[Array], Encoding], x: Array, own: Encoding, start: Array, radius: float
 ) -> Array:
-    """What of length `radius` moves the code of x farthest from `own`, to second order: one power
-    iteration from `start` on the Hessian of `distance` (Miyato et al. 2018, virtual adversarial
-    training). x, start: f32[B, ...]. Returns f32[B, ...], without gradient."""
+    """What of length `radius` moves the code of x farthest from `own`: one power iteration from
+    `start` on the Hessian of `distance` (Miyato et al. 2018, virtual adversarial training) where
+    `own` is the code of x; of an image that was changed before, a step up the slope of `distance`.
+    x, start: f32[B, ...]. Returns f32[B, ...], without gradient."""
 
     def unit(r: Array) -> Array:
         length = jnp.sqrt(jnp.sum(jnp.square(r), axis=range(1, r.ndim), keepdims=True))

@@ -45,11 +45,11 @@ class Code:
     -log q(z|x_hat), what it charges that z cannot be read off what was generated from it.
     flipped_weight: of -log q(z|x) for generated x, of which the encoder learns from step
     `flipped_start_steps` on. label_weight: of the cross entropy of labels, of images that are
-    changed as for consistency if `change_labelled`. In the first `marginal_start_steps` and
-    `label_start_steps` these two weights are `marginal_start_weight` and `label_start_weight`: even
-    clusters are needed to find classes, which need not be even, and labels to name them, which are
-    too few to bound them. labelled_share: of the pairs (x, z) that the reconstruction's
-    discriminator is shown, how much are of labelled images and their labels.
+    changed as for consistency, but for `affine.worst`, if `change_labelled`. In the first
+    `marginal_start_steps` and `label_start_steps` these two weights are `marginal_start_weight` and
+    `label_start_weight`: even clusters are needed to find classes, which need not be even, and
+    labels to name them, which are too few to bound them. labelled_share: of the pairs (x, z) that
+    the reconstruction's discriminator is shown, how much are of labelled images and their labels.
     """
 
     size: int = 10
@@ -101,7 +101,8 @@ class Optimizer:
 class Encoder:
     """q(z|x). kind: deterministic, gaussian, or implicit with `noise` components of noise. While
     training, `pixel_noise` is the deviation of what is added to each value of x, and `dropout` that
-    of what multiplies each channel of every layer."""
+    of what multiplies each channel of every layer, where the encoder is taught by labels, changed
+    images or generated ones; a code that is read is never perturbed."""
 
     kind: str = "deterministic"
     noise: int = 0

@@ -227,7 +227,7 @@ def tell(
     if augment is not None and noise.labelled is not None:
         changed = augment.apply(x, noise.labelled)
     encoding = encoder.apply(params.encoder, changed, noise.perturbed)
-    return Told(x, z, labelled.label, encoding)
+    return Told(x, z, encoding)
 
 
 def mean_features(x: Encoding, x_prior: Encoding, axis_name: str | None) -> Array:

@@ -224,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("experiment", help="a module of experiments/ with VARIANTS")
     parser.add_argument("--variants", default="", help="separated by commas (all)")
     parser.add_argument("--seeds", type=int, default=3, help="how many of each (3)")
-    parser.add_argument("--first_seed", type=int, default=0, help="(0)")
+    parser.add_argument("--first_seed", type=int, help="(0, or the experiment's FIRST_SEED)")
     parser.add_argument("--only", type=int, default=-1, help="the number of one run, from 0")
     parser.add_argument(
         "--grid", action="append", default=[], metavar="FIELD=VALUE,VALUE",
@@ -271,9 +271,12 @@ def sweep(options: dict[str, Any]) -> int:
         module.get_config(variant)  # refuses one that is not there
         if variants.count(variant) > 1:
             raise InputError(f"--variants has {variant} twice: leave one out")
-    if not 1 <= options["seeds"] <= MOST_SEEDS or options["first_seed"] < 0:
+    first = options["first_seed"]
+    if first is None:
+        first = getattr(module, "FIRST_SEED", 0)
+    if not 1 <= options["seeds"] <= MOST_SEEDS or first < 0:
         raise InputError(f"--seeds is from 1 to {MOST_SEEDS}, and --first_seed from 0 up")
-    seeds = range(options["first_seed"], options["first_seed"] + options["seeds"])
+    seeds = range(first, first + options["seeds"])
     runs = runs_of(module, variants, seeds, folder, grid)
     if not -1 <= options["only"] < len(runs):
         raise InputError(f"--only is from 0 to {len(runs) - 1}, not {options['only']}")

@@ -34,7 +34,8 @@ class Term(NamedTuple):
     reads: what its discriminator must read, () if it needs none. needs: which of "encoder",
     "generator", "factorized encoder", "likelihood", "category", "normal prior", "moments",
     "augment", "labels", "teacher" the game must offer; "recovery", "flipped": x_hat, x_prior have
-    to be encoded; "changed labels": of labelled images changed ones."""
+    to be encoded; "changed labels": of labelled images changed ones; "whole": it reads what is
+    known of the global batch alone."""
 
     name: str
     loss: Callable[[Discriminate | None, Draws, Array], TermOutput]

@@ -219,11 +219,10 @@ class Whole(NamedTuple):
 
 class Told(NamedTuple):
     """What is drawn of labelled images. x: f32[B, ...]. z: their codes, the category given by the
-    label. label: i32[B]. encoding: of x, or of a changed x where the game changes images."""
+    label. encoding: of x, or of a changed x where the game changes images."""
 
     x: Array
     z: Code
-    label: Array
     encoding: Encoding
 
 

@@ -21,7 +21,6 @@ from iae_jax.journal import Journal, commit, open_folder, write_json
 from iae_jax.step import init
 from iae_jax.types import Game, InputError, TrainState
 
-VALIDATION_METRIC = "pixel_error"  # what "best" means; never an adversarial loss
 LOCK = ".training.lock"
 
 
@@ -57,9 +56,11 @@ def checkpoints_of(config: Config, path: Path) -> epath.Path:
 
 
 def best_metric(game: Game) -> str | None:
-    """What the best checkpoint is best by; None where nothing is reconstructed."""
-    both = game.networks.encoder and game.networks.generator
-    return VALIDATION_METRIC if both else None
+    """What the best checkpoint is best by, which is never an adversarial loss; None where nothing
+    is reconstructed and nothing learned from labels."""
+    if "labels" in game.objective.needs:
+        return "label_error"
+    return "pixel_error" if game.networks.encoder and game.networks.generator else None
 
 
 def check_unchanged(

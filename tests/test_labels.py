@@ -81,7 +81,7 @@ def value(term, **given):
 
 def test_cross_entropy_is_of_the_label():
     logits, label = normal(B, K), jnp.array([2, 0, 1, 1, 2])
-    told = Told(None, Code(category=jnp.eye(K)[label]), label, Encoding(logits=logits))
+    told = Told(None, Code(category=jnp.eye(K)[label]), Encoding(logits=logits))
     expected = -scipy.special.log_softmax(logits, axis=1)[np.arange(B), label]
     np.testing.assert_allclose(value(charges.label_cross_entropy(), told=told), expected, rtol=1e-5)
 
@@ -106,17 +106,17 @@ def test_labelled_pairs_are_a_share_of_what_is_shown(share):
     chosen, label = jnp.eye(K)[jnp.array([0, 1, 2, 0, 1])], jnp.array([2, 2, 0, 1, 0])
     weights = normal(2, K)
     term = terms.adversarial(terms.JOINT_RECONSTRUCTION, scoring.KL, labelled_share=share)
-    told = Told(x_told, Code(category=jnp.eye(K)[label], probabilities=jnp.eye(K)[label]), label,
-                Encoding())
+    known = Code(category=jnp.eye(K)[label], probabilities=jnp.eye(K)[label])
+    told = Told(x_told, known, Encoding())
     found = term.loss(
         lambda x, vector: x @ weights,
         drawn(x=x, z=Code(category=chosen, probabilities=q), x_hat=x_hat, told=told), STEP,
     )
     a, b, c = (np.asarray(one @ weights) for one in (x, x_hat, x_told))
     real = (q * np.logaddexp(0, -a)).sum(1)
-    known = np.logaddexp(0, -c)[np.arange(B), label]
+    labelled = np.logaddexp(0, -c)[np.arange(B), label]
     fake = np.logaddexp(0, b)[np.arange(B), chosen.argmax(1)]
-    expected = (1 - share) * real + share * known + fake
+    expected = (1 - share) * real + share * labelled + fake
     np.testing.assert_allclose(found.discriminator, expected, rtol=1e-5)
     assert ("labels" in term.needs) == (share > 0)
 

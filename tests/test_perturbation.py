@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from iae_jax import draws, networks, priors
+from iae_jax import draws, init, networks, priors
 from iae_jax.assembly import build
 from iae_jax.augmentation import Affine, affine
 from iae_jax.config import Config
-from iae_jax.game import noise_of
+from iae_jax.game import losses, noise_of
 from iae_jax.networks import Layout
 from iae_jax.networks.layers import perturbed
 from iae_jax.types import Labelled, Players
@@ -168,9 +168,20 @@ def test_who_is_perturbed():
 
 
 def test_a_game_that_is_trained_perturbs():
-    config = Config(batch_size=8)
+    """Oracle: the cross entropy of labels by hand, of the encoder with what was drawn."""
+    config = Config(batch_size=4)
+    config.code.size, config.code.categories, config.code.label_weight = 0, 2, 1.0
+    config.reconstruction.kind = config.regularization.kind = "none"
     config.encoder.dropout = 0.5
-    game = build(config, (8, 8, 1))
-    noise = noise_of(game, draws.example_keys(jax.random.key(3), 0, 8))
-    assert noise.perturbed.shape == (8, game.networks.encoder.perturbations)
-    assert (noise.perturbed != 0).all()
+    game = build(config, SHAPE)
+    params = init(game, jax.random.key(1)).params
+    noise = noise_of(game, draws.example_keys(jax.random.key(3), 0, 4))
+    told = Labelled(X, jnp.array([1, 0, 0, 1]))
+    _, metrics = losses(game, params, noise, jnp.int32(0), X[::-1], labelled=told)
+    said = [
+        -jax.nn.log_softmax(game.networks.encoder.apply(params.encoder, X, read).logits)
+        for read in (noise.perturbed, noise.encoder)
+    ]
+    perturbed, still = (np.asarray(one)[np.arange(4), told.label] for one in said)
+    np.testing.assert_allclose(metrics["label_cross_entropy"], perturbed, rtol=1e-4, atol=1e-5)
+    assert np.abs(perturbed - still).min() > 1e-3

@@ -165,9 +165,11 @@ def test_a_grid_is_every_combination_and_is_kept_apart(tmp_path, monkeypatch):
 
 
 def test_a_module_says_on_which_split_it_is_measured(tmp_path, monkeypatch):
-    """The launcher is told, and what it writes of that split is what is recorded."""
+    """The launcher is told, and what it writes of that split is what is recorded. Its seeds may
+    begin elsewhere."""
     module = importlib.import_module("experiments.mnist_reconstruction")
     monkeypatch.setattr(module, "SPLIT", "validation", raising=False)
+    monkeypatch.setattr(module, "FIRST_SEED", 40, raising=False)
     told = []
 
     def launch(experiment, run, *words):
@@ -180,7 +182,8 @@ def test_a_module_says_on_which_split_it_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "launch", launch)
     assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 0
     assert ("--mode=evaluate", "--split=validation") in told
-    assert values(tmp_path, "vae_20") == ([0], [6])
+    assert command(tmp_path, "--variants=vae_20", "--seeds=1", "--first_seed=2") == 0
+    assert values(tmp_path, "vae_20")[0] == [2, 40]
     (record, *_) = json.loads((tmp_path / "r/mnist_reconstruction.json").read_text())["records"]
     assert record["command"].endswith("--checkpoint=latest --split=validation")
 

@@ -65,6 +65,28 @@ def test_each_ablation_changes_what_it_says():
         semisupervised_ablation.get_config("iae_best/without_everything")
 
 
+def test_a_claim_is_of_the_same_labels():
+    """By hand: seed 4 of the floor is worse, seed 2 is better, and 9 has no floor."""
+
+    def record(variant, **errors):
+        seeds = [int(seed[1:]) for seed in errors]
+        return {"metric": "test_error", "variant": variant, "seeds": seeds,
+                "values": list(errors.values())}
+
+    records = [
+        record("aae/mnist/100", s9=1.0, s4=2.5, s2=3.5),
+        record("iae_best/mnist/100", s4=1.25, s2=1.5),
+        record("iae_best/mnist/20", s4=9.0),
+        record("supervised/mnist/100", s2=3.25, s4=4.0),
+        {"metric": "frechet_sample", "variant": "supervised/mnist/100", "seeds": [4],
+         "values": [0.0]},
+    ]
+    (aae, fails), (best, holds) = semisupervised.claims(records)
+    assert aae.startswith("aae/mnist/100") and "3.50 and 3.25 %, 2.50 and 4.00 %" in aae
+    assert best.startswith("iae_best/mnist/100") and "1.50 and 3.25 %, 1.25 and 4.00 %" in best
+    assert holds and not fails
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

@@ -14,7 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ from orbax.checkpoint import checkpoint_managers as policies
 
 from iae_jax import checksums
 from iae_jax.journal import write_json
-from iae_jax.types import InputError, TrainState, first_line
+from iae_jax.types import InputError, Passing, TrainState, first_line
 
 _log = logging.getLogger(__name__)
 
@@ -86,23 +86,20 @@ class Checkpoints:
     """The checkpoints in `directory`: the last `keep`, and the best one so far.
 
     directory: a path, or what Orbax accepts in its place, such as gs://BUCKET/FOLDER. best: name of
-    the validation metric that the best one is best by (None: only the last are kept); a checkpoint
-    saved without it, or with NaN, is never the best. Errors: InputError if the directory cannot be
-    made. Use as a context manager.
+    the validation metric that the best one is lowest in (None: only the last are kept); a
+    checkpoint saved without it, or with NaN, is never the best. Errors: InputError if the directory
+    cannot be made. Use as a context manager.
     """
 
     def __init__(
-        self, directory: str | os.PathLike[str], keep: int, best: str | None = None,
-        best_mode: Literal["min", "max"] = "min",
+        self, directory: str | os.PathLike[str], keep: int, best: str | None = None
     ) -> None:
         if keep < 1:
             raise InputError(f"keep={keep} would keep no checkpoint: keep at least 1")
-        if best_mode not in ("min", "max"):
-            raise InputError(f"best_mode is min or max, not {best_mode!r}")
         self.directory = epath.Path(directory)
         if "://" not in str(directory):
             self.directory = self.directory.absolute()
-        self._best, self._sign = best, 1 if best_mode == "min" else -1
+        self._best = best
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -128,6 +125,8 @@ class Checkpoints:
             ),
         )
         self._pending: int | None = None  # the step that is being written
+        # What was here before, and what this process has written: all else is another job's.
+        self._known = {path.name for path in self._entries()}
         self._records: dict[int, dict[str, Any]] = {}  # of the checkpoints not known to be broken
         for step in sorted(int(path.name) for path in self._broken()):  # until proved readable
             try:
@@ -211,6 +210,7 @@ class Checkpoints:
         try:
             self._clear_the_way()
             self._records[step], self._pending = record, step
+            self._known.add(str(step))
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
@@ -220,6 +220,8 @@ class Checkpoints:
                 ),
                 force=True,
             )
+        except InputError:
+            raise
         except Exception as error:  # OSError, or whatever TensorStore makes of it
             raise self._lost(step, error) from error
 
@@ -238,10 +240,10 @@ class Checkpoints:
         self._pending = None
         self._records = {s: r for s, r in self._records.items() if s in self._manager.all_steps()}
 
-    def _lost(self, step: int, error: Exception) -> InputError:
+    def _lost(self, step: int, error: Exception) -> Passing:
         self._pending = None
         self._records.pop(step, None)
-        return InputError(
+        return Passing(
             f"cannot write checkpoint {step} to {self.directory} ({first_line(error)}): mend that "
             "(the disk may be full, or not writable), then run the same command again to resume"
         )
@@ -282,12 +284,12 @@ class Checkpoints:
         killed after it was whole has no FILES. Before Orbax reads: what it meets in a damaged file,
         its threads go on to complain of for hundreds of lines. Errors: as `checksums.read`."""
         path = self.directory / str(step) / FILES
+        found = checksums.of_files(path.parent, FILES)  # says if something cannot be read now
         if not path.exists():
             return None
         saved = json.loads(checksums.read(path))
         if not isinstance(saved, dict):
             return FILES
-        found = checksums.of_files(path.parent, FILES)
         differ = (n for n in sorted(saved.keys() | found.keys()) if saved.get(n) != found.get(n))
         return next(differ, "")
 
@@ -330,7 +332,7 @@ class Checkpoints:
     def _best_of(self, steps: Iterable[int]) -> int | None:
         known = [step for step in steps if step in self._records]
         scores = [self._records[step]["metrics"].get(self._best, math.nan) for step in known]
-        ranked = [(self._sign * x, s) for x, s in zip(scores, known, strict=True) if x == x]
+        ranked = [(x, s) for x, s in zip(scores, known, strict=True) if x == x]
         return min(ranked)[1] if ranked else None
 
     def _entries(self) -> list[epath.Path]:
@@ -347,7 +349,16 @@ class Checkpoints:
         ]
 
     def _clear_the_way(self) -> None:
-        """Renames what is broken and removes what a killed save left, so that a save can follow."""
+        """Renames what is broken and removes what a killed save left, so that a save can follow.
+        Errors: InputError if another job has begun to write here, which a store has no lock for."""
+        for path in self._entries():
+            if _SAVE.fullmatch(path.name) and not {
+                path.name, path.name.partition(".")[0]
+            } & self._known:
+                raise InputError(
+                    f"another job writes to {self.directory} ({path.name} has come since this one "
+                    "began): end one of them, or choose another run.checkpoints"
+                )
         for path in self._broken():
             aside = path.with_name(f"{path.name}.broken")
             aside.rmtree(missing_ok=True)
@@ -365,7 +376,7 @@ class Checkpoints:
         except ValueError:  # FILES is not JSON
             whole = False
         if whole:
-            raise InputError(
+            raise Passing(
                 f"cannot read checkpoint {step} in {self.directory} ({first_line(error)}): mend "
                 "that, then run the same command again"
             ) from error

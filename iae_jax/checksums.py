@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from iae_jax.types import InputError, first_line
+from iae_jax.types import Passing, first_line
 
 
 def kind(leaf: Any) -> str:
@@ -38,14 +38,14 @@ def of_files(folder: epath.Path, but: str) -> dict[str, str]:
 
 
 def read(path: epath.Path) -> bytes:
-    """What is in a file. Errors: InputError if it is there and cannot be read: whoever may not
-    read, and a store that does not answer, know nothing of damage."""
+    """What is in a file. Errors: Passing if it is there and cannot be read: whoever may not read,
+    and a store that does not answer, know nothing of damage."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
         raise
     except Exception as error:  # each object store has its own
-        raise InputError(
+        raise Passing(
             f"cannot read {path} ({first_line(error)}): make it readable, or wait until it is, "
             "then run the same command again; to go on without it, move it away"
         ) from error

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iae_jax.types import InputError, first_line
+from iae_jax.types import InputError, Passing, first_line
 
 HEARTBEAT_SECONDS = 30  # a process that is silent for so long is taken to be dead
 SHUTDOWN_SECONDS = 30  # for which one that is done waits for the others
@@ -43,7 +43,7 @@ def join(
     coordinator: HOST:PORT of process 0, which listens there. processes: how many there are.
     process: which this one is, from 0. What is not given is read from the environment, as Slurm,
     Open MPI, Kubernetes and Cloud TPU set it. seconds: how long it waits for the others to start.
-    Errors: InputError if that does not work.
+    Errors: Passing if they do not come in time, InputError if it does not work otherwise.
     """
     # What XLA:CPU needs to reach other processes; other backends do not read it.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -59,6 +59,11 @@ def join(
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
         )
     except (ValueError, TypeError, RuntimeError, IndexError) as error:
+        if (line := first_line(error)).startswith(STATUSES):
+            raise Passing(
+                f"the other processes did not come ({line}): the same commands again, or with more "
+                "than --join_seconds=" + str(seconds)
+            ) from error
         raise InputError(
             f"cannot join the other processes ({first_line(error)}): give --coordinator=HOST:PORT, "
             "--processes and --process, or start the command by Slurm, Open MPI, Kubernetes or on "
@@ -103,29 +108,30 @@ def share(tree: Any) -> Any:
     return jax.tree.map(shared, found, host, tree, is_key)
 
 
-def any_of(flag: bool) -> bool:
-    """Whether it is set on any process. All wait for each other here."""
+def largest(number: int) -> int:
+    """Of the numbers of all processes. All wait for each other here."""
     if count() == 1:
-        return flag
+        return number
     from jax.experimental import multihost_utils
 
-    return bool(np.any(multihost_utils.process_allgather(np.array(flag))))
+    return int(np.max(multihost_utils.process_allgather(np.array(number))))
 
 
 @contextmanager
 def together() -> Iterator[None]:
     """What one process cannot do, none does. Errors: where the block raised, what it raised; on the
-    others InputError, so that none waits for one that has stopped."""
+    others InputError, or Passing if it was that, so that none waits for one that has stopped."""
     error: Exception | None = None
     try:
         yield
     except Exception as raised:
         error = raised
-    failed = any_of(error is not None)
+    kinds = (None, Passing, InputError)
+    failed = largest(0 if error is None else 1 if isinstance(error, Passing) else 2)
     if error is not None:
         raise error
-    if failed:
-        raise InputError("another process stopped here: mend what it says, then the same command")
+    if kind := kinds[failed]:
+        raise kind("another process stopped here: mend what it says, then the same command")
 
 
 @contextmanager

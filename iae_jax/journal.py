@@ -77,13 +77,17 @@ class Journal:
 
     def __init__(self, path: Path, lines: int):
         self.path = path
-        kept = path.read_text().splitlines(keepends=True)[:lines] if path.exists() else []
+        there = path.read_text().splitlines(keepends=True) if path.exists() else []
+        # What a machine that died has left of a line is none.
+        kept = [line for line in there if line.endswith("\n")][:lines]
         write_text(path, "".join(kept))
         self.lines = len(kept)
 
     def write(self, record: dict[str, Any]) -> None:
         with self.path.open("a") as file:
             file.write(json.dumps(record) + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # a checkpoint will count it
         self.lines += 1
 
     def records(self) -> list[dict[str, Any]]:

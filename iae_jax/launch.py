@@ -4,17 +4,20 @@
 reconstruct, interpolate (between pairs of images), traverse (one component of the code at a time,
 or every category) or encode (all codes as npz).
 
-Exit codes: 0; 2 for what the user gave, after one line that says what to do; 143 after SIGTERM and
-130 after SIGINT, once the steps under way are saved (a second one ends it at once); 3 when another
-process of the run has died. The same command goes on where the run was (after 2 once that is
-mended).
+Exit codes: 0; 2 for what the user gave, after one line that says what to do; 75 for what may pass
+by itself (a storage that does not answer, a full disk, processes that are late); 143 after SIGTERM
+and 130 after SIGINT, once the steps under way are saved (a second one ends it at once); 3, or 134
+by JAX, when another process of the run has died. The same command goes on where the run was (after
+2 once that is mended).
 """
 
+import errno
 import math
 import sys
 from logging import getLogger
 from pathlib import Path
 
+import jax
 import numpy as np
 from absl import app, flags, logging
 from ml_collections import config_flags
@@ -31,7 +34,7 @@ from iae_jax.judge import Judge, judge_of
 from iae_jax.parallel import keep_compiled
 from iae_jax.terms import at
 from iae_jax.train import train
-from iae_jax.types import InputError
+from iae_jax.types import InputError, Passing, first_line
 from iae_jax.workdir import log, trained
 
 MODES = ("train", "evaluate", "sample", "reconstruct", "interpolate", "traverse", "encode")
@@ -71,7 +74,10 @@ _JOIN = flags.DEFINE_integer(
     "join_seconds", 300, "How long to wait for the others to start.", lower_bound=1
 )
 
-PEER_LOST = 3  # exit code
+PEER_LOST, AGAIN = 3, 75  # exit codes; the second is EX_TEMPFAIL of sysexits.h
+PASSING = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT
+)
 MOST_JUDGED_BYTES = 2**30  # of images that a judge learns from
 
 
@@ -197,10 +203,17 @@ def guarded(argv: list[str]) -> None:
     try:
         main(argv)
     except InputError as error:
-        fail(str(error))
+        fail(str(error), AGAIN if isinstance(error, Passing) else 2)
     except OSError as error:
         what = f"{error.filename or f'a file in {_WORKDIR.value}'}: {error.strerror or error}"
-        fail(f"{what}: mend that, then the same command")
+        fail(f"{what}: mend that, then the same command", AGAIN if error.errno in PASSING else 2)
+    except jax.errors.JaxRuntimeError as error:
+        if not (line := first_line(error)).startswith("RESOURCE_EXHAUSTED"):
+            raise
+        fail(
+            f"the device's memory is too small ({line}): use --config.run.pieces=2 or more, or a "
+            "smaller batch_size or network"
+        )
     except Interrupted as stopped:
         log(str(stopped))
         sys.exit(stopped.code)
@@ -213,9 +226,9 @@ def guarded(argv: list[str]) -> None:
         hosts.leave(PEER_LOST)
 
 
-def fail(message: str) -> None:
+def fail(message: str, code: int = 2) -> None:
     print("error: " + " ".join(message.split()), file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 def parse(argv: list[str]) -> list[str]:

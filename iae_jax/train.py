@@ -1,5 +1,6 @@
 """The loop: restore, step, log, validate, draw, save."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -58,14 +59,16 @@ def next_stop(step: int, config: Config) -> int:
     return min(config.steps, *((step // every + 1) * every for every in intervals))
 
 
-def check_finite(metrics: dict[str, np.ndarray], first_step: int, advice: str) -> None:
-    """metrics: name -> f32[steps]. Errors: Diverged that names the first bad step and its terms."""
+def not_finite(metrics: dict[str, np.ndarray], first_step: int) -> str:
+    """Which terms are not finite, and at which step first; "" if all are. metrics: name ->
+    f32[steps]."""
     bad = {name: ~np.isfinite(values) for name, values in metrics.items()}
     steps = np.any(list(bad.values()), axis=0)
     if steps.any():
         at_step = int(np.argmax(steps))
         names = ", ".join(name for name, where in bad.items() if where[at_step])
-        raise Diverged(f"{names} is not finite at step {first_step + at_step}: {advice}")
+        return f"{names} is not finite at step {first_step + at_step}"
+    return ""
 
 
 @partial(jax.jit, static_argnums=0)
@@ -199,8 +202,9 @@ def train(
 
 
 def _say(number: int) -> None:
-    with suppress(OSError):  # whoever read it may have gone, and the run is to be saved
-        print("stopping after these steps; once more to stop at once", file=sys.stderr)
+    # Not by print: the signal may have come while it writes. Whoever read it may have gone.
+    with suppress(OSError):
+        os.write(2, b"stopping after these steps; once more to stop at once\n")
 
 
 def loop(
@@ -226,19 +230,22 @@ def loop(
         with jax.profiler.trace(trace) if trace and number == 1 else nullcontext():
             state, on_device = watch.time(steps, partial(chunk, state, *arguments))
         metrics: dict[str, np.ndarray] = jax.device_get(on_device)
-        check_finite(metrics, step, advice(workdir))
-        for name, values in metrics.items():
-            unlogged.setdefault(name, []).extend(values.tolist())
+        if bad := not_finite(metrics, step):
+            raise diverged(bad, workdir)
+        if workdir is not None:
+            for name, values in metrics.items():
+                unlogged.setdefault(name, []).extend(values.tolist())
         step += steps
         bar.update(steps)
         seconds = position.seconds + watch.seconds
-        stopping = hosts.any_of(bool(wish.asked)) and step < config.steps
+        stopping = bool(hosts.largest(wish.asked)) and step < config.steps
         validate_now, log_now, draw_now, save_now = (
             step % every == 0 or step == config.steps
             for every in (run.validate_steps, run.log_steps, run.figure_steps, run.checkpoint_steps)
         )
         if save_now or stopping:
-            check_parameters(state)
+            if bad := parameter_not_finite(state):
+                raise diverged(bad, workdir)
             hosts.check_same(state.params, f"the parameters at step {step}")
         with hosts.together():
             if workdir is not None:
@@ -272,7 +279,8 @@ def loop(
             raise Interrupted(f"stopped at step {step} and saved: the same command goes on", code)
     bar.close()
     summary = Summary(step, *watch.summary(), measured, figure)
-    if workdir is not None and (watch.speeds or not (workdir.path / "run.json").exists()):
+    moved = summary.step > int(position.state.step)
+    if workdir is not None and (moved or not (workdir.path / "run.json").exists()):
         labelled: list[int] | str | None = None
         if known is not None:
             every = config.data.labels_per_class == ALL
@@ -281,12 +289,16 @@ def loop(
     return summary
 
 
-def advice(workdir: Workdir | None) -> str:
-    """What to do about a divergence, and what is not lost."""
-    good = None if workdir is None else workdir.checkpoints.latest_step()
-    none = "there is no checkpoint yet"
-    kept = none if good is None else f"the checkpoint of step {good} is good"
-    return f"lower the learning rates or raise r1; {kept}"
+def diverged(bad: str, workdir: Workdir | None) -> Diverged:
+    """The end of all processes, once the last save is whole; what to do, and what is not lost."""
+    kept = "process 0 says what is kept"
+    with hosts.together():
+        if workdir is not None:
+            workdir.checkpoints.settle()
+            good = workdir.checkpoints.latest_step()
+            none = "there is no checkpoint yet"
+            kept = none if good is None else f"the checkpoint of step {good} is good"
+    return Diverged(f"{bad}: lower the learning rates or raise r1; {kept}")
 
 
 def pace(watch: Stopwatch, steps_left: int) -> str:
@@ -297,12 +309,10 @@ def pace(watch: Stopwatch, steps_left: int) -> str:
     return f"{watch.steps_per_second:.1f} steps/s  eta {seconds:.0f} s"
 
 
-def check_parameters(state: TrainState) -> None:
-    """Errors: Diverged if a parameter is not finite, so that no such checkpoint is saved."""
+def parameter_not_finite(state: TrainState) -> str:
+    """Whose parameters are not finite, so that no such checkpoint is saved; "" if all are."""
     for name, parameters in state.params._asdict().items():
         leaves = jax.tree.leaves(jax.device_get(parameters))
         if not all(np.isfinite(leaf).all() for leaf in leaves):
-            raise Diverged(
-                f"a parameter of the {name} is not finite at step {int(state.step)}: lower the "
-                "learning rates or raise r1; the checkpoint before is good"
-            )
+            return f"a parameter of the {name} is not finite at step {int(state.step)}"
+    return ""

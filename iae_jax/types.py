@@ -21,6 +21,11 @@ class InputError(ValueError):
     """What the user gave cannot work; the message is one line that says what to do."""
 
 
+class Passing(InputError):
+    """What may be over by itself: the same command may do later. A storage that does not answer, a
+    disk that is full, processes that are late."""
+
+
 LONGEST_LINE = 500  # of what others say, in a line of ours
 
 

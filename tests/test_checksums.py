@@ -1,5 +1,5 @@
-"""What is damaged, and what only cannot be read now: the second loses nothing and passes nothing
-over."""
+"""What is damaged, what only cannot be read now, and what another job writes; of the last two
+nothing is lost."""
 
 import hashlib
 import shutil
@@ -8,7 +8,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 from etils import epath
-from test_checkpoint import TEMPLATE, arrays, at, load, one_line, same, save
+from test_checkpoint import CONFIG, TEMPLATE, arrays, at, load, one_line, same, save
 
 from iae_jax import checksums
 from iae_jax.checkpoint import Checkpoints
@@ -41,9 +41,14 @@ def test_arrays_of_the_same_bytes_differ_by_type_and_shape():
     assert checksums.of_array(one) == written
 
 
-@pytest.mark.parametrize("what", ["state", "files.json"])
-def test_a_file_that_may_not_be_read_is_not_damaged(two, tmp_path, monkeypatch, what, caplog):
+@pytest.mark.parametrize(("what", "killed"), [("state", 0), ("files.json", 0), ("state", 1)])
+def test_a_file_that_may_not_be_read_is_not_damaged(
+    two, tmp_path, monkeypatch, what, killed, caplog
+):
+    """Nor of a checkpoint whose run was killed before it knew that it was whole."""
     shutil.copytree(two, tmp_path, dirs_exist_ok=True)
+    if killed:
+        (tmp_path / "2" / "files.json").unlink()
     before = sorted(path for path in tmp_path.rglob("*"))
     kind, own = type(epath.Path(tmp_path)), type(epath.Path(tmp_path)).read_bytes
 
@@ -79,3 +84,16 @@ def test_a_store_that_does_not_answer_is_not_damage(two, tmp_path, monkeypatch, 
         assert not caplog.records
     with Checkpoints(tmp_path, keep=2) as checkpoints:
         assert checkpoints.restore(TEMPLATE).step == 2
+
+
+@pytest.mark.parametrize("name", ["3", "3.orbax-checkpoint-tmp"])
+def test_what_another_job_has_saved_meanwhile_is_not_touched(tmp_path, name):
+    """As in a store, which has no lock."""
+    save(tmp_path / "theirs", at(3, seed=3))
+    save(tmp_path / "ours", at(1))
+    with Checkpoints(tmp_path / "ours", keep=2) as checkpoints:
+        shutil.copytree(tmp_path / "theirs" / "3", tmp_path / "ours" / name)
+        with pytest.raises(InputError, match=f"another job writes to .*{name} has come") as error:
+            checkpoints.save(at(2), CONFIG, {}, {})
+        one_line(error)
+    assert sorted(path.name for path in (tmp_path / "ours").iterdir()) == ["1", name]

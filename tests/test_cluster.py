@@ -23,9 +23,9 @@ for task in 0 1; do
         SLURM_STEP_NUM_NODES=1 "$@" &
     tasks+=($!)
 done
-code=0
-for task in "${tasks[@]}"; do wait $task || code=$?; done
-exit $code
+highest=0
+for task in "${tasks[@]}"; do wait $task; code=$?; ((code > highest)) && highest=$code; done
+exit $highest
 """
 SAY = '#!/bin/bash\necho "$(basename "$0")" "$@" >> "$SAID"\n'
 ASK_TO_END = "#!/bin/bash\nexit 143\n"
@@ -61,7 +61,7 @@ def cluster(tmp_path):
         said.unlink(missing_ok=True)
         given = {
             "PATH": f"{folder}:{os.environ['PATH']}", "SAID": str(said), "XLA_FLAGS": "",
-            "SLURM_JOB_ID": str(free_port()), **environment,
+            "SLURM_JOB_ID": str(free_port()), "SLURM_CPUS_PER_TASK": "8", **environment,
         }
         with subprocess.Popen(
             ["bash", FOLDER / script, *arguments], cwd=ROOT, env=os.environ | given, text=True,
@@ -93,13 +93,13 @@ def test_slurm_requeues_what_was_asked_to_end(cluster, script):
     programs = {"srun": ASK_TO_END, "scontrol": SAY}
     done, said = cluster(script, programs=programs, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3")
     assert done.returncode == 143 and said == "scontrol requeue 7\n"
-    killed = programs | {"srun": "#!/bin/bash\nexit 137\n"}
-    for before, expected in (("0", "scontrol requeue 7\n"), ("20", "")):
+    codes = (3, 75, 134, 135, 137, 139) if script == "slurm.sh" else (75, 137)
+    for code, before in [(code, before) for code in codes for before in ("0", "20")]:
         done, said = cluster(
-            script, programs=killed, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3",
-            SLURM_RESTART_COUNT=before,
+            script, programs=programs | {"srun": f"#!/bin/bash\nexit {code}\n"}, SLURM_JOB_ID="7",
+            SLURM_ARRAY_TASK_ID="3", SLURM_RESTART_COUNT=before,
         )
-        assert done.returncode == 137 and said == expected
+        assert done.returncode == code and said == ("scontrol requeue 7\n" if before == "0" else "")
     failing = programs | {"srun": "#!/bin/bash\nexit 2\n"}
     done, said = cluster(script, programs=failing, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3")
     assert done.returncode == 2 and said == ""
@@ -111,7 +111,8 @@ def test_a_sweep_is_an_array(cluster):
         SLURM_ARRAY_TASK_ID="5",
     )
     assert done.returncode == 0
-    assert said == "srun python -m iae_jax.sweep mnist_clustering --seeds=3 --only=5 --runs=a b\n"
+    words = "-m iae_jax.sweep mnist_clustering --seeds=3 --only=5 --runs=a b"
+    assert said == f"srun --cpus-per-task=8 python {words}\n"
 
 
 def test_every_worker_of_a_tpu_pod_gets_the_command(cluster):
@@ -162,5 +163,6 @@ def test_kubernetes_starts_as_many_processes_as_it_says(tmp_path):
     port = container["ports"][0]["containerPort"]
     assert said == [
         "-m", "iae_jax.launch", f"--config={given['CONFIG']}", "--workdir=/runs/iae-jax",
+        "--config.data.directory=/runs/data",
         f"--coordinator={pod_0}:{port}", "--processes=4", "--process=2",
     ]

@@ -299,4 +299,4 @@ def test_a_process_that_never_comes_is_an_error(tmp_path, data_directory):
     given = commands(tmp_path, data_directory, 2, "--join_seconds=3")[:1]
     with started(given, 1) as running:
         ((code, _, err),) = ended(running)
-    assert code in (2, ABORTED) and "DEADLINE_EXCEEDED" in err
+    assert code in (75, ABORTED) and "DEADLINE_EXCEEDED" in err

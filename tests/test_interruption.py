@@ -58,6 +58,29 @@ def test_a_wish_is_heard_though_nobody_reads_what_is_said(monkeypatch):
             dead.close()
 
 
+def test_a_wish_is_heard_while_something_is_said(monkeypatch):
+    """stderr is a pipe that is full, in which the signal finds a print; its reader waits for the
+    wish."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        with awaited(_say) as wish:
+
+            def read():
+                time.sleep(0.2)
+                send(signal.SIGTERM)
+                time.sleep(0.2)
+                os.read(reader, 10**6)
+
+            thread = threading.Thread(target=read)
+            thread.start()
+            print("x" * 100_000, file=full, flush=True)
+            thread.join()
+            assert wish.asked == signal.SIGTERM
+        monkeypatch.undo()
+    os.close(reader)
+
+
 def test_another_thread_asks_nothing():
     asked = []
 

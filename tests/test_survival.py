@@ -78,7 +78,7 @@ def test_a_full_disk(half, whole, data_directory):
         ["bash", "-c", 'ulimit -f 64 && exec "$@"', "bash", *given],
         cwd=ROOT, capture_output=True, text=True, timeout=240,
     )
-    assert full.returncode == 2, full.stderr
+    assert full.returncode == 75, full.stderr
     told = full.stderr.splitlines()
     assert told[-1].startswith(("error: cannot write checkpoint 30", "error: a file in "))
     assert "then " in told[-1] and "Traceback" not in full.stderr
@@ -117,6 +117,15 @@ def test_lines_that_are_lost_are_told(half, whole, data_directory, capsys):
     told = f"2 of 2 lines of {half / 'metrics.jsonl'} are no longer there"
     assert told in capsys.readouterr().err
     assert lines(half) == lines(whole)[2:]
+
+
+def test_half_a_line_is_none(half, whole, data_directory, capsys):
+    """What a machine that died left of the last one."""
+    path = half / "metrics.jsonl"
+    path.write_text(path.read_text()[:-9])
+    train(constant(data_directory), half, allow_config_change=True)
+    assert f"1 of 2 lines of {path} are no longer there" in capsys.readouterr().err
+    assert lines(half) == [lines(whole)[0], *lines(whole)[2:]]
 
 
 def test_two_runs_do_not_share_their_checkpoints(tmp_path, data_directory):

@@ -215,7 +215,8 @@ def loop(
     from tqdm import tqdm
 
     run, (game, devices, source, (images, labels), known) = config.run, setup
-    state, step, measured = position.state, int(position.state.step), position.measured
+    state, measured = position.state, position.measured
+    step = begun = int(state.step)
     unlogged = {name: list(values) for name, values in position.unlogged.items()}
     if step >= config.steps:
         log(f"this run is trained to step {step} already")
@@ -279,8 +280,7 @@ def loop(
             raise Interrupted(f"stopped at step {step} and saved: the same command goes on", code)
     bar.close()
     summary = Summary(step, *watch.summary(), measured, figure)
-    moved = summary.step > int(position.state.step)
-    if workdir is not None and (moved or not (workdir.path / "run.json").exists()):
+    if workdir is not None and (step > begun or not (workdir.path / "run.json").exists()):
         labelled: list[int] | str | None = None
         if known is not None:
             every = config.data.labels_per_class == ALL

@@ -105,6 +105,8 @@ def test_a_changed_config_is_refused_with_its_difference(tmp_path, data_director
     train(unimportant, tmp_path)  # how often to log is not the run's identity
     changed.steps = 45
     assert train(changed, tmp_path, allow_config_change=True).step == 45
+    # Though there was no call that did not compile.
+    assert json.loads((tmp_path / "run.json").read_text())["steps"] == 45
 
 
 def test_a_field_that_is_added_to_the_config_leaves_runs_as_they_were():

@@ -104,6 +104,7 @@ def end(running: list[subprocess.Popen[bytes]], workdir: Path, limit: float) -> 
     except subprocess.TimeoutExpired as error:
         for process in running:
             process.kill()
+            process.wait()
         said = workdir.with_name(f"{workdir.name}_{len(codes)}.txt").read_text().splitlines()
         raise InputError(
             f"process {len(codes)} did not end within {limit:.0f} seconds: it hangs after "

@@ -10,7 +10,6 @@ Expected: 10 minutes on 2 CPU cores.
 """
 
 import io
-import os
 import signal
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import numpy as np
 from experiments.soak import bits_lost, end, final_state, size, start, wait_until
 from iae_jax import results
 from iae_jax.config import Config
+from iae_jax.hosts import cores
 from iae_jax.journal import commit, open_folder
 from iae_jax.results import Reference, read
 from iae_jax.study import Parser
@@ -111,7 +111,7 @@ def measure(images: int, steps: int) -> list[dict[str, Any]]:
                 results.record(
                     metric, name, [float(value)], [config.seed], images, "",
                     f"python -m experiments.streaming --images={images} --steps={steps}",
-                    [seconds], f"1 x cpu, {os.cpu_count()} cores", source,
+                    [seconds], f"1 x cpu, {cores()} cores", source,
                 )
                 for metric, value in values.items()
                 if name != "streamed" or metric != "bits_lost"

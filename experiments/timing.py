@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iae_jax import results
+from iae_jax.hosts import cores
 from iae_jax.journal import commit, open_folder
 from iae_jax.study import Parser
 from iae_jax.types import InputError
@@ -155,7 +156,7 @@ def main(
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    device = f"1 x {timings.device}, {os.cpu_count()} cores"
+    device = f"1 x {timings.device}, {cores()} cores"
     command = shlex.join([*made.prog.split(), *changed(made, options)])
     records = [
         results.record(

@@ -189,8 +189,11 @@ def train(
     with hosts.watched():
         with hosts.together():
             setup = set_up(config)
+            some = setup.source.read([0, len(setup.source) - 1])
         own = np.array(jax.tree.leaves(jax.tree.map(str, to_dict(config))))
         hosts.check_same(own, "the configs")
+        # Another order of other images would be no error that anyone sees.
+        hosts.check_same((np.array(len(setup.source)), some.images), "the data sets")
         with hosts.together():
             workdir = None
             if hosts.first():

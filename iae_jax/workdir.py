@@ -98,20 +98,32 @@ def locked(folder: Path, field: str) -> TextIO:
     return lock
 
 
+def _leave(folder: Path) -> None:
+    """Takes back what was made of a run that is refused before it began."""
+    (folder / LOCK).unlink()
+    for made in (folder / "figures", folder / "checkpoints", folder):
+        with suppress(OSError):  # somebody else has put something there
+            made.rmdir()
+
+
 class Workdir:
     """The folder of one run in training, in the hands of the one process that may write there.
 
     Files: config.json, metrics.jsonl, run.json, checkpoints/, figures/. A context manager. Errors:
-    InputError if it cannot be written to, is in use, or holds a run of another config.
+    InputError if it cannot be written to, is in use, or holds a run of another config; a folder
+    that was not there before is not there then.
     """
 
     def __init__(self, path: Path, config: Config, game: Game, allow_config_change: bool) -> None:
         self.path, self._config = path, config
         where = checkpoints_of(config, path)
         self.commit = commit()  # of what runs, whatever is edited meanwhile
-        open_folder(path / "figures", "--workdir")
+        new = not path.exists()
+        open_folder(path, "--workdir")
         with ExitStack() as opened:
             opened.enter_context(locked(path, "--workdir"))
+            opened.push(lambda kind, *_: _leave(path) if kind and new else None)
+            open_folder(path / "figures", "--workdir")
             elsewhere = config.run.checkpoints and "://" not in str(where)  # a store has no locks
             if elsewhere and Path(where).resolve() != path.resolve():
                 opened.enter_context(locked(Path(where), "run.checkpoints"))

@@ -92,6 +92,19 @@ def test_a_place_that_cannot_be_written(data_directory):
         train(constant(data_directory), Path("/proc/iae_jax_run"))
 
 
+def test_a_run_that_is_refused_leaves_no_workdir(tmp_path, data_directory):
+    config = constant(data_directory)
+    config.run.checkpoints = "/proc/iae_jax_checkpoints"
+    with pytest.raises(InputError, match="/proc/iae_jax_checkpoints"):
+        train(config, tmp_path / "new")
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "thesis.tex").write_text("a")
+    with pytest.raises(InputError, match="/proc/iae_jax_checkpoints"):
+        train(config, tmp_path / "old")
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+    assert (tmp_path / "old" / "thesis.tex").exists()
+
+
 def test_a_run_whose_folder_is_read_only_by_now_is_as_it_was(half, data_directory, monkeypatch):
     before = {path: path.stat().st_mtime_ns for path in half.rglob("*")}
 

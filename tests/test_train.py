@@ -1,10 +1,10 @@
 """The loop: resume, divergence, the journal. The oracle is an uninterrupted run, or a text."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import jax
@@ -59,12 +59,15 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory):
     process = subprocess.Popen(
         command(tmp_path / "killed", *arguments), cwd=ROOT, text=True, stderr=subprocess.PIPE
     )
-    for line in process.stderr:
-        if line.startswith("step 105/"):
-            os.kill(process.pid, signal.SIGKILL)
-            break
-    process.stderr.close()
-    assert process.wait() == -signal.SIGKILL
+    limit = threading.Timer(240, process.kill)  # of a process that hangs
+    limit.start()
+    try:
+        seen = any(line.startswith("step 105/") for line in process.stderr)
+    finally:
+        limit.cancel()
+        process.kill()
+        process.stderr.close()
+    assert seen and process.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed" / "checkpoints" / "200").exists()
     summary = train(whole, tmp_path / "killed")
     assert summary.step == 200

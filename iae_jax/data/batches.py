@@ -6,13 +6,13 @@ beginning of the next, and no image is ever dropped.
 """
 
 import functools
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from iae_jax.data.dataset import Dataset, Source
+from iae_jax.hosts import cores
 from iae_jax.types import InputError
 
 Process = tuple[int, int]  # (which process this is, of how many)
@@ -74,7 +74,7 @@ def stream(
         raise InputError(
             f"start_step is {start_step} and ahead {ahead}; they must be at least 0 and 1"
         )
-    threads = os.cpu_count() or 1
+    threads = cores()
     steps = _order(len(source), seed, batch_size)[start_step:]
     batches = steps.map(lambda positions: source.read(positions[piece])).to_iter_dataset(
         grain.ReadOptions(num_threads=threads, prefetch_buffer_size=max(threads, ahead))

@@ -102,14 +102,17 @@ class Checkpoints:
         self._best = best
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"cannot make the directory {self.directory} ({error.strerror}): "
-                "choose a workdir that can be written to"
-            ) from error
+            # What was here before, and what this process has written: all else is another job's.
+            self._known = {path.name for path in self._entries()}
         except ImportError as error:  # of what reads an object store
             raise InputError(
-                f"{first_line(error)}: for gs://, pip install 'iae_jax[gcs]'"
+                f"{first_line(error)}: install that; for gs://, pip install 'iae_jax[gcs]'"
+            ) from error
+        except Exception as error:  # OSError, and each object store has its own
+            why = getattr(error, "strerror", None) or first_line(error)
+            raise InputError(
+                f"cannot make the directory {self.directory} ({why}): choose a workdir that can be "
+                "written to"
             ) from error
         self._manager = ocp.CheckpointManager(
             self.directory,
@@ -125,8 +128,6 @@ class Checkpoints:
             ),
         )
         self._pending: int | None = None  # the step that is being written
-        # What was here before, and what this process has written: all else is another job's.
-        self._known = {path.name for path in self._entries()}
         self._records: dict[int, dict[str, Any]] = {}  # of the checkpoints not known to be broken
         for step in sorted(int(path.name) for path in self._broken()):  # until proved readable
             try:

@@ -97,3 +97,21 @@ def test_what_another_job_has_saved_meanwhile_is_not_touched(tmp_path, name):
             checkpoints.save(at(2), CONFIG, {}, {})
         one_line(error)
     assert sorted(path.name for path in (tmp_path / "ours").iterdir()) == ["1", name]
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (Exception("403 Forbidden: no such bucket\nand more"), "403 Forbidden: no such bucket"),
+        (OSError("Forbidden"), "Forbidden"),  # it has no `strerror`
+        (ImportError("Please install gcsfs"), r"install gcsfs: install that.*iae_jax\[gcs\]"),
+    ],
+)
+def test_a_store_that_refuses_is_one_line(tmp_path, monkeypatch, error, message):
+    def mkdir(path, **options):
+        raise error
+
+    monkeypatch.setattr(type(epath.Path(tmp_path)), "mkdir", mkdir)
+    with pytest.raises(InputError, match=message) as refused:
+        Checkpoints(tmp_path / "a", keep=1)
+    assert "None" not in one_line(refused) and "and more" not in str(refused.value)

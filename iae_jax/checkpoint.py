@@ -366,7 +366,7 @@ class Checkpoints:
             path.rename(aside)
         for path in self._entries():  # what has another name is somebody's
             if _SAVE.fullmatch(path.name) and not ocp.utils.is_checkpoint_finalized(path):
-                path.rmtree(missing_ok=True)
+                checksums.remove(path)
         self._manager.reload()
 
     def _accuse(self, step: int, error: Exception) -> None:

@@ -1,7 +1,8 @@
-"""SHA-256 of what a checkpoint is made of: arrays, a record, files."""
+"""SHA-256 of what a checkpoint is made of: arrays, a record, files; and how files are removed."""
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,6 +50,17 @@ def read(path: epath.Path) -> bytes:
             f"cannot read {path} ({first_line(error)}): make it readable, or wait until it is, "
             "then run the same command again; to go on without it, move it away"
         ) from error
+
+
+def remove(folder: epath.Path) -> None:
+    """Everything below, and the folder. Of a save that has failed, threads may still write there
+    for a moment. Errors: OSError, or what the store raises."""
+    for wait in (0.1, 0.3, 1.0, 3.0):
+        try:
+            return folder.rmtree(missing_ok=True)
+        except OSError:
+            time.sleep(wait)
+    folder.rmtree(missing_ok=True)
 
 
 def _files(folder: epath.Path) -> Iterator[epath.Path]:

@@ -24,7 +24,7 @@ under affine changes, with an averaged teacher). All have the same encoder.
 `experiments/semisupervised_ablation.py` has what each part brings.
 
 Expected: `iae_best` and `iae_faithful` 27 to 37 minutes on one core of a slow machine (two runs at
-once on its two cores), `supervised` and `full` 5 to 8; the others are not measured yet.
+once on its two cores), `supervised` and `full` 9 to 10; the others are not measured yet.
 """
 
 import dataclasses
@@ -66,7 +66,7 @@ REFERENCES = {
     ("test_error", "aae/mnist/100"): Reference(1.90, "lower", "slides"),
     ("test_error", "improved_gan/mnist/100"): Reference(1.2, "lower", "aim; slides .93"),
     ("test_error", "iae_faithful/mnist/100"): Reference(
-        1.90, "lower", "aim, with virtual adversarial training; slides 1.40 without"
+        1.90, "lower", "aim, with virtual adversarial training; slides 1.40"
     ),
     ("test_error", "iae_best/mnist/100"): Reference(1.00, "lower", "aim; slides 1.40"),
     ("test_error", "aae/svhn_cropped/1000"): Reference(17.70, "lower", "slides"),

@@ -1,6 +1,7 @@
 """Data sets and batches. Expected values come from scikit-learn, numpy and files written here."""
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -377,3 +378,20 @@ def test_importing_the_package_is_cheap():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {module.split(".")[0] for module in done.stdout.split()}
     assert not loaded & {"tensorflow_datasets", "grain", "sklearn", "PIL", "array_record"}
+
+
+def test_tensorflow_is_not_imported_where_it_is_installed(data_dir, tmp_path):
+    installed = tmp_path / "tensorflow"
+    installed.mkdir()
+    (installed / "__init__.py").write_text("raise SystemExit('tensorflow was imported')")
+    code = """
+import sys
+from iae_jax.data import load, open_source, stream
+source = open_source("digits", "train[:50]", sys.argv[1])
+print(len(load(source).images), next(stream(source, 0, 0, 4, 2)).labels.shape)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, data_dir], text=True, capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)}, check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "50 (4,)\n"), done.stderr

@@ -50,12 +50,14 @@ def command(workdir, *arguments):
             f"--workdir={workdir}", *arguments]
 
 
-def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory):
-    whole = config_of(data_directory, steps=200)
-    whole.run.log_steps = 5
+@pytest.mark.parametrize("megabytes", [1024, 0])  # from memory, and streamed
+def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory, megabytes):
+    whole, killed = config_of(data_directory, steps=200), config_of(data_directory, steps=200)
+    whole.run.log_steps = killed.run.log_steps = 5
+    killed.run.resident_megabytes = megabytes
     train(whole, tmp_path / "whole")
     arguments = [f"--config.data.directory={data_directory}", "--config.steps=200",
-                 "--config.run.log_steps=5"]
+                 "--config.run.log_steps=5", f"--config.run.resident_megabytes={megabytes}"]
     process = subprocess.Popen(
         command(tmp_path / "killed", *arguments), cwd=ROOT, text=True, stderr=subprocess.PIPE
     )
@@ -69,7 +71,7 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory):
         process.stderr.close()
     assert seen and process.wait() == -signal.SIGKILL
     assert not (tmp_path / "killed" / "checkpoints" / "200").exists()
-    summary = train(whole, tmp_path / "killed")
+    summary = train(killed, tmp_path / "killed")
     assert summary.step == 200
     assert_same_bits(
         state_of(whole, tmp_path / "whole"), state_of(whole, tmp_path / "killed")
@@ -82,16 +84,6 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory):
         del one["seconds"], other["seconds"]
         assert one == other
     assert [line["step"] for line in lines[1]] == list(range(5, 201, 5))
-
-
-def test_streamed_training_equals_resident_training(tmp_path, data_directory):
-    resident, streamed = config_of(data_directory), config_of(data_directory)
-    streamed.run.resident_megabytes = 0
-    train(resident, tmp_path / "resident")
-    train(streamed, tmp_path / "streamed")
-    assert_same_bits(
-        state_of(resident, tmp_path / "resident"), state_of(streamed, tmp_path / "streamed")
-    )
 
 
 def test_a_changed_config_is_refused_with_its_difference(tmp_path, data_directory):

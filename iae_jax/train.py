@@ -1,5 +1,6 @@
 """The loop: restore, step, log, validate, draw, save."""
 
+import hashlib
 import os
 import signal
 import sys
@@ -28,6 +29,7 @@ from iae_jax.types import Array, Game, InputError, Labelled, Players, TrainState
 from iae_jax.workdir import Position, Summary, Workdir, log
 
 VALIDATION_IMAGES = 1000
+FINGERPRINT_IMAGES = 16
 FIGURE_IMAGES = 12  # what a row of the figure holds
 STOCHASTIC_ROWS = 3
 
@@ -147,6 +149,10 @@ def set_up(config: Config) -> Setup:
     """Errors: InputError that says what does not fit."""
     source, held_out = open_split(config, "train"), open_split(config, "validation")
     game, devices = build(config, source.shape), devices_of(config)
+    try:
+        open_split(config, "test")  # what the run is measured by later cannot be given then
+    except InputError as error:
+        raise InputError(f"data.test, for --mode=evaluate: {error}") from error
     validation = held_out.read(np.arange(min(len(held_out), VALIDATION_IMAGES)))
     seed = config.seed if config.data.draw < 0 else config.data.draw
     known = bank(source, config.data.labels_per_class, seed, config.code.categories)
@@ -158,11 +164,21 @@ def set_up(config: Config) -> Setup:
     return Setup(game, devices, source, validation, known)
 
 
-def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) -> Position:
-    """Where the run goes on, the state on its devices and the same in all processes."""
+def fingerprint(source: Source) -> str:
+    """A hash of how many images there are, of which shape, and of some of them."""
+    some = source.read(np.unique(np.linspace(0, len(source) - 1, FINGERPRINT_IMAGES).astype(int)))
+    known = f"{len(source)} {source.shape}".encode() + some.images.tobytes() + some.labels.tobytes()
+    return hashlib.sha256(known).hexdigest()[:16]
+
+
+def start(
+    setup: Setup, config: Config, workdir: Workdir | None, profile: bool, data: str
+) -> Position:
+    """Where the run goes on, the state on its devices and the same in all processes. data: what the
+    images are told by."""
     fresh = jax.jit(partial(init, setup.game))(jax.random.key(config.seed))
     with hosts.together():
-        position = Position(fresh) if workdir is None else workdir.restore(fresh)
+        position = Position(fresh) if workdir is None else workdir.restore(fresh, data)
         step = int(position.state.step)
         if profile and (step >= config.steps or next_stop(step, config) >= config.steps):
             raise InputError(
@@ -189,17 +205,17 @@ def train(
     with hosts.watched():
         with hosts.together():
             setup = set_up(config)
-            some = setup.source.read([0, len(setup.source) - 1])
+            data = fingerprint(setup.source)
         own = np.array(jax.tree.leaves(jax.tree.map(str, to_dict(config))))
         hosts.check_same(own, "the configs")
         # Another order of other images would be no error that anyone sees.
-        hosts.check_same((np.array(len(setup.source)), some.images), "the data sets")
+        hosts.check_same(np.array(data), "the data sets")
         with hosts.together():
             workdir = None
             if hosts.first():
                 workdir = Workdir(path, config, setup.game, allow_config_change)
         with workdir or nullcontext(), awaited(_say) as wish:
-            position = start(setup, config, workdir, profile)
+            position = start(setup, config, workdir, profile, data)
             trace = path / "profile" if profile and hosts.first() else None
             return loop(setup, config, workdir, position, wish, trace)
 

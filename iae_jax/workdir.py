@@ -115,7 +115,8 @@ class Workdir:
     """
 
     def __init__(self, path: Path, config: Config, game: Game, allow_config_change: bool) -> None:
-        self.path, self._config = path, config
+        self.path, self._config, self._data = path, config, ""
+        self._allow_change = allow_config_change
         where = checkpoints_of(config, path)
         self.commit = commit()  # of what runs, whatever is edited meanwhile
         new = not path.exists()
@@ -141,13 +142,20 @@ class Workdir:
     def __exit__(self, *exception: object) -> None:
         self._opened.close()
 
-    def restore(self, fresh: TrainState) -> Position:
-        """The newest checkpoint that can be read, or the fresh state."""
+    def restore(self, fresh: TrainState, data: str) -> Position:
+        """The newest checkpoint that can be read, or the fresh state. data: what the images are
+        told by. Errors: InputError if it has learned from others."""
+        self._data = data
         restored = self.checkpoints.restore(fresh)
         if restored is None:
             return Position(fresh)
         log(f"resuming from step {restored.step}")
         extra = restored.extra
+        if extra.get("data", data) != data and not self._allow_change:
+            raise InputError(
+                "the data set has other images than this run has learned from: put back those that "
+                "were there, or use another --workdir, or --allow_config_change to go on"
+            )
         return Position(
             restored.state, extra["seconds"], extra["lines"], restored.metrics,
             extra.get("unlogged", {}),
@@ -169,7 +177,10 @@ class Workdir:
         self, state: TrainState, seconds: float, measured: dict[str, float],
         unlogged: dict[str, list[float]],
     ) -> None:
-        extra = {"lines": self.journal.lines, "seconds": seconds, "unlogged": unlogged}
+        extra = {
+            "lines": self.journal.lines, "seconds": seconds, "unlogged": unlogged,
+            "data": self._data,
+        }
         self.checkpoints.save(state, identity(self._config), measured, extra)
 
     def figure(

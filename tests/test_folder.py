@@ -1,14 +1,18 @@
 """Folders and zips of image files. Expected pixels are those that were written."""
 
+import hashlib
 import io
+import os
 import re
+import struct
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from iae_jax.data import load, open_source, stream, title
+from iae_jax.data import indices, load, open_source, stream, title
 from iae_jax.types import InputError
 
 RNG = np.random.default_rng(17)
@@ -31,6 +35,11 @@ def folder(tmp_path):
     return tmp_path / "set"
 
 
+def in_order(numbers):
+    """Of images with labels: that of their paths' hashes."""
+    return sorted(numbers, key=lambda number: hashlib.sha256(NAMES[number].encode()).digest())
+
+
 def opened(path, split="train", pattern=""):
     return open_source(f"images:{path}", split, label_pattern=pattern)
 
@@ -51,27 +60,30 @@ def test_images_are_those_that_were_written(folder, pack):
     (folder / "__MACOSX" / "a_7.png").write_text("clutter")
     source = opened(pack(folder), pattern=r"_(\d+)\.")
     images, labels = load(source)
-    np.testing.assert_array_equal(images, IMAGES)
-    assert list(labels) == [7, 0, 3, 3, 10, 1] == list(source.labels())
+    order, known = in_order(range(6)), np.array([7, 0, 3, 3, 10, 1])
+    assert order != sorted(order)
+    np.testing.assert_array_equal(images, IMAGES[order])
+    np.testing.assert_array_equal(labels, known[order])
+    np.testing.assert_array_equal(source.labels(), known[order])
     assert source.classes == 11 and source.shape == (5, 4, 3) and len(source) == 6
     chosen = source.read(np.array([4, 1, 4]))
-    np.testing.assert_array_equal(chosen.images, IMAGES[[4, 1, 4]])
-    assert list(chosen.labels) == [10, 0, 10]
+    few = [order[4], order[1], order[4]]
+    np.testing.assert_array_equal(chosen.images, IMAGES[few])
+    np.testing.assert_array_equal(chosen.labels, known[few])
     part = opened(pack(folder), "train[-2:]+train[:1]", r"_(\d+)\.")
-    assert list(load(part).labels) == [10, 1, 7] and part.classes == 11
+    np.testing.assert_array_equal(load(part).labels, known[[*order[-2:], order[0]]])
+    assert part.classes == 11
 
 
-def test_streamed_equals_resident(folder):
-    source = opened(folder, pattern=r"_(\d+)\.")
+@pytest.mark.parametrize("pack", [lambda folder: folder, zipped])
+def test_streamed_equals_resident(folder, pack):
+    source = opened(pack(folder), pattern=r"_(\d+)\.")
     images, labels = load(source)
-    lookup = {image.tobytes(): label for image, label in zip(images, labels, strict=True)}
-    batches = stream(source, 1, 0, 4, 2)
-    seen = [next(batches) for _ in range(3)]
-    found = np.concatenate([batch.images for batch in seen])
-    assert [lookup[image.tobytes()] for image in found] == [
-        label for batch in seen for label in batch.labels
-    ]
-    assert {image.tobytes() for image in found} == set(lookup)
+    batches = stream(source, 1, 2, 4, 2)
+    for step in range(2, 9):  # across epochs
+        seen, want = next(batches), indices(6, 1, step, 4)
+        np.testing.assert_array_equal(seen.images, images[want])
+        np.testing.assert_array_equal(seen.labels, labels[want])
 
 
 def test_folders_are_classes_and_splits(tmp_path):
@@ -105,6 +117,89 @@ def test_a_slice_of_class_folders_has_all_classes(tmp_path):
         assert min(np.bincount(part, minlength=3)) >= 5
     again = opened(tmp_path, "train[:50%]")
     assert load(again).images.tobytes() == load(opened(tmp_path, "train[:50%]")).images.tobytes()
+
+
+def test_a_slice_has_all_classes_where_a_pattern_finds_them(tmp_path):
+    for number in range(60):
+        save(tmp_path / f"{number // 20}_{number:02}.png", IMAGES[number % len(IMAGES)])
+    first = opened(tmp_path, "train[:50%]", r"^(\d)_").labels()
+    assert min(np.bincount(first, minlength=3)) >= 5
+
+
+def test_what_is_in_no_split_is_refused(tmp_path):
+    for number, name in enumerate(["train/cat/x.png", "test/cat/y.png", "val/cat/z.png"]):
+        save(tmp_path / name, IMAGES[number])
+    with pytest.raises(InputError, match=r"val/cat/z\.png in .* is in none of the splits train, "):
+        opened(tmp_path)
+    (tmp_path / "val").rename(tmp_path / "validation")
+    np.testing.assert_array_equal(load(opened(tmp_path, "validation")).images, IMAGES[[2]])
+    save(tmp_path / "w_5.png", IMAGES[3])
+    with pytest.raises(InputError, match=r"w_5\.png in .* is in none of the splits"):
+        opened(tmp_path, pattern=r"(\d)")
+    (tmp_path / "w_5.png").unlink()
+    (tmp_path / "train").rename(tmp_path / "Train")
+    with pytest.raises(InputError, match="has a folder Train: name the split train"):
+        opened(tmp_path)
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    save(tmp_path / "elsewhere" / "cat" / "x.png", IMAGES[0])
+    save(tmp_path / "elsewhere" / "ant" / "y.png", IMAGES[1])
+    save(tmp_path / "set" / "test" / "cat" / "z.png", IMAGES[2])
+    (tmp_path / "set" / "train").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "cat" / "round").symlink_to(tmp_path / "elsewhere")
+    train, test = opened(tmp_path / "set"), opened(tmp_path / "set", "test")
+    assert sorted(train.labels()) == [0, 1]
+    np.testing.assert_array_equal(load(test).images, IMAGES[[2]])
+
+
+def test_names_may_be_any_bytes(tmp_path):
+    save(tmp_path / "cat" / "x.png", IMAGES[0])
+    os.rename(os.fsencode(tmp_path / "cat" / "x.png"), os.fsencode(tmp_path / "cat") + b"/\xff.png")
+    save(tmp_path / "ant" / "y.png", IMAGES[1])
+    assert sorted(load(opened(tmp_path)).labels) == [0, 1]
+
+
+def test_a_palette_and_the_inks_of_print_are_colours(tmp_path):
+    few = Image.fromarray(IMAGES[0]).quantize(4)
+    save(tmp_path / "a.png", few)
+    save(tmp_path / "b.tif", Image.fromarray(255 - IMAGES[1]).convert("CMYK"))
+    found = load(opened(tmp_path)).images
+    palette = np.array(few.getpalette()).reshape(-1, 3)
+    np.testing.assert_array_equal(found[0], palette[np.asarray(few)])
+    np.testing.assert_array_equal(found[1], 255 - IMAGES[1])
+
+
+def test_an_image_that_was_exchanged_meanwhile_is_refused(tmp_path):
+    save(tmp_path / "a.png", IMAGES[0])
+    source = opened(tmp_path)
+    save(tmp_path / "a.png", IMAGES[0].reshape(10, 2, 3))  # as many pixels
+    with pytest.raises(InputError, match=r"a\.png in .* \(it was 4x5 when it was opened\)"):
+        load(source)
+
+
+def test_a_zip_with_a_name_twice_is_refused(folder):
+    path = zipped(folder)
+    with zipfile.ZipFile(path, "a") as file, pytest.warns(UserWarning, match="Duplicate"):
+        file.write(folder / "g_1.bmp", "a_7.png")
+    with pytest.raises(InputError, match=r"has two files a_7\.png"):
+        opened(path, pattern=r"(\d)")
+
+
+def test_a_zip_of_what_memory_would_not_hold_is_refused(folder, monkeypatch):
+    monkeypatch.setattr("iae_jax.data.folder.MOST_BYTES", 100)
+    with pytest.raises(InputError, match=r"cannot be read as an image \(it has more than 100"):
+        opened(zipped(folder), pattern=r"(\d)")
+
+
+def test_an_image_that_stands_outside_a_zip_is_none_of_it(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        held = io.BytesIO()
+        Image.fromarray(IMAGES[0]).save(held, "PNG")
+        file.writestr("../../x.png", held.getvalue())
+        file.writestr("y.png", held.getvalue())
+    assert len(opened(tmp_path / "a.zip")) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zip"]
 
 
 def test_an_image_is_upright(tmp_path):
@@ -199,6 +294,34 @@ def sixteen_bits(folder):
     save(folder / "z_1.png", GREY[0].astype(np.uint16) * 256)
 
 
+def deep_colour(folder):
+    """A PPM of 16 bits a channel."""
+    (folder / "z_1.ppm").write_bytes(b"P6 4 5 65535\n" + bytes(4 * 5 * 3 * 2))
+
+
+def deep_png(folder):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(
+            ">I", zlib.crc32(kind + data)
+        )
+
+    header = struct.pack(">IIBBBBB", 4, 5, 16, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(5 * (1 + 4 * 3 * 2)))
+    (folder / "z_1.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+
+
+def animation(folder):
+    first, *rest = map(Image.fromarray, IMAGES[:2])
+    first.save(folder / "z_1.webp", save_all=True, append_images=rest)
+
+
+def program(folder):
+    """EPS, which Pillow hands to another program."""
+    Image.fromarray(IMAGES[0]).save(folder / "z_1.png", "EPS")
+
+
 def no_image(folder):
     (folder / "z_1.png").write_text("<html>")
 
@@ -212,6 +335,10 @@ def empty_file(folder):
     [
         (mixed_sizes, r"z_1\.png in .* is 5x4 and a_7\.png is 4x5: crop and resize"),
         (sixteen_bits, r"z_1\.png in .* has pixels of kind I;16: convert it"),
+        (deep_colour, r"z_1\.ppm in .* has pixels of kind RGB;16: convert it"),
+        (deep_png, r"z_1\.png in .* has pixels of kind RGB;16: convert it"),
+        (animation, r"z_1\.webp in .* cannot be read as an image \(it has several images\)"),
+        (program, r"z_1\.png in .* cannot be read as an image"),
         (no_image, r"z_1\.png in .* cannot be read as an image .*: mend or remove it"),
         (empty_file, r"z_1\.png in .* cannot be read as an image"),
     ],
@@ -254,8 +381,9 @@ def test_bad_places_are_refused(tmp_path, folder):
     [
         ("(", "is no regular expression with a group"),
         (r"\d", "is no regular expression with a group"),
-        (r"x(\d)", "finds no number below 1000000 in a_7.png"),
-        (r"(\w)", "finds no number below 1000000 in a_7.png"),
+        (r"x(\d)", "finds no number below 100000 in a_7.png"),
+        (r"(\w)", "finds no number below 100000 in a_7.png"),
+        (r"7(_\d)?", "finds no number below 100000 in a_7.png"),
     ],
 )
 def test_bad_label_patterns_are_refused(folder, pattern, message):

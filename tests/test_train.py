@@ -104,6 +104,28 @@ def test_a_changed_config_is_refused_with_its_difference(tmp_path, data_director
     assert json.loads((tmp_path / "run.json").read_text())["steps"] == 45
 
 
+def test_other_images_than_those_of_before_are_refused(tmp_path):
+    images = np.random.default_rng(3).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
+    config = config_of("", steps=20)
+    config.data.name, config.data.train = f"npz:{tmp_path}/a.npz", "train[:20]"
+    config.data.validation = config.data.test = "train[20:]"
+    np.savez(tmp_path / "a.npz", images=images)
+    train(config, tmp_path / "run")
+    np.savez(tmp_path / "a.npz", images=images[[1, 0, *range(2, 40)]])
+    with pytest.raises(InputError, match="the data set has other images than this run"):
+        train(config, tmp_path / "run")
+    config.steps = 30
+    assert train(config, tmp_path / "run", allow_config_change=True).step == 30
+
+
+def test_a_test_split_that_is_not_there_is_refused_before_training(tmp_path, data_directory):
+    config = config_of(data_directory)
+    config.data.test = "tset"
+    with pytest.raises(InputError, match=r"data\.test, for --mode=evaluate: split 'tset'"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_field_that_is_added_to_the_config_leaves_runs_as_they_were():
     """One that was saved before the field was there goes on while the field is at its default."""
     config = Config()

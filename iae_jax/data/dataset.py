@@ -8,6 +8,8 @@ import numpy as np
 
 from iae_jax.types import InputError, first_line
 
+MOST_CLASSES = 100_000  # of files of one's own: a judge has a logit for each
+
 
 class Dataset(NamedTuple):
     """Decoded images and their labels.

@@ -1,31 +1,28 @@
 """Images as files of a folder, or of a zip of one."""
 
 import hashlib
-import io
+import itertools
+import os
 import re
 import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from iae_jax.data.dataset import Dataset, Source, slices_of
+from iae_jax.data.dataset import MOST_CLASSES, Dataset, Source, slices_of
 from iae_jax.types import InputError, first_line
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+# Of Pillow's formats those alone: others call programs (EPS), and a name may lie.
+FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 SPLITS = ("train", "validation", "test")
 GREY, COLOUR = ("1", "L", "LA"), ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 
 # Of a camera that was held sideways, as EXIF numbers it.
 SIDEWAYS = (5, 6, 7, 8)
-# What Pillow and zipfile raise for files that are damaged, encrypted, or compressed in a way that
-# they do not know. (An image that Pillow does not know is an OSError.)
-DAMAGE = (
-    OSError, ValueError, SyntaxError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
-)
-MOST_CLASSES = 1_000_000
+MOST_BYTES = 2**28  # of a zip's file, unpacked
 
 
 def _below(names: list[str]) -> dict[str, PurePosixPath]:
@@ -39,15 +36,22 @@ def _below(names: list[str]) -> dict[str, PurePosixPath]:
     return paths
 
 
+def _deep(tile: Any) -> bool:
+    """Whether a part of an image, as Pillow's header describes it, has 16 bits a channel."""
+    codec, *_, arguments = tile
+    return ";16" in str(arguments) or (codec.startswith("ppm") and arguments[-1] > 255)
+
+
 class FolderSource(Source):
-    """Every image file below a folder or in a zip, in the order of the sorted paths; where folders
-    are classes, of the paths' hashes, so that a slice has images of all of them.
+    """Every image file below a folder or in a zip, in the order of the sorted paths; where images
+    have labels, of the paths' hashes, so that a slice has images of all classes.
 
     Other files, and what begins with "." or "__", are passed over, and so is a folder that holds
-    all others. Folders `train`, `validation` and `test` at the top are splits of those names;
-    without a `train` there, everything is `train`. All images have one size, upright. If all are
-    grey they have one channel, else three, and grey ones are repeated. A transparent pixel has no
-    colour, so that an image with one is refused.
+    all others. If there is a folder `train` at the top, it and `validation` and `test` are splits
+    of those names, and nothing may be beside them; without it, everything is `train`. All images
+    have one size, upright, and 8 bits a channel. If all are grey they have one channel, else three,
+    and grey ones are repeated. A transparent pixel has no colour, so that an image with one is
+    refused, and so is a file of several images.
 
     A label is the number that `label_pattern`, a regular expression, finds in the path (its first
     group); without one, images of the first folder by name are of class 0, and so on, and images
@@ -59,25 +63,21 @@ class FolderSource(Source):
         self._zip = self._open_zip()
         names = self._names()
         below = _below(names)
-        tops = {name: below[name].parts[0] for name in names if len(below[name].parts) > 1}
-        splits = set(tops.values()) & set(SPLITS)
-        if "train" not in splits:
-            splits = set()
+        splits = self._splits(below)
         # Over all images, so that slices and splits agree.
-        labels = self._labels_of(below, splits, label_pattern)
-        if labels and not label_pattern:
-            names.sort(key=lambda name: hashlib.sha256(str(below[name]).encode()).digest())
+        labels = self._labels_of(below, set(splits.values()), label_pattern)
+        if labels:
+            names.sort(key=lambda name: hashlib.sha256(os.fsencode(below[name])).digest())
         parts: dict[str, list[str]] = {}
         for name in names:
-            top = tops.get(name, "")
-            parts.setdefault(top if top in splits else "train", []).append(name)
+            parts.setdefault(splits.get(name, "train"), []).append(name)
         chosen = [
             name
             for key, where in slices_of(split, {key: len(own) for key, own in parts.items()})
             for name in parts[key][where]
         ]
         self.classes = max(labels.values()) + 1 if labels else None
-        self.shape = self._common_shape(names)
+        self.shape = self._common_shape(sorted(names))
         self._chosen = chosen
         self._labels = np.array([labels.get(name, -1) for name in chosen], np.int32)
 
@@ -108,14 +108,7 @@ class FolderSource(Source):
 
     def _names(self) -> list[str]:
         """Paths of all image files, with "/" between their parts."""
-        if self._zip is None:
-            found = [
-                path.relative_to(self._path).as_posix()
-                for path in self._path.rglob("*")
-                if path.is_file()
-            ]
-        else:
-            found = self._zip.namelist()
+        found = self._files() if self._zip is None else self._zip.namelist()
         names = sorted(
             name
             for name in found
@@ -127,7 +120,35 @@ class FolderSource(Source):
                 f"there is no image in {self._path}: put files there that end in "
                 f"{', '.join(SUFFIXES)}"
             )
+        for name, following in itertools.pairwise(names):
+            if name == following:
+                raise InputError(f"{self._path} has two files {name}: name them differently")
         return names
+
+    def _files(self) -> Iterator[str]:
+        """Of the folder, through links, but not round in circles."""
+        for folder, below, files in os.walk(self._path, followlinks=True):
+            around = os.path.realpath(folder) + os.sep
+            links = [name for name in below if os.path.islink(os.path.join(folder, name))]
+            for name in links:
+                if around.startswith(os.path.realpath(os.path.join(folder, name)) + os.sep):
+                    below.remove(name)
+            for name in files:
+                yield Path(folder, name).relative_to(self._path).as_posix()
+
+    def _splits(self, below: dict[str, PurePosixPath]) -> dict[str, str]:
+        """name -> split; empty if there are none. Errors: InputError for what may be one."""
+        tops = {name: path.parts[0] if path.parts[1:] else "" for name, path in below.items()}
+        if "train" in tops.values():
+            if other := next((name for name, top in tops.items() if top not in SPLITS), None):
+                raise InputError(
+                    f"{other} in {self._path} is in none of the splits {', '.join(SPLITS)}: rename "
+                    "its folder or move it into one of theirs"
+                )
+            return tops
+        if other := next((top for top in tops.values() if top.lower() == "train"), None):
+            raise InputError(f"{self._path} has a folder {other}: name the split train")
+        return {}
 
     def _labels_of(
         self, below: dict[str, PurePosixPath], splits: set[str], pattern: str
@@ -154,8 +175,10 @@ class FolderSource(Source):
     def _matched(self, name: str, pattern: str) -> int:
         try:
             found = re.search(pattern, name)
-            if found and found.group(1).isdecimal() and int(found.group(1)) < MOST_CLASSES:
-                return int(found.group(1))
+            number = (found.group(1) if found else None) or ""
+            # Of very many digits Python makes no number.
+            if number.isdecimal() and len(number) < 20 and int(number) < MOST_CLASSES:
+                return int(number)
         except (re.error, IndexError) as error:
             raise InputError(
                 f"the label pattern {pattern!r} is no regular expression with a group ({error}): "
@@ -166,31 +189,34 @@ class FolderSource(Source):
             "it"
         )
 
-    def _bytes(self, name: str) -> bytes:
-        if self._zip is None:
-            return (self._path / name).read_bytes()
-        return self._zip.read(name)
-
     def _open(self, name: str) -> Any:
         from PIL import Image
 
-        # A folder's file is opened by its path, of which only the header is read yet.
-        return Image.open(io.BytesIO(self._bytes(name)) if self._zip else self._path / name)
+        if self._zip is None:
+            return Image.open(self._path / name, formats=FORMATS)
+        if self._zip.getinfo(name).file_size > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES} bytes")
+        # No more than a header is unpacked until pixels are asked for.
+        return Image.open(self._zip.open(name), formats=FORMATS)
 
     def _common_shape(self, names: list[str]) -> tuple[int, int, int]:
         """(H, W, C) of all images, by their headers. Errors: InputError that names a file."""
-        from PIL import ExifTags, Image
+        from PIL import ExifTags
 
         first, colour = None, False
         for name in names:
             try:
                 with self._open(name) as image:
                     size, mode = image.size, image.mode
+                    if getattr(image, "is_animated", False):
+                        raise ValueError("it has several images")
+                    if mode in GREY + COLOUR and any(map(_deep, image.tile)):
+                        mode += ";16"  # of which Pillow would keep 8
                     # Of the header: to ask a PNG for what stands behind its pixels reads them.
                     if "exif" in image.info:
                         turned = image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
                         size = size[::-1] if turned else size
-            except (*DAMAGE, Image.DecompressionBombError) as error:
+            except Exception as error:  # of Pillow and zipfile, whose kinds no list has all of
                 raise self._damaged(name, error) from error
             if mode not in GREY + COLOUR:
                 raise InputError(
@@ -208,7 +234,7 @@ class FolderSource(Source):
         return (first[1][1], first[1][0], 3 if colour else 1)
 
     def _decode(self, name: str) -> np.ndarray:
-        from PIL import Image, ImageOps
+        from PIL import ImageOps
 
         try:
             with self._open(name) as image:
@@ -222,9 +248,11 @@ class FolderSource(Source):
                             "background"
                         )
                 pixels = np.asarray(image.convert("L" if self.shape[-1] == 1 else "RGB"))
+            if pixels.shape[:2] != self.shape[:2]:
+                raise ValueError(f"it was {self.shape[1]}x{self.shape[0]} when it was opened")
         except InputError:
             raise
-        except (*DAMAGE, Image.DecompressionBombError) as error:
+        except Exception as error:  # as above
             raise self._damaged(name, error) from error
         return pixels.reshape(self.shape)
 

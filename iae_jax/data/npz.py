@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from iae_jax.data.dataset import ArraySource, Dataset, Source, slices_of
+from iae_jax.data.dataset import MOST_CLASSES, ArraySource, Dataset, Source, slices_of
 from iae_jax.types import InputError, first_line
 
 
@@ -61,6 +61,8 @@ def _npz_part(
             f"{path}: {labels_key} is {labels.dtype}{list(labels.shape)}; "
             f"make it one integer per image, int[{len(images)}]"
         )
-    if labels.min() < -1 or labels.max() >= 2**31 - 1:
-        raise InputError(f"{path}: {labels_key} must be 0, 1, 2, ..., or -1 for no label")
+    if labels.min() < -1 or labels.max() >= MOST_CLASSES:
+        raise InputError(
+            f"{path}: {labels_key} must be 0, 1, 2, ... below {MOST_CLASSES}, or -1 for no label"
+        )
     return Dataset(images, labels.astype(np.int32))

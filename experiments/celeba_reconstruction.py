@@ -9,7 +9,7 @@ deterministic_150/full/celeb_a_64 --workdir=runs/celeba_150
 A variant is CODE/PRESET/SET, with the presets of svhn_reconstruction. Sets: celeb_a_64, which
 `python -m iae_jax.data.prepare` makes, or `standin`: not CelebA but its first 5,000 faces from
 sources of half the resolution, in a file celeba_standin.zip in the folder you start from, and
-labelled so. A sweep without --variants runs them all, the full presets too.
+labelled so.
 
 Faces have no classes here, so that there is no judge: distances are in the features of
 `iae_jax/descriptor.py`, which are the same for everyone.
@@ -21,7 +21,7 @@ from experiments.colour import SHOWN, VIEWS, config_of, draw, figures_of
 from iae_jax.config import Config, Data
 from iae_jax.results import Reference
 
-__all__ = ["FIGURES", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
+__all__ = ["FIGURES", "FULL", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
 
 # Of the global and of the local code.
 CODES = {"deterministic_150": (150, 0), "global_50_local_1000": (50, 1000)}
@@ -33,14 +33,14 @@ SETS = {
     "celeb_a_64": Data("celeb_a_64", train="train", validation="validation"),
 }
 VARIANTS = (
-    "deterministic_150/small/standin", "global_50_local_1000/small/standin",
     "deterministic_150/small/celeb_a_64", "global_50_local_1000/small/celeb_a_64",
-    "deterministic_150/full/celeb_a_64", "global_50_local_1000/full/celeb_a_64",
+    "deterministic_150/small/standin", "global_50_local_1000/small/standin",
 )
-FIGURES = figures_of(VARIANTS)
+FULL = ("deterministic_150/full/celeb_a_64", "global_50_local_1000/full/celeb_a_64")
+FIGURES = figures_of(VARIANTS + FULL)
 
 REFERENCES = {
-    ("pixel_error_ratio", variant): Reference(0.60, "lower", "aim") for variant in VARIANTS
+    ("pixel_error_ratio", variant): Reference(0.60, "lower", "aim") for variant in VARIANTS + FULL
 }
 NOTES = """
 Not measured yet.
@@ -49,6 +49,10 @@ Not measured yet.
 
 def get_config(variant: str = VARIANTS[0]) -> Config:
     config = config_of(variant, CODES, SETS)
+    if config.generator.noise:
+        # The colour of hair is not style.
+        bounds = config.affine
+        bounds.brightness, bounds.saturation, bounds.contrast = 0.05, 0.1, 0.05
     if variant.split("/")[1] == "small":
         # Four times the pixels of SVHN.
         for player in (config.encoder, config.generator, config.reconstruction):

@@ -57,18 +57,22 @@ def preset_of(name: str, size: int, local: int) -> Config:
     config = Config(steps=steps, batch_size=batch_size, turns="alternating")
     config.code.size, config.generator.noise = size, local
     if local:
-        # Beside z, so many more components would drown it.
+        # As one input with z, so many more components would drown it.
         config.generator.noise_at = "depth"
         config.reconstruction.numerator_weight = 0.05
     for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
         player.network.kind, player.network.width = kind, width
         player.network.hidden, player.network.precision = hidden, precision
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
-    config.reconstruction.r1, config.regularization.r1 = 0.1, 0.1
+    config.reconstruction.r1 = config.regularization.r1 = 0.1
     config.regularization.weight = 0.1
-    config.code.marginal_weight = config.code.recovery_weight = 1.0
-    # What held for MNIST's 20D and 10D: charges are sums over components.
-    config.code.consistency_weight = 10 / size if local else 0.2 * 20 / size
+    # What held for MNIST's 20D, and 10D beside a local code: charges are sums over components.
+    share = (10 if local else 20) / size
+    config.code.marginal_weight = share
+    config.code.consistency_weight, config.code.recovery_weight = share, share
+    if not local:
+        config.reconstruction.r1, config.reconstruction.r1_final = 0.01, 0.1
+        config.code.consistency_weight, config.code.recovery_weight = 0.2 * share, 5 * share
     bounds = config.affine = Affine(rotation=5.0, scale=0.1, shear=0.05, shift=1.0, edge="nearest")
     if local:
         # Light and colour are style, for n.

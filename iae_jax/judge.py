@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from iae_jax.augmentation import recoloured
 from iae_jax.data import Dataset
 from iae_jax.draws import to_unit
 from iae_jax.journal import write_npz
@@ -40,7 +41,9 @@ Metadata = dict[str, Any]
 
 
 class Recipe(NamedTuple):
-    """How a judge is made. shift_pixels: largest random shift of a training image, each way."""
+    """How a judge is made. shift_pixels: largest random shift of a training image, each way.
+    recolour: largest change of brightness, saturation and contrast, either way, see `recoloured`;
+    what a shift brings in is then the edge's pixels instead of 0. None: neither."""
 
     steps: int
     batch_size: int = 100
@@ -49,13 +52,15 @@ class Recipe(NamedTuple):
     shift_pixels: int = 2
     width: int = 32
     features: int = 64
+    recolour: tuple[float, float, float] | None = None
 
 
 def recipe_of(shape: tuple[int, ...]) -> Recipe:
     """The recipe for images [H, W, C]. It was chosen on train[55000:] of MNIST, never on test."""
     if min(shape[:2]) < 16:
         return Recipe(steps=1600, shift_pixels=1)
-    return Recipe(steps=8000)
+    # What an image is of does not change with its colours, which a local code may change.
+    return Recipe(steps=8000, recolour=(0.2, 0.4, 0.3) if shape[-1] == 3 else None)
 
 
 class Judge(NamedTuple):
@@ -107,7 +112,9 @@ def judge_of(
     recipe = recipe or recipe_of(shape)
     network = classifier(shape, classes, recipe.width, recipe.features)
     name = re.sub(r"[^\w.-]+", "_", name)
-    made_of: Metadata = {"recipe": recipe._asdict(), "classes": classes, "seed": seed}
+    # Without what it does without, so that judges of before that field have their names.
+    told = {name: value for name, value in recipe._asdict().items() if value is not None}
+    made_of: Metadata = {"recipe": told, "classes": classes, "seed": seed}
     made_of["train"] = _hash(train)
     fingerprint = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
     path = cache / f"{name}-{fingerprint[:12]}.npz"
@@ -158,24 +165,31 @@ def _labelled(data: Dataset, classes: int, split: str) -> Dataset:
 
 
 def _train(network: Classifier, train: Dataset, recipe: Recipe, seed: int) -> Params:
-    """Cross-entropy, AdamW, one cosine; images are shifted at random inside the jitted step."""
+    """Cross-entropy, AdamW, one cosine; images are changed at random inside the jitted step."""
     size, height, width, channels = train.images.shape
     batch_size, pad = min(recipe.batch_size, size), recipe.shift_pixels
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, recipe.learning_rate, recipe.steps // 20, recipe.steps
     )
     optimizer = optax.adamw(schedule, b2=0.99, weight_decay=recipe.weight_decay)
-    init_key, shift_key = jax.random.split(jax.random.key(seed))
+    init_key, change_key = jax.random.split(jax.random.key(seed))
+    recolour = recipe.recolour
 
-    def shifted(x: Array, step: Array) -> Array:
-        key = jax.random.fold_in(shift_key, step)
+    def changed(images: Array, step: Array) -> Array:
+        key = jax.random.fold_in(change_key, step)
         corners = jax.random.randint(key, (batch_size, 2), 0, 2 * pad + 1)
-        x = jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+        x = jnp.pad(
+            images, ((0, 0), (pad, pad), (pad, pad), (0, 0)), "edge" if recolour else "constant"
+        )
 
         def crop(x: Array, corner: Array) -> Array:
             return jax.lax.dynamic_slice(x, (*corner, 0), (height, width, channels))
 
-        return jax.vmap(crop)(x, corners)
+        x = to_unit(jax.vmap(crop)(x, corners))
+        if recolour is None:
+            return x
+        own = jax.random.uniform(jax.random.fold_in(key, 1), (batch_size, 3), minval=-1.0)
+        return jnp.clip(jax.vmap(recoloured)(x, own * jnp.array(recolour)), 0, 1)
 
     def loss(params: Params, x: Array, labels: Array) -> Array:
         logits, _ = network.apply(params, x)
@@ -189,7 +203,7 @@ def _train(network: Classifier, train: Dataset, recipe: Recipe, seed: int) -> Pa
     ) -> tuple[Carry, Array]:
         def body(carry: Carry, batch: tuple[Array, Array]) -> tuple[Carry, Array]:
             (params, state), (indices, step) = carry, batch
-            x = to_unit(shifted(images[indices], step))
+            x = changed(images[indices], step)
             value, gradient = jax.value_and_grad(loss)(params, x, labels[indices])
             updates, state = optimizer.update(gradient, state, params)
             return (optax.apply_updates(params, updates), state), value

@@ -201,7 +201,7 @@ def test_mnists_judge_is_shipped_and_is_what_the_recipe_makes():
     assert metadata["hash"] == digest.hexdigest()
     assert metadata["test_accuracy"] >= 0.993
     made_of = {name: metadata[name] for name in ("recipe", "classes", "seed", "train")}
-    assert made_of["recipe"] == recipe_of((28, 28, 1))._asdict()
+    assert Recipe(**made_of["recipe"]) == recipe_of((28, 28, 1))
     fingerprint = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
     assert path.name == f"mnist-{fingerprint[:12]}.npz"
 
@@ -239,6 +239,19 @@ def test_names_with_slashes_stay_in_the_cache(tmp_path, trainings):
 
 def test_recipes_fit_their_images():
     assert recipe_of((8, 8, 1)).steps < recipe_of((28, 28, 1)).steps == recipe_of((32, 32, 3)).steps
+
+
+def test_a_judge_of_recoloured_images_reads_them_in_another_light(tmp_path):
+    def tinted(data, shift, factor):
+        images = np.repeat(data.images, 3, -1).astype(np.float32)
+        return data._replace(images=np.clip(images * factor + shift, 0, 255).astype(np.uint8))
+
+    train, dim = tinted(TRAIN, 0, 1), tinted(TEST, 90, 0.4)
+    found = [
+        judge_of("bars", train, dim, tmp_path, 3, recipe=RECIPE._replace(recolour=by)).test_accuracy
+        for by in (None, (0.4, 0.1, 0.7))
+    ]
+    assert found[1] > 0.85 and found[1] > found[0] + 0.1, found
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3)])

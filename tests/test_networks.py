@@ -214,6 +214,20 @@ def test_a_category_alone_has_a_logit_each():
     assert encoding.vector is None and encoding.logits.shape == (B, K) and encoder.factorized
 
 
+@pytest.mark.parametrize("kind", ["conv", "residual"])
+def test_few_components_of_z_are_not_drowned_by_many_of_n(kind):
+    """Of an untrained generator's variance, z's part (its mean over n) is not below a half of n's,
+    though n has forty times as many components."""
+    shape = (16, 16, 3)
+    generator = networks.generator(networks.Layout(kind, 8, 32), shape, D, 0, 40 * D, "depth")
+    sample = jax.jit(generator.sample)
+    params = jax.jit(generator.init)(jax.random.key(0))
+    z, n = normal(1, 24, D), normal(2, 24, 40 * D)
+    images = np.stack([sample(params, Code(z), jnp.tile(one, (24, 1))) for one in n])  # [n, z, ...]
+    by_z, by_n = images.mean(0).var(0).mean(), images.mean(1).var(0).mean()
+    assert by_z > by_n / 2
+
+
 def test_a_residual_generator_reads_its_code_at_every_resolution():
     """Each block alone, the others' styles and the smallest grid cut off from z and n."""
     shape = (32, 32, 3)

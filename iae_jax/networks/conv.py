@@ -12,6 +12,7 @@ from iae_jax.networks.layers import (
     flattened,
     leaky,
     perturbed,
+    styled,
 )
 from iae_jax.types import Array
 
@@ -52,7 +53,8 @@ class Trunk(nn.Module):
 
 
 class Body(nn.Module):
-    """Features f32[B, F] and noise f32[B, N] that enters at depth -> logits f32[B, *shape].
+    """Features f32[B, F] and noise f32[B, N] -> logits f32[B, *shape]. With noise, both modulate
+    every level.
 
     Each level is a 3x3 convolution to four times the channels and depth-to-space: no transposed
     convolution, whose gradient is slow and whose output has a checkerboard.
@@ -70,12 +72,14 @@ class Body(nn.Module):
         features: Sequence[int] = [
             channels, *(self.width * min(2**level, WIDEST) for level in range(levels))
         ]
+        noisy = noise is not None and noise.shape[-1]
+        style = styled(h, noise, self.hidden) if noisy else None
         h = LayerNorm()(nn.relu(nn.Dense(self.hidden)(h)))
         h = LayerNorm()(nn.relu(nn.Dense(grid[0] * grid[1] * features[levels])(h)))
         h = h.reshape(-1, *grid, features[levels])
         for level in reversed(range(levels)):
-            if noise is not None and noise.shape[-1]:
-                h = Modulate(self.hidden)(h, noise)
+            if style is not None:
+                h = Modulate(self.hidden)(h, style)
             h = depth_to_space(Conv(4 * features[level], size=3)(h))
             if level:
                 h = nn.relu(LayerNorm()(h))

@@ -198,8 +198,18 @@ def flattened(x: Array, noise: Array | None, hidden: int) -> Array:
     return leaky(nn.Dense(hidden)(h))
 
 
+def styled(h: Array, noise: Array | None, hidden: int) -> Array:
+    """What modulates a generator's levels: of z's features h f32[B, F] and of noise f32[B, N], if
+    there is any, f32[B, hidden]. Called inside a module, whose layers these are."""
+    style = nn.Dense(hidden)(h)
+    if noise is not None and noise.shape[-1]:
+        # A layer for each: as one input, many components of noise would drown few of z.
+        style += nn.Dense(hidden)(noise)
+    return leaky(style)
+
+
 class Modulate(nn.Module):
-    """h -> h * (1 + gamma(n)) + beta(n), channel by channel: how noise enters at depth."""
+    """h -> h * (1 + gamma(s)) + beta(s), channel by channel: how a style s enters at depth."""
 
     hidden: int
 

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from iae_jax.networks.conv import WIDEST, halvings
-from iae_jax.networks.layers import Conv, LayerNorm, Modulate, flattened, leaky, perturbed
+from iae_jax.networks.layers import Conv, LayerNorm, Modulate, flattened, leaky, perturbed, styled
 from iae_jax.types import Array
 
 SHARE = 0.5**0.5  # of either part of a sum, so that it has the variance of one
@@ -87,11 +87,7 @@ class Body(nn.Module):
     def __call__(self, h: Array, noise: Array | None = None) -> Array:
         height, width, channels = self.shape
         levels = halvings(min(height, width))
-        style = nn.Dense(self.hidden)(h)
-        if noise is not None and noise.shape[-1]:
-            # A layer for each: as one input, many components of noise would drown few of z.
-            style += nn.Dense(self.hidden)(noise)
-        style = leaky(style)
+        style = styled(h, noise, self.hidden)
         features = self.width * min(2**levels, WIDEST)
         x = nn.Dense((height >> levels) * (width >> levels) * features)(h)
         x = x.reshape(-1, height >> levels, width >> levels, features)

@@ -85,8 +85,9 @@ def augmentation_consistency(teacher: bool = False) -> Term:
 
 def code_recovery() -> Term:
     """-log q(z|x_hat): how badly the code is read off what was generated from it; with H(z) a bound
-    of -I(z; x_hat) (Chen et al. 2016, eq. 5). z is given and so is the encoder that reads it: no
-    gradient passes through either. A vector whose density is unknown is read with unit variance."""
+    of -I(z; x_hat) (Chen et al. 2016, eq. 5). z is given and so are the parameters of the encoder
+    that reads it: the generator alone learns. A vector whose density is unknown is read with unit
+    variance."""
 
     def value(draws: Draws) -> Array:
         assert draws.z is not None and draws.recovered is not None

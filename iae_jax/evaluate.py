@@ -43,8 +43,8 @@ class Record(NamedTuple):
     """One measured number.
 
     n: the examples that it is a mean over; of a distance, the generated ones. extractor: the space
-    it is measured in: "pixels", "code", a judge's name, or "" for nats. config: hash. low, high: a
-    95 % confidence interval, where there is one.
+    it is measured in: "pixels", "code", the name of a judge or a descriptor, or "" for nats.
+    config: hash. low, high: a 95 % confidence interval, where there is one.
     """
 
     metric: str

@@ -210,6 +210,7 @@ class Workdir:
             "compile_seconds": round(summary.compile_seconds, 2),
             "training_seconds": round(seconds, 2),
             "peak_memory_megabytes": round(peak_memory_megabytes(devices[0]), 1),
+            "peak_host_megabytes": round(peak_host_megabytes(), 1),
             "validation": summary.validation,
             "device": f"{len(devices) * hosts.count()} x {devices[0].device_kind}",
             "processes": hosts.count(),
@@ -228,6 +229,11 @@ def peak_memory_megabytes(device: jax.Device) -> float:
     stats = device.memory_stats() or {}
     if "peak_bytes_in_use" in stats:
         return stats["peak_bytes_in_use"] / 2**20
+    return peak_host_megabytes()
+
+
+def peak_host_megabytes() -> float:
+    """The process's peak resident set."""
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 

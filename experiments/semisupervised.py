@@ -23,8 +23,9 @@ and takes no knowledge of images) and `iae_best` (the same, but that it stays, a
 under affine changes, with an averaged teacher). All have the same encoder.
 `experiments/semisupervised_ablation.py` has what each part brings.
 
-Expected: `iae_best` and `iae_faithful` 27 to 37 minutes on one core of a slow machine (two runs at
-once on its two cores), `supervised` and `full` 9 to 10; the others are not measured yet.
+Expected: `iae_best`, `iae_faithful` and `improved_gan` 27 to 41 minutes on one core of a slow machine
+(two runs at once on its two cores), `supervised` and `full` 9 to 10; the others are not measured
+yet.
 """
 
 import dataclasses
@@ -127,6 +128,8 @@ first 1,500.
 | | rate .002, of the generator .001 | 5,000 | 3.48 % |
 | | rates .001, reconstruction.weight 1, encoder dropout .3 | 3,000 | 6.40 % |
 | | rates .001, an mlp generator of hidden 500 | 3,000 | 19.3 % |
+| | rate .005, of the generator .003 | 3,000 | 4.58 % |
+| | an mlp encoder of depth 4, hidden 512, batches of 100, rates .003 | 5,000 | 14.4 % |
 | aae | reconstruction.weight .3, entropy .2 | 1,500 | 47.3 % |
 | | as it is | 1,500 | 14.6 % |
 

@@ -23,9 +23,9 @@ and takes no knowledge of images) and `iae_best` (the same, but that it stays, a
 under affine changes, with an averaged teacher). All have the same encoder.
 `experiments/semisupervised_ablation.py` has what each part brings.
 
-Expected: `iae_best`, `iae_faithful` and `improved_gan` 27 to 41 minutes on one core of a slow machine
-(two runs at once on its two cores), `supervised` and `full` 9 to 10; the others are not measured
-yet.
+Expected: `iae_best`, `iae_faithful` and `improved_gan` 26 to 41 minutes on one core of a slow
+machine (two runs at once on its two cores), `supervised` and `full` 9 to 10; the others are not
+measured yet.
 """
 
 import dataclasses

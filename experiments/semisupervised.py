@@ -129,7 +129,7 @@ first 1,500.
 | | rates .001, reconstruction.weight 1, encoder dropout .3 | 3,000 | 6.40 % |
 | | rates .001, an mlp generator of hidden 500 | 3,000 | 19.3 % |
 | | rate .005, of the generator .003 | 3,000 | 4.58 % |
-| | an mlp encoder of depth 4, hidden 512, batches of 100, rates .003 | 5,000 | 14.4 % |
+| | rates .003, batches of 100, generator hidden 256, mlp encoder 4 x 512 | 5,000 | 14.4 % |
 | aae | reconstruction.weight .3, entropy .2 | 1,500 | 47.3 % |
 | | as it is | 1,500 | 14.6 % |
 

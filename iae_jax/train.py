@@ -134,15 +134,24 @@ def calls(
     return resident, resident_calls() if resident else streamed_calls()
 
 
+def fingerprint(source: Source) -> str:
+    """A hash of how many images there are, of which shape, and of some of them; of no label."""
+    some = source.read(np.unique(np.linspace(0, len(source) - 1, FINGERPRINT_IMAGES).astype(int)))
+    known = f"{len(source)} {source.shape}".encode() + some.images.tobytes()
+    return hashlib.sha256(known).hexdigest()[:16]
+
+
 class Setup(NamedTuple):
     """What a run is made of before its first step. validation: images and labels. known: positions
-    of the images whose labels may be read, and these images."""
+    of the images whose labels may be read, and these images. data: what the images of the source
+    are told by."""
 
     game: Game
     devices: list[jax.Device]
     source: Source
     validation: tuple[np.ndarray, np.ndarray]
     known: tuple[np.ndarray, Labelled] | None
+    data: str
 
 
 def set_up(config: Config) -> Setup:
@@ -161,24 +170,14 @@ def set_up(config: Config) -> Setup:
             "labels are read where code.label_weight or code.labelled_share and "
             "data.labels_per_class are set: set both or neither"
         )
-    return Setup(game, devices, source, validation, known)
+    return Setup(game, devices, source, validation, known, fingerprint(source))
 
 
-def fingerprint(source: Source) -> str:
-    """A hash of how many images there are, of which shape, and of some of them."""
-    some = source.read(np.unique(np.linspace(0, len(source) - 1, FINGERPRINT_IMAGES).astype(int)))
-    known = f"{len(source)} {source.shape}".encode() + some.images.tobytes() + some.labels.tobytes()
-    return hashlib.sha256(known).hexdigest()[:16]
-
-
-def start(
-    setup: Setup, config: Config, workdir: Workdir | None, profile: bool, data: str
-) -> Position:
-    """Where the run goes on, the state on its devices and the same in all processes. data: what the
-    images are told by."""
+def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) -> Position:
+    """Where the run goes on, the state on its devices and the same in all processes."""
     fresh = jax.jit(partial(init, setup.game))(jax.random.key(config.seed))
     with hosts.together():
-        position = Position(fresh) if workdir is None else workdir.restore(fresh, data)
+        position = Position(fresh) if workdir is None else workdir.restore(fresh, setup.data)
         step = int(position.state.step)
         if profile and (step >= config.steps or next_stop(step, config) >= config.steps):
             raise InputError(
@@ -205,17 +204,16 @@ def train(
     with hosts.watched():
         with hosts.together():
             setup = set_up(config)
-            data = fingerprint(setup.source)
         own = np.array(jax.tree.leaves(jax.tree.map(str, to_dict(config))))
         hosts.check_same(own, "the configs")
         # Another order of other images would be no error that anyone sees.
-        hosts.check_same(np.array(data), "the data sets")
+        hosts.check_same(np.array(setup.data), "the data sets")
         with hosts.together():
             workdir = None
             if hosts.first():
                 workdir = Workdir(path, config, setup.game, allow_config_change)
         with workdir or nullcontext(), awaited(_say) as wish:
-            position = start(setup, config, workdir, profile, data)
+            position = start(setup, config, workdir, profile)
             trace = path / "profile" if profile and hosts.first() else None
             return loop(setup, config, workdir, position, wish, trace)
 
@@ -233,7 +231,7 @@ def loop(
     """Every step from the position on. trace: where the second call is traced to, if anywhere."""
     from tqdm import tqdm
 
-    run, (game, devices, source, (images, labels), known) = config.run, setup
+    run, (game, devices, source, (images, labels), known, _) = config.run, setup
     state, measured = position.state, position.measured
     step = begun = int(state.step)
     unlogged = {name: list(values) for name, values in position.unlogged.items()}

@@ -108,22 +108,18 @@ def test_a_folder_that_holds_all_others_is_passed_over(tmp_path, pack):
     assert opened(pack(tmp_path / "flat")).classes is None
 
 
-def test_a_slice_of_class_folders_has_all_classes(tmp_path):
+@pytest.mark.parametrize(("between", "pattern"), [("/", ""), ("_", r"^(\d)_")])
+def test_a_slice_has_all_classes(tmp_path, between, pattern):
+    """Whether folders or names say which is which."""
     for number in range(60):
-        save(tmp_path / f"{number % 3}" / f"{number // 3:02}.png", IMAGES[number % len(IMAGES)])
-    first, rest = (opened(tmp_path, part).labels() for part in ("train[:50%]", "train[50%:]"))
+        name = f"{number // 20}{between}{number:02}.png"
+        save(tmp_path / name, IMAGES[number % len(IMAGES)])
+    first, rest = (opened(tmp_path, part, pattern) for part in ("train[:50%]", "train[50%:]"))
     assert len(first) == len(rest) == 30
     for part in (first, rest):
-        assert min(np.bincount(part, minlength=3)) >= 5
-    again = opened(tmp_path, "train[:50%]")
-    assert load(again).images.tobytes() == load(opened(tmp_path, "train[:50%]")).images.tobytes()
-
-
-def test_a_slice_has_all_classes_where_a_pattern_finds_them(tmp_path):
-    for number in range(60):
-        save(tmp_path / f"{number // 20}_{number:02}.png", IMAGES[number % len(IMAGES)])
-    first = opened(tmp_path, "train[:50%]", r"^(\d)_").labels()
-    assert min(np.bincount(first, minlength=3)) >= 5
+        assert min(np.bincount(part.labels(), minlength=3)) >= 5
+    again = opened(tmp_path, "train[:50%]", pattern)
+    assert load(again).images.tobytes() == load(first).images.tobytes()
 
 
 def test_what_is_in_no_split_is_refused(tmp_path):

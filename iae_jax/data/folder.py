@@ -133,8 +133,10 @@ class FolderSource(Source):
             for name in links:
                 if around.startswith(os.path.realpath(os.path.join(folder, name)) + os.sep):
                     below.remove(name)
-            for name in files:
-                yield Path(folder, name).relative_to(self._path).as_posix()
+            for path in (Path(folder, name) for name in files):
+                # A link to nothing is refused later, by name; a pipe would never end.
+                if path.is_file() or path.is_symlink():
+                    yield path.relative_to(self._path).as_posix()
 
     def _splits(self, below: dict[str, PurePosixPath]) -> dict[str, str]:
         """name -> split; empty if there are none. Errors: InputError for what may be one."""

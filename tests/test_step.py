@@ -265,11 +265,15 @@ def test_the_game_passes_its_noise_scale_at_the_step():
 def test_noise_belongs_to_the_example_of_the_global_batch():
     """Every example has its own noise, wherever the batch is cut; every purpose another."""
     key = jax.random.key(7)
-    whole = draws.noise(draws.example_keys(key, 0, 8), draws.LOCAL_CODE, 3)
-    cut = [draws.noise(draws.example_keys(key, i, 2), draws.LOCAL_CODE, 3) for i in (0, 2, 4, 6)]
-    np.testing.assert_array_equal(whole, np.concatenate(cut))
-    assert len(np.unique(whole)) == whole.size
     keys = draws.example_keys(key, 0, 8)
+    cut = [draws.example_keys(key, start, 2) for start in (0, 2, 4, 6)]
+    bits = np.concatenate([jax.random.key_data(part) for part in cut])
+    np.testing.assert_array_equal(jax.random.key_data(keys), bits)
+    # The keys are the same bits; what a processor makes of them may be rounded by the array's size.
+    whole = draws.noise(keys, draws.LOCAL_CODE, 3)
+    parts = np.concatenate([draws.noise(part, draws.LOCAL_CODE, 3) for part in cut])
+    np.testing.assert_array_max_ulp(np.asarray(whole), parts, maxulp=2)
+    assert len(np.unique(whole)) == whole.size
     kinds = [draws.noise(keys, purpose, 3) for purpose in range(5)]
     assert len(np.unique(np.stack(kinds))) == 5 * 8 * 3
     many = draws.noise(draws.example_keys(key, 0, 4000), draws.ENCODER_NOISE, 2)

@@ -135,10 +135,14 @@ def longer(path: Path, before: int) -> bool:
     return size(path) > before
 
 
-def wait_until(seen: Callable[[], bool], limit: float) -> None:
+def wait_until(seen: Callable[[], bool], limit: float) -> bool:
+    """Whether it was seen within `limit` seconds."""
     until = time.monotonic() + limit
-    while time.monotonic() < until and not seen():
+    while not seen():
+        if time.monotonic() > until:
+            return False
         time.sleep(0.001)
+    return True
 
 
 def killed(workdir: Path, processes: int, words: list[str], kills: int, rng: random.Random) -> int:
@@ -150,8 +154,9 @@ def killed(workdir: Path, processes: int, words: list[str], kills: int, rng: ran
         running = start(workdir, processes, words)
         before, kind = size(journal), rng.random()
         # Now and then before there is anything; mostly once it has gone on, and often in a save.
-        if kind > 0.2:
-            wait_until(partial(longer, journal, before), 120)
+        if kind > 0.2 and not wait_until(partial(longer, journal, before), LIMIT_SECONDS):
+            end(running, workdir, 0)
+            raise InputError(f"the run wrote no line within {LIMIT_SECONDS} seconds")
         time.sleep(rng.uniform(0.0, 3.0))
         if kind > 0.6:
             wait_until(partial(saving, workdir, left), 5)

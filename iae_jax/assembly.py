@@ -25,6 +25,8 @@ CHARGES = {
     "flipped": charges.flipped_recovery,
     "label": charges.label_cross_entropy,
 }
+MOST = 2**31 - 1  # a step is int32
+MOST_IMAGES = 2**28  # whose positions a call holds
 STARTED = ("marginal", "flipped", "label")  # have a weight of their own in their first steps
 
 
@@ -148,8 +150,14 @@ def check_numbers(config: Config) -> None:
         },
     }
     for name, value in positive.items():
-        if value < 1:
-            raise InputError(f"{name} is at least 1, not {value}")
+        if not 1 <= value <= MOST:
+            raise InputError(f"{name} is at least 1 and at most {MOST}, not {value}")
+    steps = min(config.steps, run.steps_per_call, run.log_steps)
+    if steps * config.batch_size > MOST_IMAGES:
+        raise InputError(
+            f"a call of {steps} steps would read {steps * config.batch_size} images, more than "
+            f"{MOST_IMAGES}: use fewer run.steps_per_call, or a smaller batch_size"
+        )
     not_negative = {
         "seed": config.seed,
         "code.size": config.code.size,
@@ -166,8 +174,8 @@ def check_numbers(config: Config) -> None:
         "run.resident_megabytes": run.resident_megabytes,
     }
     for name, value in not_negative.items():
-        if value < 0:
-            raise InputError(f"{name} is at least 0, not {value}")
+        if value < 0 or (value > MOST and name != "seed"):
+            raise InputError(f"{name} is at least 0 and at most {MOST}, not {value}")
     if config.seed >= 2**32:
         raise InputError(f"seed is below 2^32, not {config.seed}")
     sides = {"reconstruction": config.reconstruction, "regularization": config.regularization}

@@ -155,7 +155,8 @@ class Term:
 
 @dataclass
 class Run:
-    """How often, in steps; nothing here changes the result.
+    """How often, in steps; nothing here changes the result, but for what is rounded otherwise on
+    other `devices` and in other `pieces`.
 
     devices: 0 is all that this process has. pieces: in how many a device computes its share of the
     gradient, one after the other, for a batch that its memory does not hold. checkpoints: where

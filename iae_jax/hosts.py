@@ -7,7 +7,9 @@ for one process too, and then does nothing.
 
 import hashlib
 import os
-from collections.abc import Iterator
+import re
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +21,7 @@ from iae_jax.types import InputError, Passing, first_line
 
 HEARTBEAT_SECONDS = 30  # a process that is silent for so long is taken to be dead
 SHUTDOWN_SECONDS = 30  # for which one that is done waits for the others
+MOST_PORT = 2**16 - 1
 # What the text of an error of XLA's runtime begins with.
 STATUSES = (
     "UNKNOWN:", "INTERNAL:", "UNAVAILABLE:", "ABORTED:", "CANCELLED:", "DEADLINE_EXCEEDED:",
@@ -36,39 +39,48 @@ class PeerLost(RuntimeError):
 
 
 def join(
-    coordinator: str = "", processes: int = 0, process: int = -1, seconds: int = 300
+    coordinator: str, processes: int, process: int, seconds: int, late: Callable[[], None]
 ) -> None:
     """Joins the run's other processes; before anything else of JAX.
 
     coordinator: HOST:PORT of process 0, which listens there. processes: how many there are.
-    process: which this one is, from 0. What is not given is read from the environment, as Slurm,
-    Open MPI, Kubernetes and Cloud TPU set it. seconds: how long it waits for the others to start.
-    Errors: Passing if they do not come in time, InputError if it does not work otherwise.
+    process: which this one is, from 0. What is empty, 0 or -1 is read from the environment, as
+    Slurm, Open MPI and Cloud TPU set it. late: is called, and has to end this process, if the
+    others have not come after so many seconds. Errors: Passing if JAX's runtime does not start,
+    InputError if what is given or found does not fit.
     """
+    port = re.fullmatch(r"\S+:([0-9]{1,5})", coordinator)
+    if coordinator and not (port and 1 <= int(port[1]) <= MOST_PORT):
+        raise InputError(f"--coordinator is HOST:PORT of process 0, not {coordinator!r}")
     # What XLA:CPU needs to reach other processes; other backends do not read it.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     # It would take SIGTERM for itself until `interruption.awaited` does.
     jax.config.update("jax_enable_preemption_service", False)
+    # JAX's runtime would end the process with a trace of its own stack, and as if another had died.
+    timer = threading.Timer(seconds, late)
+    timer.daemon = True
+    timer.start()
     try:
         jax.distributed.initialize(
             coordinator or None,
             processes or None,
             None if process < 0 else process,
-            initialization_timeout=seconds,
+            initialization_timeout=2 * seconds + 60,
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=SHUTDOWN_SECONDS,
         )
     except (ValueError, TypeError, RuntimeError, IndexError) as error:
         if (line := first_line(error)).startswith(STATUSES):
             raise Passing(
-                f"the other processes did not come ({line}): the same commands again, or with more "
-                "than --join_seconds=" + str(seconds)
+                f"cannot join the other processes ({line}): the same commands again, or "
+                "with another --coordinator"
             ) from error
         raise InputError(
             f"cannot join the other processes ({first_line(error)}): give --coordinator=HOST:PORT, "
-            "--processes and --process, or start the command by Slurm, Open MPI, Kubernetes or on "
-            "a TPU pod"
+            "--processes and --process, or start the command by Slurm, Open MPI or on a TPU pod"
         ) from error
+    finally:
+        timer.cancel()
 
 
 def count() -> int:

@@ -71,15 +71,22 @@ def commit() -> str:
     return (f"{found}-dirty" if changed else found) or "unknown"
 
 
+def _whole(line: bytes) -> bool:
+    """Whether it is a record: what a machine that died, or another program, has left is none."""
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
 class Journal:
     """metrics.jsonl: one line per record. Lines beyond the checkpoint that a run resumes from are
     cut, so that every line is there exactly once."""
 
     def __init__(self, path: Path, lines: int):
         self.path = path
-        there = path.read_text().splitlines(keepends=True) if path.exists() else []
-        # What a machine that died has left of a line is none.
-        kept = [line for line in there if line.endswith("\n")][:lines]
+        there = path.read_bytes().splitlines(keepends=True)[:lines] if path.exists() else []
+        kept = [line.decode() for line in there if _whole(line)]
         write_text(path, "".join(kept))
         self.lines = len(kept)
 
@@ -91,4 +98,5 @@ class Journal:
         self.lines += 1
 
     def records(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.path.read_text().splitlines()]
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if _whole(line)]

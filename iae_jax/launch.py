@@ -34,9 +34,10 @@ from iae_jax.judge import Judge, judge_of
 from iae_jax.parallel import keep_compiled
 from iae_jax.terms import at
 from iae_jax.train import train
-from iae_jax.types import InputError, Passing, first_line
+from iae_jax.types import AGAIN, InputError, Passing, first_line
 from iae_jax.workdir import log, trained
 
+MOST_PROCESSES, MOST_JOIN_SECONDS, MOST_IMAGES = 100_000, 86_400, 10**7
 MODES = ("train", "evaluate", "sample", "reconstruct", "interpolate", "traverse", "encode")
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -53,7 +54,7 @@ _SPLIT = flags.DEFINE_enum(
 )
 _COUNT = flags.DEFINE_integer(
     "count", None, "How many to sample or reconstruct (64); rows of other pictures (12), of which "
-    "traverse has one for each component of a vector.", lower_bound=1
+    "traverse has one for each component of a vector.", lower_bound=1, upper_bound=MOST_IMAGES
 )
 _ALLOW = flags.DEFINE_bool(
     "allow_config_change", False, "Go on with a run though its config has changed."
@@ -64,17 +65,22 @@ _PROFILE = flags.DEFINE_bool(
 
 
 _DISTRIBUTED = flags.DEFINE_bool(
-    "distributed", False, "Train with other processes, which Slurm, Open MPI, Kubernetes or a TPU "
-    "pod has started with the same command, or which the next three flags name."
+    "distributed", False, "Train with other processes, which Slurm, Open MPI or a TPU pod has "
+    "started with the same command, or which the next three flags name."
 )
 _COORDINATOR = flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0.")
-_PROCESSES = flags.DEFINE_integer("processes", 0, "How many there are.", lower_bound=0)
-_PROCESS = flags.DEFINE_integer("process", -1, "Which one this is, from 0.", lower_bound=-1)
+_PROCESSES = flags.DEFINE_integer(
+    "processes", 0, "How many there are.", lower_bound=0, upper_bound=MOST_PROCESSES
+)
+_PROCESS = flags.DEFINE_integer(
+    "process", -1, "Which one this is, from 0.", lower_bound=-1, upper_bound=MOST_PROCESSES
+)
 _JOIN = flags.DEFINE_integer(
-    "join_seconds", 300, "How long to wait for the others to start.", lower_bound=1
+    "join_seconds", 300, "How long to wait for the others to start.", lower_bound=1,
+    upper_bound=MOST_JOIN_SECONDS,
 )
 
-PEER_LOST, AGAIN = 3, 75  # exit codes; the second is EX_TEMPFAIL of sysexits.h
+PEER_LOST = 3  # exit code
 PASSING = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT
 )
@@ -146,7 +152,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise InputError(f"{argv[1]!r} is not a flag: write --name=value")
     config = _CONFIG.value
-    if config is None or _WORKDIR.value is None:
+    if config is None or not _WORKDIR.value:
         raise InputError("say what to run and where: --config=experiments/digits.py --workdir=DIR")
     if not isinstance(config, configs.Config):
         try:
@@ -162,12 +168,16 @@ def main(argv: list[str]) -> None:
             f"--workdir is a folder, not {_WORKDIR.value}: of a run, --config.run.checkpoints can "
             "be gs://BUCKET/FOLDER"
         )
+    try:
+        _WORKDIR.value.encode()  # Orbax would refuse it at the first save
+    except UnicodeEncodeError as error:
+        raise InputError(f"--workdir is a name in UTF-8, not {_WORKDIR.value!r}") from error
     workdir, checkpoint = Path(_WORKDIR.value), _CHECKPOINT.value
     several = _PROCESSES.value > 0 or _PROCESS.value >= 0
     if _DISTRIBUTED.value or _COORDINATOR.value or several:
         if _MODE.value != "train":
             raise InputError(f"--mode={_MODE.value} is for one process: leave --distributed out")
-        hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _JOIN.value)
+        hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _JOIN.value, late)
     keep_compiled(cache_of(config) / "compiled")
     if _MODE.value == "train":
         summary = train(config, workdir, _ALLOW.value, _PROFILE.value)
@@ -210,9 +220,10 @@ def guarded(argv: list[str]) -> None:
     except jax.errors.JaxRuntimeError as error:
         if not (line := first_line(error)).startswith("RESOURCE_EXHAUSTED"):
             raise
+        smaller = "--config.run.pieces=2 or more, or a smaller batch_size or network"
         fail(
-            f"the device's memory is too small ({line}): use --config.run.pieces=2 or more, or a "
-            "smaller batch_size or network"
+            f"the device's memory is too small ({line}): use "
+            + (smaller if _MODE.value == "train" else "a smaller --count or part of the split")
         )
     except Interrupted as stopped:
         log(str(stopped))
@@ -224,6 +235,13 @@ def guarded(argv: list[str]) -> None:
         print(f"error: another process has died, or a device has failed ({error}): the same "
               "commands resume", file=sys.stderr, flush=True)
         hosts.leave(PEER_LOST)
+
+
+def late() -> None:
+    """Ends this process, whose main thread waits inside JAX."""
+    said = f"the other processes did not come within --join_seconds={_JOIN.value}"
+    print(f"error: {said}: the same commands again", file=sys.stderr, flush=True)
+    hosts.leave(AGAIN)
 
 
 def fail(message: str, code: int = 2) -> None:

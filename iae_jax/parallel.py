@@ -55,8 +55,9 @@ def compile_chunk(
     (state, indices i32[steps, B], images [N, ...]) -> the same, with the whole data set on the
     device; for an objective that needs labels, the `Labelled` bank is the last argument of either.
     pieces: see `train_step`. The state is donated. On several devices B is cut into contiguous
-    slices and the result does not depend on how many. Of several processes, each gives its own
-    devices, as many as every other, and its own contiguous part of every batch.
+    slices, and how many changes a step by the rounding of its sums alone, which a long run of
+    Adam's makes more of. Of several processes, each gives its own devices, as many as every other,
+    and its own contiguous part of every batch.
     """
     devices = list(devices or jax.local_devices()[:1])
     several = len(devices) * hosts.count() > 1

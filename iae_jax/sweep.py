@@ -41,7 +41,8 @@ from iae_jax.results import (
     table,
 )
 from iae_jax.study import MOST_SEEDS, Parser
-from iae_jax.types import InputError
+from iae_jax.types import AGAIN, InputError, Passing
+from iae_jax.workdir import LOCK
 
 SHOWN = 12  # images of a figure's row
 # What each mode leaves in a run's workdir. A module's figures are made of what it names in VIEWS
@@ -155,7 +156,9 @@ def launch(experiment: str, run: Run, *words: str) -> None:
         code = 128 + wish.asked if wish.asked else status
         raise Interrupted("interrupted: the same command goes on", code)
     if status:
-        raise InputError(f"{run.name}, seed {run.seed}: the launcher ended with {status}")
+        # A signal that nobody has asked for is mostly that of a machine without memory.
+        kind = Passing if status == AGAIN or status < 0 else InputError
+        raise kind(f"{run.name}, seed {run.seed}: the launcher ended with {status}")
 
 
 def views_of(module: ModuleType) -> tuple[str, ...]:
@@ -183,10 +186,23 @@ def show(module: ModuleType, experiment: str, run: Run) -> None:
                 launch(experiment, run, f"--mode={view}", f"--count={SHOWN}")
 
 
+def wait_for(run: Run) -> None:
+    """Until nobody trains in its workdir: a launcher goes on when its sweep is killed."""
+    lock = run.workdir / LOCK
+    try:
+        with alone(lock, wait=False):
+            return
+    except InputError as error:
+        print(f"{error}: waiting for it", file=sys.stderr)
+    with alone(lock, wait=True):
+        return
+
+
 def perform(experiment: str, run: Run, directory: Path, split: str) -> None:
     """Trains, evaluates, and adds the numbers to the results."""
     run.workdir.mkdir(parents=True, exist_ok=True)
     with alone(run.workdir / ".lock", wait=False):
+        wait_for(run)
         launch(experiment, run)
         launch(experiment, run, "--mode=evaluate", f"--split={split}")
         found = collect(experiment, run.variant, [run.workdir], run.name, split)
@@ -249,11 +265,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def sweep(options: dict[str, Any]) -> int:
-    """The command, its flags read. Returns the exit status: 1 if a run failed."""
+    """The command, its flags read. Returns the exit status: 1 if a run failed, 75 if that may pass
+    by itself."""
     experiment, grid = options["experiment"], options["grid"]
     folder = options["runs"] / experiment
     directory = options["results"] or (folder if grid else Path("results"))
     figures = options["figures"] or (folder if grid else Path("docs"))
+    if not experiment.isidentifier():
+        raise InputError(f"{experiment!r} is no module of experiments/: see README.md")
     try:
         module = importlib.import_module(f"experiments.{experiment}")
     except ModuleNotFoundError as error:
@@ -274,8 +293,10 @@ def sweep(options: dict[str, Any]) -> int:
     first = options["first_seed"]
     if first is None:
         first = getattr(module, "FIRST_SEED", 0)
-    if not 1 <= options["seeds"] <= MOST_SEEDS or first < 0:
-        raise InputError(f"--seeds is from 1 to {MOST_SEEDS}, and --first_seed from 0 up")
+    if not 1 <= options["seeds"] <= MOST_SEEDS or not 0 <= first < 2**32 - MOST_SEEDS:
+        raise InputError(
+            f"--seeds is from 1 to {MOST_SEEDS}, and --first_seed from 0 to below 2^32 less that"
+        )
     seeds = range(first, first + options["seeds"])
     runs = runs_of(module, variants, seeds, folder, grid)
     if not -1 <= options["only"] < len(runs):
@@ -285,7 +306,7 @@ def sweep(options: dict[str, Any]) -> int:
         (folder, "--runs"), (directory, "--results"), (figures, "--figures")
     ):
         open_folder(where, flag)
-    failed = []
+    failed: list[Exception] = []
     for number, run in enumerate(chosen):
         with kept(directory, experiment) as records:
             there = done(run, records)
@@ -300,7 +321,7 @@ def sweep(options: dict[str, Any]) -> int:
             if not grid and (run.workdir / "run.json").exists():
                 show(module, experiment, run)
         except (InputError, OSError) as error:
-            failed.append(run)
+            failed.append(error)
             print(f"error: {error}; going on with the others", file=sys.stderr)
     if not grid and hasattr(module, "draw") and options["only"] < 0:
         draw(module, figures, experiment, runs)
@@ -308,6 +329,8 @@ def sweep(options: dict[str, Any]) -> int:
     if not grid and records and hasattr(module, "draw_curve") and options["only"] < 0:
         module.draw_curve(figures / f"{experiment}_curve.png", records)
     print(table(records))
+    if failed and all(isinstance(error, Passing) for error in failed):
+        return AGAIN
     return 1 if failed else 0
 
 

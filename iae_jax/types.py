@@ -26,6 +26,8 @@ class Passing(InputError):
     disk that is full, processes that are late."""
 
 
+AGAIN = 75  # exit code of a command that meets it: EX_TEMPFAIL of sysexits.h
+
 LONGEST_LINE = 500  # of what others say, in a line of ours
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import math
 import platform
+import re
 import resource
 import sys
 from contextlib import ExitStack, suppress
@@ -19,9 +20,10 @@ from iae_jax.checkpoint import Checkpoints, Restored
 from iae_jax.config import Config, completed, difference, identity, to_dict
 from iae_jax.journal import Journal, commit, open_folder, write_json
 from iae_jax.step import init
-from iae_jax.types import Game, InputError, TrainState
+from iae_jax.types import Game, InputError, Passing, TrainState
 
 LOCK = ".training.lock"
+READS = 5  # of checkpoints that a training replaces
 
 
 class Summary(NamedTuple):
@@ -98,12 +100,11 @@ def locked(folder: Path, field: str) -> TextIO:
     return lock
 
 
-def _leave(folder: Path) -> None:
-    """Takes back what was made of a run that is refused before it began."""
-    (folder / LOCK).unlink()
-    for made in (folder / "figures", folder / "checkpoints", folder):
-        with suppress(OSError):  # somebody else has put something there
-            made.rmdir()
+def _take_back(made: list[Path]) -> None:
+    """Removes what was made of a run that is refused before it began: files and empty folders."""
+    for path in made:
+        with suppress(OSError):  # it did not come so far, or somebody else has put something there
+            path.rmdir() if path.is_dir() else path.unlink()
 
 
 class Workdir:
@@ -119,11 +120,12 @@ class Workdir:
         self._allow_change = allow_config_change
         where = checkpoints_of(config, path)
         self.commit = commit()  # of what runs, whatever is edited meanwhile
-        new = not path.exists()
-        open_folder(path, "--workdir")
+        made = [one for one in (path, *path.parents) if not one.exists()]
         with ExitStack() as opened:
+            opened.push(lambda kind, *_: _take_back(made) if kind else None)
             opened.enter_context(locked(path, "--workdir"))
-            opened.push(lambda kind, *_: _leave(path) if kind and new else None)
+            own = [path / name for name in (LOCK, "figures", "checkpoints")] if made else []
+            opened.push(lambda kind, *_: _take_back(own) if kind else None)
             open_folder(path / "figures", "--workdir")
             elsewhere = config.run.checkpoints and "://" not in str(where)  # a store has no locks
             if elsewhere and Path(where).resolve() != path.resolve():
@@ -250,8 +252,16 @@ def log(message: str) -> None:
 
 def trained(config: Config, path: Path, checkpoint: str) -> tuple[Game, Restored]:
     """The game of a trained run and a checkpoint of it: "latest", "best", or a step. Errors:
-    InputError."""
+    InputError, Passing if a training deletes them faster than they are read."""
     game = build(config, open_split(config, "train").shape)
+    for _ in range(READS):
+        with suppress(FileNotFoundError):  # of a checkpoint that is not kept any longer
+            return game, restored(game, config, path, checkpoint)
+    raise Passing(f"a training deletes the checkpoints in {path} while they are read: try it again")
+
+
+def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restored:
+    """The same for its game. Errors: FileNotFoundError if another process deletes it meanwhile."""
     folder = checkpoints_of(config, path)
     if not folder.is_dir():
         raise InputError(f"there is no trained run in {path}: train one with --mode=train")
@@ -263,12 +273,12 @@ def trained(config: Config, path: Path, checkpoint: str) -> tuple[Game, Restored
             step = checkpoints.best_step()
             if step is None:
                 raise InputError(f"no checkpoint in {path} was validated: use the latest")
-        elif checkpoint.isdigit():
+        elif re.fullmatch("[0-9]{1,18}", checkpoint):
             step = int(checkpoint)
         else:
             raise InputError(f"--checkpoint is latest, best or a step, not {checkpoint!r}")
         template = jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
-        restored = checkpoints.restore(template, step)
-    if restored is None:
+        found = checkpoints.restore(template, step)
+    if found is None:
         raise InputError(f"there is no checkpoint in {path}: train with --mode=train")
-    return game, restored
+    return found

@@ -61,7 +61,16 @@ def launch(*arguments):
         (["--config=tests/tiny.py", "--mode=dance"], "dance"),
         (["--config=tests/tiny.py", "--config.run.checkpoints=memory://a"], "gs://BUCKET/FOLDER"),
         (["--config=tests/tiny.py", "--workdir=gs://bucket/run"], "--workdir is a folder"),
-        (["--config=tests/tiny.py", "--coordinator=localhost"], "give --coordinator=HOST:PORT"),
+        *(
+            (["--config=tests/tiny.py", f"--coordinator={bad}", "--processes=1"], "is HOST:PORT")
+            for bad in ("localhost", " ", ":1", "localhost:abc", "localhost:65536", "localhost:²")
+        ),
+        (["--config=tests/tiny.py", "--workdir="], "say what to run and where"),
+        (["--config=tests/tiny.py", "--workdir=/tmp/a\udcff"], "a name in UTF-8"),
+        (["--config=tests/tiny.py", "--mode=sample", f"--count={10**22}"], "count"),
+        (["--config=tests/tiny.py", "--config.batch_size=1000000000"], "use fewer"),
+        (["--config=tests/tiny.py", f"--config.steps={2**31}"], "at most 2147483647"),
+        (["--config=tests/tiny.py", f"--config.generator.noise={2**31}"], "at most 2147483647"),
     ],
 )
 def test_bad_input_is_one_line_and_makes_nothing(tmp_path, monkeypatch, arguments, message):
@@ -150,6 +159,9 @@ def test_train_evaluate_sample_reconstruct(tmp_path, monkeypatch):
     assert codes["vector"].shape == (150, 3) and set(codes["labels"]) == set(range(10))
     for name in ("samples", "reconstructions", "interpolations", "traversals"):
         assert (tmp_path / "run" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    for bad in ("²", "٤", "9" * 5000, "-1", ""):
+        code, _, lines = launch(*common, "--mode=sample", f"--checkpoint={bad}")
+        assert code == 2 and "--checkpoint is latest, best or a step" in lines[-1]
     code, _, lines = launch(*common, "--mode=reconstruct", "--count=1000")
     assert code == 2 and "this needs 1000 images and test has 297: lower --count" in lines[-1]
 

@@ -8,15 +8,18 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from test_hosts import wait_for
 from test_train import assert_same_bits, command, config_of, state_of
 
 from iae_jax.assembly import build
+from iae_jax.checkpoint import Checkpoints
+from iae_jax.journal import Journal
 from iae_jax.train import train
-from iae_jax.types import InputError
-from iae_jax.workdir import Workdir
+from iae_jax.types import InputError, Passing
+from iae_jax.workdir import Workdir, trained
 
 ROOT = Path(__file__).parent.parent
 HALF, STEPS = 20, 40
@@ -96,7 +99,9 @@ def test_a_run_that_is_refused_leaves_no_workdir(tmp_path, data_directory):
     config = constant(data_directory)
     config.run.checkpoints = "/proc/iae_jax_checkpoints"
     with pytest.raises(InputError, match="/proc/iae_jax_checkpoints"):
-        train(config, tmp_path / "new")
+        train(config, tmp_path / "new" / "and" / "newer")
+    with pytest.raises(InputError, match="File name too long"):
+        train(constant(data_directory), tmp_path / "new" / ("a" * 300))
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "thesis.tex").write_text("a")
     with pytest.raises(InputError, match="/proc/iae_jax_checkpoints"):
@@ -139,6 +144,42 @@ def test_half_a_line_is_none(half, whole, data_directory, capsys):
     train(constant(data_directory), half, allow_config_change=True)
     assert f"1 of 2 lines of {path} are no longer there" in capsys.readouterr().err
     assert lines(half) == [lines(whole)[0], *lines(whole)[2:]]
+
+
+@pytest.mark.parametrize("rubbish", [b"\xff\xfe\x00rubbish", b"rubbish{", b"7", b""])
+def test_rubbish_in_the_place_of_a_line_is_cut(half, whole, data_directory, rubbish, capsys):
+    path = half / "metrics.jsonl"
+    first, _ = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + rubbish + b"\n" + rubbish)
+    train(constant(data_directory), half, allow_config_change=True)
+    assert f"1 of 2 lines of {path} are no longer there" in capsys.readouterr().err
+    assert lines(half) == [lines(whole)[0], *lines(whole)[2:]]
+
+
+def test_rubbish_that_another_program_adds_is_no_record(tmp_path):
+    journal = Journal(tmp_path / "metrics.jsonl", 0)
+    journal.write({"step": 1})
+    with journal.path.open("ab") as file:
+        file.write(b"\xff\n")
+    journal.write({"step": 2})
+    assert journal.records() == [{"step": 1}, {"step": 2}]
+
+
+def test_reading_while_a_training_deletes(half, data_directory, monkeypatch):
+    """It takes what is there by then, and does not try for ever."""
+    config, given, calls = constant(data_directory, HALF), Checkpoints.restore, []
+
+    def deleted(self, template, step=None):
+        calls.append(step)
+        if len(calls) < 3:
+            raise FileNotFoundError(2, "No such file or directory", "10")
+        return given(self, template, step)
+
+    monkeypatch.setattr(Checkpoints, "restore", deleted)
+    assert trained(config, half, "latest")[1].step == HALF and len(calls) == 3
+    monkeypatch.setattr(Checkpoints, "restore", mock.Mock(side_effect=FileNotFoundError))
+    with pytest.raises(Passing, match="try it again"):
+        trained(config, half, "latest")
 
 
 def test_two_runs_do_not_share_their_checkpoints(tmp_path, data_directory):

@@ -1,0 +1,64 @@
+"""What is said and drawn of the records of the reconstruction of MNIST."""
+
+from contextlib import contextmanager
+
+import numpy as np
+
+from experiments.mnist_reconstruction import claims, draw_curve
+from iae_jax import figures
+
+
+def test_what_the_figure_claims():
+    """By hand, and each claim can fail."""
+    means = {
+        "label_agreement": (0.98, 0.96, 0.9), "pixel_error": (0.03, 0.06, 0.09),
+        "local_spread": (0.0, 0.05, 0.08),
+    }
+    shown = ("deterministic_20", "global_10_local_100", "global_5_local_100")
+
+    def records(**changed):
+        found = [
+            {"metric": metric, "variant": variant, "mean": mean}
+            for metric, own in (means | changed).items()
+            for variant, mean in zip(shown, own, strict=True)
+        ]
+        return [*found, {"metric": "frechet_reconstruction", "variant": "vae_20", "mean": 1.0}]
+
+    def held(**changed):
+        frechet = (1.0, 1.4, 1.8)
+        return [holds for _, holds in claims(records(frechet_reconstruction=frechet, **changed))]
+
+    assert held() == [True] * 5
+    assert held(label_agreement=(0.98, 0.9, 0.96)) == [False, True, True, True, True]
+    assert held(pixel_error=(0.06, 0.06, 0.09)) == [True, False, True, True, True]
+    assert held(local_spread=(0.01, 0.0, 0.08)) == [True, True, False, True, True]
+    worse = claims(records(frechet_reconstruction=(1.4, 1.6, 9.0)))
+    assert [holds for _, holds in worse] == [True, True, True, False, False]
+    assert "0.9800, 0.9600, 0.9000" in worse[0][0] and worse[4][0].endswith("1.60 and 1.00")
+    assert claims([]) == []
+
+
+def test_the_curve_is_of_the_records(tmp_path, monkeypatch):
+    kept, panels = [], figures.panels
+
+    @contextmanager
+    def keeping(*arguments):
+        with panels(*arguments) as axes:
+            yield axes
+            kept.extend(axes[0])
+
+    monkeypatch.setattr(figures, "panels", keeping)
+    means = {"global_20_local_100": 0.9, "global_2_local_100": 0.3, "deterministic_20": 0.97,
+             "vae_20": 0.5}
+    records = [
+        {"metric": "label_agreement", "variant": variant, "mean": mean, "sd": mean / 10}
+        for variant, mean in means.items()
+    ]
+    draw_curve(tmp_path / "curve.png", records)
+    (line, _, (bars,)) = kept[0].containers[0].lines
+    np.testing.assert_allclose(line.get_xydata(), [[2, 0.3], [20, 0.9]])
+    spread = np.array(bars.get_segments(), float)[:, :, 1]
+    np.testing.assert_allclose(spread, [[0.27, 0.33], [0.81, 0.99]])
+    assert kept[0].lines[-1].get_ydata()[0] == 0.97
+    assert kept[1].get_title() == "pixel error"
+    assert not len(kept[1].containers[0].lines[0].get_xdata())

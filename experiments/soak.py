@@ -8,7 +8,7 @@ left to end, and its state and metrics are compared with those of a run that was
 `bits_lost` are those of the final state that differ; `lines_lost` are lines of metrics.jsonl that
 are missing, there twice, or different but for their seconds.
 
-Expected: 0 and 0, in half an hour on 2 CPU cores that do other work too.
+Expected: 0 and 0, in 40 minutes on 2 slow CPU cores that do other work too.
 """
 
 import contextlib

@@ -25,7 +25,7 @@ under affine changes, with an averaged teacher). All have the same encoder.
 
 Expected: `iae_best`, `iae_faithful` and `improved_gan` 26 to 41 minutes on one core of a slow
 machine (two runs at once on its two cores), `supervised` and `full` 4 to 10; of the stand-in for
-SVHN 24 to 36 and 5, and 19 more, once, for its judge. `aae` is not measured yet.
+SVHN 29 to 31 and 5, and 19 more, once, for its judge. `aae` is not measured yet.
 """
 
 import dataclasses

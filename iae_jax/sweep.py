@@ -195,7 +195,7 @@ def wait_for(run: Run) -> None:
     except InputError as error:
         print(f"{error}: waiting for it", file=sys.stderr)
     with alone(lock, wait=True):
-        return
+        pass
 
 
 def perform(experiment: str, run: Run, directory: Path, split: str) -> None:

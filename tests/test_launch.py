@@ -66,7 +66,7 @@ def launch(*arguments):
             for bad in ("localhost", " ", ":1", "localhost:abc", "localhost:65536", "localhost:²")
         ),
         (["--config=tests/tiny.py", "--workdir="], "say what to run and where"),
-        (["--config=tests/tiny.py", "--workdir=/tmp/a\udcff"], "a name in UTF-8"),
+        (["--config=tests/tiny.py", "--workdir=runs/a\udcff"], "a name in UTF-8"),
         (["--config=tests/tiny.py", "--mode=sample", f"--count={10**22}"], "count"),
         (["--config=tests/tiny.py", "--config.batch_size=1000000000"], "use fewer"),
         (["--config=tests/tiny.py", f"--config.steps={2**31}"], "at most 2147483647"),

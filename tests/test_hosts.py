@@ -274,7 +274,7 @@ SHARED = """
 import sys
 import jax, numpy as np
 from iae_jax import hosts
-hosts.join(sys.argv[1], 2, int(sys.argv[2]), 60)
+hosts.join(sys.argv[1], 2, int(sys.argv[2]), 60, late=sys.exit)
 own = [np.array([-0.0, 0.0, np.nan, 5e-324, -1.5]), np.float32(-0.0), np.zeros((2, 0), np.int8),
        jax.random.key(3, impl="rbg")]
 other = [np.ones(5), np.float32(2), np.zeros((2, 0), np.int8), jax.random.key(8, impl="rbg")]
@@ -291,8 +291,8 @@ def test_what_is_shared_has_the_same_bits(tmp_path):
     given = [["-c", SHARED, f"localhost:{port}", str(process)] for process in range(2)]
     with started(given, 1) as running:
         outcomes = ended(running)
-    last = [out.splitlines()[-1] for _, out, _ in outcomes]
-    assert last == ["[True, True, True] True"] * 2, outcomes
+    said = [(code, out.splitlines()[-1:]) for code, out, _ in outcomes]
+    assert said == [(0, ["[True, True, True] True"])] * 2, outcomes
 
 
 @pytest.mark.parametrize("process", [0, 1])

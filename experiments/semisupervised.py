@@ -7,9 +7,10 @@
 
 A variant is METHOD/SET/LABELS: a method below, an image set that TFDS has prepared (svhn_cropped,
 or any other), and how many labels of its training split may be read, as many of each class, or
-`all`. Which ones depends on the run's seed; their positions are in its `run.json`. `svhn_standin`
-is not SVHN but 10,000 images of its test split, in a file svhn_standin.zip in the folder you start
-from, named INDEX_DIGIT: for where the set itself cannot be had, and labelled so.
+`all`; with more or fewer classes than ten CLASSESxLABELS, as 26x260 or 26xall. Which ones depends
+on the run's seed; their positions are in its `run.json`. `svhn_standin` is not SVHN but 10,000
+images of its test split, in a file svhn_standin.zip in the folder you start from, named
+INDEX_DIGIT: for where the set itself cannot be had, and labelled so.
 Choices are made on the end of the training split; `test_error` (%) is of the last step's averaged
 encoder, whose likeliest category is its answer.
 
@@ -29,6 +30,7 @@ SVHN 29 to 31 and 5, and 19 more, once, for its judge. `aae` is not measured yet
 """
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ import numpy as np
 from experiments.colour import SVHN_STANDIN
 from iae_jax import augmentation
 from iae_jax.config import Config, Data
+from iae_jax.data.labels import ALL
 from iae_jax.results import Reference
 from iae_jax.types import InputError
 
@@ -157,14 +160,18 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
         raise InputError(
             f"a variant is METHOD/SET/LABELS with a method of {', '.join(METHODS)}, not {variant!r}"
         )
-    name, labels = "/".join(parts[:-1]), parts[-1]
-    if (method == "full") != (labels == "all"):
-        raise InputError(f"the method full, and no other, reads all labels: not {variant!r}")
+    name = "/".join(parts[:-1])
+    classes, each = counts(parts[-1])
+    if (method == "full") != (each == ALL) or not name:
+        raise InputError(
+            f"a variant names a set, and the method full, and no other, reads all labels: not "
+            f"{variant!r}"
+        )
     config = Config(steps=8000, batch_size=64, turns="alternating")
     other = Data(name, train="train[:90%]", validation="train[90%:]")
     config.data = dataclasses.replace(SETS.get(name, other))
-    config.data.labels_per_class = per_class(labels)
-    config.code.size, config.code.categories = 0, CLASSES
+    config.data.labels_per_class = each
+    config.code.size, config.code.categories = 0, classes
     config.code.label_weight = 1.0
     for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
@@ -226,13 +233,17 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
     return config
 
 
-def per_class(labels: str) -> int:
-    """How many labels of each class, -1 for all. Errors: InputError if there is no such number."""
-    if labels == "all":
-        return -1
-    if not labels.isdecimal() or not int(labels) or int(labels) % CLASSES:
-        raise InputError(f"labels are a multiple of {CLASSES}, or all, not {labels!r}")
-    return int(labels) // CLASSES
+def counts(labels: str) -> tuple[int, int]:
+    """LABELS or CLASSESxLABELS -> (classes, labels of each). Errors: InputError if there are no
+    such numbers."""
+    found = re.fullmatch(r"(?:([1-9][0-9]{0,5})x)?([1-9][0-9]{0,8}|all)", labels)
+    classes = int(found[1] or CLASSES) if found else CLASSES
+    if not found or (found[2] != "all" and int(found[2]) % classes):
+        raise InputError(
+            f"labels are a multiple of {CLASSES}, or all, or CLASSESxLABELS of other than "
+            f"{CLASSES} classes, not {labels!r}"
+        )
+    return classes, ALL if found[2] == "all" else int(found[2]) // classes
 
 
 def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:

@@ -249,6 +249,14 @@ def fail(message: str, code: int = 2) -> None:
     sys.exit(code)
 
 
+def said(error: Exception) -> str:
+    """What an error says, without the traceback that ml_collections puts before a config's own."""
+    text = str(error)
+    if "Traceback" not in text:
+        return text
+    return text.strip().splitlines()[-1].removeprefix(f"{InputError.__module__}.InputError: ")
+
+
 def parse(argv: list[str]) -> list[str]:
     """Flags, with a bad one said in one line."""
     if {"--help", "-h", "--helpshort"} & set(argv[1:]):
@@ -256,15 +264,18 @@ def parse(argv: list[str]) -> list[str]:
         name = sys.argv[0] if __name__ == "__main__" else __name__
         print(__doc__, flags.FLAGS.module_help(name), sep="\n")
         sys.exit(0)
+    # Configs import their neighbours; a console script's path begins with its own folder.
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
     try:
         return flags.FLAGS(argv)
     except (flags.Error, InputError) as error:
-        fail(str(error))
+        fail(said(error))
     except (KeyError, AttributeError) as error:
         # ml_collections: a field that the config does not have.
         fail(f"{error.args[0]}: see the fields in iae_jax/config.py")
     except (OSError, ImportError, SyntaxError, NameError, TypeError, ValueError) as error:
-        fail(f"cannot read --config: {error}")
+        fail(f"cannot read --config: {said(error)}")
     raise AssertionError("fail() exits")
 
 

@@ -123,6 +123,11 @@ def check(
 ) -> None:
     """Refuse a game that cannot be played. Errors: InputError that names the fix."""
     encoder = networks.encoder
+    if not objective.needs:
+        raise InputError(
+            "no term of this objective trains anything: set reconstruction.kind, or "
+            "code.label_weight and data.labels_per_class"
+        )
     for term in objective.terms:
         if "generator" in term.needs and networks.generator is None:
             raise InputError(f"{term.name} generates: give the game a generator")

@@ -14,6 +14,7 @@ from iae_jax.types import (
     DISCRIMINATORS,
     Array,
     Game,
+    InputError,
     Labelled,
     Metrics,
     Noise,
@@ -95,6 +96,8 @@ def train_step(
     """
     first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * x.shape[0]
     params, opt_state, needs = state.params, state.opt_state, game.objective.needs
+    if "labels" in needs and bank is None:
+        raise InputError("this objective reads labels: give train_step the labelled images, bank")
     metrics: Metrics = {}
     squares: dict[str, Array] = {}
     teacher = state.average.encoder if "teacher" in needs else None

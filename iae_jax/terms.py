@@ -190,7 +190,8 @@ def adversarial(
             denominator_weight, step
         ) * expectation(denominator.z, scoring.denominator(b))
         real = expectation(numerator.z, scoring.positive(a))
-        if labelled_share and draws.told is not None:
+        if labelled_share:
+            assert draws.told is not None
             known = Side(draws.told.x if "x" in pairing.reads else None, draws.told.z)
             labelled = expectation(known.z, scoring.positive(logits_of(discriminate, known)))
             real = (1 - labelled_share) * real + labelled_share * labelled

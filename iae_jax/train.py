@@ -134,11 +134,14 @@ def calls(
     return resident, resident_calls() if resident else streamed_calls()
 
 
-def fingerprint(source: Source) -> str:
-    """A hash of how many images there are, of which shape, and of some of them; of no label."""
+def fingerprint(source: Source, known: tuple[np.ndarray, Labelled] | None) -> str:
+    """A hash of how many images there are, of which shape, and of some of them; of the labels that
+    may be read, and of no other."""
     some = source.read(np.unique(np.linspace(0, len(source) - 1, FINGERPRINT_IMAGES).astype(int)))
-    known = f"{len(source)} {source.shape}".encode() + some.images.tobytes()
-    return hashlib.sha256(known).hexdigest()[:16]
+    told = f"{len(source)} {source.shape}".encode() + some.images.tobytes()
+    if known is not None:
+        told += known[0].tobytes() + np.asarray(known[1].label).tobytes()
+    return hashlib.sha256(told).hexdigest()[:16]
 
 
 class Setup(NamedTuple):
@@ -170,7 +173,7 @@ def set_up(config: Config) -> Setup:
             "labels are read where code.label_weight or code.labelled_share and "
             "data.labels_per_class are set: set both or neither"
         )
-    return Setup(game, devices, source, validation, known, fingerprint(source))
+    return Setup(game, devices, source, validation, known, fingerprint(source, known))
 
 
 def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) -> Position:

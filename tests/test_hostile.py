@@ -5,8 +5,8 @@ is known by how it was made, not by asking the code.
 """
 
 import dataclasses
+import functools
 import math
-from functools import partial
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from test_launch import launch
 
 import iae_jax.train
-from iae_jax.assembly import build
+from iae_jax import assembly
 from iae_jax.config import Config
 from iae_jax.game import TURNS
 from iae_jax.objectives import RECONSTRUCTIONS, REGULARIZATIONS
@@ -157,6 +157,8 @@ def no_training(module_patch, tmp_path_factory):
         raise Trained(config)
 
     module_patch.setattr(iae_jax.train, "Workdir", workdir)
+    # Most of the time would go into opening the same few splits; an error is not kept.
+    module_patch.setattr(assembly, "open_source", functools.cache(assembly.open_source))
     module_patch.chdir(tmp_path_factory.mktemp("here"))  # run.cache may be any folder
 
 
@@ -221,13 +223,13 @@ def test_what_is_not_refused_can_be_traced(tmp_path):
             launch(f"--config={CONFIG}", f"--workdir={tmp_path / 'run'}", *words)
         except Trained as trained:
             (config,) = trained.args
-            game = build(config, (8, 8, 1))
+            game = assembly.build(config, (8, 8, 1))
             state = jax.eval_shape(lambda: init(game, jax.random.key(0)))
             x = jax.ShapeDtypeStruct((config.batch_size, 8, 8, 1), jnp.float32)
             bank = None
             if "labels" in game.objective.needs:
                 bank = Labelled(jnp.zeros((20, 8, 8, 1)), jnp.zeros(20, jnp.int32))
-            _, metrics = jax.eval_shape(partial(train_step, game), state, x, None, bank)
+            _, metrics = jax.eval_shape(functools.partial(train_step, game), state, x, None, bank)
             assert all(metric.shape == () for metric in metrics.values())
             traced.append(words)
 

@@ -95,18 +95,20 @@ def test_another_thread_asks_nothing():
 
 
 def test_what_was_asked_to_end_goes_on_bit_for_bit(tmp_path, data_directory):
-    """At moments that are no multiple of any interval. Oracle: the run that was not interrupted."""
-    config = config_of(data_directory, steps=600)
-    config.run.steps_per_call, config.run.log_steps, config.run.checkpoint_steps = 7, 50, 200
+    """At moments that are no multiple of an interval (but of the one length of a call, so that one
+    is compiled). Oracle: the run that was not interrupted."""
+    config = config_of(data_directory, steps=616)
+    config.run.steps_per_call, config.run.log_steps = 7, 56
+    config.run.checkpoint_steps = config.run.validate_steps = 224
     train(config, tmp_path / "whole")
     words = [
         "-m", "iae_jax.launch", "--config=tests/tiny.py", f"--workdir={tmp_path}/broken",
-        f"--config.data.directory={data_directory}", "--config.steps=600",
-        "--config.run.steps_per_call=7", "--config.run.log_steps=50",
-        "--config.run.checkpoint_steps=200",
+        f"--config.data.directory={data_directory}", "--config.steps=616",
+        "--config.run.steps_per_call=7", "--config.run.log_steps=56",
+        "--config.run.checkpoint_steps=224", "--config.run.validate_steps=224",
     ]
     stops = []
-    for moment, number, code in ((50, signal.SIGTERM, 143), (250, signal.SIGINT, 130)):
+    for moment, number, code in ((56, signal.SIGTERM, 143), (280, signal.SIGINT, 130)):
         with started([words], 1) as running:
             wait_for(running, tmp_path / "broken", moment)
             running[0].send_signal(number)
@@ -114,7 +116,7 @@ def test_what_was_asked_to_end_goes_on_bit_for_bit(tmp_path, data_directory):
             assert running[0].returncode == code, said
         assert "stopping after these steps" in said
         stops.append(int(said.split("stopped at step ")[1].split()[0]))
-    assert stops[0] < stops[1] < 600
+    assert stops[0] < stops[1] < 616
     train(config, tmp_path / "broken")
     assert_same_bits(state_of(config, tmp_path / "whole"), state_of(config, tmp_path / "broken"))
     lines = [
@@ -123,7 +125,7 @@ def test_what_was_asked_to_end_goes_on_bit_for_bit(tmp_path, data_directory):
     ]
     for line in lines[0] + lines[1]:
         del line["seconds"]
-    assert lines[0] == lines[1] and len(lines[0]) == 12
+    assert lines[0] == lines[1] and len(lines[0]) == 11
 
 
 @pytest.mark.parametrize("to_both", [False, True])

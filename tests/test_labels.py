@@ -16,8 +16,8 @@ from iae_jax.data import open_source
 from iae_jax.data.labels import ALL, bank, subset
 from iae_jax.game import losses, noise_of
 from iae_jax.parallel import compile_chunk, compile_step
-from iae_jax.step import init
-from iae_jax.train import train
+from iae_jax.step import init, train_step
+from iae_jax.train import fingerprint, train
 from iae_jax.types import Code, Draws, Encoding, InputError, Labelled, Players, Told
 
 RNG = np.random.default_rng(21)
@@ -43,7 +43,7 @@ def test_a_subset_is_balanced_and_a_pure_function():
 @pytest.mark.parametrize(
     ("labels", "per_class", "draw", "message"),
     [
-        (LABELS, 3, 0, "class 1 has 2 images and 3 are to be labelled"),
+        (LABELS, 3, 0, r"class 1 has fewer than the 3 images that are to be labelled \(2\)"),
         (np.full(4, -1), 1, 0, "no image of the training split has a label"),
         (LABELS, -2, 0, "at least 1"),
         (LABELS, 1, -1, "the draw is -1"),
@@ -63,9 +63,38 @@ def test_a_bank_holds_the_subset(tmp_path):
     np.testing.assert_array_equal(label, LABELS[positions])
     assert bank(source, 0, 4, 3) is None
     for categories in (2, 4):
-        wrong = f"3 classes, the highest 2, and the code {categories} categories"
+        wrong = f"3 classes and the code {categories} categories: set code.categories=3"
         with pytest.raises(InputError, match=wrong):
             bank(source, 1, 4, categories)
+    for numbered, span in ((LABELS + 1, "1 to 3"), (np.where(LABELS == 1, 3, LABELS), "0 to 3")):
+        labels = np.where(LABELS < 0, -1, numbered)
+        np.savez(tmp_path / "b.npz", images=images, labels=labels)
+        wrong = f"3 classes, and labels from {span}: number them from 0 to 2"
+        with pytest.raises(InputError, match=wrong):
+            bank(open_source(f"npz:{tmp_path}/b.npz", "train"), 1, 4, 3)
+
+
+def test_a_run_goes_on_with_the_labels_it_has_read_and_any_others(tmp_path):
+    """What it is told by, see `fingerprint`, changes with the first and not with the second."""
+    images = RNG.integers(0, 256, (len(LABELS), 4, 3, 1), dtype=np.uint8)
+
+    def told(labels):
+        np.savez(tmp_path / "a.npz", images=images, labels=labels)
+        source = open_source(f"npz:{tmp_path}/a.npz", "train")
+        return fingerprint(source, (chosen, Labelled(images[chosen], labels[chosen])))
+
+    chosen = subset(LABELS, 1, 4)
+    others = LABELS.copy()
+    others[np.setdiff1d(np.arange(len(LABELS)), chosen)] = 1
+    one = LABELS.copy()
+    one[chosen[0]] = (one[chosen[0]] + 1) % K
+    assert told(LABELS) == told(others) != told(one)
+
+
+def test_a_step_that_reads_labels_is_refused_without_them():
+    built, _ = semi("none", (charges.label_cross_entropy(),))
+    with pytest.raises(InputError, match="give train_step the labelled images"):
+        train_step(built, init(built, jax.random.key(1)), games.batch(3, 6))
 
 
 # ------------------------------------------------------------------------------------- terms

@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -52,6 +53,8 @@ def launch(*arguments):
         (["--config=tests/tiny.py:ali"], "a variant is iae, gan or vae"),
         (["--config=tests/tiny.py", "--config.generator.nois=3"], "Field nois not found"),
         (["--config=tests/tiny.py", "--config.generator.noise=much"], "invalid literal"),
+        (["--config=tests/tiny.py", "--config.reconstruction.kind=none",
+          "--config.regularization.kind=none"], "no term of this objective trains anything"),
         (["--config=tests/tiny.py", "--config.steps=0"], "steps is at least 1"),
         (["--config=tests/tiny.py", "--config.run.log_steps=3"], "multiple of run.log_steps"),
         (["--config=tests/tiny.py", "--config.data.name=npz:absent.npz"], "absent.npz"),
@@ -81,6 +84,7 @@ def test_bad_input_is_one_line_and_makes_nothing(tmp_path, monkeypatch, argument
     code, _, lines = launch(*arguments)
     assert code == 2, lines
     assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
+    assert "Traceback" not in lines[0]
     assert not workdir.exists()
 
 
@@ -103,6 +107,22 @@ def test_any_word_of_other_processes_joins_them(tmp_path, monkeypatch, words, jo
     code, _, err = launch("--config=tests/tiny.py", f"--workdir={tmp_path}", *words)
     assert code == 0, err
     assert asked == ([] if joined is None else [joined])
+
+
+def test_a_config_imports_its_neighbours(tmp_path):
+    """By the console script too, whose path begins with its own folder."""
+    (tmp_path / "neighbour.py").write_text("STEPS = 'none of a neighbour'")
+    (tmp_path / "own.py").write_text(
+        "import neighbour\n\ndef get_config():\n    raise ValueError(neighbour.STEPS)"
+    )
+    script = Path(sys.executable).parent / "iae-jax"
+    for command in ([script], [sys.executable, "-m", "iae_jax.launch"]):
+        result = subprocess.run(
+            [*command, "--config=own.py", "--workdir=run"], cwd=tmp_path, capture_output=True,
+            text=True, env=os.environ | {"PYTHONPATH": ""},
+        )
+        assert result.returncode == 2
+        assert result.stderr.splitlines()[-1].endswith("ValueError: none of a neighbour")
 
 
 def test_the_command_exits_with_2_after_one_line():

@@ -35,6 +35,13 @@ def test_a_set_may_have_a_folder_in_its_name():
     assert config.data.name == "emnist/digits" and config.data.labels_per_class == 5
 
 
+def test_a_set_may_have_another_number_of_classes():
+    found = [semisupervised.get_config(f"{name}/emnist/letters/26x{labels}")
+             for name, labels in (("iae_best", 78), ("full", "all"))]
+    assert [one.code.categories for one in found] == [26, 26]
+    assert [one.data.labels_per_class for one in found] == [3, -1]
+
+
 @pytest.mark.parametrize(
     ("variant", "message"),
     [
@@ -45,6 +52,11 @@ def test_a_set_may_have_a_folder_in_its_name():
         ("aae/mnist/25", "multiple of 10"),
         ("aae/mnist/-10", "multiple of 10"),
         ("aae/mnist/0", "multiple of 10"),
+        ("aae/mnist/١٠", "multiple of 10"),
+        ("aae/mnist/26x100", "CLASSESxLABELS"),
+        ("aae/mnist/0x100", "CLASSESxLABELS"),
+        ("full/mnist/10x100", "full, and no other, reads all labels"),
+        ("aae//100", "a variant names a set"),
     ],
 )
 def test_a_variant_that_is_none_is_refused(variant, message):

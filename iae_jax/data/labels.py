@@ -39,8 +39,8 @@ def subset(labels: np.ndarray, per_class: int, draw: int) -> np.ndarray:
         own = shuffled[labels[shuffled] == label]
         if len(own) < per_class:
             raise InputError(
-                f"class {label} has {len(own)} images and {per_class} are to be labelled: ask for "
-                "fewer"
+                f"class {label} has fewer than the {per_class} images that are to be labelled "
+                f"({len(own)}): ask for fewer, or leave that class out of the set"
             )
         chosen.append(own[:per_class])
     return np.sort(np.concatenate(chosen))
@@ -56,9 +56,15 @@ def bank(
         return None
     positions = subset(source.labels(), per_class, draw)
     images, labels = source.read(positions)
-    if (found := len(np.unique(labels))) != categories or labels.max() >= categories:
+    found = np.unique(labels)
+    if found[-1] >= len(found):
         raise InputError(
-            f"the training split has images of {found} classes, the highest {labels.max()}, and "
-            f"the code {categories} categories: set code.categories"
+            f"the training split has {len(found)} classes, and labels from {found[0]} to "
+            f"{found[-1]}: number them from 0 to {len(found) - 1}"
+        )
+    if len(found) != categories:
+        raise InputError(
+            f"the training split has images of {len(found)} classes and the code {categories} "
+            f"categories: set code.categories={len(found)}"
         )
     return positions, Labelled(jnp.asarray(images), jnp.asarray(labels))

@@ -19,7 +19,7 @@ import pytest
 
 from iae_jax import charges, draws, game, networks, parallel, priors, scoring, step, terms
 from iae_jax.objectives import Adversary, cell
-from iae_jax.types import Aggregated, Code, InputError, Players
+from iae_jax.types import Aggregated, Augment, Code, InputError, Players
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
@@ -200,6 +200,43 @@ def test_the_average_follows_its_recurrence():
             expected, tuple(state.params[:2]),
         )
         chex.assert_trees_all_close(tuple(state.average[:2]), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_the_teacher_is_the_averaged_encoder():
+    """Oracle: cross entropy less entropy by hand, of a teacher that is not the encoder; and a step
+    of SGD down its slope."""
+    network = networks.encoder(games.LAYOUT, games.SHAPE, "deterministic", 0, 4)
+    built = game.build(
+        Players(network), priors.standard(0, 4),
+        cell("none", charges=(charges.augmentation_consistency(teacher=True),)), IAE.optimizers,
+        augment=Augment(lambda x, by: x * (1 + by), 3),
+    )
+    state, x = jax.jit(functools.partial(step.init, built))(jax.random.key(1)), X[0]
+    params = jax.device_get(state.params.encoder)
+    average = jax.tree.map(lambda leaf: -0.5 * leaf, params)
+    after, metrics = jax.jit(functools.partial(step.train_step, built))(
+        state.replace(average=Players(average)), x
+    )
+
+    @jax.jit
+    def by_hand(teacher):
+        key = jax.random.fold_in(jax.random.fold_in(state.key, 1), 0)
+        noise = game.noise_of(built, draws.example_keys(key, 0, SIZE))
+
+        def consistency(params):
+            target, said = (
+                jax.nn.log_softmax(network.apply(theta, images, noise.encoder).logits)
+                for theta, images in ((teacher, x), (params, x * (1 + noise.augment)))
+            )
+            return jnp.mean(jnp.sum(jnp.exp(target) * (target - said), axis=-1))
+
+        return jax.value_and_grad(consistency)(params)
+
+    expected, slope = by_hand(average)
+    np.testing.assert_allclose(metrics["augmentation_consistency"], expected, rtol=1e-4)
+    moved = jax.tree.map(lambda theta, down: theta - 0.11 * down, params, slope)
+    chex.assert_trees_all_close(after.params.encoder, moved, rtol=1e-5, atol=1e-6)
+    assert abs(by_hand(params)[0] - expected) > 0.1 * expected
 
 
 # ------------------------------------------------------------------------------------- noise

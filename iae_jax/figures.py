@@ -134,7 +134,13 @@ def curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str = "") -> N
     # What a reader looks for first stands at the top.
     ordered = sorted(panels.items(), key=lambda item: ("validation" not in item[0], item[0]))
     count = max(1, len(panels))
-    figure = _figure(1000, 260 * count + 60 * bool(title))
+    height = 260 * count + 60 * bool(title)
+    figure = _figure(1000, height)
+    # By hand: a layout engine draws everything three times, and a run draws this again and again.
+    figure.subplots_adjust(
+        left=0.08, right=0.65, bottom=50 / height, top=1 - (40 + 60 * bool(title)) / height,
+        hspace=0.22,
+    )
     axes = figure.subplots(count, 1, squeeze=False, sharex=True)[:, 0]
     for ax, (panel, members) in zip(axes, ordered, strict=False):
         for i, name in enumerate(members):
@@ -148,7 +154,9 @@ def curves(path: Path, lines: Sequence[Mapping[str, Any]], title: str = "") -> N
         ax.set_title(panel, loc="left", fontsize=11)
         _legend(ax)
     axes[-1].set_xlabel("step")
-    _finish(figure, path, title)
+    if title:
+        figure.suptitle(title, fontsize=12, weight="bold")
+    _save(figure, path)
 
 
 def _panel(name: str) -> str:

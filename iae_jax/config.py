@@ -21,8 +21,9 @@ class Data:
     folder or zip of image files. directory: where TFDS keeps its sets ("" is its default).
     label_pattern: a regular expression whose group finds labels in the paths of image files ("": a
     folder is a class). The splits are TFDS slicing strings; choices are made on `validation`,
-    `test` is only reported. labels_per_class: how many labels of `train` may be read, -1 for all;
-    which ones depends on `draw` (-1: the run's seed) alone."""
+    `test` is only reported. labels_per_class: how many labels of each class of `train` may be
+    read, -1 for all; which ones depends on `draw` (-1: the run's seed) alone. Images with them lie
+    on the device, whatever `run.resident_megabytes` is."""
 
     name: str = "digits"
     directory: str = ""

@@ -14,7 +14,7 @@ INDEX_DIGIT: for where the set itself cannot be had, and labelled so.
 Choices are made on the end of the training split; `test_error` (%) is of the last step's averaged
 encoder, whose likeliest category is its answer.
 
-Without --variants that trains all that RESULTS.md has and more, the stand-ins too: about 20 hours
+Without --variants that trains all that RESULTS.md has and more, the stand-ins too: about a day
 on one core.
 
 Methods: `supervised` (the labels alone, of changed images), `full` (all labels), `improved_gan` (K
@@ -30,8 +30,8 @@ under affine changes, with an averaged teacher). All have the same encoder.
 Expected: `iae_best`, `iae_faithful` and `improved_gan` 26 to 41 minutes on one core of a slow
 machine (two runs at once on its two cores), `supervised` and `full` 4 to 10; of the stand-in for
 SVHN 29 to 31 and 5, and 19 more, once, for its judge; `aae` 32 to 69, the longest beside tests. Not
-measured yet: 50 and 1,000 labels of MNIST, and all of `svhn_cropped`, whose changes were chosen on
-the stand-in.
+measured yet: 50 and 1,000 labels of MNIST, and all of `svhn_cropped`, whose changes of images are
+those of the stand-in, untuned.
 """
 
 import dataclasses

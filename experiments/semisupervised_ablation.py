@@ -9,7 +9,7 @@ presets are chosen, and with other draws of the labels than those that are repor
 up. Draw 100 is also the one that the presets were tuned with, which favours them as they are. No
 number here is of the test split but the judge's own.
 
-Expected: 6 to 9 minutes a run on one core of a slow machine (two at once), 1 of `supervised`; the
+Expected: 5 to 9 minutes a run on one core of a slow machine (two at once), 1 of `supervised`; the
 times in the records are longer where tests ran beside.
 """
 
@@ -54,9 +54,9 @@ FIGURES: dict[str, tuple[str, ...]] = {}
 SHOWN = ("validation_error", *semisupervised.SHOWN[1:])
 NOTES = """
 Of 5,000 images and one draw, so that differences of .1 or .2 % tell nothing: of `iae_best` only
-consistency and entropy stand out. After a quarter of the steps `iae_best` is not better than it is
-without its generator, whose images look like no digits yet (`frechet_sample` 35, and 5 after all
-steps): what it owes to being a generative model these runs do not show. In `iae_faithful` the
+consistency, changes other than shifts, and entropy stand out. After a quarter of the steps it is
+not better than without its generator, whose samples are far from digits yet (`frechet_sample` 35;
+of all steps and the test images 5): what it owes to being a generative model these runs do not show. In `iae_faithful` the
 flipped term hurts then (4.0 %, and 2.6 % without it or without a generator); all of its steps were
 run only with it.
 """

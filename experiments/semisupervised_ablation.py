@@ -56,9 +56,9 @@ NOTES = """
 Of 5,000 images and one draw, so that differences of .1 or .2 % tell nothing: of `iae_best` only
 consistency, changes other than shifts, and entropy stand out. After a quarter of the steps it is
 not better than without its generator, whose samples are far from digits yet (`frechet_sample` 35;
-of all steps and the test images 5): what it owes to being a generative model these runs do not show. In `iae_faithful` the
-flipped term hurts then (4.0 %, and 2.6 % without it or without a generator); all of its steps were
-run only with it.
+of all steps and the test images 5): what it owes to being a generative model these runs do not
+show. In `iae_faithful` the flipped term hurts then (4.0 %, and 2.6 % without it or without a
+generator); all of its steps were run only with it.
 """
 
 

@@ -44,16 +44,16 @@ def config_of(
     return config
 
 
-# Network kind, width, hidden, precision, batch size, steps.
+# Network kind, width, kind and width of the generator's, hidden, precision, batch size, steps.
 PRESETS = {
-    "small": ("conv", 32, 256, "float32", 32, 12_000),
-    "full": ("residual", 64, 512, "bfloat16", 128, 100_000),
+    "small": ("conv", 32, "residual", 16, 256, "float32", 32, 8_000),
+    "full": ("residual", 64, "residual", 64, 512, "bfloat16", 128, 100_000),
 }
 
 
 def preset_of(name: str, size: int, local: int) -> Config:
     """An implicit autoencoder of colour images."""
-    kind, width, hidden, precision, batch_size, steps = PRESETS[name]
+    kind, width, drawing, drawn, hidden, precision, batch_size, steps = PRESETS[name]
     config = Config(steps=steps, batch_size=batch_size, turns="alternating")
     config.code.size, config.generator.noise = size, local
     if local:
@@ -64,6 +64,7 @@ def preset_of(name: str, size: int, local: int) -> Config:
         player.network.kind, player.network.width = kind, width
         player.network.hidden, player.network.precision = hidden, precision
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
+    config.generator.network.kind, config.generator.network.width = drawing, drawn
     config.reconstruction.r1 = config.regularization.r1 = 0.1
     config.regularization.weight = 0.1
     # What held for MNIST's 20D, and 10D beside a local code: charges are sums over components.

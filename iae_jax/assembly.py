@@ -87,6 +87,17 @@ def noise_scale(config: Generator) -> Weight:
     return scale
 
 
+def blur(bounds: augmentation.DiffAugment) -> Weight | None:
+    """How far images are blurred that discriminators are shown, as a function of the step."""
+    if not bounds.blur or not bounds.blur_steps:
+        return bounds.blur or None
+
+    def pixels(step: Array) -> Array:
+        return bounds.blur * (1.0 - step / bounds.blur_steps).clip(0.0)
+
+    return pixels
+
+
 def charge_weight(code: Code, charge: str) -> Weight:
     """The weight of a charge as a function of the step, if it has another in its first steps. That
     of the flipped term is 0 then: a generator that does not draw classes yet has nothing to teach.
@@ -278,7 +289,8 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
             )
         change = augmentation.affine(config.affine, shape)
     shown = augmentation.diffaugment(config.diffaugment)
-    if shown is not None and len(shape) != 3:
+    fading = blur(config.diffaugment)
+    if (shown or fading) and len(shape) != 3:
         raise InputError(
             f"diffaugment changes images and x has shape {shape}: leave its bounds at 0"
         )
@@ -348,6 +360,7 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
         config.average,
         change,
         shown,
+        fading,
     )
 
 

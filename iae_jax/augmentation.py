@@ -6,7 +6,7 @@ Pure functions of x and of numbers that are drawn before, as all of a step's ran
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import jax
@@ -159,13 +159,22 @@ def worst_change(
 @dataclass
 class DiffAugment:
     """Bounds, each either way; all 0: no change. brightness, saturation, contrast: see
-    `recoloured`. shift: share of either side. cutout: see `cut_out`."""
+    `recoloured`. shift: share of either side. cutout: see `cut_out`. blur: pixels, see `blurred`,
+    which fade in a line to 0 at step `blur_steps` (0: they stay)."""
 
     brightness: float = 0.0
     saturation: float = 0.0
     contrast: float = 0.0
     shift: float = 0.0
     cutout: float = 0.0
+    blur: float = 0.0
+    blur_steps: int = 0
+
+    @property
+    def changes(self) -> bool:
+        """Whether an image is changed by what is drawn."""
+        colours = self.brightness, self.saturation, self.contrast
+        return any((*colours, self.shift, self.cutout))
 
 
 SHOWN_NUMBERS = 7  # brightness, saturation, contrast, two shifts, two of the square's centre
@@ -179,7 +188,7 @@ def diffaugment(bounds: DiffAugment) -> Augment | None:
     with 0 where nothing was. Errors: InputError for a bound that is negative or not finite.
     """
     _check(bounds)
-    if not any(astuple(bounds)):
+    if not bounds.changes:
         return None
 
     def moved(side: int, share: Array) -> Array:
@@ -200,6 +209,20 @@ def diffaugment(bounds: DiffAugment) -> Augment | None:
         return x
 
     return Augment(jax.vmap(one), SHOWN_NUMBERS)
+
+
+def blurred(x: Array, deviation: Array | float) -> Array:
+    """Images f32[B, H, W, C] under a Gaussian of so many pixels, 0 for none; beyond an edge there
+    is nothing to weigh. What discriminators see at first is blurred, and what they tell apart then
+    is large, as in Karras et al. 2021."""
+
+    def weights(side: int) -> Array:
+        place = jnp.arange(side)
+        # At a tenth of a pixel neighbours weigh 0 in float32.
+        apart = (place[:, None] - place) / jnp.maximum(deviation, 0.1)
+        return jax.nn.softmax(-0.5 * jnp.square(apart), axis=-1)
+
+    return jnp.einsum("ih,jw,bhwc->bijc", weights(x.shape[1]), weights(x.shape[2]), x)
 
 
 def _check(bounds: Affine | DiffAugment) -> None:

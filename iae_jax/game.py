@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from iae_jax.augmentation import blurred
 from iae_jax.draws import draw, draw_noise
 from iae_jax.objectives import Objective, check
 from iae_jax.terms import Discriminate, at
@@ -53,6 +54,7 @@ def build(
     decay: float = 0.999,
     augment: Augment | None = None,
     diffaugment: Augment | None = None,
+    blur: Weight | None = None,
 ) -> Game:
     """A game that can be played. Rates that change go through `by_step`. Errors: InputError that
     names the fix; see `check`."""
@@ -61,7 +63,8 @@ def build(
         if getattr(networks, name) is not None and getattr(optimizers, name) is None:
             raise InputError(f"the {name} has no optimizer: give it one")
     return Game(
-        networks, prior, objective, optimizers, turns, noise_scale, decay, augment, diffaugment
+        networks, prior, objective, optimizers, turns, noise_scale, decay, augment, diffaugment,
+        blur,
     )
 
 
@@ -96,6 +99,8 @@ def losses(
             # What stands for one example is changed alike on both sides: x_hat has to match x.
             if x is not None and game.diffaugment is not None and noise.shown is not None:
                 x = game.diffaugment.apply(x, noise.shown)
+            if x is not None and game.blur is not None:
+                x = blurred(x, at(game.blur, step))
             logits: Array = network.apply(theta, x, vector)
             return logits
 

@@ -273,7 +273,8 @@ class Game(NamedTuple):
     noise_scale: the scale of the local code n as a function of the step.
     decay: of the exponential moving average of the encoder and the generator.
     augment: how x is changed for a term that needs it, or None. diffaugment: how every image is
-        changed that a discriminator is shown, or None.
+        changed that a discriminator is shown, or None. blur: how far it is blurred then, in pixels,
+        as a function of the step, or None.
     """
 
     networks: Players
@@ -285,6 +286,7 @@ class Game(NamedTuple):
     decay: float = 0.999
     augment: Augment | None = None
     diffaugment: Augment | None = None
+    blur: Weight | None = None
 
 
 @flax.struct.dataclass

@@ -13,13 +13,14 @@ import scipy.special
 import scipy.stats
 
 from iae_jax import charges, draws, game, init, losses, networks, noise_of, priors
-from iae_jax.assembly import build
+from iae_jax.assembly import blur, build
 from iae_jax.augmentation import (
     NUMBERS,
     SHOWN_NUMBERS,
     Affine,
     DiffAugment,
     affine,
+    blurred,
     diffaugment,
 )
 from iae_jax.config import Config
@@ -311,17 +312,50 @@ def test_no_bound_is_no_change():
         diffaugment(DiffAugment(contrast=-0.1))
 
 
+def gaussian(image, deviation):
+    """What scipy says of an image [H, W, C], beyond whose edge nothing is weighed."""
+    def filtered(x):
+        return scipy.ndimage.gaussian_filter(
+            x, (deviation, deviation, 0), mode="constant", truncate=30
+        )
+
+    return filtered(image) / filtered(np.ones_like(image))
+
+
+@pytest.mark.parametrize("deviation", [0.4, 1.3, 6.0])
+def test_a_blur_against_scipy(deviation):
+    x = np.random.default_rng(3).random((2, 6, 9, 3)).astype(np.float32)
+    expected = np.stack([gaussian(one, deviation) for one in x])
+    np.testing.assert_allclose(blurred(jnp.asarray(x), deviation), expected, atol=1e-5)
+    np.testing.assert_array_equal(blurred(jnp.asarray(x), 0.0), x)
+
+
+def test_a_blur_fades():
+    fading = blur(DiffAugment(blur=3.0, blur_steps=40))
+    found = [float(fading(jnp.int32(step))) for step in (0, 10, 39, 40, 1000)]
+    np.testing.assert_allclose(found, [3.0, 2.25, 0.075, 0.0, 0.0], rtol=1e-6)
+    assert blur(DiffAugment(blur=3.0)) == 3.0 and blur(DiffAugment(cutout=0.5)) is None
+    with pytest.raises(InputError, match="blur_steps of an augmentation"):
+        build(with_blur(small(), 3.0, -1), (8, 8, 1))
+
+
+def with_blur(config, pixels, steps):
+    config.diffaugment.blur, config.diffaugment.blur_steps = pixels, steps
+    return config
+
+
 def test_discriminators_are_shown_both_sides_alike_and_encoders_are_not():
     config = small()
     plain = build(config, (8, 8, 1))
     config.diffaugment.brightness, config.diffaugment.shift = 0.5, 0.25
+    with_blur(config, 2.0, 4)
     built = build(config, (8, 8, 1))
     keys = draws.example_keys(jax.random.key(0), 0, 4)
     params, x = init(built, jax.random.key(1)).params, jax.random.uniform(keys[0], (4, 8, 8, 1))
     noise = noise_of(built, keys)
     assert noise.shown.shape == (4, SHOWN_NUMBERS)
     assert noise_of(plain, keys).shown is None
-    _, metrics = losses(built, params, noise, jnp.int32(0), x)
+    _, metrics = losses(built, params, noise, jnp.int32(1), x)
     drawn = draws.draw(plain.networks, params, noise_of(plain, keys), x)
     tell = built.networks.reconstruction_discriminator.apply
     for side, image, over in (
@@ -331,7 +365,7 @@ def test_discriminators_are_shown_both_sides_alike_and_encoders_are_not():
         for one, numbers in zip(np.asarray(image), np.asarray(noise.shown), strict=True):
             down, right = np.round(2 * numbers[3:5]).astype(int)
             canvas = np.pad(one + 0.5 * numbers[0], ((2, 2), (2, 2), (0, 0)))
-            seen.append(canvas[2 - down : 10 - down, 2 - right : 10 - right])
+            seen.append(gaussian(canvas[2 - down : 10 - down, 2 - right : 10 - right], 1.5))
         logits = tell(params.reconstruction_discriminator, jnp.asarray(seen), None)
         expected = np.sum(np.asarray(logits) * np.asarray(over), axis=1)
         np.testing.assert_allclose(
@@ -339,9 +373,10 @@ def test_discriminators_are_shown_both_sides_alike_and_encoders_are_not():
         )
 
 
-def test_only_images_are_shown_changed():
+@pytest.mark.parametrize("field", ["shift", "blur"])
+def test_only_images_are_shown_changed(field):
     config = small()
-    config.diffaugment.shift = 0.1
+    setattr(config.diffaugment, field, 0.1)
     for network in (config.encoder, config.generator, config.reconstruction):
         network.network.kind = "mlp"
     with pytest.raises(InputError, match="leave its bounds at 0"):

@@ -46,7 +46,7 @@ def config_of(
 
 # Network kind, width, kind and width of the generator's, hidden, precision, batch size, steps.
 PRESETS = {
-    "small": ("conv", 32, "residual", 16, 256, "float32", 32, 8_000),
+    "small": ("conv", 32, "residual", 16, 256, "float32", 32, 6_000),
     "full": ("residual", 64, "residual", 64, 512, "bfloat16", 128, 100_000),
 }
 

@@ -55,6 +55,10 @@ def get_config(variant: str = VARIANTS[0]) -> Config:
         bounds.brightness, bounds.saturation, bounds.contrast = 0.05, 0.1, 0.05
     if variant.split("/")[1] == "small":
         # Four times the pixels of SVHN.
-        for player in (config.encoder, config.generator, config.reconstruction):
+        for player in (config.encoder, config.reconstruction):
             player.network.width = 16
+        config.generator.network.width = 8
+        # Where faces look to and what hair is like before how sharp they are.
+        config.reconstruction.r1, config.reconstruction.r1_final = 0.1, 1.0
+        config.diffaugment.blur, config.diffaugment.blur_steps = 3.0, config.steps // 2
     return config

@@ -131,6 +131,7 @@ first 1,500.
 | | label .3, marginal 3, entropy .5, flipped 1, worst 3 | 5,000 | 2.58 % |
 | | label .3, marginal 4, then .4, entropy 1, flipped 1, worst 4 | 5,000 | 2.00 % |
 | | as it is, but label_start_steps 300, encoder of rate .001, final .02, b1 .9 | 7,000 | 1.94 % |
+| | as it is, but flipped 0 | 8,000 | 1.88 % |
 | | without a generator or a teacher: label .3, marginal 3, entropy .5, worst 2.5 | 4,000 | 4.80 % |
 | improved_gan | rates .0005 | 6,000 | 3.90 % |
 | | rate .002, of the generator .001 | 5,000 | 3.48 % |

@@ -60,5 +60,6 @@ def get_config(variant: str = VARIANTS[0]) -> Config:
         config.generator.network.width = 8
         # Where faces look to and what hair is like before how sharp they are.
         config.reconstruction.r1, config.reconstruction.r1_final = 0.1, 1.0
+        config.reconstruction.numerator_weight = 0.05
         config.diffaugment.blur, config.diffaugment.blur_steps = 3.0, config.steps // 2
     return config

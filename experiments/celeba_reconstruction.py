@@ -61,5 +61,7 @@ def get_config(variant: str = VARIANTS[0]) -> Config:
         # Where faces look to and what hair is like before how sharp they are.
         config.reconstruction.r1, config.reconstruction.r1_final = 0.1, 1.0
         config.reconstruction.numerator_weight = 0.05
+        # More, and a generator that cannot draw faces yet marks them with their codes.
+        config.code.recovery_weight = config.code.consistency_weight = config.code.marginal_weight
         config.diffaugment.blur, config.diffaugment.blur_steps = 3.0, config.steps // 2
     return config

@@ -3,8 +3,9 @@
     python -m experiments.streaming
 
 170,000 images of 64x64x3 that are made up (2.1 GB decoded, and as much on the disk while this runs)
-are trained on three times: streamed; streamed, stopped half-way and resumed; and from memory. What
-differs in the last checkpoint is counted in bits. Memory is the most that a run's process held.
+are trained on three times, each time for a little more than an epoch: streamed; streamed, stopped
+half-way and resumed; and from memory. What differs in the last checkpoint is counted in bits.
+Memory is the most that a run's process held.
 
 Expected: 10 minutes on 2 CPU cores.
 """
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.soak import bits_lost, end, final_state, size, start, wait_until
+from experiments.soak import bits_lost, end, final_state, start, wait_until
 from iae_jax import results
 from iae_jax.config import Config
 from iae_jax.hosts import cores
@@ -43,7 +44,7 @@ stopped. From memory, the set is there twice: as it was read, and as the device 
 
 def get_config() -> Config:
     """A small IAE of colour images, which the set's size costs more than the steps do."""
-    config = Config(steps=400, batch_size=32)
+    config = Config(steps=1400, batch_size=128)
     config.data.train, config.data.validation = "train[1000:]", "train[:1000]"
     config.data.test = "train[:1000]"
     for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
@@ -66,12 +67,19 @@ def make(path: Path, images: int) -> None:
             file.writestr(f"{number:06d}.bmp", encoded.getvalue())
 
 
-def trained(workdir: Path, words: list[str], stop: bool = False) -> dict[str, Any]:
-    """What run.json says of the run; with `stop`, of the second part of one that was stopped in the
-    middle. Errors: InputError if it does not end well."""
-    if stop:
+def lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def trained(workdir: Path, words: list[str], half: int = 0) -> dict[str, Any]:
+    """What run.json says of the run; with `half`, of the second part of one that was stopped once
+    so many lines were logged. Errors: InputError if it does not end well."""
+    if half:
         running = start(workdir, 1, words, CONFIG)
-        wait_until(lambda: size(workdir / "metrics.jsonl") > 0, LIMIT_SECONDS)
+        wait_until(
+            lambda: running[0].poll() is not None or lines(workdir / "metrics.jsonl") >= half,
+            LIMIT_SECONDS,
+        )
         running[0].send_signal(signal.SIGTERM)
         if end(running, workdir, LIMIT_SECONDS) == [0]:
             raise InputError("the run ended before it was stopped: give more --steps")
@@ -81,24 +89,25 @@ def trained(workdir: Path, words: list[str], stop: bool = False) -> dict[str, An
     return read(workdir / "run.json")
 
 
-def measure(images: int, steps: int) -> list[dict[str, Any]]:
-    """The records of all three runs."""
+def measure(images: int, steps: int, where: Path | None) -> list[dict[str, Any]]:
+    """The records of all three runs. where: what has room for them."""
     config, source, records = get_config(), commit(), []
     config.steps = steps
-    kinds = {"streamed": (0, False), "streamed_and_resumed": (0, True), "resident": (2**20, False)}
+    half = steps // config.run.log_steps // 2
+    kinds = {"streamed": (0, 0), "streamed_and_resumed": (0, half), "resident": (2**20, 0)}
     states: list[list[np.ndarray]] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=where) as folder:
         path = Path(folder) / "images.zip"
         print(f"writing {images} images to {path}", file=sys.stderr)
         make(path, images)
-        for name, (megabytes, stop) in kinds.items():
+        for name, (megabytes, stopped) in kinds.items():
             print(name, file=sys.stderr)
             words = [
                 f"--config.data.name=images:{path}", f"--config.steps={steps}",
                 f"--config.run.resident_megabytes={megabytes}",
             ]
             since = time.perf_counter()
-            run = trained(Path(folder) / name, words, stop)
+            run = trained(Path(folder) / name, words, stopped)
             seconds = round(time.perf_counter() - since, 1)
             states.append(final_state(Path(folder) / name, config, (SIDE, SIDE, 3)))
             values = {
@@ -124,14 +133,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--images", type=int, default=IMAGES, help=f"of the set ({IMAGES})")
     steps = get_config().steps
     parser.add_argument("--steps", type=int, default=steps, help=f"of each run ({steps})")
+    parser.add_argument("--folder", type=Path, help="with room for the set (the system's own)")
     parser.add_argument("--results", type=Path, default=Path("results"), help="of the records")
     try:
         options = parser.parse_args(arguments)
         if options.images < 2000 or options.steps < 40:
             raise InputError("--images is at least 2000 and --steps at least 40")
         open_folder(options.results, "--results")
-        records = measure(options.images, options.steps)
-    except InputError as error:
+        records = measure(options.images, options.steps, options.folder)
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     whole = (options.images, options.steps) == (IMAGES, steps)

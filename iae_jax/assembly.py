@@ -181,6 +181,7 @@ def check_numbers(config: Config) -> None:
         "generator.noise": config.generator.noise,
         "generator.ramp_start_steps": config.generator.ramp_start_steps,
         "generator.ramp_steps": config.generator.ramp_steps,
+        "diffaugment.blur_steps": config.diffaugment.blur_steps,
         "run.devices": run.devices,
         "run.resident_megabytes": run.resident_megabytes,
     }
@@ -218,6 +219,11 @@ def check_numbers(config: Config) -> None:
         raise InputError(
             f"run.checkpoint_steps is a multiple of run.log_steps, and {run.checkpoint_steps} is "
             f"not one of {run.log_steps}"
+        )
+    if config.diffaugment.blur_steps > config.steps:
+        raise InputError(
+            f"discriminators would see no sharp image: diffaugment.blur_steps is at most the run's "
+            f"steps, {config.steps}, not {config.diffaugment.blur_steps}"
         )
     if not 0 <= config.code.labelled_share < 1:
         raise InputError(

@@ -16,6 +16,7 @@ from jax.scipy.ndimage import map_coordinates
 from iae_jax.types import Array, Augment, Encoding, InputError
 
 EDGES = {"zero": "constant", "nearest": "nearest"}  # as map_coordinates calls them
+MOST = 1_000_000  # of a bound, whose square is then finite in float32
 NUMBERS = 6  # rotation, shear, two scales, two shifts
 
 
@@ -218,8 +219,8 @@ def blurred(x: Array, deviation: Array | float) -> Array:
 
     def weights(side: int) -> Array:
         place = jnp.arange(side)
-        # At a tenth of a pixel neighbours weigh 0 in float32.
-        apart = (place[:, None] - place) / jnp.maximum(deviation, 0.1)
+        # At a twentieth of a pixel neighbours weigh 0 in float32.
+        apart = (place[:, None] - place) / jnp.maximum(deviation, 0.05)
         return jax.nn.softmax(-0.5 * jnp.square(apart), axis=-1)
 
     return jnp.einsum("ih,jw,bhwc->bijc", weights(x.shape[1]), weights(x.shape[2]), x)
@@ -227,5 +228,5 @@ def blurred(x: Array, deviation: Array | float) -> Array:
 
 def _check(bounds: Affine | DiffAugment) -> None:
     for name, bound in asdict(bounds).items():
-        if not isinstance(bound, str) and not 0 <= bound < math.inf:
-            raise InputError(f"{name} of an augmentation is at least 0 and finite, not {bound}")
+        if not isinstance(bound, str) and not 0 <= bound <= MOST:
+            raise InputError(f"{name} of an augmentation is from 0 to {MOST:,}, not {bound}")

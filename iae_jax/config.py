@@ -209,7 +209,8 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """What the result depends on: all but `run` and where the data lies."""
+    """What the result depends on: all but `run` and where TFDS keeps its sets. A file or folder of
+    images is named by its path, so that one that is moved is another set."""
     plain = to_dict(config)
     del plain["run"], plain["data"]["directory"]
     return plain

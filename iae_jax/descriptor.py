@@ -53,7 +53,8 @@ def _apply(x: Array) -> tuple[None, Array]:
     changes = jnp.hypot(down, right)[..., None] * shares
     cells = jnp.concatenate([OF_CHANGES * changes, OF_COLOURS * x], axis=-1)
     rows, columns = _means(x.shape[1]), _means(x.shape[2])
-    found = jnp.einsum("ih,jw,bhwf->bijf", rows, columns, cells)
+    # Some accelerators multiply in fewer digits unless told.
+    found = jnp.einsum("ih,jw,bhwf->bijf", rows, columns, cells, precision="highest")
     return None, found.reshape(x.shape[0], -1)
 
 

@@ -35,6 +35,11 @@ MOST_POINTS = 5_000  # of a scatter plot
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
+def drawable(shape: Sequence[int]) -> bool:
+    """Of one x: images [H, W, 1 or 3] and points [2]."""
+    return tuple(shape) == (2,) or (len(shape) == 3 and shape[-1] in (1, 3))
+
+
 def reconstructions(
     path: Path,
     x: np.ndarray | None,
@@ -64,7 +69,7 @@ def reconstructions(
     if shape == (2,):
         clouds = [(name, np.concatenate(rows)) for name, rows in groups]
         return scatter(path, [points for _, points in clouds], [name for name, _ in clouds], title)
-    if len(shape) != 3 or shape[-1] not in (1, 3):
+    if not drawable(shape):
         raise InputError(
             f"x has shape {list(shape)}: only images [H, W, 1 or 3] and vectors [2] can be drawn"
         )

@@ -19,6 +19,7 @@ from iae_jax.config import Config, to_dict
 from iae_jax.data import ALL, Source, bank, indices, load, stream
 from iae_jax.draws import to_unit
 from iae_jax.evaluate import validate
+from iae_jax.figures import drawable
 from iae_jax.interruption import Interrupted, Wish, awaited
 from iae_jax.parallel import check_divisible, compile_chunk, place
 from iae_jax.sampling import generate, reconstruct
@@ -29,7 +30,7 @@ from iae_jax.types import Array, Game, InputError, Labelled, Players, TrainState
 from iae_jax.workdir import Position, Summary, Workdir, log
 
 VALIDATION_IMAGES = 1000
-FINGERPRINT_IMAGES = 16
+FINGERPRINT_IMAGES = 256
 FIGURE_IMAGES = 12  # what a row of the figure holds
 STOCHASTIC_ROWS = 3
 
@@ -286,7 +287,7 @@ def loop(
                     if not terminal:
                         left = pace(watch, config.steps - step)
                         log(f"step {step}/{config.steps}  {text}  {left}")
-                if draw_now and game.networks.generator is not None:
+                if draw_now and game.networks.generator is not None and drawable(source.shape):
                     figure = draw_figure(workdir, game, state, step, images)
                 if save_now or stopping:
                     workdir.save(state, seconds, measured if validate_now else {}, unlogged)

@@ -184,7 +184,7 @@ def _rows(
 ) -> list[Path]:
     paths = [workdir / f"{name}.npz", workdir / f"{name}.png"]
     write_npz(paths[0], x=x)
-    if x.ndim == 5 and x.shape[-1] in (1, 3):
+    if x.ndim == 5 and figures.drawable(x.shape[2:]):
         figures.rows_of_images(paths[1], groups, columns)
         return paths
     return paths[:1]

@@ -325,6 +325,7 @@ def gaussian(image, deviation):
 @pytest.mark.parametrize("deviation", [0.4, 1.3, 6.0])
 def test_a_blur_against_scipy(deviation):
     x = np.random.default_rng(3).random((2, 6, 9, 3)).astype(np.float32)
+    x[1, 2:5, 3:6] = 0
     expected = np.stack([gaussian(one, deviation) for one in x])
     np.testing.assert_allclose(blurred(jnp.asarray(x), deviation), expected, atol=1e-5)
     np.testing.assert_array_equal(blurred(jnp.asarray(x), 0.0), x)
@@ -335,8 +336,12 @@ def test_a_blur_fades():
     found = [float(fading(jnp.int32(step))) for step in (0, 10, 39, 40, 1000)]
     np.testing.assert_allclose(found, [3.0, 2.25, 0.075, 0.0, 0.0], rtol=1e-6)
     assert blur(DiffAugment(blur=3.0)) == 3.0 and blur(DiffAugment(cutout=0.5)) is None
-    with pytest.raises(InputError, match="blur_steps of an augmentation"):
-        build(with_blur(small(), 3.0, -1), (8, 8, 1))
+    with pytest.raises(InputError, match="blur_steps is at least 0 and at most"):
+        build(with_blur(small(), 3.0, 2**31), (8, 8, 1))
+    with pytest.raises(InputError, match="would see no sharp image: .* at most .* 3000, not 3001"):
+        build(with_blur(small(), 3.0, 3001), (8, 8, 1))
+    with pytest.raises(InputError, match="blur of an augmentation is from 0 to 1,000,000"):
+        build(with_blur(small(), 1e39, 0), (8, 8, 1))
 
 
 def with_blur(config, pixels, steps):
@@ -344,16 +349,18 @@ def with_blur(config, pixels, steps):
     return config
 
 
-def test_discriminators_are_shown_both_sides_alike_and_encoders_are_not():
+@pytest.mark.parametrize("brightness, shift", [(0.5, 0.25), (0.0, 0.0)])
+def test_discriminators_are_shown_both_sides_alike_and_encoders_are_not(brightness, shift):
     config = small()
     plain = build(config, (8, 8, 1))
-    config.diffaugment.brightness, config.diffaugment.shift = 0.5, 0.25
+    config.diffaugment.brightness, config.diffaugment.shift = brightness, shift
     with_blur(config, 2.0, 4)
     built = build(config, (8, 8, 1))
     keys = draws.example_keys(jax.random.key(0), 0, 4)
     params, x = init(built, jax.random.key(1)).params, jax.random.uniform(keys[0], (4, 8, 8, 1))
     noise = noise_of(built, keys)
-    assert noise.shown.shape == (4, SHOWN_NUMBERS)
+    numbers_of = np.zeros((4, SHOWN_NUMBERS)) if noise.shown is None else np.asarray(noise.shown)
+    assert (noise.shown is None) == (not brightness) and numbers_of.shape == (4, SHOWN_NUMBERS)
     assert noise_of(plain, keys).shown is None
     _, metrics = losses(built, params, noise, jnp.int32(1), x)
     drawn = draws.draw(plain.networks, params, noise_of(plain, keys), x)
@@ -362,9 +369,9 @@ def test_discriminators_are_shown_both_sides_alike_and_encoders_are_not():
         ("numerator", x, drawn.z.probabilities), ("denominator", drawn.x_hat, drawn.z.category)
     ):
         seen = []
-        for one, numbers in zip(np.asarray(image), np.asarray(noise.shown), strict=True):
-            down, right = np.round(2 * numbers[3:5]).astype(int)
-            canvas = np.pad(one + 0.5 * numbers[0], ((2, 2), (2, 2), (0, 0)))
+        for one, numbers in zip(np.asarray(image), numbers_of, strict=True):
+            down, right = np.round(8 * shift * numbers[3:5]).astype(int)
+            canvas = np.pad(one + brightness * numbers[0], ((2, 2), (2, 2), (0, 0)))
             seen.append(gaussian(canvas[2 - down : 10 - down, 2 - right : 10 - right], 1.5))
         logits = tell(params.reconstruction_discriminator, jnp.asarray(seen), None)
         expected = np.sum(np.asarray(logits) * np.asarray(over), axis=1)

@@ -178,6 +178,8 @@ def test_npz_classes_are_those_of_the_whole_file(tmp_path):
         ({"images": IMAGES, "labels": LABELS - 3}, "labels must be 0, 1, 2"),
         ({"images": IMAGES, "labels": LABELS + 2**31}, "labels must be 0, 1, 2"),
         ({"images": IMAGES, "test_images": IMAGES[:, 1:]}, "test_images are"),
+        ({"images": IMAGES, "test_labels": LABELS}, "test_labels and no test_images"),
+        ({"images": IMAGES, "val_images": IMAGES[:2]}, "'val_images' would not be read"),
         (
             {"images": IMAGES, "test_images": IMAGES[:4], "test_labels": LABELS[:3]},
             r"test_labels is int64\[3\]",

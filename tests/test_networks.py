@@ -16,7 +16,7 @@ from iae_jax.networks.layers import (
     space_to_depth,
     trilinear_convolution,
 )
-from iae_jax.networks.residual import doubled, halved
+from iae_jax.networks.residual import SHARE, Down, Up, doubled, halved
 from iae_jax.types import Code, InputError
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
@@ -255,6 +255,21 @@ def test_a_residual_generator_reads_its_code_at_every_resolution():
             assert (np.abs(out - changed).reshape(B, -1).max(axis=-1) > 1e-5).all(), block
 
 
+def test_a_block_adds_its_convolutions_to_what_it_was_given():
+    """With the last convolution at nought only the other half of the sum is left, whose weights are
+    those of one pixel."""
+    x, style = normal(1, 3, 4, 6, 5), normal(2, 3, 7)
+    for block, given, resized in ((Down(2), (x,), halved(x)), (Up(2, 8), (x, style), doubled(x))):
+        params = block.init(jax.random.key(0), *given)["params"]
+        params["Conv_1"] = jax.tree.map(jnp.zeros_like, params["Conv_1"])
+        params["Dense_0"]["bias"] = jnp.asarray([3.0, -2.0])
+        expected = np.asarray(resized) @ np.asarray(params["Dense_0"]["kernel"]) + [3.0, -2.0]
+        np.testing.assert_allclose(
+            block.apply({"params": params}, *given), expected * np.sqrt(0.5), atol=1e-5
+        )
+    assert pytest.approx(1) == 2 * SHARE**2  # of two parts of variance one
+
+
 def test_real_values_leave_the_unit_interval():
     generator = networks.generator(MLP, (2,), D, values="real")
     out = generator.sample(
@@ -333,10 +348,12 @@ def test_with_quadratic_adds_half_the_squared_length_of_the_code():
 # ------------------------------------------------------------------------------------ precision
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 1), (2,)], ids=str)
-def test_bfloat16_computes_the_same_to_two_digits(shape):
+@pytest.mark.parametrize(
+    "kind, shape", [("conv", (8, 8, 1)), ("mlp", (2,)), ("residual", (8, 8, 3))]
+)
+def test_bfloat16_computes_the_same_to_two_digits(kind, shape):
     """From and to float32: values near, not equal, and gradients for float32 parameters."""
-    whole = layout(shape)
+    whole = layout(shape)._replace(kind=kind)
     half = whole._replace(precision="bfloat16")
     x, z = normal(1, 64, *shape), Code(vector=normal(2, 64, D))
     noise = normal(3, 64, N)

@@ -281,3 +281,14 @@ def test_a_workdir_that_cannot_be_written_is_refused(tmp_path, data_directory):
     (tmp_path / "file").write_text("not a directory")
     with pytest.raises(InputError, match="choose another --workdir"):
         train(config_of(data_directory), tmp_path / "file" / "run")
+
+
+def test_a_run_of_images_that_cannot_be_drawn_ends_without_a_picture(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 3, 4, 2), dtype=np.uint8)
+    np.savez(tmp_path / "two.npz", images=images)
+    config = config_of("", steps=10)
+    config.data.name, config.data.train = f"npz:{tmp_path}/two.npz", "train[:30]"
+    config.data.validation = config.data.test = "train[30:]"
+    summary = train(config, tmp_path / "run")
+    assert (summary.step, summary.figure) == (10, None)
+    assert (tmp_path / "run" / "checkpoints" / "10").exists()

@@ -39,7 +39,8 @@ def _below(names: list[str]) -> dict[str, PurePosixPath]:
 def _deep(tile: Any) -> bool:
     """Whether a part of an image, as Pillow's header describes it, has 16 bits a channel."""
     codec, *_, arguments = tile
-    return ";16" in str(arguments) or (codec.startswith("ppm") and arguments[-1] > 255)
+    most = arguments[-1] if codec.startswith("ppm") and isinstance(arguments, tuple) else 0
+    return ";16" in str(arguments) or (isinstance(most, int) and most > 255)
 
 
 class FolderSource(Source):
@@ -127,16 +128,25 @@ class FolderSource(Source):
 
     def _files(self) -> Iterator[str]:
         """Of the folder, through links, but not round in circles."""
-        for folder, below, files in os.walk(self._path, followlinks=True):
-            around = os.path.realpath(folder) + os.sep
-            links = [name for name in below if os.path.islink(os.path.join(folder, name))]
-            for name in links:
-                if around.startswith(os.path.realpath(os.path.join(folder, name)) + os.sep):
+        around = {str(self._path): {os.path.realpath(self._path) + os.sep}}
+        for folder, below, files in os.walk(self._path, followlinks=True, onerror=self._unread):
+            way = around.pop(folder)
+            for name in list(below):
+                inner = os.path.join(folder, name)
+                real = os.path.realpath(inner) + os.sep
+                if os.path.islink(inner) and any(one.startswith(real) for one in way):
                     below.remove(name)
+                around[inner] = {*way, real}
             for path in (Path(folder, name) for name in files):
                 # A link to nothing is refused later, by name; a pipe would never end.
                 if path.is_file() or path.is_symlink():
                     yield path.relative_to(self._path).as_posix()
+
+    def _unread(self, error: OSError) -> None:
+        raise InputError(
+            f"{error.filename} in {self._path} cannot be read ({error.strerror}): allow it or "
+            "remove it"
+        )
 
     def _splits(self, below: dict[str, PurePosixPath]) -> dict[str, str]:
         """name -> split; empty if there are none. Errors: InputError for what may be one."""
@@ -157,7 +167,7 @@ class FolderSource(Source):
     ) -> dict[str, int]:
         """name -> label; empty if there are none."""
         if pattern:
-            return {name: self._matched(name, pattern) for name in below}
+            return {name: self._matched(str(path), pattern) for name, path in below.items()}
         folders = {
             name: PurePosixPath(*[
                 part for i, part in enumerate(path.parts[:-1]) if i or part not in splits

@@ -9,6 +9,8 @@ import numpy as np
 from iae_jax.data.dataset import MOST_CLASSES, ArraySource, Dataset, Source, slices_of
 from iae_jax.types import InputError, first_line
 
+KEYS = ("images", "labels", "test_images", "test_labels")
+
 
 def open_npz(path: Path, split: str) -> Source:
     try:
@@ -23,6 +25,14 @@ def open_npz(path: Path, split: str) -> Source:
             "write it again with numpy.savez"
         ) from error
 
+    for key in sorted(arrays.keys() - KEYS):
+        if key.endswith(("images", "labels")):
+            raise InputError(
+                f"{path}: an array {key!r} would not be read: name it one of {', '.join(KEYS)}; "
+                "validation images are sliced off `train`"
+            )
+    if "test_labels" in arrays and "test_images" not in arrays:
+        raise InputError(f"{path} has test_labels and no test_images: add these")
     parts = {"train": _npz_part(path, arrays, "images", "labels")}
     if "test_images" in arrays:
         parts["test"] = _npz_part(path, arrays, "test_images", "test_labels")

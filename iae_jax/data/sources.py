@@ -40,9 +40,11 @@ def open_source(
     kind, _, path = name.partition(":")
     if label_pattern and kind != "images":
         raise InputError(f"a label pattern is for images:PATH and the set is {name}: leave it out")
-    if kind == "npz" and path:
+    if kind in ("npz", "images") and not path:
+        raise InputError(f"the set is {name!r}: give {kind}:PATH, the path of a file or folder")
+    if kind == "npz":
         return open_npz(Path(path).expanduser(), split)
-    if kind == "images" and path:
+    if kind == "images":
         return FolderSource(Path(path).expanduser(), split, label_pattern)
     return RecordSource(name, split, data_dir)
 

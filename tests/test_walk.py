@@ -1,0 +1,67 @@
+"""What is found below a folder of images: through links, past what cannot be read, by a pattern."""
+
+import os
+import zipfile
+
+import pytest
+from PIL import Image
+
+from iae_jax.data import load, open_source
+from iae_jax.types import InputError
+
+
+def write(path, value):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (2, 2), value).save(path)
+
+
+def found(path, pattern=""):
+    images, labels = load(open_source(f"images:{path}", "train", label_pattern=pattern))
+    return sorted(zip(images[:, 0, 0, 0].tolist(), labels.tolist(), strict=True))
+
+
+def test_links_between_folders_do_not_go_round(tmp_path):
+    write(tmp_path / "ant" / "a.png", 10)
+    write(tmp_path / "bee" / "b.png", 20)
+    (tmp_path / "ant" / "other").symlink_to(tmp_path / "bee")
+    (tmp_path / "bee" / "other").symlink_to(tmp_path / "ant")
+    (tmp_path / "bee" / "up").symlink_to(tmp_path.parent)
+    # ant, ant/other (which is bee), bee, bee/other (which is ant).
+    assert found(tmp_path) == [(10, 0), (10, 3), (20, 1), (20, 2)]
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    for i, name in enumerate(("ant", "bee", "cat")):
+        write(tmp_path / name / "x.png", i)
+    scandir = os.scandir
+
+    def denied(path):
+        if os.path.basename(path) == "bee":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(InputError, match="bee in .* cannot be read .Permission denied.: allow it"):
+        found(tmp_path)
+
+
+def test_a_pattern_does_not_see_the_folder_that_holds_all_others(tmp_path):
+    for name, value in (("0_3.png", 7), ("1_4.png", 8)):
+        write(tmp_path / "files" / name, value)
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name in ("0_3.png", "1_4.png"):
+            file.write(tmp_path / "files" / name, f"set_5/{name}")
+    assert found(path, r"_(\d+)") == [(7, 3), (8, 4)]
+    assert found(path, r"^(\d)_") == [(7, 0), (8, 1)]
+
+
+def test_a_plain_bitmap_is_read_whatever_it_is_called(tmp_path):
+    (tmp_path / "x.pgm").write_text("P1\n2 2\n0 1\n1 1\n")
+    assert found(tmp_path) == [(255, -1)]
+
+
+@pytest.mark.parametrize("kind", ["images", "npz"])
+def test_an_empty_path_is_not_a_set_of_tfds(kind):
+    with pytest.raises(InputError, match=f"'{kind}:': give {kind}:PATH"):
+        open_source(f"{kind}:", "train")

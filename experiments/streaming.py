@@ -7,7 +7,7 @@ are trained on three times, each time for a little more than an epoch: streamed;
 half-way and resumed; and from memory. What differs in the last checkpoint is counted in bits.
 Memory is the most that a run's process held.
 
-Expected: 10 minutes on 2 CPU cores.
+Expected: 14 minutes on one core of a fast machine with another run beside it.
 """
 
 import io

@@ -126,6 +126,7 @@ first 1,500.
 | | no label, entropy .5, marginal 2, clusters named by matching | 4,000 | 2.98 % |
 | iae_best | label .3, marginal 3, entropy .5, flipped from step 2,000 | 5,500 | 1.50 % |
 | | as it is, but label_start_steps 300 | 8,000 | 1.40 % |
+| | as it is | 24,000 | 1.08 % |
 | iae_faithful | marginal .5, entropy .2, flipped .5, label 1, no consistency | 4,000 | 9.02 % |
 | | the same, flipped 1, pixel noise and dropout .3 | 4,000 | 7.52 % |
 | | label .3, marginal 3, entropy .5, flipped 1, worst 3 | 5,000 | 2.58 % |

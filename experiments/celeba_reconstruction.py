@@ -60,8 +60,8 @@ Between random pairs of faces it is .303.
 | the same, recovery and consistency .133, as it is | .121 | .121 (1,000) | stopped |
 
 With SVHN's five times as strong a charge for codes that cannot be read off x_hat, held-out errors
-grew after step 1,000, and a lattice lay over each face in the figures of these runs. The code with a local part had less of that
-charge from the start, and was run as it is only.
+grew after step 1,000, and a lattice lay over each face in the figures of these runs. The code with
+a local part had less of that charge from the start, and was run as it is only.
 """
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,27 +45,40 @@ def config_of(
     return config
 
 
-# Network kind, width, kind and width of the generator's, hidden, precision, batch size, steps.
+class Preset(NamedTuple):
+    """Sizes. kind, width: of every player's network but the generator's, which has its own."""
+
+    kind: str
+    width: int
+    generator_kind: str
+    generator_width: int
+    hidden: int
+    precision: str
+    batch_size: int
+    steps: int
+
+
 PRESETS = {
-    "small": ("conv", 32, "residual", 16, 256, "float32", 32, 6_000),
-    "full": ("residual", 64, "residual", 64, 512, "bfloat16", 128, 100_000),
+    "small": Preset("conv", 32, "residual", 16, 256, "float32", batch_size=32, steps=6_000),
+    "full": Preset("residual", 64, "residual", 64, 512, "bfloat16", batch_size=128, steps=100_000),
 }
 
 
 def preset_of(name: str, size: int, local: int) -> Config:
     """An implicit autoencoder of colour images."""
-    kind, width, drawing, drawn, hidden, precision, batch_size, steps = PRESETS[name]
-    config = Config(steps=steps, batch_size=batch_size, turns="alternating")
+    preset = PRESETS[name]
+    config = Config(steps=preset.steps, batch_size=preset.batch_size, turns="alternating")
     config.code.size, config.generator.noise = size, local
     if local:
         # As one input with z, so many more components would drown it.
         config.generator.noise_at = "depth"
         config.reconstruction.numerator_weight = 0.05
     for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
-        player.network.kind, player.network.width = kind, width
-        player.network.hidden, player.network.precision = hidden, precision
+        player.network.kind, player.network.width = preset.kind, preset.width
+        player.network.hidden, player.network.precision = preset.hidden, preset.precision
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
-    config.generator.network.kind, config.generator.network.width = drawing, drawn
+    drawn = config.generator.network
+    drawn.kind, drawn.width = preset.generator_kind, preset.generator_width
     config.reconstruction.r1 = config.regularization.r1 = 0.1
     config.regularization.weight = 0.1
     # What held for MNIST's 20D, and 10D beside a local code: charges are sums over components.

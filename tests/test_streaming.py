@@ -1,0 +1,43 @@
+"""The measurement of streaming: the set it makes, what it refuses, and (slow) a whole small one."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import streaming
+
+
+def test_the_set_is_of_so_many_different_images(tmp_path):
+    streaming.make(tmp_path / "images.zip", 3)
+    with zipfile.ZipFile(tmp_path / "images.zip") as file:
+        assert file.namelist() == ["000000.bmp", "000001.bmp", "000002.bmp"]
+        images = []
+        for name in file.namelist():
+            with file.open(name) as member:
+                images.append(np.asarray(Image.open(member)))
+    assert {image.shape for image in images} == {(64, 64, 3)}
+    # Noise of 0 to 63 on a colour of 0 to 191: neither wraps round, nor is one the other's colour.
+    assert {(np.ptp(image, (0, 1)) <= 63).all() for image in images} == {True}
+    assert len({tuple(image.mean((0, 1)).round(-1)) for image in images}) == 3
+
+
+@pytest.mark.parametrize("words", [["--images=1999"], ["--steps=39"], ["--image=2000"], ["--x"]])
+def test_what_cannot_be_measured_is_refused(words, tmp_path, capsys):
+    assert streaming.main([*words, f"--results={tmp_path}"]) == 2
+    assert not list(tmp_path.iterdir())
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_small_set_is_streamed_stopped_and_resumed(tmp_path, monkeypatch):
+    monkeypatch.setattr(streaming, "LIMIT_SECONDS", 600)
+    words = ["--images=2000", "--steps=80", f"--folder={tmp_path}", f"--results={tmp_path}"]
+    assert streaming.main(words) == 0
+    records = json.loads((tmp_path / "streaming.partial.json").read_text())["records"]
+    found = {(one["metric"], one["variant"]): one["values"][0] for one in records}
+    assert found["bits_lost", "streamed_and_resumed"] == found["bits_lost", "resident"] == 0
+    assert found["set_megabytes", "streamed"] == 2000 * 64 * 64 * 3 / 2**20
+    assert 100 < found["peak_host_megabytes", "streamed"] < 4096

@@ -12,12 +12,12 @@ from iae_jax.types import InputError
 
 VIEWS = ("reconstruct", "sample", "interpolate")
 INTERPOLATIONS = 3
-# Not SVHN but 10,000 images of its test split, named INDEX_DIGIT.
+# Not SVHN but 10,000 images of its test split, named INDEX_DIGIT. Digits of one photo follow each
+# other and overlap.
 SVHN_STANDIN = Data(
-    "images:svhn_standin.zip", label_pattern=r"_(\d+)\.", train="train[:7000]",
+    "images:svhn_standin.zip", label_pattern=r"_(\d+)\.", shuffled=False, train="train[:7000]",
     validation="train[7000:8000]", test="train[8000:]",
 )
-
 
 SHOWN = (
     "label_agreement", "label_agreement_true", "judge_accuracy", "pixel_error",

@@ -373,7 +373,9 @@ def build(config: Config, shape: tuple[int, ...], values: str = "unit") -> Game:
 def open_split(config: Config, split: str) -> Source:
     """One of the config's splits: "train", "validation" or "test"."""
     data, part = config.data, getattr(config.data, split)
-    return open_source(data.name, part, data.directory or None, data.label_pattern)
+    return open_source(
+        data.name, part, data.directory or None, data.label_pattern, data.shuffled
+    )
 
 
 def load_split(config: Config, split: str) -> Dataset:

@@ -20,14 +20,16 @@ class Data:
     """name: digits, mnist, another set that TFDS has prepared, npz:PATH, or images:PATH for a
     folder or zip of image files. directory: where TFDS keeps its sets ("" is its default).
     label_pattern: a regular expression whose group finds labels in the paths of image files ("": a
-    folder is a class). The splits are TFDS slicing strings; choices are made on `validation`,
-    `test` is only reported. labels_per_class: how many labels of each class of `train` may be
-    read, -1 for all; which ones depends on `draw` (-1: the run's seed) alone. Images with them lie
-    on the device, whatever `run.resident_megabytes` is."""
+    folder is a class). shuffled: False takes slices of image files with labels in the order of
+    their paths, for sets where neighbours are alike. The splits are TFDS slicing strings; choices
+    are made on `validation`, `test` is only reported. labels_per_class: how many labels of each
+    class of `train` may be read, -1 for all; which ones depends on `draw` (-1: the run's seed)
+    alone. Images with them lie on the device, whatever `run.resident_megabytes` is."""
 
     name: str = "digits"
     directory: str = ""
     label_pattern: str = ""
+    shuffled: bool = True
     train: str = "train[:1350]"
     validation: str = "train[1350:]"
     test: str = "test"

@@ -1,4 +1,5 @@
-"""What is found below a folder of images: through links, past what cannot be read, by a pattern."""
+"""What is found below a folder of images: through links, past what cannot be read, by a pattern;
+and in which order."""
 
 import os
 import zipfile
@@ -6,7 +7,7 @@ import zipfile
 import pytest
 from PIL import Image
 
-from iae_jax.data import load, open_source
+from iae_jax.data import folder, load, open_source
 from iae_jax.types import InputError
 
 
@@ -65,3 +66,46 @@ def test_a_plain_bitmap_is_read_whatever_it_is_called(tmp_path):
 def test_an_empty_path_is_not_a_set_of_tfds(kind):
     with pytest.raises(InputError, match=f"'{kind}:': give {kind}:PATH"):
         open_source(f"{kind}:", "train")
+    with pytest.raises(InputError, match="~nobody-at-all/x has no such home .*: write it out"):
+        open_source(f"{kind}:~nobody-at-all/x", "train")
+
+
+def test_neighbours_that_are_alike_stay_on_one_side_of_a_split(tmp_path):
+    labels = [3, 1, 1, 0, 2, 3, 0, 2, 1, 0]
+    for number, label in enumerate(labels):
+        write(tmp_path / f"{number:02}_{label}.png", 20 * number)
+    name, pattern = f"images:{tmp_path}", r"_(\d+)\."
+    for split, numbers in (("train[:60%]", range(6)), ("train[60%:]", range(6, 10))):
+        images, found = load(open_source(name, split, None, pattern, shuffled=False))
+        assert images[:, 0, 0, 0].tolist() == [20 * number for number in numbers]
+        assert found.tolist() == [labels[number] for number in numbers]
+        mixed = load(open_source(name, split, None, pattern)).images[:, 0, 0, 0].tolist()
+        assert mixed != sorted(mixed)
+    for other in ("digits", f"npz:{tmp_path}/x.npz"):
+        with pytest.raises(InputError, match="shuffled is for images:PATH and the set is"):
+            open_source(other, "train", shuffled=False)
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_headers_are_read_once_until_files_are_others(tmp_path, monkeypatch, pack):
+    names, path = ["a.png", "b.png", "c.png"], tmp_path / "all.zip" if pack else tmp_path / "files"
+
+    def packed():
+        for number, name in enumerate(names):
+            write(tmp_path / "files" / name, number)
+        if pack:
+            path.unlink(missing_ok=True)
+            with zipfile.ZipFile(path, "w") as file:
+                for name in names:
+                    file.write(tmp_path / "files" / name, name)
+
+    packed()
+    read, opened = [], folder._opened
+    monkeypatch.setattr(folder, "_opened", lambda *which: read.append(which[-1]) or opened(*which))
+    for split in ("train[:1]", "train[1:2]", "train[2:]"):
+        assert open_source(f"images:{path}", split).shape == (2, 2, 1)
+    assert read == names
+    names.append("d.png")
+    packed()
+    assert len(open_source(f"images:{path}", "train")) == 4
+    assert read[3:] == names

@@ -6,6 +6,7 @@ import os
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -45,7 +46,8 @@ def _deep(tile: Any) -> bool:
 
 class FolderSource(Source):
     """Every image file below a folder or in a zip, in the order of the sorted paths; where images
-    have labels, of the paths' hashes, so that a slice has images of all classes.
+    have labels, of the paths' hashes, so that a slice has images of all classes, unless `shuffled`
+    is false.
 
     Other files, and what begins with "." or "__", are passed over, and so is a folder that holds
     all others. If there is a folder `train` at the top, it and `validation` and `test` are splits
@@ -59,15 +61,17 @@ class FolderSource(Source):
     that lie in no folder have no labels.
     """
 
-    def __init__(self, path: Path, split: str, label_pattern: str = "") -> None:
+    def __init__(
+        self, path: Path, split: str, label_pattern: str = "", shuffled: bool = True
+    ) -> None:
         self._path = path
-        self._zip = self._open_zip()
+        self._zip = _zip_of(path)
         names = self._names()
         below = _below(names)
         splits = self._splits(below)
         # Over all images, so that slices and splits agree.
         labels = self._labels_of(below, set(splits.values()), label_pattern)
-        if labels:
+        if labels and shuffled:
             names.sort(key=lambda name: hashlib.sha256(os.fsencode(below[name])).digest())
         parts: dict[str, list[str]] = {}
         for name in names:
@@ -78,7 +82,9 @@ class FolderSource(Source):
             for name in parts[key][where]
         ]
         self.classes = max(labels.values()) + 1 if labels else None
-        self.shape = self._common_shape(sorted(names))
+        found = path.stat()
+        version = (found.st_dev, found.st_ino, found.st_mtime_ns)
+        self.shape = _common_shape(path, version, tuple(sorted(names)))
         self._chosen = chosen
         self._labels = np.array([labels.get(name, -1) for name in chosen], np.int32)
 
@@ -93,19 +99,6 @@ class FolderSource(Source):
 
     def labels(self) -> np.ndarray:
         return self._labels
-
-    def _open_zip(self) -> zipfile.ZipFile | None:
-        if self._path.is_dir():
-            return None
-        if not self._path.exists():
-            raise InputError(f"no folder or zip {self._path}: check the path after images:")
-        try:
-            return zipfile.ZipFile(self._path)
-        except (zipfile.BadZipFile, OSError) as error:
-            raise InputError(
-                f"{self._path} is neither a folder nor a zip that can be read "
-                f"({first_line(error)}): give one of images"
-            ) from error
 
     def _names(self) -> list[str]:
         """Paths of all image files, with "/" between their parts."""
@@ -201,55 +194,11 @@ class FolderSource(Source):
             "it"
         )
 
-    def _open(self, name: str) -> Any:
-        from PIL import Image
-
-        if self._zip is None:
-            return Image.open(self._path / name, formats=FORMATS)
-        if self._zip.getinfo(name).file_size > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES} bytes")
-        # No more than a header is unpacked until pixels are asked for.
-        return Image.open(self._zip.open(name), formats=FORMATS)
-
-    def _common_shape(self, names: list[str]) -> tuple[int, int, int]:
-        """(H, W, C) of all images, by their headers. Errors: InputError that names a file."""
-        from PIL import ExifTags
-
-        first, colour = None, False
-        for name in names:
-            try:
-                with self._open(name) as image:
-                    size, mode = image.size, image.mode
-                    if getattr(image, "is_animated", False):
-                        raise ValueError("it has several images")
-                    if mode in GREY + COLOUR and any(map(_deep, image.tile)):
-                        mode += ";16"  # of which Pillow would keep 8
-                    # Of the header: to ask a PNG for what stands behind its pixels reads them.
-                    if "exif" in image.info:
-                        turned = image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
-                        size = size[::-1] if turned else size
-            except Exception as error:  # of Pillow and zipfile, whose kinds no list has all of
-                raise self._damaged(name, error) from error
-            if mode not in GREY + COLOUR:
-                raise InputError(
-                    f"{name} in {self._path} has pixels of kind {mode}: convert it to 8 bits a "
-                    "channel"
-                )
-            first = first or (name, size)
-            if size != first[1]:
-                raise InputError(
-                    f"{name} in {self._path} is {size[0]}x{size[1]} and {first[0]} is "
-                    f"{first[1][0]}x{first[1][1]}: crop and resize all images to one size"
-                )
-            colour = colour or mode not in GREY
-        assert first is not None
-        return (first[1][1], first[1][0], 3 if colour else 1)
-
     def _decode(self, name: str) -> np.ndarray:
         from PIL import ImageOps
 
         try:
-            with self._open(name) as image:
+            with _opened(self._path, self._zip, name) as image:
                 if "exif" in image.info:
                     ImageOps.exif_transpose(image, in_place=True)
                 if image.has_transparency_data:
@@ -265,11 +214,74 @@ class FolderSource(Source):
         except InputError:
             raise
         except Exception as error:  # as above
-            raise self._damaged(name, error) from error
+            raise _damaged(self._path, name, error) from error
         return pixels.reshape(self.shape)
 
-    def _damaged(self, name: str, error: Exception) -> InputError:
-        return InputError(
-            f"{name} in {self._path} cannot be read as an image ({first_line(error)}): mend or "
-            "remove it"
-        )
+
+def _zip_of(path: Path) -> zipfile.ZipFile | None:
+    if path.is_dir():
+        return None
+    if not path.exists():
+        raise InputError(f"no folder or zip {path}: check the path after images:")
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(
+            f"{path} is neither a folder nor a zip that can be read "
+            f"({first_line(error)}): give one of images"
+        ) from error
+
+
+def _opened(path: Path, archive: zipfile.ZipFile | None, name: str) -> Any:
+    from PIL import Image
+
+    if archive is None:
+        return Image.open(path / name, formats=FORMATS)
+    if archive.getinfo(name).file_size > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES} bytes")
+    # No more than a header is unpacked until pixels are asked for.
+    return Image.open(archive.open(name), formats=FORMATS)
+
+
+@lru_cache(maxsize=4)
+def _common_shape(
+    path: Path, version: tuple[int, int, int], names: tuple[str, ...]
+) -> tuple[int, int, int]:
+    """(H, W, C) of all images, by their headers, which a run that opens several splits reads once,
+    unless the path or its names are others. Errors: InputError that names a file."""
+    from PIL import ExifTags
+
+    archive, first, colour = _zip_of(path), None, False
+    for name in names:
+        try:
+            with _opened(path, archive, name) as image:
+                size, mode = image.size, image.mode
+                if getattr(image, "is_animated", False):
+                    raise ValueError("it has several images")
+                if mode in GREY + COLOUR and any(map(_deep, image.tile)):
+                    mode += ";16"  # of which Pillow would keep 8
+                # Of the header: to ask a PNG for what stands behind its pixels reads them.
+                if "exif" in image.info:
+                    turned = image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
+                    size = size[::-1] if turned else size
+        except Exception as error:  # of Pillow and zipfile, whose kinds no list has all of
+            raise _damaged(path, name, error) from error
+        if mode not in GREY + COLOUR:
+            raise InputError(
+                f"{name} in {path} has pixels of kind {mode}: convert it to 8 bits a channel"
+            )
+        first = first or (name, size)
+        if size != first[1]:
+            raise InputError(
+                f"{name} in {path} is {size[0]}x{size[1]} and {first[0]} is "
+                f"{first[1][0]}x{first[1][1]}: crop and resize all images to one size"
+            )
+        colour = colour or mode not in GREY
+    assert first is not None
+    return (first[1][1], first[1][0], 3 if colour else 1)
+
+
+def _damaged(path: Path, name: str, error: Exception) -> InputError:
+    return InputError(
+        f"{name} in {path} cannot be read as an image ({first_line(error)}): mend or remove it"
+    )

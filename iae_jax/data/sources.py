@@ -13,11 +13,12 @@ from iae_jax.data.dataset import Source
 from iae_jax.data.folder import FolderSource
 from iae_jax.data.npz import open_npz
 from iae_jax.data.records import RecordSource
-from iae_jax.types import InputError
+from iae_jax.types import InputError, first_line
 
 
 def open_source(
-    name: str, split: str, data_dir: str | None = None, label_pattern: str = ""
+    name: str, split: str, data_dir: str | None = None, label_pattern: str = "",
+    shuffled: bool = True,
 ) -> Source:
     """Opens one split of a data set.
 
@@ -32,6 +33,8 @@ def open_source(
         variable TFDS_DATA_DIR, else ~/tensorflow_datasets.
       label_pattern: a regular expression whose group finds the label in an image file's path,
         for `images:PATH` alone.
+      shuffled: for `images:PATH` alone: False takes slices of images with labels in the order of
+        their paths, so that neighbours that are alike are in one split.
 
     Raises:
       InputError: no such set or split, a split without images, files that are damaged or of
@@ -40,13 +43,24 @@ def open_source(
     kind, _, path = name.partition(":")
     if label_pattern and kind != "images":
         raise InputError(f"a label pattern is for images:PATH and the set is {name}: leave it out")
+    if not shuffled and kind != "images":
+        raise InputError(
+            f"shuffled is for images:PATH and the set is {name}: leave it as it is"
+        )
     if kind in ("npz", "images") and not path:
         raise InputError(f"the set is {name!r}: give {kind}:PATH, the path of a file or folder")
     if kind == "npz":
-        return open_npz(Path(path).expanduser(), split)
+        return open_npz(_own(path), split)
     if kind == "images":
-        return FolderSource(Path(path).expanduser(), split, label_pattern)
+        return FolderSource(_own(path), split, label_pattern, shuffled)
     return RecordSource(name, split, data_dir)
+
+
+def _own(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:  # ~ of somebody who is not there
+        raise InputError(f"{path} has no such home ({first_line(error)}): write it out") from error
 
 
 def title(name: str) -> str:

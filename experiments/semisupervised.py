@@ -7,8 +7,9 @@
 
 A variant is METHOD/SET/LABELS: a method below, an image set that TFDS has prepared (svhn_cropped,
 or any other), and how many labels of its training split may be read, as many of each class, or
-`all`; with more or fewer classes than ten CLASSESxLABELS, as 26x260 or 26xall. Which ones depends
-on the run's seed; their positions are in its `run.json`. `svhn_standin` is not SVHN but 10,000
+`all`; with more or fewer classes than ten CLASSESxLABELS, as emnist/balanced/47x470 or
+emnist/balanced/47xall: labels from 0, without a gap. Which ones depends on the run's seed; their
+positions are in its `run.json`. `svhn_standin` is not SVHN but 10,000
 images of its test split, in a file svhn_standin.zip in the folder you start from, named
 INDEX_DIGIT: for where the set itself cannot be had, and labelled so.
 Choices are made on the end of the training split; `test_error` (%) is of the last step's averaged

@@ -5,7 +5,7 @@
 170,000 images of 64x64x3 that are made up (2.1 GB decoded, and as much on the disk while this runs)
 are trained on three times, each time for a little more than an epoch: streamed; streamed, stopped
 half-way and resumed; and from memory. What differs in the last checkpoint is counted in bits.
-Memory is the most that a run's process held.
+Memory is the most that a run's process held, of the one that was resumed its second process.
 
 Expected: 14 minutes on one core of a fast machine with another run beside it.
 """
@@ -81,8 +81,10 @@ def trained(workdir: Path, words: list[str], half: int = 0) -> dict[str, Any]:
             LIMIT_SECONDS,
         )
         running[0].send_signal(signal.SIGTERM)
-        if end(running, workdir, LIMIT_SECONDS) == [0]:
-            raise InputError("the run ended before it was stopped: give more --steps")
+        status = end(running, workdir, LIMIT_SECONDS)
+        saved = list(workdir.glob("checkpoints/*/commit_success.txt"))
+        if status != [128 + signal.SIGTERM] or not saved:
+            raise InputError(f"the run was to be stopped, and ended with {status}: more --steps")
     if end(start(workdir, 1, words, CONFIG), workdir, LIMIT_SECONDS) != [0]:
         said = workdir.with_name(f"{workdir.name}_0.txt").read_text().splitlines()
         raise InputError(f"the run {workdir.name} failed: {(said or ['it says nothing'])[-1]}")

@@ -85,8 +85,9 @@ def augmentation_consistency(teacher: bool = False) -> Term:
 
 def code_recovery() -> Term:
     """-log q(z|x_hat): how badly the code is read off what was generated from it; with H(z) a bound
-    of -I(z; x_hat) (Chen et al. 2016, eq. 5). z is given and so are the parameters of the encoder
-    that reads it: the generator alone learns. A vector whose density is unknown is read with unit
+    of -I(z; x_hat) (Chen et al. 2016, eq. 5). What is to be read is given, and so are the
+    parameters that read: the generator learns to show its codes, and the encoder, through x_hat
+    alone, to give codes that can be shown. A vector whose density is unknown is read with unit
     variance."""
 
     def value(draws: Draws) -> Array:

@@ -273,7 +273,7 @@ def draw(
         x_hat = generator.sample(params.generator, z, noise_scale * noise.local)
     recovered = None
     if noise.recovery is not None:
-        # As it is: an encoder that learned to recover would give every image the same code.
+        # As it is: a reader that learned to recover would give every image the same code.
         frozen = jax.lax.stop_gradient(params.encoder)
         recovered = encoder.apply(frozen, x_hat, noise.recovery)
     flipped, matched = None, None

@@ -72,7 +72,7 @@ def test_a_bank_holds_the_subset(tmp_path):
     for numbered, span in ((LABELS + 1, "1 to 3"), (np.where(LABELS == 1, 3, LABELS), "0 to 3")):
         labels = np.where(LABELS < 0, -1, numbered)
         np.savez(tmp_path / "b.npz", images=images, labels=labels)
-        wrong = f"3 classes, and labels from {span}: number them from 0 to 2"
+        wrong = f"3 classes, and labels from {span}: a set is needed whose labels are 0 to 2"
         with pytest.raises(InputError, match=wrong):
             bank(open_source(f"npz:{tmp_path}/b.npz", "train"), 1, 4, 3)
 

@@ -231,3 +231,12 @@ def test_the_module_is_a_command():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_a_set_that_tfds_has_not_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+    """Where TensorFlow is installed, so that TFDS is asked."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    assert main(["nosuchset", f"--data_dir={tmp_path}"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: TFDS has no set 'nosuchset': choose one of its catalog, or of")
+    assert len(said) < 200

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from test_train import config_of
 
 from experiments import semisupervised, semisupervised_ablation
@@ -36,9 +37,9 @@ def test_a_set_may_have_a_folder_in_its_name():
 
 
 def test_a_set_may_have_another_number_of_classes():
-    found = [semisupervised.get_config(f"{name}/emnist/letters/26x{labels}")
-             for name, labels in (("iae_best", 78), ("full", "all"))]
-    assert [one.code.categories for one in found] == [26, 26]
+    found = [semisupervised.get_config(f"{name}/emnist/balanced/47x{labels}")
+             for name, labels in (("iae_best", 141), ("full", "all"))]
+    assert [one.code.categories for one in found] == [47, 47]
     assert [one.data.labels_per_class for one in found] == [3, -1]
 
 
@@ -227,3 +228,22 @@ def test_a_record_is_named_by_its_split_and_says_which_labels_were_read(
         found[name] = values[name]
     assert set(found) == {"validation_error", "test_error"}
     assert found["validation_error"] < 10 < 18 < found["test_error"] < 32
+
+
+def test_the_figure_has_a_class_in_each_column_and_a_style_in_each_row(tmp_path):
+    """Of eight rows the first six: red tells the row, green the column, blue that it is one."""
+    down, across = np.mgrid[0:8, 0:10]
+    x = np.stack([down / 10, across / 10, np.ones((8, 10))], -1).astype(np.float32)
+    np.savez(tmp_path / "traversals.npz", x=np.tile(x[:, :, None, None], (1, 1, 4, 4, 1)))
+    semisupervised.draw(tmp_path / "figure.png", {semisupervised.SHOWN_VARIANT: tmp_path})
+    pixels = np.asarray(Image.open(tmp_path / "figure.png").convert("RGB")) / 255
+
+    def middle(row, column):
+        same = np.abs(pixels - [row / 10, column / 10, 1]).max(-1) < 0.01
+        return np.argwhere(same).mean(0) if same.any() else None
+
+    places = np.array([[middle(row, column) for column in range(10)] for row in range(6)])
+    assert (np.diff(places[:, :, 0], axis=0) > 4).all()
+    assert (np.diff(places[:, :, 1], axis=1) > 4).all()
+    assert np.ptp(places[:, :, 0], axis=1).max() < 1 and np.ptp(places[:, :, 1], axis=0).max() < 1
+    assert middle(6, 0) is None and middle(7, 9) is None

@@ -1,6 +1,8 @@
 """The measurement of streaming: the set it makes, what it refuses, and (slow) a whole small one."""
 
 import json
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from PIL import Image
 
 from experiments import streaming
+from iae_jax.types import InputError
 
 
 def test_the_set_is_of_so_many_different_images(tmp_path):
@@ -29,6 +32,17 @@ def test_what_cannot_be_measured_is_refused(words, tmp_path, capsys):
     assert streaming.main([*words, f"--results={tmp_path}"]) == 2
     assert not list(tmp_path.iterdir())
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("status", "saved"), [(0, True), (75, True), (143, False)])
+def test_a_run_that_was_not_stopped_is_not_resumed(status, saved, tmp_path, monkeypatch):
+    if saved:
+        (tmp_path / "checkpoints" / "20").mkdir(parents=True)
+        (tmp_path / "checkpoints" / "20" / "commit_success.txt").write_text("")
+    command = [sys.executable, "-c", f"raise SystemExit({status})"]
+    monkeypatch.setattr(streaming, "start", lambda *_: [subprocess.Popen(command)])
+    with pytest.raises(InputError, match=f"to be stopped, and ended with .{status}.: more --steps"):
+        streaming.trained(tmp_path, [], half=5)
 
 
 @pytest.mark.slow

@@ -8,7 +8,8 @@ import pytest
 
 from iae_jax import views
 from iae_jax.config import Config
-from iae_jax.types import InputError, Players
+from iae_jax.priors import standard
+from iae_jax.types import Generator, InputError, Players
 from iae_jax.views import COLUMNS, between, moved_components
 
 
@@ -44,6 +45,26 @@ def test_one_component_moves_at_a_time():
         middle, deviation = codes[:, component].mean(), codes[:, component].std()
         ends = [middle - 2 * deviation, middle + 2 * deviation]
         np.testing.assert_allclose(moved[component][[0, -1], component], ends, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [0, 2])
+def test_a_category_in_each_column_and_a_local_code_in_each_row(size, tmp_path, monkeypatch):
+    """The generator paints what it is given: the category, the vector and the local code."""
+
+    def sample(params, z, n):
+        parts = [z.category] + ([z.vector] if size else []) + [n]
+        return jnp.concatenate(parts, -1)[:, None, :, None]
+
+    painter = Generator(init=lambda key: None, sample=sample, noise=3)
+    game = SimpleNamespace(networks=Players(generator=painter), prior=standard(size, 4))
+    monkeypatch.setattr(views, "_loaded", lambda *_: (game, Players(), 1.0))
+    views.traversals(Config(), tmp_path, "latest", "test", 5)
+    x = np.load(tmp_path / "traversals.npz")["x"][:, :, 0, :, 0]
+    assert x.shape == (5, 4, 4 + size + 3)
+    for row in range(5):
+        np.testing.assert_array_equal(x[row, :, :4], np.eye(4))
+        assert (x[row, :, 4:] == x[row, 0, 4:]).all()
+    assert len(np.unique(x[:, 0, 4:], axis=0)) == 5
 
 
 @pytest.mark.parametrize("view", ["samples", "reconstructions", "interpolations", "traversals"])

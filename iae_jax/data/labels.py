@@ -60,7 +60,7 @@ def bank(
     if found[-1] >= len(found):
         raise InputError(
             f"the training split has {len(found)} classes, and labels from {found[0]} to "
-            f"{found[-1]}: number them from 0 to {len(found) - 1}"
+            f"{found[-1]}: a set is needed whose labels are 0 to {len(found) - 1}"
         )
     if len(found) != categories:
         raise InputError(

@@ -89,6 +89,8 @@ def is_prepared(builder: Any) -> bool:
 
 
 def _builder(name: str, data_dir: str | None) -> Any:
+    import tensorflow_datasets as tfds
+
     builder: Any
     if name == "digits":
         from iae_jax.data.digits import Digits
@@ -108,14 +110,17 @@ def _builder(name: str, data_dir: str | None) -> Any:
             f"of {', '.join(NAMES)}"
         )
     else:
-        import tensorflow_datasets as tfds
-
         builder = partial(tfds.builder, name)
     try:
         return builder(data_dir=data_dir, file_format="array_record")
+    except tfds.core.DatasetNotFoundError:
+        raise InputError(
+            f"TFDS has no set {name!r}: choose one of its catalog, or of {', '.join(NAMES)}"
+        ) from None
     except Exception as error:  # files of a prepared set that TFDS cannot read
         raise InputError(
-            f"TFDS cannot open {name} ({error}); delete its directory and prepare it again"
+            f"TFDS cannot open {name} ({first_line(error)}); if it is prepared, delete its "
+            "directory and prepare it again"
         ) from error
 
 

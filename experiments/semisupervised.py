@@ -49,7 +49,7 @@ from iae_jax.data.labels import ALL
 from iae_jax.results import Reference
 from iae_jax.types import InputError
 
-METHODS = ("supervised", "full", "improved_gan", "aae", "iae_faithful", "iae_best")
+METHODS = ("supervised", "full", "improved_gan", "aae", "iae_plain", "iae_faithful", "iae_best")
 SETS = {
     "mnist": Data("mnist", train="train[:55000]", validation="train[55000:]"),
     "svhn_standin": SVHN_STANDIN,
@@ -224,13 +224,14 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
             # Most of a step's time is to be the encoder's.
             player.network.width, player.network.hidden = 16, 128
         config.reconstruction.r1, config.reconstruction.numerator_weight = 0.1, 0.05
+        config.code.labelled_share, config.code.marginal_weight = 0.3, 0.5
+    if method in ("iae_faithful", "iae_best"):
         # Labels name the clusters, and then are not to settle what clusters have not found yet.
         config.code.label_start_weight, config.code.label_start_steps = 1.0, 100
         config.code.label_weight = 0.3
         # Even clusters are classes sooner; but classes are not quite even.
         config.code.marginal_start_weight, config.code.marginal_start_steps = 4.0, 1500
         config.code.marginal_weight, config.code.entropy_weight = 0.4, 1.0
-        config.code.labelled_share = 0.3
         config.code.flipped_weight, config.code.flipped_start_steps = 0.5, 1500
         config.code.consistency_weight = 3.0
         if name in SVHN:
@@ -242,7 +243,7 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
         config.steps = 3000  # of 7,000 images
     if method == "iae_best":
         config.code.teacher, config.code.change_labelled = True, True
-        if name not in SVHN:
+        if name == "mnist":
             # What clusters have confirmed wrongly is undone only after 13,000 steps.
             config.steps = 24_000
     elif method == "iae_faithful":

@@ -1,6 +1,6 @@
 """What each part of `iae_best` and `iae_faithful` brings, on MNIST with 100 labels.
 
-    python -m iae_jax.sweep semisupervised_ablation --seeds=2
+    python -m iae_jax.sweep semisupervised_ablation --seeds=1
 
 A variant is METHOD/CHANGE: the preset of `experiments/semisupervised.py` for MNIST and 100 labels
 in 2,000 steps and a quarter of its phases (but the 100 steps in which labels name the clusters), as
@@ -55,12 +55,11 @@ FIGURES: dict[str, tuple[str, ...]] = {}
 SHOWN = ("validation_error", *semisupervised.SHOWN[1:])
 NOTES = """
 Of 5,000 images and one draw, so that differences of .1 or .2 % tell nothing: of `iae_best` only
-consistency, changes other than shifts, and entropy stand out. After a quarter of the steps it is
-not better than without its generator, whose samples are far from digits yet (`frechet_sample` 35;
-of all steps and the test images 5): what it owes to being a generative model these runs do not
-show. In `iae_faithful` the flipped term hurts then (4.0 %, and 2.6 % without it or without a
-generator); of all its steps, one run without it errs on 1.88 % (draw 100), and none with it was
-measured there.
+consistency, changes other than shifts, and entropy stand out. After 2,000 steps it is not better
+than without its generator, whose samples are far from digits yet (`frechet_sample` 35; after 24,000
+steps, of the test images, 3): what it owes to being a generative model these runs do not show. In
+`iae_faithful` the flipped term hurts then (4.0 %, and 2.6 % without it or without a generator).
+What these parts bring at full length stands in the notes of `semisupervised`.
 """
 
 

@@ -134,6 +134,7 @@ first 1,500.
 | iae_best | label .3, marginal 3, entropy .5, flipped from step 2,000 | 5,500 | 1.50 % |
 | | as it is, but label_start_steps 300 | 8,000 | 1.40 % |
 | | as it is | 24,000 | 1.08 % |
+| | without a generator | 24,000 | 1.30 % |
 | iae_plain | flipped 0, entropy 0 | 8,000 | 60.8 % |
 | | entropy 0 | 8,000 | 11.0 % |
 | | flipped 0 | 8,000 | 15.8 % |
@@ -145,6 +146,7 @@ first 1,500.
 | | as it is, but label_start_steps 300, encoder of rate .001, final .02, b1 .9 | 7,000 | 1.94 % |
 | | as it is | 8,000 | 1.90 % |
 | | as it is, but flipped 0 | 8,000 | 1.88 % |
+| | as it is, but flipped 0 | 24,000 | 1.82 % |
 | | without a generator or a teacher: label .3, marginal 3, entropy .5, worst 2.5 | 4,000 | 4.80 % |
 | improved_gan | rates .0005 | 6,000 | 3.90 % |
 | | rate .002, of the generator .001 | 5,000 | 3.48 % |

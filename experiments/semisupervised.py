@@ -137,6 +137,8 @@ first 1,500.
 | | without a generator | 24,000 | 1.30 % |
 | | as it is, draw 0 | 24,000 | 1.20 % |
 | | without a generator, draw 0 | 24,000 | 1.18 % |
+| | as it is, draw 1 | 24,000 | 1.24 % |
+| | without a generator, draw 1 | 24,000 | 1.20 % |
 | iae_plain | flipped 0, entropy 0 | 8,000 | 60.8 % |
 | | entropy 0 | 8,000 | 11.0 % |
 | | flipped 0 | 8,000 | 15.8 % |

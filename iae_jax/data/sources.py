@@ -44,9 +44,7 @@ def open_source(
     if label_pattern and kind != "images":
         raise InputError(f"a label pattern is for images:PATH and the set is {name}: leave it out")
     if not shuffled and kind != "images":
-        raise InputError(
-            f"shuffled is for images:PATH and the set is {name}: leave it as it is"
-        )
+        raise InputError(f"shuffled is for images:PATH and the set is {name}: leave it as it is")
     if kind in ("npz", "images") and not path:
         raise InputError(f"the set is {name!r}: give {kind}:PATH, the path of a file or folder")
     if kind == "npz":

@@ -12,8 +12,8 @@ you start from, named INDEX_DIGIT, and labelled so. Presets: `small` for 2 CPU c
 accelerator, which a sweep runs where --variants names it.
 
 Expected of `small`: 13 to 15 minutes and 2.1 GB on one core of a fast machine (a server of 2025)
-with another run beside it, and once 2 to 4 minutes for a judge. Of `full`: not measured (no accelerator
-was at hand).
+with another run beside it, and once 2 to 4 minutes for a judge. Of `full`: not measured (no
+accelerator was at hand).
 """
 
 from experiments.colour import SHOWN, SVHN_STANDIN, VIEWS, config_of, draw, figures_of
@@ -56,9 +56,9 @@ The residual generator draws no checkerboard. The local code is light and colour
 asks: it changes each channel's mean over an image (`local_tint`, of values from 0 to 1) about as
 much as its pixels (`local_spread`).
 
-What falls short are samples from the prior: `frechet_sample` is eleven to thirteen times what it is between
-images (`frechet_data`), and some are too bright. With 7,000 images in 150 components, a discriminator
-still tells codes from the prior at the last step.
+What falls short are samples from the prior: `frechet_sample` is eleven to thirteen times what it is
+between images (`frechet_data`), and some are too bright. With 7,000 images in 150 components, a
+discriminator still tells codes from the prior at the last step.
 """
 
 

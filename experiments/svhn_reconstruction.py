@@ -11,8 +11,8 @@ A variant is CODE/PRESET/SET. Sets: svhn_cropped, which `python -m iae_jax.data.
 you start from, named INDEX_DIGIT, and labelled so. Presets: `small` for 2 CPU cores, `full` for one
 accelerator, which a sweep runs where --variants names it.
 
-Expected of `small`: 13 to 15 minutes and 2.1 GB on one core of a fast machine (a server of 2025)
-with another run beside it, and once 2 to 4 minutes for a judge. Of `full`: not measured (no
+Expected of `small`: 13 to 15 minutes and 1.2 GB on one core of a fast machine (a server of 2025)
+with another run beside it, and once 2 to 6 minutes for a judge. Of `full`: not measured (no
 accelerator was at hand).
 """
 
@@ -49,14 +49,14 @@ one run):
 | 150D | residual, width 16, as it is | 6,000 | 90.3 % | .182 | 132 |
 | 75D + 1000D | convolutional, width 32 | 8,000 | 81.6 % | .461 | 124 |
 
-This and all records of the stand-in so far are of splits of shuffled images, where digits of one
-photo lie on both sides.
+That was of splits of shuffled images, where digits of one photo lay on both sides; they are split
+in the order of their names since, where such digits are neighbours. Nothing was chosen again.
 
 The residual generator draws no checkerboard. The local code is light and colour, as consistency
 asks: it changes each channel's mean over an image (`local_tint`, of values from 0 to 1) about as
 much as its pixels (`local_spread`).
 
-What falls short are samples from the prior: `frechet_sample` is eleven to thirteen times what it is
+What falls short are samples from the prior: `frechet_sample` is nine to fourteen times what it is
 between images (`frechet_data`), and some are too bright. With 7,000 images in 150 components, a
 discriminator still tells codes from the prior at the last step.
 """

@@ -29,11 +29,11 @@ and labels hold, under affine changes, with an averaged teacher). All have the s
 `experiments/semisupervised_ablation.py` has what each part brings.
 
 Expected: `iae_best` 25 to 34 minutes on one core of a fast machine (a server of 2025) with another
-run on the other, 18 on both (24 steps/s), `iae_plain` 23; `iae_faithful` and `improved_gan` 26 to
-41 minutes on one core of a slow machine, `supervised` and `full` 4 to 10; of the stand-in for SVHN
-7 to 10 and 1 on a fast one, and 6 more, once, for its judge; `aae` 32 to 69, the longest beside
-tests. Not measured yet: 50 and 1,000 labels of MNIST, and all of `svhn_cropped`, whose changes of
-images are those of the stand-in, untuned.
+run on the other, 18 on both (24 steps/s), `iae_plain` 21 to 23; `iae_faithful` and `improved_gan`
+26 to 41 minutes on one core of a slow machine, `supervised` and `full` 4 to 10; of the stand-in for
+SVHN 7 to 10 and 1 on a fast one, and 6 more, once, for its judge; `aae` 32 to 69, the longest
+beside tests. Not measured yet: 50 and 1,000 labels of MNIST, and all of `svhn_cropped`, whose
+changes of images are those of the stand-in, untuned.
 """
 
 import dataclasses

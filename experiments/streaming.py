@@ -143,6 +143,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.images < 2000 or options.steps < 40:
             raise InputError("--images is at least 2000 and --steps at least 40")
         open_folder(options.results, "--results")
+        if options.folder:
+            open_folder(options.folder, "--folder")
         records = measure(options.images, options.steps, options.folder)
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

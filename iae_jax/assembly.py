@@ -207,6 +207,8 @@ def check_numbers(config: Config) -> None:
     for name, weight in weights.items():
         if not 0 <= weight < math.inf:
             raise InputError(f"{name} is at least 0 and finite, not {weight}")
+    if config.generator.likelihood == "gaussian" and config.generator.deviation == 0:
+        raise InputError("generator.deviation of a gaussian likelihood is above 0, not 0.0")
     for name in STARTED:
         if getattr(config.code, f"{name}_start_weight", 0) and not getattr(
             config.code, f"{name}_start_steps"

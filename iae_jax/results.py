@@ -64,14 +64,15 @@ RUN = (
     "steps", "steps_per_second", "compile_seconds", "peak_memory_megabytes", "training_seconds",
     "device", "cores", "commit",
 )
-EVALUATION = ("checkpoint", "judge_test_accuracy", "records")
+EVALUATION = ("checkpoint", "step", "judge_test_accuracy", "records")
 
 
 def read(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
     """A JSON file of a workdir, which has these fields. Errors: InputError that says which command
     makes it."""
     if not path.is_file():
-        raise InputError(f"{path} is not there: run the launcher with --mode=evaluate first")
+        how = "with --mode=evaluate" if path.name.startswith("evaluation") else "to the last step"
+        raise InputError(f"{path} is not there: run the launcher {how} first")
     try:
         content: dict[str, Any] = json.loads(path.read_text())
         whole = set(fields) <= set(content)
@@ -115,9 +116,14 @@ def collect(
     its seeds were not measured alike (another n, extractor or config) or if one is there twice."""
     runs = [read(workdir / "run.json", RUN) for workdir in workdirs]
     evaluations = [read(workdir / f"evaluation_{split}.json", EVALUATION) for workdir in workdirs]
-    for workdir, evaluation in zip(workdirs, evaluations, strict=True):
+    for workdir, run, evaluation in zip(workdirs, runs, evaluations, strict=True):
         if not evaluation["records"]:
             raise InputError(f"{workdir} has nothing measured of {split}: evaluate it again")
+        if evaluation["checkpoint"] == "latest" and evaluation["step"] != run["steps"]:
+            raise InputError(
+                f"{workdir} was evaluated at step {evaluation['step']} and has {run['steps']}: "
+                "evaluate it again"
+            )
     measured = [
         {one["metric"]: one for one in evaluation["records"]} for evaluation in evaluations
     ]

@@ -163,3 +163,13 @@ def test_a_seed_beyond_32_bits_is_refused():
     config = Config(seed=2**32)
     with pytest.raises(InputError, match="seed is below 2"):
         build(config, (8, 8, 1))
+
+
+def test_a_gaussian_likelihood_without_a_deviation_is_refused():
+    config = Config()
+    config.reconstruction.kind, config.generator.noise = "likelihood", 0
+    config.generator.likelihood, config.generator.deviation = "gaussian", 0.0
+    with pytest.raises(InputError, match="generator.deviation of a gaussian likelihood is above 0"):
+        build(config, (8, 8, 1))
+    config.generator.deviation = 0.1
+    build(config, (8, 8, 1))

@@ -81,6 +81,9 @@ def test_seeds_that_were_measured_otherwise_are_refused(tmp_path, capsys, change
 
 def test_a_run_that_is_not_evaluated_or_is_there_twice_is_refused(tmp_path, capsys):
     assert main(["e", f"v={tmp_path / 'absent'}"]) == 2
+    assert "to the last step" in capsys.readouterr().err
+    (Path(workdir(tmp_path / "trained", 1, 0.9)) / "evaluation_test.json").unlink()
+    assert main(["e", f"v={tmp_path / 'trained'}"]) == 2
     assert "--mode=evaluate" in capsys.readouterr().err
     pair = [workdir(tmp_path / "a", 1, 0.9), workdir(tmp_path / "c", 1, 0.8)]
     assert main(["e", f"v={','.join(pair)}"]) == 2
@@ -90,6 +93,15 @@ def test_a_run_that_is_not_evaluated_or_is_there_twice_is_refused(tmp_path, caps
     assert "another checkpoint" in capsys.readouterr().err
     assert main(["e", "v"]) == 2
     assert "VARIANT=WORKDIR" in capsys.readouterr().err
+
+
+def test_an_evaluation_of_an_earlier_step_is_refused(tmp_path, capsys):
+    one = workdir(tmp_path / "a", 1, 0.9, checkpoint="latest")
+    run = json.loads((tmp_path / "a" / "run.json").read_text())
+    (tmp_path / "a" / "run.json").write_text(json.dumps(run | {"steps": 18}))
+    assert main(["e", f"v={one}", "--directory", str(tmp_path / "r")]) == 2
+    assert "was evaluated at step 9 and has 18" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
 
 
 def test_seeds_of_different_configs_are_refused(tmp_path, capsys):

@@ -34,6 +34,13 @@ def test_what_cannot_be_measured_is_refused(words, tmp_path, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
+def test_a_folder_where_nothing_can_be_written_is_refused(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    words = [f"--folder={tmp_path / 'file'}", f"--results={tmp_path}"]
+    assert streaming.main(words) == 2
+    assert "choose another --folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("status", "saved"), [(0, True), (75, True), (143, False)])
 def test_a_run_that_was_not_stopped_is_not_resumed(status, saved, tmp_path, monkeypatch):
     if saved:

@@ -11,9 +11,9 @@ A variant is CODE/PRESET/SET. Sets: svhn_cropped, which `python -m iae_jax.data.
 you start from, named INDEX_DIGIT, and labelled so. Presets: `small` for 2 CPU cores, `full` for one
 accelerator, which a sweep runs where --variants names it.
 
-Expected of `small`: 13 to 15 minutes and 1.2 GB on one core of a fast machine (a server of 2025)
-with another run beside it, and once 2 to 6 minutes for a judge. Of `full`: not measured (no
-accelerator was at hand).
+Expected of `small`: 13 to 15 minutes and 1.2 GB (2.1 where it has to be compiled first) on one core
+of a fast machine (a server of 2025) with another run beside it, and once 2 to 6 minutes for a
+judge. Of `full`: not measured (no accelerator was at hand).
 """
 
 from experiments.colour import SHOWN, SVHN_STANDIN, VIEWS, config_of, draw, figures_of

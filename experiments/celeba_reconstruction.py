@@ -14,7 +14,7 @@ labelled so.
 Faces have no classes here, so that there is no judge: distances are in the features of
 `iae_jax/descriptor.py`, which are the same for everyone.
 
-Expected of `small`: 26 to 30 minutes and 2.3 GB (1.5 with compiled programs in the cache) on one
+Expected of `small`: 23 to 30 minutes and 2.3 GB (1.5 with compiled programs in the cache) on one
 core of a fast machine (a server of 2025) with another run beside it. Of `full`: not measured (no
 accelerator was at hand).
 """

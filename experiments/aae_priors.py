@@ -23,28 +23,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from iae_jax import (
-    R1,
-    TWO_TO_ONE,
-    Adversary,
-    Players,
-    build,
-    by_step,
-    cell,
-    encode,
-    networks,
-    priors,
-)
+from iae_jax import R1, TWO_TO_ONE, Adversary, Players, build, by_step, cell, encode, networks
 from iae_jax.data import load, open_source
-from iae_jax.distances import sliced_wasserstein, two_sample_accuracy
-from iae_jax.draws import example_keys, to_unit
-from iae_jax.results import Reference
-from iae_jax.seeds import seed_of, train_seeds
-from iae_jax.study import Clock, Measured, Running, main, progress
+from iae_jax.devices.seeds import seed_of, train_seeds
+from iae_jax.metrics.distances import sliced_wasserstein, two_sample_accuracy
+from iae_jax.records.results import Reference
+from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.sampling import priors
+from iae_jax.sampling.draws import example_keys, to_unit
 from iae_jax.types import Array, Game, Prior
 
 PRIORS = {
-    "gaussian": priors.gaussian(2), "mixture": priors.petals(), "swiss_roll": priors.swiss_roll()
+    "gaussian": priors.gaussian(2),
+    "mixture": priors.petals(),
+    "swiss_roll": priors.swiss_roll(),
 }
 
 
@@ -106,9 +98,7 @@ def game(settings: Settings, shape: tuple[int, ...], prior: Prior) -> Game:
             regularization_adversary=adversary,
             regularization_weight=settings.regularization_weight,
         ),
-        Players(
-            adam("encoder"), adam("generator"), None, adam("regularization_discriminator")
-        ),
+        Players(adam("encoder"), adam("generator"), None, adam("regularization_discriminator")),
         TWO_TO_ONE,
     )
 
@@ -164,7 +154,7 @@ def run(settings: Settings, seeds: Sequence[int]) -> Running:
 
 def draw(path: Path, shown: dict, labels: np.ndarray) -> None:
     """Rows: q(z) coloured by digit, p(z). Columns: the priors."""
-    from iae_jax import figures
+    from iae_jax.files import figures
 
     titles = [f"q(z): {name}" for name in shown] + [f"p(z): {name}" for name in shown]
     with figures.panels(path, 2, len(shown), titles, size=340) as axes:
@@ -175,8 +165,13 @@ def draw(path: Path, shown: dict, labels: np.ndarray) -> None:
             figures.dots(below, prior, color="0.3")
             for ax in (above, below):
                 ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-        axes[0][-1].legend(*drawn.legend_elements(), fontsize=8, frameon=False,
-                           loc="upper left", bbox_to_anchor=(1, 1))
+        axes[0][-1].legend(
+            *drawn.legend_elements(),
+            fontsize=8,
+            frameon=False,
+            loc="upper left",
+            bbox_to_anchor=(1, 1),
+        )
 
 
 if __name__ == "__main__":

@@ -36,15 +36,15 @@ from iae_jax import (
     encode,
     generate,
     networks,
-    priors,
     reconstruct,
 )
 from iae_jax.data import load, open_source
 from iae_jax.data.planar import ring
-from iae_jax.draws import to_unit
-from iae_jax.quality import partners
-from iae_jax.seeds import Batch, seed_of, train_seeds
-from iae_jax.study import Clock, Measured, Running, main, progress
+from iae_jax.devices.seeds import Batch, seed_of, train_seeds
+from iae_jax.metrics.quality import partners
+from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.sampling import priors
+from iae_jax.sampling.draws import to_unit
 from iae_jax.types import Array, Game
 
 NOTES = """
@@ -110,9 +110,7 @@ def sets(settings: Settings) -> dict[str, Set]:
     conv = networks.Layout("conv", settings.width, settings.hidden)
     plane = PLANE.sample(jax.random.key(50), HELD_OUT)[0]
     return {
-        "plane": Set(
-            of_plane, plane, mlp, 2, "real", settings.plane_rate, settings.plane_r1
-        ),
+        "plane": Set(of_plane, plane, mlp, 2, "real", settings.plane_rate, settings.plane_r1),
         "digits": Set(
             of_digits, to_unit(test), conv, settings.size, "unit", settings.rate, settings.r1
         ),
@@ -187,21 +185,40 @@ def run(settings: Settings, seeds: Sequence[int]) -> Running:
             shown[variant] = (np.asarray(data.held_out), found[0])
             seconds, count = clock.lap(), len(data.held_out)
             yield from [
-                Measured("pixel_error_ratio", variant, [one.ratio for one in found], count,
-                         seconds, "pixels"),
-                Measured("pixel_error", variant, [one.error for one in found], count, seconds,
-                         "pixels"),
-                Measured("random_pair_error", variant, [one.random_pair_error for one in found],
-                         count, seconds, "pixels"),
-                Measured("code_consistency", variant, [one.consistency for one in found], count,
-                         seconds, "code"),
+                Measured(
+                    "pixel_error_ratio",
+                    variant,
+                    [one.ratio for one in found],
+                    count,
+                    seconds,
+                    "pixels",
+                ),
+                Measured(
+                    "pixel_error", variant, [one.error for one in found], count, seconds, "pixels"
+                ),
+                Measured(
+                    "random_pair_error",
+                    variant,
+                    [one.random_pair_error for one in found],
+                    count,
+                    seconds,
+                    "pixels",
+                ),
+                Measured(
+                    "code_consistency",
+                    variant,
+                    [one.consistency for one in found],
+                    count,
+                    seconds,
+                    "code",
+                ),
             ]
     return partial(draw, shown=shown)
 
 
 def draw(path: Path, shown: dict) -> None:
     """Columns: the sets and models. Rows: originals, reconstructions, prior samples."""
-    from iae_jax.figures import dots, panels
+    from iae_jax.files.figures import dots, panels
 
     rows = ("original", "reconstruction", "prior samples")
     names = {"iae": "IAE", "ali": "ALI"}
@@ -218,9 +235,11 @@ def draw(path: Path, shown: dict) -> None:
                     few = values[:300]
                     # Colour says where the original was.
                     angle = np.arctan2(*x[:300].T)
-                    style = {"color": "0.3"} if values is found.samples else {
-                        "c": angle, "cmap": "twilight"
-                    }
+                    style = (
+                        {"color": "0.3"}
+                        if values is found.samples
+                        else {"c": angle, "cmap": "twilight"}
+                    )
                     dots(ax, few, 5, **style)
                     ax.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
                 else:

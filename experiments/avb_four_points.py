@@ -23,11 +23,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from iae_jax import KL, Adversary, Players, build, by_step, cell, encode, networks, priors
-from iae_jax.distances import kl_to_normal
-from iae_jax.results import Reference
-from iae_jax.seeds import seed_of, train_seeds
-from iae_jax.study import Clock, Measured, Running, main, progress
+from iae_jax import KL, Adversary, Players, build, by_step, cell, encode, networks
+from iae_jax.devices.seeds import seed_of, train_seeds
+from iae_jax.metrics.distances import kl_to_normal
+from iae_jax.records.results import Reference
+from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.sampling import priors
 from iae_jax.types import Array, Code, Game
 
 POINTS = np.eye(4, dtype=np.float32)
@@ -201,7 +202,7 @@ def draw(path: Path, shown: dict[str, Any]) -> None:
     """The four posteriors of each variant in one plane, a colour each."""
     from matplotlib.colors import to_rgb
 
-    from iae_jax.figures import COLORS, panels
+    from iae_jax.files.figures import COLORS, panels
 
     names = {"vae": "VAE", "avb": "AVB", "avb_adaptive_contrast": "AVB, adaptive contrast"}
     titles = [names[variant] for variant in shown]

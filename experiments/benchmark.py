@@ -24,8 +24,8 @@ import numpy as np
 
 from experiments import timing
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
-from iae_jax.results import Reference
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.records.results import Reference
 
 MLP, CONV = ("mlp_vae", "mlp_aae"), ("conv_mnist", "conv32", "conv64")
 WORKS = (*MLP, *(f"{name}{r1}" for name in CONV for r1 in ("", "_r1")), "evaluation_mnist")
@@ -53,8 +53,13 @@ REFERENCES = {
     ("compile_seconds", "second_start"): Reference(5.0, "lower", "aim"),
 }
 SHOWN = (
-    "throughput_ratio", "milliseconds_per_step", "gemm_share", "input_pipeline_share",
-    "compile_seconds", "break_even_steps", "busy_share",
+    "throughput_ratio",
+    "milliseconds_per_step",
+    "gemm_share",
+    "input_pipeline_share",
+    "compile_seconds",
+    "break_even_steps",
+    "busy_share",
 )
 NOTES = """
 `throughput_ratio` is our steps a second over theirs, of medians; above 1, ours is faster. `pythae`
@@ -136,7 +141,9 @@ def of_side(work: str, side: str, seconds: float) -> dict[str, Any]:
     runner.run(steps)
     step = median_seconds(partial(runner.run, steps), seconds, steps)
     return {
-        "seconds": step, "first": max(first - steps * step, 0.0), "parameters": runner.parameters,
+        "seconds": step,
+        "first": max(first - steps * step, 0.0),
+        "parameters": runner.parameters,
         "floats": runner.floats() if runner.floats else 0.0,
     }
 
@@ -180,9 +187,7 @@ def of_works(
                 # Apart: what is compiled here must not be there in the first round.
                 trial = partial(child, work, seconds=seconds, compiled=programs / f"{work}_trial")
                 try:
-                    plain, fused = (
-                        trial(side)["seconds"] for side in ("torch_twin", COMPILED)
-                    )
+                    plain, fused = (trial(side)["seconds"] for side in ("torch_twin", COMPILED))
                 except InputError as error:
                     say(f"torch.compile is left out: {error}")
                     continue
@@ -206,9 +211,7 @@ def median(measured: list[dict[str, Any]], what: str) -> float:
     return statistics.median(one[what] for one in measured)
 
 
-def figures_of(
-    found: Measured, products: list[dict[str, Any]]
-) -> list[Row]:
+def figures_of(found: Measured, products: list[dict[str, Any]]) -> list[Row]:
     """The rows of what was measured."""
     rate = median(products, "rate")
     idle = [one["busy"] for measured in found.values() for one in measured]
@@ -246,9 +249,7 @@ def of_a_run(rounds: int, seconds: float) -> list[Row]:
     rows = []
     for kind in PIPELINES:
         with tempfile.TemporaryDirectory() as folder:
-            measured = [
-                child(kind, seconds=seconds, compiled=Path(folder)) for _ in range(rounds)
-            ]
+            measured = [child(kind, seconds=seconds, compiled=Path(folder)) for _ in range(rounds)]
         share = median(measured, "on_device") / median(measured, "from_set")
         rows.append(Row("input_pipeline_share", kind, [share], rounds))
         say(f"input pipeline, {kind}: {share:.3f}")
@@ -267,7 +268,7 @@ def of_a_run(rounds: int, seconds: float) -> list[Row]:
 
 def draw(found: Ratios, path: Path) -> None:
     """A bar for each comparison: the ratio of medians, and the range over rounds."""
-    from iae_jax.figures import COLORS, panels
+    from iae_jax.files.figures import COLORS, panels
 
     ratios = {" / ".join(sides): each for sides, each in found.items()}
     names = list(ratios)[::-1]

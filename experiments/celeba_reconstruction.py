@@ -12,7 +12,7 @@ sources of half the resolution, in a file celeba_standin.zip in the folder you s
 labelled so.
 
 Faces have no classes here, so that there is no judge: distances are in the features of
-`iae_jax/descriptor.py`, which are the same for everyone.
+`iae_jax/metrics/hog.py`, which are the same for everyone.
 
 Expected of `small`: 23 to 30 minutes and 2.3 GB (1.5 with compiled programs in the cache) on one
 core of a fast machine (a server of 2025) with another run beside it. Of `full`: not measured (no
@@ -20,8 +20,8 @@ accelerator was at hand).
 """
 
 from experiments.colour import SHOWN, VIEWS, config_of, draw, figures_of
-from iae_jax.config import Config, Data
-from iae_jax.results import Reference
+from iae_jax.records.results import Reference
+from iae_jax.runs.config import Config, Data
 
 __all__ = ["FIGURES", "FULL", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
 
@@ -29,14 +29,18 @@ __all__ = ["FIGURES", "FULL", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"
 CODES = {"deterministic_150": (150, 0), "global_50_local_1000": (50, 1000)}
 SETS = {
     "standin": Data(
-        "images:celeba_standin.zip", train="train[:4000]", validation="train[4000:4500]",
+        "images:celeba_standin.zip",
+        train="train[:4000]",
+        validation="train[4000:4500]",
         test="train[4500:]",
     ),
     "celeb_a_64": Data("celeb_a_64", train="train", validation="validation"),
 }
 VARIANTS = (
-    "deterministic_150/small/celeb_a_64", "global_50_local_1000/small/celeb_a_64",
-    "deterministic_150/small/standin", "global_50_local_1000/small/standin",
+    "deterministic_150/small/celeb_a_64",
+    "global_50_local_1000/small/celeb_a_64",
+    "deterministic_150/small/standin",
+    "global_50_local_1000/small/standin",
 )
 FULL = ("deterministic_150/full/celeb_a_64", "global_50_local_1000/full/celeb_a_64")
 FIGURES = figures_of(VARIANTS + FULL)

@@ -6,31 +6,47 @@ from typing import NamedTuple
 
 import numpy as np
 
-from iae_jax.augmentation import Affine
-from iae_jax.config import Config, Data
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.runs.config import Config, Data
+from iae_jax.sampling.augmentation import Affine
 
 VIEWS = ("reconstruct", "sample", "interpolate")
 INTERPOLATIONS = 3
 # Not SVHN but 10,000 images of its test split, named INDEX_DIGIT. Digits of one photo follow each
 # other and overlap.
 SVHN_STANDIN = Data(
-    "images:svhn_standin.zip", label_pattern=r"_(\d+)\.", shuffled=False, train="train[:7000]",
-    validation="train[7000:8000]", test="train[8000:]",
+    "images:svhn_standin.zip",
+    label_pattern=r"_(\d+)\.",
+    shuffled=False,
+    train="train[:7000]",
+    validation="train[7000:8000]",
+    test="train[8000:]",
 )
 
 SHOWN = (
-    "label_agreement", "label_agreement_true", "judge_accuracy", "pixel_error",
-    "pixel_error_ratio", "pixel_error_pca", "feature_error_ratio", "local_spread",
-    "local_spread_red", "local_spread_green", "local_spread_blue", "local_tint_red",
-    "local_tint_green", "local_tint_blue", "frechet_sample", "frechet_reconstruction",
-    "frechet_data", "steps_per_second", "peak_memory_megabytes",
+    "label_agreement",
+    "label_agreement_true",
+    "judge_accuracy",
+    "pixel_error",
+    "pixel_error_ratio",
+    "pixel_error_pca",
+    "feature_error_ratio",
+    "local_spread",
+    "local_spread_red",
+    "local_spread_green",
+    "local_spread_blue",
+    "local_tint_red",
+    "local_tint_green",
+    "local_tint_blue",
+    "frechet_sample",
+    "frechet_reconstruction",
+    "frechet_data",
+    "steps_per_second",
+    "peak_memory_megabytes",
 )
 
 
-def config_of(
-    variant: str, codes: dict[str, tuple[int, int]], sets: dict[str, Data]
-) -> Config:
+def config_of(variant: str, codes: dict[str, tuple[int, int]], sets: dict[str, Data]) -> Config:
     """Of CODE/PRESET/SET. codes: global and local size. Errors: InputError if a part is not one."""
     parts = variant.split("/")
     known = [*codes], [*PRESETS], [*sets]
@@ -110,7 +126,7 @@ def figures_of(variants: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 def draw(path: Path, runs: dict[str, Path]) -> None:
     """Originals; what the deterministic code makes of them; what local codes do. Under them prior
     samples, and interpolations between two images. runs: variant -> its workdir."""
-    from iae_jax.figures import rows_of_images
+    from iae_jax.files.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
     codes = [(named(variant), workdir) for variant, workdir in runs.items()]

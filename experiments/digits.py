@@ -6,7 +6,7 @@ A deterministic encoder of 6 global components and a decoder that reads 16 local
 the IAE objective.
 """
 
-from iae_jax.config import Config
+from iae_jax.runs.config import Config
 
 
 def get_config() -> Config:

@@ -40,15 +40,15 @@ from iae_jax import (
     encode,
     generate,
     networks,
-    priors,
 )
 from iae_jax.data.planar import ring
-from iae_jax.draws import example_keys
-from iae_jax.game import losses, noise_of
-from iae_jax.quadrature import Exact, exact, marginal_data
-from iae_jax.results import Reference
-from iae_jax.seeds import init_seeds, seed_of, train_seeds
-from iae_jax.study import Clock, Measured, Running, main, progress
+from iae_jax.devices.seeds import init_seeds, seed_of, train_seeds
+from iae_jax.game.game import losses, noise_of
+from iae_jax.metrics.quadrature import Exact, exact, marginal_data
+from iae_jax.records.results import Reference
+from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.sampling import priors
+from iae_jax.sampling.draws import example_keys
 from iae_jax.types import (
     DISCRIMINATORS,
     PATH,
@@ -162,7 +162,10 @@ def game(settings: Settings, row: str, column: str, converge: bool = False) -> G
     code = Adversary(KL if row == "likelihood" else NON_SATURATING)
     twice = row == "joint_reconstruction" and column in ("analytic_kl", "joint_code")
     objective = cell(
-        row, column, Adversary(NON_SATURATING, r1), code,
+        row,
+        column,
+        Adversary(NON_SATURATING, r1),
+        code,
         # What is estimated at last is the divergence itself.
         OVERCHARGED if twice and not converge else 1.0,
     )
@@ -194,10 +197,7 @@ def game(settings: Settings, row: str, column: str, converge: bool = False) -> G
     optimizers = Players(
         players.encoder and adam("encoder", settings.avb_rate if avb else settings.rate, rise),
         adam("generator", settings.avb_generator_rate if avb else settings.rate, rise),
-        *(
-            player and adam(name, telling)
-            for name, player in zip(DISCRIMINATORS, own, strict=True)
-        ),
+        *(player and adam(name, telling) for name, player in zip(DISCRIMINATORS, own, strict=True)),
     )
     return build(
         players,
@@ -303,8 +303,14 @@ def table(records: Sequence[dict[str, Any]]) -> str:
     means: dict[str, dict[str, float]] = {}
     for record in records:
         means.setdefault(record["variant"], {})[record["metric"]] = record["mean"]
-    columns = ("reconstruction", "reconstruction_exact", "regularization", "regularization_exact",
-               "negative_elbo", "sum_minus_negative_elbo")
+    columns = (
+        "reconstruction",
+        "reconstruction_exact",
+        "regularization",
+        "regularization_exact",
+        "negative_elbo",
+        "sum_minus_negative_elbo",
+    )
     rows = [
         "| cell | reconstruction | exactly | regularization | exactly | -ELBO | sum less -ELBO |",
         "|---|---|---|---|---|---|---|",
@@ -333,16 +339,19 @@ def _clouds(
 def draw(path: Path, shown: dict) -> None:
     """Two rows of samples and of codes for each row of the grid ("adv.": the adversarial one); ALI
     and GAN at the right."""
-    from iae_jax.figures import COLORS, dots, panels
+    from iae_jax.files.figures import COLORS, dots, panels
 
     names = {
-        "likelihood/none": "autoencoder", "likelihood/analytic_kl": "VAE",
-        "likelihood/joint_code": "AVB", "likelihood/marginal_code": "AAE",
+        "likelihood/none": "autoencoder",
+        "likelihood/analytic_kl": "VAE",
+        "likelihood/joint_code": "AVB",
+        "likelihood/marginal_code": "AAE",
         "joint_reconstruction/none": "adv. / none",
         "joint_reconstruction/analytic_kl": "adv. / KL",
         "joint_reconstruction/joint_code": "adv. / joint code",
         "joint_reconstruction/marginal_code": "IAE",
-        "joint_model/none": "ALI / BiGAN", "marginal_data/none": "GAN",
+        "joint_model/none": "ALI / BiGAN",
+        "marginal_data/none": "GAN",
     }
     rows = [
         [f"likelihood/{column}" for column in COLUMNS] + ["joint_model/none"],

@@ -36,19 +36,19 @@ from iae_jax import (
     Players,
     build,
     cell,
-    charges,
     encode,
     generate,
     networks,
-    priors,
-    terms,
 )
-from iae_jax.clusters import accuracy
 from iae_jax.data.planar import Mixture, grid, ring
-from iae_jax.modes import modes
-from iae_jax.results import Reference
-from iae_jax.seeds import seed_of, train_seeds
-from iae_jax.study import Clock, Measured, Running, main, progress
+from iae_jax.devices.seeds import seed_of, train_seeds
+from iae_jax.metrics.clusters import accuracy
+from iae_jax.metrics.modes import modes
+from iae_jax.objectives import auxiliary as charges
+from iae_jax.objectives import terms
+from iae_jax.records.results import Reference
+from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.sampling import priors
 from iae_jax.types import Array, Discriminator, Game, Params, Prior, Schedule
 
 SETS = {"ring8": (ring(), 1.5), "grid25": (grid(), 0.5)}  # and what brings it to unit scale
@@ -208,9 +208,7 @@ def iae(settings: Settings, categories: int) -> Game:
     players = Players(
         networks.encoder(small, (2,), "deterministic", size=0, categories=categories),
         networks.generator(layout, (2,), 0, categories, noise=LOCAL, values="real"),
-        with_fine_part(
-            networks.discriminator(layout, (2,), ("x", "z"), 0, categories), categories
-        ),
+        with_fine_part(networks.discriminator(layout, (2,), ("x", "z"), 0, categories), categories),
     )
     rates = (settings.rate, settings.fine_rate)
     return _game(players, priors.categorical(categories), objective, settings, *rates)
@@ -232,7 +230,11 @@ def gan(settings: Settings) -> Game:
 
 
 def _game(
-    players: Players, prior: Prior, objective: Objective, settings: Settings, rate: float,
+    players: Players,
+    prior: Prior,
+    objective: Objective,
+    settings: Settings,
+    rate: float,
     fine_rate: float,
 ) -> Game:
     coarse = optax.cosine_decay_schedule(rate, settings.steps)
@@ -257,7 +259,10 @@ def run(settings: Settings, seeds: Sequence[int]) -> Running:
             variant = f"{name}/{model}"
             played = iae(settings, len(mixture.centres)) if model == "iae" else gan(settings)
             states, _ = train_seeds(
-                played, partial(batch, scaled, settings.batch_size), settings.steps, seeds,
+                played,
+                partial(batch, scaled, settings.batch_size),
+                settings.steps,
+                seeds,
                 progress(variant),
             )
             count = max(PROTOCOL, FOR_SPREAD)
@@ -296,7 +301,7 @@ def _cluster_accuracy(played: Game, params: Players, mixture: Mixture) -> float:
 
 def draw(path: Path, shown: dict[str, np.ndarray]) -> None:
     """Rows: the sets. Columns: the data, the GAN, the IAE."""
-    from iae_jax.figures import COLORS, dots, panels
+    from iae_jax.files.figures import COLORS, dots, panels
 
     titles = [f"{name}: {what}" for name in SETS for what in ("data", "GAN", "IAE")]
     with panels(path, len(SETS), 3, titles) as axes:

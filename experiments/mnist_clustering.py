@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from iae_jax.config import Config
-from iae_jax.results import Reference
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.records.results import Reference
+from iae_jax.runs.config import Config
 
 CATEGORIES = {f"k{number}": number for number in (10, 16, 30)}
 VARIANTS = tuple(CATEGORIES)
@@ -32,9 +32,18 @@ REFERENCES = {
     ("cluster_accuracy", "k30"): Reference(0.96, "higher", "aim"),
 }
 SHOWN = (
-    "cluster_accuracy", "nmi", "ari", "category_usage", "category_entropy",
-    "label_agreement", "local_spread", "frechet_sample", "frechet_data",
-    "steps_per_second", "compile_seconds", "peak_memory_megabytes",
+    "cluster_accuracy",
+    "nmi",
+    "ari",
+    "category_usage",
+    "category_entropy",
+    "label_agreement",
+    "local_spread",
+    "frechet_sample",
+    "frechet_data",
+    "steps_per_second",
+    "compile_seconds",
+    "peak_memory_megabytes",
 )
 NOTES = """
 For K = 10, clusters are matched one to one with the labels of the split that is measured; for more,
@@ -99,7 +108,7 @@ def get_config(variant: str = "k30") -> Config:
 def draw(path: Path, runs: dict[str, Path]) -> None:
     """Fig. 6: a column for each cluster, a local code for each row. runs: variant ->
     its workdir."""
-    from iae_jax.figures import rows_of_images
+    from iae_jax.files.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
     for variant, categories in CATEGORIES.items():

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from iae_jax.config import Config
-from iae_jax.results import Reference
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.records.results import Reference
+from iae_jax.runs.config import Config
 
 # Of the global and of the local code.
 SIZES = {
@@ -37,9 +37,16 @@ SIZES = {
 }
 VARIANTS = tuple(SIZES)
 # Fig. 2, and the other models.
-FIGURES = {"": (
-    "deterministic_20", "global_10_local_100", "global_5_local_100", "vae_20", "aae_20", "ali_20",
-)}
+FIGURES = {
+    "": (
+        "deterministic_20",
+        "global_10_local_100",
+        "global_5_local_100",
+        "vae_20",
+        "aae_20",
+        "ali_20",
+    )
+}
 # Metrics over the global size, beside a local code of 100.
 CURVE = ("label_agreement", "pixel_error", "local_spread", "frechet_reconstruction")
 
@@ -50,9 +57,19 @@ REFERENCES = {
     "judge_test_accuracy": Reference(0.993, "higher", "aim"),
 }
 SHOWN = (
-    "label_agreement", "pixel_error", "pixel_error_ratio", "local_spread", "frechet_sample",
-    "frechet_reconstruction", "frechet_data", "kernel_distance", "precision", "coverage",
-    "two_sample_accuracy", "code_standard_deviation", "judge_test_accuracy",
+    "label_agreement",
+    "pixel_error",
+    "pixel_error_ratio",
+    "local_spread",
+    "frechet_sample",
+    "frechet_reconstruction",
+    "frechet_data",
+    "kernel_distance",
+    "precision",
+    "coverage",
+    "two_sample_accuracy",
+    "code_standard_deviation",
+    "judge_test_accuracy",
     "peak_memory_megabytes",
 )
 NOTES = """
@@ -63,7 +80,7 @@ reconstructions of the very images that they are compared with, the floor is 0. 
 the mean distance between reconstructions of one image with different local codes.
 
 The implicit autoencoders are charged for three things beside the two terms of the slides
-(`iae_jax/charges.py`): what is known of KL(q(z) || p(z)) from mean and covariance of a batch of
+(`iae_jax/objectives/auxiliary.py`): what is known of KL(q(z) || p(z)) from mean and covariance of a batch of
 codes, without which they shrink or collapse while the generator ignores them; -log q(z|x_hat); and
 the distance between the codes of an image and of an affine change of it, so that z keeps what the
 digit is and leaves style to n. With the first of them the local code can be at full scale from the
@@ -212,7 +229,7 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
 def draw(path: Path, runs: dict[str, Path]) -> None:
     """Fig. 2: originals, and what the codes of the slides make of them. runs: variant -> its
     workdir."""
-    from iae_jax.figures import rows_of_images
+    from iae_jax.files.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
     for variant, workdir in runs.items():
@@ -230,7 +247,7 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
 def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
     """What the slides suggest: each measure over the size of the global code, mean and spread over
     seeds. Dotted: the deterministic code of 20."""
-    from iae_jax.figures import COLORS, panels
+    from iae_jax.files.figures import COLORS, panels
 
     found = {(one["metric"], one["variant"]): one for one in records}
     sizes = {size: name for name, (size, local) in SIZES.items() if local}

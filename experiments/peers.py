@@ -19,9 +19,10 @@ from torch import Tensor
 from experiments import works
 from experiments.torch_twin import Classifier, Encoder, Generator, Recipe, Twin
 from experiments.works import Runner
-from iae_jax import compile_step, draws, init, losses, noise_of
-from iae_jax.frechet import Moments, frechet_distance
-from iae_jax.types import InputError
+from iae_jax import compile_step, init, losses, noise_of
+from iae_jax.errors import InputError
+from iae_jax.metrics.frechet import Moments, frechet_distance
+from iae_jax.sampling import draws
 
 TOLERANCE = 1e-4  # of losses, relative
 # Of losses after a move: Adam's first ones are by whole rates wherever a gradient is not exactly 0,
@@ -152,7 +153,8 @@ def pythae(work: str) -> Runner:
     trainer: Any
     if work == "mlp_vae":
         trainer = BaseTrainer(
-            pythae_model(work), BaseDataset(data, torch.ones(len(data))),
+            pythae_model(work),
+            BaseDataset(data, torch.ones(len(data))),
             training_config=BaseTrainerConfig(learning_rate=works.MLP_RATE, **sizes),
         )
     else:
@@ -160,7 +162,8 @@ def pythae(work: str) -> Runner:
             ("autoencoder_learning_rate", "discriminator_learning_rate"), works.MLP_RATE
         )
         trainer = AdversarialTrainer(
-            pythae_model(work), BaseDataset(data, torch.ones(len(data))),
+            pythae_model(work),
+            BaseDataset(data, torch.ones(len(data))),
             training_config=AdversarialTrainerConfig(**rates, **sizes),
         )
     trainer.prepare_training()

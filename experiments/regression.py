@@ -22,11 +22,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from iae_jax import R1, Adversary, Players, build, cell, networks, priors, sampling
-from iae_jax.distances import energy_distance
-from iae_jax.results import Reference
-from iae_jax.seeds import seed_of, train_seeds
-from iae_jax.study import Clock, Measured, Running, main, progress
+from iae_jax import R1, Adversary, Players, build, cell, networks
+from iae_jax.devices.seeds import seed_of, train_seeds
+from iae_jax.metrics.distances import energy_distance
+from iae_jax.records.results import Reference
+from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.sampling import model as sampling
+from iae_jax.sampling import priors
 from iae_jax.types import Array, Code, Encoder, Encoding, Game, Generator
 
 INPUTS = 21  # where the conditional is measured
@@ -139,10 +141,16 @@ def run(settings: Settings, seeds: Sequence[int]) -> Running:
         count = INPUTS * settings.samples
         yield from [
             Measured("energy_distance", variant, distances.mean(axis=1), count, seconds),
-            Measured("worst_energy_distance", variant, distances.max(axis=1), settings.samples,
-                     seconds),
-            Measured("mean_error", variant,
-                     [np.abs(one.mean(axis=1) - mean).mean() for one in drawn], count, seconds),
+            Measured(
+                "worst_energy_distance", variant, distances.max(axis=1), settings.samples, seconds
+            ),
+            Measured(
+                "mean_error",
+                variant,
+                [np.abs(one.mean(axis=1) - mean).mean() for one in drawn],
+                count,
+                seconds,
+            ),
         ]
         if adversarial:
             ratios = distances.mean(axis=1) / shown["least_squares"][1].mean(axis=1)
@@ -152,14 +160,17 @@ def run(settings: Settings, seeds: Sequence[int]) -> Running:
 
 def draw(path: Path, c: np.ndarray, truth: np.ndarray, mean: np.ndarray, shown: dict) -> None:
     """The conditional, both answers, and the energy distance at each input."""
-    from iae_jax.figures import COLORS, panels
+    from iae_jax.files.figures import COLORS, panels
 
     few = min(60, truth.shape[1])  # points of each input
     with panels(path, 1, 4, ["data", "least squares", "adversarial", "energy distance"]) as axes:
         for ax, (y, color) in zip(
             axes[0],
-            ((truth, COLORS[6]), (shown["least_squares"][0], COLORS[0]),
-             (shown["adversarial"][0], COLORS[1])),
+            (
+                (truth, COLORS[6]),
+                (shown["least_squares"][0], COLORS[0]),
+                (shown["adversarial"][0], COLORS[1]),
+            ),
             strict=False,
         ):
             ax.plot(c, mean, color="0.6", label="E[y|c]")

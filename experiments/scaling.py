@@ -33,8 +33,8 @@ from experiments import (
     works,
 )
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
-from iae_jax.results import Reference
-from iae_jax.seeds import Batch, compile_seeds, init_seeds
+from iae_jax.devices.seeds import Batch, compile_seeds, init_seeds
+from iae_jax.records.results import Reference
 from iae_jax.types import Game
 
 SIZES = {
@@ -44,9 +44,7 @@ SIZES = {
 }
 PROBLEMS = ("elbo_grid", "regression", "gaussian_mixture", "avb_four_points", "ali")
 SIZES |= {f"seeds_of_{problem}": (1, 2, 4, 8, 16) for problem in PROBLEMS}
-REFERENCES = {
-    ("cost_of_eight", problem): Reference(3.0, "lower", "aim") for problem in PROBLEMS
-}
+REFERENCES = {("cost_of_eight", problem): Reference(3.0, "lower", "aim") for problem in PROBLEMS}
 SHOWN = ("exponent", "cost_of_eight")
 NOTES = """
 Eight seeds at once cost five to six times one, where less than three was the aim; from two seeds
@@ -121,7 +119,7 @@ def exponent(sizes: np.ndarray, seconds: np.ndarray) -> float:
 
 def draw(found: dict[str, dict[int, list[float]]], path: Path) -> None:
     """A panel for each kind: milliseconds a step over the size, both logarithmic."""
-    from iae_jax.figures import COLORS, panels
+    from iae_jax.files.figures import COLORS, panels
 
     rows, columns = 2, -(-len(found) // 2)
     titles = [kind.replace("_", " ") for kind in found]

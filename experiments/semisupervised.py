@@ -44,11 +44,11 @@ from typing import Any
 import numpy as np
 
 from experiments.colour import SVHN_STANDIN
-from iae_jax import augmentation
-from iae_jax.config import Config, Data
 from iae_jax.data.labels import ALL
-from iae_jax.results import Reference
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.records.results import Reference
+from iae_jax.runs.config import Config, Data
+from iae_jax.sampling import augmentation
 
 METHODS = ("supervised", "full", "improved_gan", "aae", "iae_plain", "iae_faithful", "iae_best")
 SETS = {
@@ -58,15 +58,29 @@ SETS = {
 }
 # What consistency changes of digits in the street, beside their neighbours, in any light.
 STREET = augmentation.Affine(
-    rotation=10, scale=0.15, shear=0.1, shift=2, edge="nearest", brightness=0.2, saturation=0.4,
+    rotation=10,
+    scale=0.15,
+    shear=0.1,
+    shift=2,
+    edge="nearest",
+    brightness=0.2,
+    saturation=0.4,
     contrast=0.3,
 )
 SVHN = ("svhn_standin", "svhn_cropped")
 CLASSES = 10
 VARIANTS = (
-    "supervised/mnist/100", "full/mnist/all", "improved_gan/mnist/100", "aae/mnist/100",
-    "iae_plain/mnist/100", "iae_faithful/mnist/100", "iae_best/mnist/100", "iae_best/mnist/20",
-    "iae_best/mnist/50", "iae_best/mnist/1000", "supervised/svhn_standin/1000",
+    "supervised/mnist/100",
+    "full/mnist/all",
+    "improved_gan/mnist/100",
+    "aae/mnist/100",
+    "iae_plain/mnist/100",
+    "iae_faithful/mnist/100",
+    "iae_best/mnist/100",
+    "iae_best/mnist/20",
+    "iae_best/mnist/50",
+    "iae_best/mnist/1000",
+    "supervised/svhn_standin/1000",
     "iae_best/svhn_standin/1000",
 )
 VIEWS = ("traverse",)
@@ -297,7 +311,8 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
     labels."""
     errors = {
         one["variant"]: dict(zip(one["seeds"], one["values"], strict=True))
-        for one in records if one["metric"] == "test_error"
+        for one in records
+        if one["metric"] == "test_error"
     }
     found = []
     for variant, own in errors.items():
@@ -313,7 +328,7 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
     """A column for each class, a local code for each row. runs: variant -> its workdir."""
-    from iae_jax.figures import rows_of_images
+    from iae_jax.files.figures import rows_of_images
 
     with np.load(runs[SHOWN_VARIANT] / "traversals.npz") as file:
         rows_of_images(path, [("100 labels", list(file["x"][:ROWS]))], CLASSES)

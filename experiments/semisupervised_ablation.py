@@ -17,14 +17,16 @@ from operator import attrgetter
 from typing import Any
 
 from experiments import semisupervised
-from iae_jax.config import Config
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.runs.config import Config
 
 SPLIT = "validation"
 FIRST_SEED = 100
 STEPS = 2000
 WITHOUT_GENERATOR = {
-    "reconstruction.kind": "none", "code.labelled_share": 0.0, "code.flipped_weight": 0.0,
+    "reconstruction.kind": "none",
+    "code.labelled_share": 0.0,
+    "code.flipped_weight": 0.0,
 }
 # Variant -> fields of the config and their values.
 CHANGES: dict[str, dict[str, Any]] = {
@@ -35,7 +37,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "iae_best/without_flipped": {"code.flipped_weight": 0.0},
     "iae_best/without_labelled_pairs": {"code.labelled_share": 0.0},
     "iae_best/without_marginal": {
-        "code.marginal_weight": 0.0, "code.marginal_start_weight": 0.0,
+        "code.marginal_weight": 0.0,
+        "code.marginal_start_weight": 0.0,
     },
     "iae_best/with_all_the_marginal": {"code.marginal_weight": 4.0},
     "iae_best/without_entropy": {"code.entropy_weight": 0.0},

@@ -29,15 +29,16 @@ from typing import Any
 import jax
 import numpy as np
 
-from iae_jax import hosts, results
-from iae_jax.assembly import build
-from iae_jax.checkpoint import Checkpoints
-from iae_jax.config import Config
-from iae_jax.journal import commit, open_folder
-from iae_jax.results import Reference
-from iae_jax.step import init
-from iae_jax.study import Parser
-from iae_jax.types import InputError
+from iae_jax.devices import multihost as hosts
+from iae_jax.errors import InputError
+from iae_jax.files.metrics_log import commit, open_folder
+from iae_jax.game.step import init
+from iae_jax.records import results
+from iae_jax.records.results import Reference
+from iae_jax.records.study import Parser
+from iae_jax.runs.build import build
+from iae_jax.runs.checkpoint import Checkpoints
+from iae_jax.runs.config import Config
 
 CONFIG = "experiments/soak.py"
 STEPS = 4000
@@ -45,7 +46,8 @@ KILLS = {"single_process": 30, "two_processes": 10}
 # For which a process waits for one that was killed before it came, and a process's end is awaited.
 JOIN_SECONDS, LIMIT_SECONDS = 20, 180
 REFERENCES = {
-    "bits_lost": Reference(0, "lower", "aim"), "lines_lost": Reference(0, "lower", "aim"),
+    "bits_lost": Reference(0, "lower", "aim"),
+    "lines_lost": Reference(0, "lower", "aim"),
 }
 NOTES = """
 A state is compared bit for bit, a line of metrics number for number. Of `n_examples` kills, those
@@ -77,12 +79,19 @@ def start(
 ) -> list[subprocess.Popen[bytes]]:
     """The run's processes, as its user starts them."""
     command = [
-        sys.executable, "-m", "iae_jax.launch", f"--config={config}", f"--workdir={workdir}", *words
+        sys.executable,
+        "-m",
+        "iae_jax.launch",
+        f"--config={config}",
+        f"--workdir={workdir}",
+        *words,
     ]
     port = free_port()
     several = [
         [
-            f"--coordinator=localhost:{port}", f"--processes={processes}", f"--process={process}",
+            f"--coordinator=localhost:{port}",
+            f"--processes={processes}",
+            f"--process={process}",
             f"--join_seconds={JOIN_SECONDS}",
         ]
         for process in range(processes)
@@ -188,8 +197,10 @@ def final_state(workdir: Path, config: Config, shape: tuple[int, ...]) -> list[n
 
 def bits_lost(found: list[np.ndarray], expected: list[np.ndarray]) -> int:
     pairs = zip(found, expected, strict=True)
-    bits = [np.frombuffer(one.tobytes(), np.uint8) ^ np.frombuffer(other.tobytes(), np.uint8)
-            for one, other in pairs]
+    bits = [
+        np.frombuffer(one.tobytes(), np.uint8) ^ np.frombuffer(other.tobytes(), np.uint8)
+        for one, other in pairs
+    ]
     return int(sum(np.unpackbits(each).sum() for each in bits))
 
 
@@ -222,12 +233,20 @@ def soak(name: str, kills: int, steps: int, folder: Path, seed: int) -> list[dic
     journals = [workdir / "metrics.jsonl" for workdir in (folder / name, whole)]
     return [
         results.record(
-            metric, name, [float(value)], [seed], kills, "",
+            metric,
+            name,
+            [float(value)],
+            [seed],
+            kills,
+            "",
             f"python -m experiments.soak --seed=SEED --steps={steps}",
-            [round(seconds, 1)], f"{processes} x cpu, {hosts.cores()} cores", commit(),
+            [round(seconds, 1)],
+            f"{processes} x cpu, {hosts.cores()} cores",
+            commit(),
         )
         for metric, value in (
-            ("bits_lost", bits_lost(*states)), ("lines_lost", lines_lost(*journals)),
+            ("bits_lost", bits_lost(*states)),
+            ("lines_lost", lines_lost(*journals)),
             ("inside_a_save", inside),
         )
     ]

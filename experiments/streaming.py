@@ -22,13 +22,13 @@ from typing import Any
 import numpy as np
 
 from experiments.soak import bits_lost, end, final_state, start, wait_until
-from iae_jax import results
-from iae_jax.config import Config
-from iae_jax.hosts import cores
-from iae_jax.journal import commit, open_folder
-from iae_jax.results import Reference, read
-from iae_jax.study import Parser
-from iae_jax.types import InputError
+from iae_jax.devices.multihost import cores
+from iae_jax.errors import InputError
+from iae_jax.files.metrics_log import commit, open_folder
+from iae_jax.records import results
+from iae_jax.records.results import Reference, read
+from iae_jax.records.study import Parser
+from iae_jax.runs.config import Config
 
 CONFIG = "experiments/streaming.py"
 SIDE, IMAGES, LIMIT_SECONDS = 64, 170_000, 1800
@@ -105,7 +105,8 @@ def measure(images: int, steps: int, where: Path | None) -> list[dict[str, Any]]
         for name, (megabytes, stopped) in kinds.items():
             print(name, file=sys.stderr)
             words = [
-                f"--config.data.name=images:{path}", f"--config.steps={steps}",
+                f"--config.data.name=images:{path}",
+                f"--config.steps={steps}",
                 f"--config.run.resident_megabytes={megabytes}",
             ]
             since = time.perf_counter()
@@ -120,9 +121,16 @@ def measure(images: int, steps: int, where: Path | None) -> list[dict[str, Any]]
             }
             records += [
                 results.record(
-                    metric, name, [float(value)], [config.seed], images, "",
+                    metric,
+                    name,
+                    [float(value)],
+                    [config.seed],
+                    images,
+                    "",
                     f"python -m experiments.streaming --images={images} --steps={steps}",
-                    [seconds], f"1 x cpu, {cores()} cores", source,
+                    [seconds],
+                    f"1 x cpu, {cores()} cores",
+                    source,
                 )
                 for metric, value in values.items()
                 # A run of few steps has no time of its own but that of compiling.

@@ -17,8 +17,8 @@ judge. Of `full`: not measured (no accelerator was at hand).
 """
 
 from experiments.colour import SHOWN, SVHN_STANDIN, VIEWS, config_of, draw, figures_of
-from iae_jax.config import Config, Data
-from iae_jax.results import Reference
+from iae_jax.records.results import Reference
+from iae_jax.runs.config import Config, Data
 
 __all__ = ["FIGURES", "FULL", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
 
@@ -29,8 +29,10 @@ SETS = {
     "svhn_cropped": Data("svhn_cropped", train="train[:70000]", validation="train[70000:]"),
 }
 VARIANTS = (
-    "deterministic_150/small/svhn_cropped", "global_75_local_1000/small/svhn_cropped",
-    "deterministic_150/small/standin", "global_75_local_1000/small/standin",
+    "deterministic_150/small/svhn_cropped",
+    "global_75_local_1000/small/svhn_cropped",
+    "deterministic_150/small/standin",
+    "global_75_local_1000/small/standin",
 )
 FULL = ("deterministic_150/full/svhn_cropped", "global_75_local_1000/full/svhn_cropped")
 FIGURES = figures_of(VARIANTS + FULL)

@@ -19,11 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from iae_jax import results
-from iae_jax.hosts import cores
-from iae_jax.journal import commit, open_folder
-from iae_jax.study import Parser
-from iae_jax.types import InputError
+from iae_jax.devices.multihost import cores
+from iae_jax.errors import InputError
+from iae_jax.files.metrics_log import commit, open_folder
+from iae_jax.records import results
+from iae_jax.records.study import Parser
 
 BUSY = 0.15  # of all cores: more is not idle
 PATIENCE = 10  # seconds, in one of which it has to be idle
@@ -160,8 +160,16 @@ def main(
     command = shlex.join([*made.prog.split(), *changed(made, options)])
     records = [
         results.record(
-            row.metric, row.variant, row.values, list(range(len(row.values))), row.n_examples, "",
-            command, [lasted], device, source,
+            row.metric,
+            row.variant,
+            row.values,
+            list(range(len(row.values))),
+            row.n_examples,
+            "",
+            command,
+            [lasted],
+            device,
+            source,
         )
         for row in timings.rows
     ]

@@ -179,9 +179,7 @@ class Twin:
         self.encoder, self.generator, self.of_pairs, self.of_codes = self.players
         self.recipe, self.device, self.steps = recipe, device, 0
         self.optimizers = [
-            torch.optim.Adam(
-                player.parameters(), recipe.rate, (recipe.b1, recipe.b2), fused=True
-            )
+            torch.optim.Adam(player.parameters(), recipe.rate, (recipe.b1, recipe.b2), fused=True)
             for player in self.players
         ]
         self.averaged = [p for player in self.players[:2] for p in player.parameters()]
@@ -217,7 +215,8 @@ class Twin:
         penalty = torch.zeros((), device=x.device)
         if self.recipe.r1:
             for weight, logit, read in (
-                (self.recipe.r1[0], a, (x, z_side)), (self.recipe.r1[1], prior, (z_prior,))
+                (self.recipe.r1[0], a, (x, z_side)),
+                (self.recipe.r1[1], prior, (z_prior,)),
             ):
                 gradients = torch.autograd.grad(logit.sum(), read, create_graph=True)
                 squares = sum(g.square().flatten(1).sum(1) for g in gradients)
@@ -242,9 +241,7 @@ class Twin:
             z_prior = torch.randn(len(x), self.recipe.size, device=x.device)
         # Once, with a graph: the discriminators move in between, and these do not read them.
         z, x_hat = self.reconstruct(x)
-        told, penalty = self.discriminator_losses(
-            x.detach(), z.detach(), x_hat.detach(), z_prior
-        )
+        told, penalty = self.discriminator_losses(x.detach(), z.detach(), x_hat.detach(), z_prior)
         for optimizer in self.optimizers[2:]:
             optimizer.zero_grad(set_to_none=True)
         (told + penalty).backward()

@@ -22,10 +22,10 @@ import numpy as np
 
 from experiments import timing, works
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
-from iae_jax.draws import to_unit
-from iae_jax.parallel import AXIS, place
-from iae_jax.results import Reference
-from iae_jax.step import train_step
+from iae_jax.devices.parallel import AXIS, place
+from iae_jax.game.step import train_step
+from iae_jax.records.results import Reference
+from iae_jax.sampling.draws import to_unit
 from iae_jax.types import Array, TrainState
 
 DEVICES = (1, 2, 4, 8)
@@ -52,7 +52,11 @@ def chunk(axis_name: str | None, devices: list[jax.Device]) -> Any:
         return jax.lax.scan(body, state, indices)
 
     return jax.pmap(
-        run, axis_name=AXIS, in_axes=(None, 1, None), out_axes=(None, None), devices=devices,
+        run,
+        axis_name=AXIS,
+        in_axes=(None, 1, None),
+        out_axes=(None, None),
+        devices=devices,
         donate_argnums=0,
     )
 
@@ -86,7 +90,7 @@ def measure(words: list[str], seconds: float) -> dict[str, Any]:
 
 def draw(shares: dict[int, list[float]], path: Path) -> None:
     """The share of each measurement over the devices."""
-    from iae_jax.figures import COLORS, panels
+    from iae_jax.files.figures import COLORS, panels
 
     with panels(path, 1, 1, ["collectives' share of a step"], 320) as axes:
         ax = axes[0][0]
@@ -107,12 +111,17 @@ def run(options: argparse.Namespace) -> Timings:
             for count in DEVICES:
                 flags = f"--xla_force_host_platform_device_count={count}"
                 one = timing.child(
-                    "experiments.weak_scaling", str(count), seconds=options.seconds,
-                    compiled=Path(compiled), flags=flags,
+                    "experiments.weak_scaling",
+                    str(count),
+                    seconds=options.seconds,
+                    compiled=Path(compiled),
+                    flags=flags,
                 )
                 found[count].append(one)
-                say(f"round {number}  {count} devices  {1e3 * one['with']:.1f} ms with, "
-                    f"{1e3 * one['without']:.1f} ms without")
+                say(
+                    f"round {number}  {count} devices  {1e3 * one['with']:.1f} ms with, "
+                    f"{1e3 * one['without']:.1f} ms without"
+                )
     everything = [one for each in found.values() for one in each]
     rows = [Row("busy_share", "all", [max(one["busy"] for one in everything)], len(everything))]
     shares = {

@@ -1,6 +1,6 @@
 """The work that `benchmark.py` times: our side of it, and what both sides have to agree on.
 
-A work is a game, the shape of its images and a batch size. `ours` runs it as `iae_jax.train` does:
+A work is a game, the shape of its images and a batch size. `ours` runs it as `iae_jax.runs.train` does:
 many steps in one call, on uint8 images that lie on the device.
 """
 
@@ -28,20 +28,19 @@ from iae_jax import (
     build,
     cell,
     compile_chunk,
-    draws,
     encode,
     generate,
     init,
     networks,
-    priors,
 )
-from iae_jax.assembly import build as build_config
-from iae_jax.assembly import open_split
-from iae_jax.draws import to_unit
-from iae_jax.frechet import Moments, frechet_distance
+from iae_jax.devices.parallel import keep_compiled, place
+from iae_jax.metrics.frechet import Moments, frechet_distance
 from iae_jax.networks.classifier import Classifier, classifier
-from iae_jax.parallel import keep_compiled, place
-from iae_jax.train import calls
+from iae_jax.runs.build import build as build_config
+from iae_jax.runs.build import open_split
+from iae_jax.runs.train import calls
+from iae_jax.sampling import draws, priors
+from iae_jax.sampling.draws import to_unit
 from iae_jax.types import Array, Code, Discriminator, Encoder, Encoding, Generator, Params
 
 IMAGES = 10_000  # of the set on the device, and of an evaluation
@@ -101,7 +100,11 @@ def conv(shape: tuple[int, int, int], r1: bool) -> Game:
     adam = optax.adam(RATE, b1=B1, b2=B2)
     objective = cell("joint_reconstruction", "marginal_code", of_pairs, of_codes)
     return build(
-        players, priors.gaussian(size), objective, Players(adam, adam, adam, adam), ALTERNATING,
+        players,
+        priors.gaussian(size),
+        objective,
+        Players(adam, adam, adam, adam),
+        ALTERNATING,
         decay=DECAY,
     )
 

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from iae_jax.results import read
-from iae_jax.study import Parser
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.records.results import read
+from iae_jax.records.study import Parser
 
 ALIKE = ("extractor", "n", "split", "data")
 

@@ -22,27 +22,30 @@ import numpy as np
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from iae_jax import config as configs
-from iae_jax import hosts, views
-from iae_jax.assembly import load_split, open_split
 from iae_jax.data import title
-from iae_jax.descriptor import SMALLEST_SIDE, Descriptor, descriptor
-from iae_jax.evaluate import MOST_CODES, evaluate
-from iae_jax.interruption import Interrupted
-from iae_jax.journal import write_json
-from iae_jax.judge import Judge, judge_of
-from iae_jax.parallel import keep_compiled
-from iae_jax.terms import at
-from iae_jax.train import train
-from iae_jax.types import AGAIN, InputError, Passing, first_line
-from iae_jax.workdir import log, trained
+from iae_jax.devices import multihost as hosts
+from iae_jax.devices.parallel import keep_compiled
+from iae_jax.errors import EXIT_TRANSIENT, InputError, TransientError, first_line
+from iae_jax.files.metrics_log import write_json
+from iae_jax.metrics.evaluate import MOST_CODES, evaluate
+from iae_jax.metrics.feature_classifier import Judge, judge_of
+from iae_jax.metrics.hog import SMALLEST_SIDE, Descriptor, descriptor
+from iae_jax.objectives.terms import at
+from iae_jax.runs import config as configs
+from iae_jax.runs import visualize as views
+from iae_jax.runs.build import load_split, open_split
+from iae_jax.runs.interruption import Interrupted
+from iae_jax.runs.train import train
+from iae_jax.runs.workdir import log, trained
 
 MOST_PROCESSES, MOST_JOIN_SECONDS, MOST_IMAGES = 100_000, 86_400, 10**7
 MODES = ("train", "evaluate", "sample", "reconstruct", "interpolate", "traverse", "encode")
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "An experiment, for example experiments/digits.py; NAME.py:VARIANT for one of "
-    "its variants. --config.FIELD=VALUE changes a field."
+    "config",
+    None,
+    "An experiment, for example experiments/digits.py; NAME.py:VARIANT for one of "
+    "its variants. --config.FIELD=VALUE changes a field.",
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives; the same one resumes.")
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
@@ -53,8 +56,12 @@ _SPLIT = flags.DEFINE_enum(
     "split", "test", ("train", "validation", "test"), "Whose images the other modes read."
 )
 _COUNT = flags.DEFINE_integer(
-    "count", None, "How many to sample or reconstruct (64); rows of other pictures (12), of which "
-    "traverse has one for each component of a vector.", lower_bound=1, upper_bound=MOST_IMAGES
+    "count",
+    None,
+    "How many to sample or reconstruct (64); rows of other pictures (12), of which "
+    "traverse has one for each component of a vector.",
+    lower_bound=1,
+    upper_bound=MOST_IMAGES,
 )
 _ALLOW = flags.DEFINE_bool(
     "allow_config_change", False, "Go on with a run though its config has changed."
@@ -65,8 +72,10 @@ _PROFILE = flags.DEFINE_bool(
 
 
 _DISTRIBUTED = flags.DEFINE_bool(
-    "distributed", False, "Train with other processes, which Slurm, Open MPI or a TPU pod has "
-    "started with the same command, or which the next three flags name."
+    "distributed",
+    False,
+    "Train with other processes, which Slurm, Open MPI or a TPU pod has "
+    "started with the same command, or which the next three flags name.",
 )
 _COORDINATOR = flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0.")
 _PROCESSES = flags.DEFINE_integer(
@@ -76,14 +85,15 @@ _PROCESS = flags.DEFINE_integer(
     "process", -1, "Which one this is, from 0.", lower_bound=-1, upper_bound=MOST_PROCESSES
 )
 _JOIN = flags.DEFINE_integer(
-    "join_seconds", 300, "How long to wait for the others to start.", lower_bound=1,
+    "join_seconds",
+    300,
+    "How long to wait for the others to start.",
+    lower_bound=1,
     upper_bound=MOST_JOIN_SECONDS,
 )
 
 PEER_LOST = 3  # exit code
-PASSING = (
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT
-)
+PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 MOST_JUDGED_BYTES = 2**30  # of images that a judge learns from
 
 
@@ -161,7 +171,7 @@ def main(argv: list[str]) -> None:
             found = str(error)
         raise InputError(
             f"cannot read --config ({found}): name a Python file whose get_config() returns an "
-            "iae_jax.config.Config"
+            "iae_jax.runs.config.Config"
         )
     if "://" in _WORKDIR.value:
         raise InputError(
@@ -213,10 +223,13 @@ def guarded(argv: list[str]) -> None:
     try:
         main(argv)
     except InputError as error:
-        fail(str(error), AGAIN if isinstance(error, Passing) else 2)
+        fail(str(error), EXIT_TRANSIENT if isinstance(error, TransientError) else 2)
     except OSError as error:
         what = f"{error.filename or f'a file in {_WORKDIR.value}'}: {error.strerror or error}"
-        fail(f"{what}: mend that, then the same command", AGAIN if error.errno in PASSING else 2)
+        fail(
+            f"{what}: mend that, then the same command",
+            EXIT_TRANSIENT if error.errno in PASSING else 2,
+        )
     except jax.errors.JaxRuntimeError as error:
         if not (line := first_line(error)).startswith("RESOURCE_EXHAUSTED"):
             raise
@@ -232,8 +245,12 @@ def guarded(argv: list[str]) -> None:
         print("interrupted: the same command resumes", file=sys.stderr)
         sys.exit(130)
     except hosts.PeerLost as error:
-        print(f"error: another process has died, or a device has failed ({error}): the same "
-              "commands resume", file=sys.stderr, flush=True)
+        print(
+            f"error: another process has died, or a device has failed ({error}): the same "
+            "commands resume",
+            file=sys.stderr,
+            flush=True,
+        )
         hosts.leave(PEER_LOST)
 
 
@@ -241,7 +258,7 @@ def late() -> None:
     """Ends this process, whose main thread waits inside JAX."""
     said = f"the other processes did not come within --join_seconds={_JOIN.value}"
     print(f"error: {said}: the same commands again", file=sys.stderr, flush=True)
-    hosts.leave(AGAIN)
+    hosts.leave(EXIT_TRANSIENT)
 
 
 def fail(message: str, code: int = 2) -> None:
@@ -273,7 +290,7 @@ def parse(argv: list[str]) -> list[str]:
         fail(said(error))
     except (KeyError, AttributeError) as error:
         # ml_collections: a field that the config does not have.
-        fail(f"{error.args[0]}: see the fields in iae_jax/config.py")
+        fail(f"{error.args[0]}: see the fields in iae_jax/runs/config.py")
     except (OSError, ImportError, SyntaxError, NameError, TypeError, ValueError) as error:
         fail(f"cannot read --config: {said(error)}")
     raise AssertionError("fail() exits")

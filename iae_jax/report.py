@@ -16,9 +16,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from iae_jax.journal import write_text
-from iae_jax.results import FIELDS, Reference
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.files.metrics_log import write_text
+from iae_jax.records.results import FIELDS, Reference
 
 HEAD = """# Results
 
@@ -27,7 +27,6 @@ their standard deviation, and in brackets how many seeds meet the value beside i
 the slowest seed's training took. Settings are chosen by other images than those of the test split;
 where one was looked for because of a value that the test split had given, the notes say so.
 """
-
 
 
 def load(path: Path) -> tuple[str, list[dict[str, Any]], ModuleType]:
@@ -45,8 +44,9 @@ def load(path: Path) -> tuple[str, list[dict[str, Any]], ModuleType]:
     except ModuleNotFoundError as error:
         if error.name not in ("experiments", f"experiments.{name}"):
             raise
-        raise InputError(f"{path} has no experiments/{name}.py: remove the one or add the other"
-                         ) from error
+        raise InputError(
+            f"{path} has no experiments/{name}.py: remove the one or add the other"
+        ) from error
 
 
 def reference(module: ModuleType, record: dict[str, Any]) -> Reference | None:
@@ -124,9 +124,7 @@ def section(name: str, records: list[dict[str, Any]], module: ModuleType, figure
     # A run's seconds stand at each of its metrics, and those of a benchmark at each variant.
     once = {(record["command"], *record["seconds"]) for record in records}
     total = sum(sum(seconds) for _, *seconds in once)
-    parts.append(
-        f"Measured on {where}, commit {', '.join(commits)}; {duration([total])} in all."
-    )
+    parts.append(f"Measured on {where}, commit {', '.join(commits)}; {duration([total])} in all.")
     return "\n\n".join(parts)
 
 

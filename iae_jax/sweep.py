@@ -27,10 +27,9 @@ from typing import Any, NamedTuple
 from absl import flags
 from ml_collections import config_flags
 
-from iae_jax.config import Config, to_dict
-from iae_jax.interruption import SIGNALS, Interrupted, awaited
-from iae_jax.journal import open_folder
-from iae_jax.results import (
+from iae_jax.errors import EXIT_TRANSIENT, InputError, TransientError
+from iae_jax.files.metrics_log import open_folder
+from iae_jax.records.results import (
     alone,
     collect,
     kept,
@@ -40,16 +39,19 @@ from iae_jax.results import (
     shared_digest,
     table,
 )
-from iae_jax.study import MOST_SEEDS, Parser
-from iae_jax.types import AGAIN, InputError, Passing
-from iae_jax.workdir import LOCK
+from iae_jax.records.study import MOST_SEEDS, Parser
+from iae_jax.runs.config import Config, to_dict
+from iae_jax.runs.interruption import SIGNALS, Interrupted, awaited
+from iae_jax.runs.workdir import LOCK
 
 SHOWN = 12  # images of a figure's row
 # What each mode leaves in a run's workdir. A module's figures are made of what it names in VIEWS
 # ("reconstruct" alone, if it has none). FIGURES says which variants each one shows: {"": all of
 # them} if it does not, and of {"small": ...} the file is EXPERIMENT_small.png.
 LEFT = {
-    "reconstruct": "reconstructions.npz", "traverse": "traversals.npz", "sample": "samples.npz",
+    "reconstruct": "reconstructions.npz",
+    "traverse": "traversals.npz",
+    "sample": "samples.npz",
     "interpolate": "interpolations.npz",
 }
 
@@ -103,14 +105,17 @@ def config_of(experiment: str, variant: str, changes: tuple[str, ...]) -> Config
         values(["sweep", *words])
     except (flags.Error, KeyError, AttributeError, ValueError, TypeError) as error:
         why = " ".join(str(error.args[0] if error.args else error).split())
-        raise InputError(f"--grid: {why}: see the fields in iae_jax/config.py") from error
+        raise InputError(f"--grid: {why}: see the fields in iae_jax/runs/config.py") from error
     config: Config | None = holder.value
     assert config is not None  # it was named
     return config
 
 
 def runs_of(
-    module: ModuleType, variants: list[str], seeds: range, folder: Path,
+    module: ModuleType,
+    variants: list[str],
+    seeds: range,
+    folder: Path,
     grid: Sequence[str] = (),
 ) -> list[Run]:
     """Every run, seed by seed, so that a broken sweep has all variants. Errors: InputError if a
@@ -144,9 +149,14 @@ def launch(experiment: str, run: Run, *words: str) -> None:
     """The launcher in a process of its own. Errors: InputError if it fails and says why;
     Interrupted after a signal, which is passed on and waited for."""
     command = [
-        sys.executable, "-m", "iae_jax.launch",
-        f"--config=experiments/{experiment}.py:{run.variant}", f"--config.seed={run.seed}",
-        f"--workdir={run.workdir}", *run.flags, *words,
+        sys.executable,
+        "-m",
+        "iae_jax.launch",
+        f"--config=experiments/{experiment}.py:{run.variant}",
+        f"--config.seed={run.seed}",
+        f"--workdir={run.workdir}",
+        *run.flags,
+        *words,
     ]
     # In a session of its own: Ctrl-C reaches it through this process, once.
     child = subprocess.Popen(command, start_new_session=True)
@@ -157,7 +167,7 @@ def launch(experiment: str, run: Run, *words: str) -> None:
         raise Interrupted("interrupted: the same command goes on", code)
     if status:
         # A signal that nobody has asked for is mostly that of a machine without memory.
-        kind = Passing if status == AGAIN or status < 0 else InputError
+        kind = TransientError if status == EXIT_TRANSIENT or status < 0 else InputError
         raise kind(f"{run.name}, seed {run.seed}: the launcher ended with {status}")
 
 
@@ -223,7 +233,8 @@ def draw(module: ModuleType, folder: Path, experiment: str, runs: list[Run]) -> 
         there = [run for run in own if all((run.workdir / file).exists() for file in files)]
         # A seed that is here as a whole, else the first.
         whole = [
-            seed for seed in sorted({run.seed for run in own})
+            seed
+            for seed in sorted({run.seed for run in own})
             if {run.variant for run in there if run.seed == seed} == set(variants)
         ]
         seed = whole[0] if whole else own[0].seed
@@ -243,7 +254,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--first_seed", type=int, help="(0, or the experiment's FIRST_SEED)")
     parser.add_argument("--only", type=int, default=-1, help="the number of one run, from 0")
     parser.add_argument(
-        "--grid", action="append", default=[], metavar="FIELD=VALUE,VALUE",
+        "--grid",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE,VALUE",
         help="in every combination with the others",
     )
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
@@ -302,9 +316,7 @@ def sweep(options: dict[str, Any]) -> int:
     if not -1 <= options["only"] < len(runs):
         raise InputError(f"--only is from 0 to {len(runs) - 1}, not {options['only']}")
     chosen = runs if options["only"] < 0 else [runs[options["only"]]]
-    for where, flag in (
-        (folder, "--runs"), (directory, "--results"), (figures, "--figures")
-    ):
+    for where, flag in ((folder, "--runs"), (directory, "--results"), (figures, "--figures")):
         open_folder(where, flag)
     failed: list[Exception] = []
     for number, run in enumerate(chosen):
@@ -329,8 +341,8 @@ def sweep(options: dict[str, Any]) -> int:
     if not grid and records and hasattr(module, "draw_curve") and options["only"] < 0:
         module.draw_curve(figures / f"{experiment}_curve.png", records)
     print(table(records))
-    if failed and all(isinstance(error, Passing) for error in failed):
-        return AGAIN
+    if failed and all(isinstance(error, TransientError) for error in failed):
+        return EXIT_TRANSIENT
     return 1 if failed else 0
 
 

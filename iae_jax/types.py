@@ -17,25 +17,6 @@ Schedule = Callable[[Array], Array | float]  # step -> value, evaluated inside t
 Weight = float | Schedule
 
 
-class InputError(ValueError):
-    """What the user gave cannot work; the message is one line that says what to do."""
-
-
-class Passing(InputError):
-    """What may be over by itself: the same command may do later. A storage that does not answer, a
-    disk that is full, processes that are late."""
-
-
-AGAIN = 75  # exit code of a command that meets it: EX_TEMPFAIL of sysexits.h
-
-LONGEST_LINE = 500  # of what others say, in a line of ours
-
-
-def first_line(error: object) -> str:
-    """The first line of an error's message, or its kind if there is none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:LONGEST_LINE]
-
-
 class Players(NamedTuple):
     """One value per player. `None` means that the player is absent, and is the only off switch.
 

@@ -4,8 +4,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from iae_jax import game, networks, objectives, priors, terms
-from iae_jax.objectives import Adversary
+from iae_jax import networks
+from iae_jax.game import game
+from iae_jax.objectives import grid as objectives
+from iae_jax.objectives import terms
+from iae_jax.objectives.grid import Adversary
+from iae_jax.sampling import priors
 from iae_jax.types import Game, Players
 
 SHAPE = (3,)
@@ -33,9 +37,7 @@ def players(row: str, column: str, code: str = "vector") -> Players:
         kind, noise = ("gaussian", 0) if column == "analytic_kl" else ("implicit", 2)
         encoder = networks.encoder(LAYOUT, SHAPE, kind, size, categories, noise)
     likelihood, local = ("bernoulli", 0) if row == "likelihood" else ("none", 2)
-    generator = networks.generator(
-        LAYOUT, SHAPE, size, categories, local, "depth", likelihood
-    )
+    generator = networks.generator(LAYOUT, SHAPE, size, categories, local, "depth", likelihood)
     discriminators = [
         name in READS
         and networks.discriminator(LAYOUT, SHAPE, READS[name], size, categories)

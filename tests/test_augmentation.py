@@ -12,9 +12,15 @@ import scipy.ndimage
 import scipy.special
 import scipy.stats
 
-from iae_jax import charges, draws, game, init, losses, networks, noise_of, priors
-from iae_jax.assembly import blur, build
-from iae_jax.augmentation import (
+from iae_jax import init, losses, networks, noise_of
+from iae_jax.errors import InputError
+from iae_jax.game import game
+from iae_jax.objectives import auxiliary as charges
+from iae_jax.objectives.grid import cell
+from iae_jax.runs.build import blur, build
+from iae_jax.runs.config import Config
+from iae_jax.sampling import draws, priors
+from iae_jax.sampling.augmentation import (
     NUMBERS,
     SHOWN_NUMBERS,
     Affine,
@@ -23,9 +29,7 @@ from iae_jax.augmentation import (
     blurred,
     diffaugment,
 )
-from iae_jax.config import Config
-from iae_jax.objectives import cell
-from iae_jax.types import Encoding, InputError, Players
+from iae_jax.types import Encoding, Players
 
 BOUNDS = Affine(rotation=20.0, scale=0.3, shear=0.4, shift=3.0)
 SHAPE = (13, 17, 2)
@@ -59,7 +63,10 @@ def test_it_is_scipys_affine_transform(edge):
     centre, shift = np.array([6.0, 8.0]), 3.0 * noise[4:6]
     layers = [
         scipy.ndimage.affine_transform(
-            x[0, ..., c], read, centre - read @ (centre + shift), order=1,
+            x[0, ..., c],
+            read,
+            centre - read @ (centre + shift),
+            order=1,
             mode={"zero": "constant", "nearest": "nearest"}[edge],
         )
         for c in range(2)
@@ -175,7 +182,11 @@ def test_consistency_of_a_category_is_the_kl_to_a_target_without_gradient():
 
     def value(own, changed):
         drawn = draws.Draws(
-            jnp.zeros((2, 1)), *none[:4], Encoding(logits=own), None, None,
+            jnp.zeros((2, 1)),
+            *none[:4],
+            Encoding(logits=own),
+            None,
+            None,
             augmented=Encoding(logits=changed),
         )
         return charges.augmentation_consistency().loss(None, drawn, jnp.int32(0)).path
@@ -196,8 +207,10 @@ def test_consistency_of_a_vector_is_half_the_squared_distance():
     logits = np.array([[0.5, 0.3], [-0.1, 0.7]])
 
     def value(own, changed, both=False):
-        here, there = (Encoding(z, logits=w if both else None) for z, w in
-                       ((own, logits), (changed, 2 * logits)))
+        here, there = (
+            Encoding(z, logits=w if both else None)
+            for z, w in ((own, logits), (changed, 2 * logits))
+        )
         none = [None] * 5
         drawn = draws.Draws(jnp.zeros((2, 1)), *none[:4], here, None, None, augmented=there)
         return charges.augmentation_consistency().loss(None, drawn, jnp.int32(0)).path
@@ -314,6 +327,7 @@ def test_no_bound_is_no_change():
 
 def gaussian(image, deviation):
     """What scipy says of an image [H, W, C], beyond whose edge nothing is weighed."""
+
     def filtered(x):
         return scipy.ndimage.gaussian_filter(
             x, (deviation, deviation, 0), mode="constant", truncate=30
@@ -366,7 +380,8 @@ def test_discriminators_are_shown_both_sides_alike_and_encoders_are_not(brightne
     drawn = draws.draw(plain.networks, params, noise_of(plain, keys), x)
     tell = built.networks.reconstruction_discriminator.apply
     for side, image, over in (
-        ("numerator", x, drawn.z.probabilities), ("denominator", drawn.x_hat, drawn.z.category)
+        ("numerator", x, drawn.z.probabilities),
+        ("denominator", drawn.x_hat, drawn.z.category),
     ):
         seen = []
         for one, numbers in zip(np.asarray(image), numbers_of, strict=True):

@@ -11,13 +11,11 @@ import pytest
 from experiments import benchmark, scaling, timing, works
 from experiments.timing import Row, Timings
 from iae_jax import init, train_step
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
 
 
 def measured(*seconds, first=0.0, floats=0.0, busy=0.02):
-    return [
-        {"seconds": one, "first": first, "floats": floats, "busy": busy} for one in seconds
-    ]
+    return [{"seconds": one, "first": first, "floats": floats, "busy": busy} for one in seconds]
 
 
 def test_ratios_are_of_medians():
@@ -44,9 +42,7 @@ def test_a_row_that_is_lost_has_no_break_even():
         ("conv64", "ours"): measured(0.04),
         ("conv64", "torch_twin_compiled"): measured(0.03, first=40.0),
     }
-    rows = {
-        row[:2]: row[2] for row in benchmark.figures_of(found, [{"rate": 1e9}])
-    }
+    rows = {row[:2]: row[2] for row in benchmark.figures_of(found, [{"rate": 1e9}])}
     assert rows["throughput_ratio", "conv64/torch_twin"] == pytest.approx([0.75])
     assert not any(metric == "break_even_steps" for metric, _ in rows)
 
@@ -76,7 +72,8 @@ def test_other_settings_write_elsewhere(tmp_path, monkeypatch, idle):
     ):
         assert timing.main(parser, lambda *_: {}, run, words) == 0
         assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} >= {
-            record, figure
+            record,
+            figure,
         }
         if words:
             assert not (tmp_path / "results").exists() and not (tmp_path / "docs").exists()
@@ -108,11 +105,26 @@ def test_what_a_child_says_of_its_failure_is_kept(tmp_path, idle):
         timing.child("experiments.scaling", "batch", "three", seconds=1.0, compiled=tmp_path)
 
 
-@pytest.mark.parametrize("work, parameters", [
-    ("mlp_vae", 784 * 512 + 512 + 2 * (512 * 16 + 16) + 16 * 512 + 512 + 512 * 784 + 784),
-    ("mlp_aae", 784 * 512 + 512 + 2 * (512 * 16 + 16) + 16 * 512 + 512 + 512 * 784 + 784
-     + 16 * 256 + 256 + 256 + 1),
-])
+@pytest.mark.parametrize(
+    "work, parameters",
+    [
+        ("mlp_vae", 784 * 512 + 512 + 2 * (512 * 16 + 16) + 16 * 512 + 512 + 512 * 784 + 784),
+        (
+            "mlp_aae",
+            784 * 512
+            + 512
+            + 2 * (512 * 16 + 16)
+            + 16 * 512
+            + 512
+            + 512 * 784
+            + 784
+            + 16 * 256
+            + 256
+            + 256
+            + 1,
+        ),
+    ],
+)
 def test_the_networks_of_pythae(work, parameters):
     game = works.game_of(work)
     state = init(game, jax.random.key(0))

@@ -7,7 +7,9 @@ import pytest
 import scipy.stats
 from test_terms import SAMPLE, B, D, normal, value
 
-from iae_jax import charges, draws, terms
+from iae_jax.objectives import auxiliary as charges
+from iae_jax.objectives import terms
+from iae_jax.sampling import draws
 from iae_jax.types import Aggregated, Code
 
 pytestmark = pytest.mark.usefixtures("quick_compile")

@@ -17,9 +17,10 @@ import numpy as np
 import optax
 import pytest
 
-from iae_jax.checkpoint import FILES, Checkpoints
-from iae_jax.config import difference
-from iae_jax.types import InputError, Players, TrainState
+from iae_jax.errors import InputError
+from iae_jax.runs.checkpoint import FILES, Checkpoints
+from iae_jax.runs.config import difference
+from iae_jax.types import Players, TrainState
 
 # When an array of many cannot be read, Orbax does not wait for the others.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -236,7 +237,7 @@ def test_damage_to_any_file_is_seen_or_harmless(two, tmp_path, damage, caplog):
         restored = load(tmp_path)
         assert same(restored.state, expected[restored.step]), file
         assert restored.extra == {"lines": restored.step}
-        warnings = [r.getMessage() for r in caplog.records if r.name == "iae_jax.checkpoint"]
+        warnings = [r.getMessage() for r in caplog.records if r.name == "iae_jax.runs.checkpoint"]
         assert len(warnings) == (restored.step == 1), file
         if warnings:
             assert warnings[0].startswith(f"checkpoint 2 in {tmp_path} is broken")

@@ -10,9 +10,9 @@ import pytest
 from etils import epath
 from test_checkpoint import CONFIG, TEMPLATE, arrays, at, load, one_line, same, save
 
-from iae_jax import checksums
-from iae_jax.checkpoint import Checkpoints
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.files import checksums
+from iae_jax.runs.checkpoint import Checkpoints
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,7 @@ def test_files_are_those_of_sha256sum(tmp_path):
 
 def test_arrays_of_the_same_bytes_differ_by_type_and_shape():
     one = np.arange(6, dtype=np.int32)
-    found = {
-        checksums.of_array(other) for other in (one, one.view(np.uint32), one.reshape(2, 3))
-    }
+    found = {checksums.of_array(other) for other in (one, one.view(np.uint32), one.reshape(2, 3))}
     assert len(found) == 3
     written = hashlib.sha256(b"int32[6]" + one.tobytes()).hexdigest()
     assert checksums.of_array(one) == written

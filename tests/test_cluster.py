@@ -33,7 +33,10 @@ ASK_TO_END = "#!/bin/bash\nexit 143\n"
 
 def test_there_are_job_files():
     assert {path.name for path in FOLDER.iterdir()} == {
-        "slurm.sh", "slurm_sweep.sh", "tpu_pod.sh", "jobset.yaml"
+        "slurm.sh",
+        "slurm_sweep.sh",
+        "tpu_pod.sh",
+        "jobset.yaml",
     }
 
 
@@ -60,12 +63,21 @@ def cluster(tmp_path):
         said = tmp_path / "said"
         said.unlink(missing_ok=True)
         given = {
-            "PATH": f"{folder}:{os.environ['PATH']}", "SAID": str(said), "XLA_FLAGS": "",
-            "SLURM_JOB_ID": str(free_port()), "SLURM_CPUS_PER_TASK": "8", **environment,
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "SAID": str(said),
+            "XLA_FLAGS": "",
+            "SLURM_JOB_ID": str(free_port()),
+            "SLURM_CPUS_PER_TASK": "8",
+            **environment,
         }
         with subprocess.Popen(
-            ["bash", FOLDER / script, *arguments], cwd=ROOT, env=os.environ | given, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+            ["bash", FOLDER / script, *arguments],
+            cwd=ROOT,
+            env=os.environ | given,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         ) as started:
             try:
                 out, err = started.communicate(timeout=LIMIT_SECONDS)
@@ -80,8 +92,12 @@ def cluster(tmp_path):
 
 def test_slurm_trains_with_its_tasks(cluster, tmp_path, data_directory):
     done, said = cluster(
-        "slurm.sh", "tests/tiny.py", str(tmp_path / "run"), "--config.steps=10",
-        f"--config.data.directory={data_directory}", programs={"srun": SRUN, "scontrol": SAY},
+        "slurm.sh",
+        "tests/tiny.py",
+        str(tmp_path / "run"),
+        "--config.steps=10",
+        f"--config.data.directory={data_directory}",
+        programs={"srun": SRUN, "scontrol": SAY},
     )
     assert done.returncode == 0, done.stderr
     assert '"processes": 2' in (tmp_path / "run" / "run.json").read_text()
@@ -96,8 +112,11 @@ def test_slurm_requeues_what_was_asked_to_end(cluster, script):
     codes = (3, 75, 134, 135, 137, 139) if script == "slurm.sh" else (75, 137)
     for code, before in [(code, before) for code in codes for before in ("0", "20")]:
         done, said = cluster(
-            script, programs=programs | {"srun": f"#!/bin/bash\nexit {code}\n"}, SLURM_JOB_ID="7",
-            SLURM_ARRAY_TASK_ID="3", SLURM_RESTART_COUNT=before,
+            script,
+            programs=programs | {"srun": f"#!/bin/bash\nexit {code}\n"},
+            SLURM_JOB_ID="7",
+            SLURM_ARRAY_TASK_ID="3",
+            SLURM_RESTART_COUNT=before,
         )
         assert done.returncode == code and said == ("scontrol requeue 7\n" if before == "0" else "")
     failing = programs | {"srun": "#!/bin/bash\nexit 2\n"}
@@ -107,7 +126,10 @@ def test_slurm_requeues_what_was_asked_to_end(cluster, script):
 
 def test_a_sweep_is_an_array(cluster):
     done, said = cluster(
-        "slurm_sweep.sh", "mnist_clustering", "--runs=a b", programs={"srun": SAY},
+        "slurm_sweep.sh",
+        "mnist_clustering",
+        "--runs=a b",
+        programs={"srun": SAY},
         SLURM_ARRAY_TASK_ID="5",
     )
     assert done.returncode == 0
@@ -120,12 +142,19 @@ def test_every_worker_of_a_tpu_pod_gets_the_command(cluster):
     words = "${last#--command=*launch }"
     worker = f'#!/bin/bash\nfor last; do :; done\neval "printf \'%s\\n\' {words}" > "$SAID"\n'
     done, said = cluster(
-        "tpu_pod.sh", "experiments/digits.py", "runs/my pod", "--config.seed=3",
-        programs={"gcloud": worker}, TPU="pod", ZONE="z",
+        "tpu_pod.sh",
+        "experiments/digits.py",
+        "runs/my pod",
+        "--config.seed=3",
+        programs={"gcloud": worker},
+        TPU="pod",
+        ZONE="z",
     )
     assert done.returncode == 0, done.stderr
     assert said.splitlines() == [
-        "--distributed", "--config=experiments/digits.py", "--workdir=runs/my pod",
+        "--distributed",
+        "--config=experiments/digits.py",
+        "--workdir=runs/my pod",
         "--config.seed=3",
     ]
     done, _ = cluster("tpu_pod.sh", programs={"gcloud": worker}, ZONE="z")
@@ -156,13 +185,21 @@ def test_kubernetes_starts_as_many_processes_as_it_says(tmp_path):
     (tmp_path / "python").write_text('#!/bin/bash\nprintf "%s\\n" "$@"\n')
     (tmp_path / "python").chmod(0o755)
     said = subprocess.run(
-        [*container["command"], *container["args"]], check=True, capture_output=True, text=True,
+        [*container["command"], *container["args"]],
+        check=True,
+        capture_output=True,
+        text=True,
         env={**given, "JOB_COMPLETION_INDEX": "2", "PATH": f"{tmp_path}:{os.environ['PATH']}"},
     ).stdout.splitlines()
     pod_0 = f"{name}-{job['name']}-0-0.{spec['network']['subdomain']}"
     port = container["ports"][0]["containerPort"]
     assert said == [
-        "-m", "iae_jax.launch", f"--config={given['CONFIG']}", "--workdir=/runs/iae-jax",
+        "-m",
+        "iae_jax.launch",
+        f"--config={given['CONFIG']}",
+        "--workdir=/runs/iae-jax",
         "--config.data.directory=/runs/data",
-        f"--coordinator={pod_0}:{port}", "--processes=4", "--process=2",
+        f"--coordinator={pod_0}:{port}",
+        "--processes=4",
+        "--process=2",
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from iae_jax import clusters, probes
+from iae_jax.metrics import clusters, probes
 
 LABELS = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 1])
 FOUND = np.array([2, 2, 0, 0, 0, 1, 1, 1, 4, 1])

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from test_evaluate import IMAGES, SHAPE, UNIT, N, copying_game, measured
 
-from iae_jax import draws, priors
 from iae_jax.data import Dataset
-from iae_jax.objectives import cell
+from iae_jax.objectives.grid import cell
+from iae_jax.sampling import draws, priors
 from iae_jax.types import Encoder, Encoding, Game, Generator, Players
 
 
@@ -39,9 +39,7 @@ def test_categories_in_use():
     by_train = measured(game, images=IMAGES[:22], labels=labels, train=validation)
     assert by_train["cluster_accuracy"].value == pytest.approx(wrong)
     other = Dataset(IMAGES[:22], labels)
-    by_other = measured(
-        game, images=IMAGES[:22], labels=labels, train=other, validation=validation
-    )
+    by_other = measured(game, images=IMAGES[:22], labels=labels, train=other, validation=validation)
     assert by_other["cluster_accuracy"].value == pytest.approx(wrong) and wrong < 0.5
     assert found["category_usage"].value == pytest.approx(2 / 3, rel=1e-5)
     # By hand, of the table of cluster and label: rows [a, b], [c, d].
@@ -97,7 +95,10 @@ def test_codes_are_probed_and_compared_with_the_prior():
     train, test = (rng.integers(0, 255, (n, *SHAPE), dtype=np.uint8) for n in (900, 500))
     labels = [(x.reshape(len(x), -1)[:, 0] > 120).astype(np.int32) for x in (train, test)]
     found = measured(
-        copying_game(), images=test, labels=labels[1], train=Dataset(train, labels[0]),
+        copying_game(),
+        images=test,
+        labels=labels[1],
+        train=Dataset(train, labels[0]),
         batch_size=100,
     )
     assert found["code_linear_accuracy"].value > 0.97
@@ -111,13 +112,22 @@ def test_lost_codes_are_measured_as_lost():
     """Not as a category that is used alone, and not left out."""
     networks = Players(
         Encoder(
-            lambda key: {}, lambda p, x, n: Encoding(
+            lambda key: {},
+            lambda p, x, n: Encoding(
                 jnp.full((len(x), 2), jnp.nan), logits=jnp.full((len(x), 3), jnp.nan)
-            ), 0, True,
+            ),
+            0,
+            True,
         ),
         Generator(lambda key: {}, lambda p, z, n: jnp.zeros((len(z.category), *SHAPE)), 0),
     )
     found = measured(Game(networks, priors.standard(2, 3), cell("none"), Players(), ()))
-    for metric in ("category_entropy", "category_usage", "cluster_accuracy", "nmi",
-                   "two_sample_accuracy", "sliced_wasserstein"):
+    for metric in (
+        "category_entropy",
+        "category_usage",
+        "cluster_accuracy",
+        "nmi",
+        "two_sample_accuracy",
+        "sliced_wasserstein",
+    ):
         assert np.isnan(found[metric].value), metric

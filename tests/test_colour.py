@@ -9,9 +9,9 @@ from PIL import Image
 
 from experiments import celeba_reconstruction, svhn_reconstruction
 from iae_jax import init, train_step
-from iae_jax.assembly import build
-from iae_jax.train import STOCHASTIC_ROWS
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.runs.build import build
+from iae_jax.runs.train import STOCHASTIC_ROWS
 
 SIDES = {svhn_reconstruction: 32, celeba_reconstruction: 64}
 
@@ -31,8 +31,11 @@ def test_every_variant_is_a_game(module):
         code, preset, data = variant.split("/")
         sizes = [int(part) for part in code.split("_") if part.isdigit()]
         assert [config.code.size, config.generator.noise] == (sizes + [0])[:2]
-        assert config.data.name == (f"images:{module.__name__.split('.')[1].split('_')[0]}"
-                                    "_standin.zip" if data == "standin" else data)
+        assert config.data.name == (
+            f"images:{module.__name__.split('.')[1].split('_')[0]}_standin.zip"
+            if data == "standin"
+            else data
+        )
         game = build(config, (SIDES[module], SIDES[module], 3))
         assert game.networks.encoder is not None and game.diffaugment is not None
     # A config of its own: what is changed in one is not in the next.

@@ -6,8 +6,15 @@ import pytest
 
 from iae_jax import compare
 
-RECORD = {"metric": "pixel_error", "value": 0.25, "n": 100, "seed": 0, "split": "test",
-          "extractor": "pixels", "config": "aaa"}
+RECORD = {
+    "metric": "pixel_error",
+    "value": 0.25,
+    "n": 100,
+    "seed": 0,
+    "split": "test",
+    "extractor": "pixels",
+    "config": "aaa",
+}
 OTHERS = [
     {**RECORD, "metric": "frechet_sample", "value": 3.0, "extractor": "judge/mnist/1"},
     {**RECORD, "metric": "code_norm", "value": 4.0, "extractor": "code"},
@@ -36,9 +43,14 @@ def test_what_both_have_is_shown_with_its_difference(tmp_path, capsys):
     ]
 
 
-@pytest.mark.parametrize("field, value", [
-    ("extractor", "judge/mnist/2"), ("n", 99), ("split", "validation"),
-])
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("extractor", "judge/mnist/2"),
+        ("n", 99),
+        ("split", "validation"),
+    ],
+)
 def test_what_was_not_measured_alike_is_refused(tmp_path, capsys, field, value):
     one = evaluated(tmp_path / "one", RECORD, OTHERS[0])
     other = evaluated(tmp_path / "two", RECORD, {**OTHERS[0], field: value})
@@ -61,8 +73,10 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     (tmp_path / "list.json").write_text("[]")
     half = evaluated(tmp_path / "half", {"metric": "pixel_error", "value": 1.0})
     for words, said in (
-        ([one, other], "no metric in common"), ([one], "required"),
-        ([one, tmp_path / "none"], "is not there"), ([one, tmp_path / "list.json"], "workdir"),
+        ([one, other], "no metric in common"),
+        ([one], "required"),
+        ([one, tmp_path / "none"], "is not there"),
+        ([one, tmp_path / "list.json"], "workdir"),
         ([one, half], "workdir"),
     ):
         assert compare.main([str(word) for word in words]) == 2

@@ -4,8 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from iae_jax.assembly import build, noise_scale, optimizer, r1_weight
-from iae_jax.config import (
+from iae_jax.errors import InputError
+from iae_jax.game.game import TWO_TO_ONE
+from iae_jax.runs.build import build, noise_scale, optimizer, r1_weight
+from iae_jax.runs.config import (
     Config,
     Generator,
     Optimizer,
@@ -15,8 +17,6 @@ from iae_jax.config import (
     hash_of,
     identity,
 )
-from iae_jax.game import TWO_TO_ONE
-from iae_jax.types import InputError
 
 
 def at(schedule, *steps):
@@ -58,10 +58,16 @@ def test_a_learning_rate_follows_its_schedule(decay, rates, player, moves):
 
 @pytest.mark.parametrize(
     ("field", "value", "message"),
-    [("kind", "adamw", "adam or sgd"), ("decay", "linear", "constant or cosine"),
-     ("rate", 0.0, "positive"), ("b1", 1.5, "b1 of adam"), ("b2", -0.1, "b2 of adam"),
-     ("final", -1.0, "share of the rate"), ("warmup_steps", 10, "warmup_steps are from 0 to"),
-     ("clip", -1.0, "largest norm")],
+    [
+        ("kind", "adamw", "adam or sgd"),
+        ("decay", "linear", "constant or cosine"),
+        ("rate", 0.0, "positive"),
+        ("b1", 1.5, "b1 of adam"),
+        ("b2", -0.1, "b2 of adam"),
+        ("final", -1.0, "share of the rate"),
+        ("warmup_steps", 10, "warmup_steps are from 0 to"),
+        ("clip", -1.0, "largest norm"),
+    ],
 )
 def test_an_optimizer_that_is_not_there_is_refused(field, value, message):
     config = Optimizer()
@@ -137,10 +143,15 @@ def test_a_config_that_cannot_be_built_is_refused(change, message):
 
 @pytest.mark.parametrize(
     ("part", "field", "value"),
-    [("reconstruction", "r1", -1.0), ("regularization", "weight", -1.0),
-     ("regularization", "numerator_weight", float("nan")),
-     ("reconstruction", "weight", float("inf")), ("generator", "deviation", -1.0),
-     ("code", "marginal_weight", -2.0), ("run", "resident_megabytes", -1)],
+    [
+        ("reconstruction", "r1", -1.0),
+        ("regularization", "weight", -1.0),
+        ("regularization", "numerator_weight", float("nan")),
+        ("reconstruction", "weight", float("inf")),
+        ("generator", "deviation", -1.0),
+        ("code", "marginal_weight", -2.0),
+        ("run", "resident_megabytes", -1),
+    ],
 )
 def test_a_weight_below_0_is_refused(part, field, value):
     config = Config()

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 from iae_jax.data import batches, indices, load, open_source, stream
 from iae_jax.data.prepare import prepare
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
 
 RNG = np.random.default_rng(7)
 IMAGES = RNG.integers(0, 256, (23, 5, 4, 3), dtype=np.uint8)  # no two sizes alike
@@ -66,7 +66,7 @@ def test_digits_are_made_on_first_use(tmp_path):
 
 
 def test_the_slower_of_two_processes_uses_the_faster_ones_set(data_dir, tmp_path, monkeypatch):
-    from iae_jax.data.digits import Digits
+    from iae_jax.data.builders.digits import Digits
 
     stock = Digits._split_generators
 
@@ -394,7 +394,10 @@ source = open_source("digits", "train[:50]", sys.argv[1])
 print(len(load(source).images), next(stream(source, 0, 0, 4, 2)).labels.shape)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, data_dir], text=True, capture_output=True,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)}, check=False,
+        [sys.executable, "-c", code, data_dir],
+        text=True,
+        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        check=False,
     )
     assert (done.returncode, done.stdout) == (0, "50 (4,)\n"), done.stderr

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from iae_jax.descriptor import descriptor
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.metrics.hog import descriptor
 
 
 def looped(x):

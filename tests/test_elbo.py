@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from iae_jax import elbo
+from iae_jax.objectives import elbo
 
 SHAPES = [(2, 3), (5, 2), (4, 7), (1, 3), (6, 1)]
 

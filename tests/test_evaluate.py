@@ -14,14 +14,17 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from iae_jax import draws, evaluate, metrics, priors
 from iae_jax.data import Dataset
-from iae_jax.descriptor import descriptor
-from iae_jax.evaluate import Record
-from iae_jax.judge import Judge
-from iae_jax.objectives import cell
-from iae_jax.quality import partners
-from iae_jax.types import Encoder, Encoding, Game, Generator, InputError, Players
+from iae_jax.errors import InputError
+from iae_jax.metrics import evaluate
+from iae_jax.metrics import stream as metrics
+from iae_jax.metrics.evaluate import Record
+from iae_jax.metrics.feature_classifier import Judge
+from iae_jax.metrics.hog import descriptor
+from iae_jax.metrics.quality import partners
+from iae_jax.objectives.grid import cell
+from iae_jax.sampling import draws, priors
+from iae_jax.types import Encoder, Encoding, Game, Generator, Players
 
 N, SHAPE = 23, (4, 3, 1)
 RNG = np.random.default_rng(5)
@@ -90,9 +93,17 @@ def test_reconstruction_metrics_of_a_known_game():
     # z = x, x_hat = z + .1: a code of the prior comes back .1 higher.
     assert found["code_consistency"].value == pytest.approx(0.1, rel=1e-4)
     assert set(found) == {
-        "pixel_error", "random_pair_error", "pixel_error_ratio", "local_spread", "code_norm",
-        "code_standard_deviation", "code_consistency", "two_sample_accuracy",
-        "two_sample_accuracy_prior", "sliced_wasserstein", "sliced_wasserstein_prior",
+        "pixel_error",
+        "random_pair_error",
+        "pixel_error_ratio",
+        "local_spread",
+        "code_norm",
+        "code_standard_deviation",
+        "code_consistency",
+        "two_sample_accuracy",
+        "two_sample_accuracy_prior",
+        "sliced_wasserstein",
+        "sliced_wasserstein_prior",
     }
     assert {record.n for record in found.values()} == {N}
 
@@ -239,11 +250,13 @@ def test_no_value_depends_on_the_batch_size():
 
 def test_samples_that_vary_little_are_seen():
     images = RNG.integers(0, 255, (30, 16, 16, 1), dtype=np.uint8)
-    networks = Players(None, Generator(
-        lambda key: {}, lambda p, z, n: jnp.full((len(z.vector), 16, 16, 1), 0.5), 0
-    ))
-    found = measured(Game(networks, priors.gaussian(2), cell("none"), Players(), ()), images=images,
-                     labels=None)
+    networks = Players(
+        None,
+        Generator(lambda key: {}, lambda p, z, n: jnp.full((len(z.vector), 16, 16, 1), 0.5), 0),
+    )
+    found = measured(
+        Game(networks, priors.gaussian(2), cell("none"), Players(), ()), images=images, labels=None
+    )
     assert found["ms_ssim"].value == pytest.approx(1.0)
     assert found["ms_ssim_data"].value < 0.5
 
@@ -317,8 +330,13 @@ def test_validate_is_the_same_number_on_the_first_n():
 def test_records_are_json():
     record = Record("pixel_error", 0.25, 10, 3, "test", "pixels", "abc")
     assert json.loads(json.dumps(record.to_json(), allow_nan=False)) == {
-        "metric": "pixel_error", "value": 0.25, "n": 10, "seed": 3, "split": "test",
-        "extractor": "pixels", "config": "abc",
+        "metric": "pixel_error",
+        "value": 0.25,
+        "n": 10,
+        "seed": 3,
+        "split": "test",
+        "extractor": "pixels",
+        "config": "abc",
     }
     for value in (np.nan, np.inf):
         assert json.dumps(record._replace(value=value).to_json(), allow_nan=False)
@@ -335,9 +353,16 @@ def test_a_lost_model_is_measured_as_lost():
     )
     broken = game._replace(networks=game.networks._replace(generator=generator))
     found = measured(broken, brightness_judge())
-    for metric in ("pixel_error", "frechet_sample", "frechet_reconstruction",
-                   "kernel_distance", "precision", "coverage", "label_agreement",
-                   "label_agreement_true"):
+    for metric in (
+        "pixel_error",
+        "frechet_sample",
+        "frechet_reconstruction",
+        "kernel_distance",
+        "precision",
+        "coverage",
+        "label_agreement",
+        "label_agreement_true",
+    ):
         assert np.isnan(found[metric].value)
 
 

@@ -21,8 +21,9 @@ from experiments import (
     gaussian_mixture,
     regression,
 )
-from iae_jax import priors, quadrature
-from iae_jax.study import yield_to
+from iae_jax.metrics import quadrature
+from iae_jax.records.study import yield_to
+from iae_jax.sampling import priors
 from iae_jax.types import Encoder, Encoding, Generator, Players
 
 ROOT = Path(__file__).parent.parent
@@ -33,8 +34,12 @@ TOYS = {
     "gaussian_mixture": (
         gaussian_mixture,
         {"steps": 6, "batch_size": 16, "hidden": 8},
-        {"modes_captured": SETS_OF_MODELS, "high_quality_share": SETS_OF_MODELS,
-         "mode_sd_ratio": SETS_OF_MODELS, "cluster_accuracy": {"ring8/iae", "grid25/iae"}},
+        {
+            "modes_captured": SETS_OF_MODELS,
+            "high_quality_share": SETS_OF_MODELS,
+            "mode_sd_ratio": SETS_OF_MODELS,
+            "cluster_accuracy": {"ring8/iae", "grid25/iae"},
+        },
     ),
     "avb_four_points": (
         avb_four_points,
@@ -53,8 +58,15 @@ TOYS = {
     ),
     "elbo_grid": (
         elbo_grid,
-        {"steps": 4, "batch_size": 16, "hidden": 8, "discriminator_hidden": 8,
-         "converge_steps": 4, "converge_batch_size": 16, "samples": 200},
+        {
+            "steps": 4,
+            "batch_size": 16,
+            "hidden": 8,
+            "discriminator_hidden": 8,
+            "converge_steps": 4,
+            "converge_batch_size": 16,
+            "samples": 200,
+        },
         {"elbo_gap": GRID},
     ),
     "ali": (
@@ -94,11 +106,18 @@ def test_which_number_of_the_model_is_a_cells_truth():
     numbers = quadrature.Exact(1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)
     likelihood, reconstruction, joint_code, marginal_code, joint_model = 1.0, 2.0, 3.0, 4.0, 5.0
     assert quadrature.Exact._fields[:5] == (
-        "negative_log_likelihood", "joint_reconstruction", "joint_code", "marginal_code",
+        "negative_log_likelihood",
+        "joint_reconstruction",
+        "joint_code",
+        "marginal_code",
         "joint_model",
     )
-    columns = {"none": 0.0, "analytic_kl": joint_code, "joint_code": joint_code,
-               "marginal_code": marginal_code}
+    columns = {
+        "none": 0.0,
+        "analytic_kl": joint_code,
+        "joint_code": joint_code,
+        "marginal_code": marginal_code,
+    }
     for row, first in (("likelihood", likelihood), ("joint_reconstruction", reconstruction)):
         for column, second in columns.items():
             assert elbo_grid.truth(row, column, numbers, None) == (first, second)
@@ -137,9 +156,9 @@ def test_log_likelihood_of_the_four_points():
 
     generator = Generator(lambda key: {}, lambda params, z, noise: z.vector, 0, density)
     played = SimpleNamespace(networks=Players(generator=generator))
-    truth = np.mean([
-        np.log(0.5 * bernoulli(x, logits) + 0.5 * bernoulli(x, -logits)) for x in np.eye(4)
-    ])
+    truth = np.mean(
+        [np.log(0.5 * bernoulli(x, logits) + 0.5 * bernoulli(x, -logits)) for x in np.eye(4)]
+    )
     found = avb_four_points.log_likelihood(played, Players())
     assert found == pytest.approx(truth, abs=1e-5)
 
@@ -158,7 +177,11 @@ def test_the_conditional_of_the_regression():
 def test_schedules_of_the_mixture():
     """Values by hand at the corners and halfway."""
     settings = gaussian_mixture.Settings(
-        steps=1000, fine_from=0.4, soft_entropy_weight=1.0, entropy_weight=3.0, harden_from=0.2,
+        steps=1000,
+        fine_from=0.4,
+        soft_entropy_weight=1.0,
+        entropy_weight=3.0,
+        harden_from=0.2,
         harden_until=0.3,
     )
     hardening = gaussian_mixture.hardening(settings)
@@ -182,9 +205,16 @@ def measured(tmp_path_factory):
         if (name, flags) not in done:
             folder = tmp_path_factory.mktemp(name)
             subprocess.run(
-                [sys.executable, "-m", f"experiments.{name}", f"--results={folder}",
-                 f"--figures={folder}", *flags],
-                cwd=ROOT, check=True,
+                [
+                    sys.executable,
+                    "-m",
+                    f"experiments.{name}",
+                    f"--results={folder}",
+                    f"--figures={folder}",
+                    *flags,
+                ],
+                cwd=ROOT,
+                check=True,
             )
             records = json.loads((folder / f"{name}.json").read_text())["records"]
             done[name, flags] = {(r["metric"], r["variant"]): r["values"] for r in records}
@@ -196,8 +226,11 @@ def measured(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("name,modes", [("ring8", 8), ("grid25", 25)])
 def test_mixture(measured, name, modes):
-    found = {metric: np.array(values) for (metric, variant), values in
-             measured("gaussian_mixture").items() if variant == f"{name}/iae"}
+    found = {
+        metric: np.array(values)
+        for (metric, variant), values in measured("gaussian_mixture").items()
+        if variant == f"{name}/iae"
+    }
     good = (
         (found["modes_captured"] == modes)
         & (found["high_quality_share"] >= 0.97)

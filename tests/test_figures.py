@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from iae_jax import figures
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.files import figures
 
 RNG = np.random.default_rng(3)
 

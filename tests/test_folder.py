@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from iae_jax.data import indices, load, open_source, stream, title
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
 
 RNG = np.random.default_rng(17)
 IMAGES = RNG.integers(0, 256, (6, 5, 4, 3), dtype=np.uint8)
@@ -297,8 +297,8 @@ def deep_colour(folder):
 
 def deep_png(folder):
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(
-            ">I", zlib.crc32(kind + data)
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         )
 
     header = struct.pack(">IIBBBBB", 4, 5, 16, 2, 0, 0, 0)

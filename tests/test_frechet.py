@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from iae_jax.frechet import Moments, frechet_distance
+from iae_jax.metrics.frechet import Moments, frechet_distance
 
 
 def moments_of(rows, cut=7):

@@ -15,9 +15,11 @@ import numpy as np
 import optax
 import pytest
 
-from iae_jax import charges, game, scoring, step, terms
-from iae_jax.draws import example_keys
-from iae_jax.objectives import Adversary
+from iae_jax.game import game, step
+from iae_jax.objectives import auxiliary as charges
+from iae_jax.objectives import scoring, terms
+from iae_jax.objectives.grid import Adversary
+from iae_jax.sampling.draws import example_keys
 from iae_jax.types import DISCRIMINATORS, PATH, Players
 
 pytestmark = pytest.mark.usefixtures("quick_compile")

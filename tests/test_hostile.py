@@ -16,13 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from test_launch import launch
 
-import iae_jax.train
-from iae_jax import assembly
-from iae_jax.config import Config
-from iae_jax.game import TURNS
-from iae_jax.objectives import RECONSTRUCTIONS, REGULARIZATIONS
-from iae_jax.scoring import SCORINGS
-from iae_jax.step import init, train_step
+import iae_jax.runs.train
+from iae_jax.game.game import TURNS
+from iae_jax.game.step import init, train_step
+from iae_jax.objectives.grid import RECONSTRUCTIONS, REGULARIZATIONS
+from iae_jax.objectives.scoring import SCORINGS
+from iae_jax.runs import build as assembly
+from iae_jax.runs.config import Config
 from iae_jax.types import Labelled
 
 CONFIG = Path(__file__).parent / "tiny.py"
@@ -47,14 +47,21 @@ BY_TYPE = {
 assert sum(map(len, BY_TYPE.values())) == len(FIELDS)
 # Texts that are no free choice: a kind, a name.
 NAMES = [
-    name for name in BY_TYPE[str]
-    if name.split(".")[-1] in (
-        "kind", "decay", "precision", "scoring", "turns", "noise_at", "likelihood", "r1_on"
-    )
+    name
+    for name in BY_TYPE[str]
+    if name.split(".")[-1]
+    in ("kind", "decay", "precision", "scoring", "turns", "noise_at", "likelihood", "r1_on")
 ]
 AT_LEAST_1 = [
-    "steps", "batch_size", "run.steps_per_call", "run.log_steps", "run.validate_steps",
-    "run.figure_steps", "run.checkpoint_steps", "run.keep", "run.pieces",
+    "steps",
+    "batch_size",
+    "run.steps_per_call",
+    "run.log_steps",
+    "run.validate_steps",
+    "run.figure_steps",
+    "run.checkpoint_steps",
+    "run.keep",
+    "run.pieces",
     *(f"{player}.network.{size}" for player in PLAYERS for size in ("width", "hidden", "depth")),
 ]
 AT_LEAST_0 = [name for name in BY_TYPE[int] if not name.startswith("data.")]
@@ -122,10 +129,14 @@ bad_words = st.one_of(
     st.builds(f"--config={CONFIG}:{{}}".format, word.map(lambda text: f"no_{text}")),
 )
 plausible = st.one_of(
-    setting([name for name in BY_TYPE[int] if name.startswith(("code.", "enc", "gen"))],
-            st.integers(0, 4)),
-    setting([name for name in FIELDS if name.startswith("code.") and name.endswith("weight")],
-            st.just(0.5)),
+    setting(
+        [name for name in BY_TYPE[int] if name.startswith(("code.", "enc", "gen"))],
+        st.integers(0, 4),
+    ),
+    setting(
+        [name for name in FIELDS if name.startswith("code.") and name.endswith("weight")],
+        st.just(0.5),
+    ),
     *(
         setting([f"{side}.{field}" for side in sides], st.sampled_from(values))
         for sides, field, values in (
@@ -156,7 +167,7 @@ def no_training(module_patch, tmp_path_factory):
     def workdir(path, config, *_):
         raise Trained(config)
 
-    module_patch.setattr(iae_jax.train, "Workdir", workdir)
+    module_patch.setattr(iae_jax.runs.train, "Workdir", workdir)
     # Most of the time would go into opening the same few splits; an error is not kept.
     module_patch.setattr(assembly, "open_source", functools.cache(assembly.open_source))
     module_patch.chdir(tmp_path_factory.mktemp("here"))  # run.cache may be any folder
@@ -170,7 +181,10 @@ def module_patch():
 
 def examples(count):
     return settings(
-        max_examples=count, deadline=None, database=None, derandomize=True,
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=True,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
 

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from test_train import config_of, state_of
 
-from iae_jax.train import train
+from iae_jax.runs.train import train
 
 ROOT = Path(__file__).parent.parent
 LIMIT_SECONDS = 240
@@ -40,8 +40,12 @@ def started(commands, devices):
     environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     processes = [
         subprocess.Popen(
-            [sys.executable, *command], cwd=ROOT, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         for command in commands
     ]
@@ -65,9 +69,17 @@ def commands(workdir, data_directory, processes, *words):
     port = free_port()
     return [
         [
-            "-m", "iae_jax.launch", "--config=tests/tiny.py", f"--workdir={workdir}",
-            f"--config.data.directory={data_directory}", "--config.run.devices=0", *SGD, *words,
-            f"--coordinator=localhost:{port}", f"--processes={processes}", f"--process={process}",
+            "-m",
+            "iae_jax.launch",
+            "--config=tests/tiny.py",
+            f"--workdir={workdir}",
+            f"--config.data.directory={data_directory}",
+            "--config.run.devices=0",
+            *SGD,
+            *words,
+            f"--coordinator=localhost:{port}",
+            f"--processes={processes}",
+            f"--process={process}",
         ]
         for process in range(processes)
     ]
@@ -94,7 +106,8 @@ def assert_close(one, other):
 
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
-        (one.params, one.average), (other.params, other.average),
+        (one.params, one.average),
+        (other.params, other.average),
     )
 
 
@@ -117,8 +130,7 @@ def test_processes_are_one_process(tmp_path, data_directory, alone, processes, d
 
 
 def test_a_run_goes_on_with_other_processes_and_devices(tmp_path, data_directory):
-    """8 devices of one process, then 4 of each of two, then one of one: the same as one throughout.
-    """
+    """8 devices of one process, then 4 of each of two, then one of one: the same as one throughout."""
     constant = [f"--config.{player}.optimizer.decay=constant" for player in PLAYERS]
     for processes, devices, steps in ((1, 8, 10), (2, 4, 20), (1, 1, 30)):
         words = [*constant, f"--config.steps={steps}", "--allow_config_change"]
@@ -150,10 +162,14 @@ def wait_for(running, workdir, step):
 ABORTED = -signal.SIGABRT  # by JAX's runtime, which says why
 
 
-@pytest.mark.parametrize(("killed", "sent", "codes"), [
-    (1, signal.SIGKILL, [(3, -9)]), (0, signal.SIGKILL, [(-9, 3), (-9, ABORTED)]),
-    (1, signal.SIGTERM, [(143, 143)]),
-])
+@pytest.mark.parametrize(
+    ("killed", "sent", "codes"),
+    [
+        (1, signal.SIGKILL, [(3, -9)]),
+        (0, signal.SIGKILL, [(-9, 3), (-9, ABORTED)]),
+        (1, signal.SIGTERM, [(143, 143)]),
+    ],
+)
 def test_one_of_two_processes_ends(tmp_path, data_directory, killed, sent, codes):
     """None hangs: one that died is an error of the other, one that was asked to end ends both."""
     words = ["--config.steps=100000", "--config.run.checkpoint_steps=20"]
@@ -171,10 +187,13 @@ def test_one_of_two_processes_ends(tmp_path, data_directory, killed, sent, codes
         assert (tmp_path / "checkpoints" / str(step)).is_dir()
 
 
-@pytest.mark.parametrize(("words", "message"), [
-    (["--config.seed=1"], "the configs are not the same on all processes"),
-    (["--config.run.devices=9"], "another process stopped here"),
-])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--config.seed=1"], "the configs are not the same on all processes"),
+        (["--config.run.devices=9"], "another process stopped here"),
+    ],
+)
 def test_a_process_that_cannot_start_stops_all(tmp_path, data_directory, words, message):
     given = commands(tmp_path, data_directory, 2)
     given[1] += words
@@ -257,8 +276,7 @@ launch.run()
 
 def test_all_wait_for_the_last_save_and_the_first_one_traces(tmp_path, data_directory):
     given = [
-        ["-c", SLOW, *words[2:], "--profile"]
-        for words in commands(tmp_path, data_directory, 2)
+        ["-c", SLOW, *words[2:], "--profile"] for words in commands(tmp_path, data_directory, 2)
     ]
     with started(given, 1) as running:
         outcomes = ended(running)

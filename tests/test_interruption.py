@@ -13,10 +13,10 @@ import pytest
 from test_hosts import ROOT, started, wait_for
 from test_train import assert_same_bits, config_of, state_of
 
-from iae_jax import interruption
-from iae_jax.interruption import awaited
-from iae_jax.train import _say, train
-from iae_jax.workdir import log
+from iae_jax.runs import interruption
+from iae_jax.runs.interruption import awaited
+from iae_jax.runs.train import _say, train
+from iae_jax.runs.workdir import log
 
 
 def send(number):
@@ -102,10 +102,16 @@ def test_what_was_asked_to_end_goes_on_bit_for_bit(tmp_path, data_directory):
     config.run.checkpoint_steps = config.run.validate_steps = 224
     train(config, tmp_path / "whole")
     words = [
-        "-m", "iae_jax.launch", "--config=tests/tiny.py", f"--workdir={tmp_path}/broken",
-        f"--config.data.directory={data_directory}", "--config.steps=616",
-        "--config.run.steps_per_call=7", "--config.run.log_steps=56",
-        "--config.run.checkpoint_steps=224", "--config.run.validate_steps=224",
+        "-m",
+        "iae_jax.launch",
+        "--config=tests/tiny.py",
+        f"--workdir={tmp_path}/broken",
+        f"--config.data.directory={data_directory}",
+        "--config.steps=616",
+        "--config.run.steps_per_call=7",
+        "--config.run.log_steps=56",
+        "--config.run.checkpoint_steps=224",
+        "--config.run.validate_steps=224",
     ]
     stops = []
     for moment, number, code in ((56, signal.SIGTERM, 143), (280, signal.SIGINT, 130)):
@@ -133,7 +139,7 @@ def test_a_sweep_passes_a_signal_on_and_waits(tmp_path, to_both):
     """The launcher is replaced by a process that takes a second to save, and dies of a second
     signal."""
     child = (
-        "import os, sys, time; from iae_jax.interruption import awaited\n"
+        "import os, sys, time; from iae_jax.runs.interruption import awaited\n"
         "with awaited() as wish:\n"
         "    open(sys.argv[1], 'w').write(str(os.getpid()))\n"
         "    limit = time.monotonic() + 90\n"

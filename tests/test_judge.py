@@ -13,14 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from iae_jax import judge
 from iae_jax.data import Dataset
-from iae_jax.judge import Recipe, judge_of, recipe_of
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.metrics import feature_classifier as judge
+from iae_jax.metrics.feature_classifier import Recipe, judge_of, recipe_of
 
-RECIPE = Recipe(
-    steps=200, batch_size=20, learning_rate=1e-2, width=8, features=6, shift_pixels=1
-)
+RECIPE = Recipe(steps=200, batch_size=20, learning_rate=1e-2, width=8, features=6, shift_pixels=1)
 
 
 def bars(seed, size, classes=3):
@@ -125,8 +123,13 @@ def with_a_word_for_a_number(data):
 
 @pytest.mark.parametrize(
     "damage",
-    [flip_a_byte, lambda data: data[:-100], lambda data: b"", lambda data: b"PK\3\4no",
-     with_a_word_for_a_number],
+    [
+        flip_a_byte,
+        lambda data: data[:-100],
+        lambda data: b"",
+        lambda data: b"PK\3\4no",
+        with_a_word_for_a_number,
+    ],
     ids=["a flipped byte", "truncated", "empty", "not a zip", "a word for a number"],
 )
 def test_a_damaged_file_is_trained_again_with_one_line(damage, copy, trainings, caplog):

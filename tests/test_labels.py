@@ -11,17 +11,23 @@ import scipy.stats
 from test_train import config_of, state_of
 
 from experiments.semisupervised import get_config
-from iae_jax import charges, draws, game, networks, objectives, priors, scoring, terms
-from iae_jax import train as training
-from iae_jax.config import Network
+from iae_jax import networks
 from iae_jax.data import labels as labelling
 from iae_jax.data import open_source
 from iae_jax.data.labels import ALL, bank, subset
-from iae_jax.game import losses, noise_of
-from iae_jax.parallel import compile_chunk, compile_step
-from iae_jax.step import init, train_step
-from iae_jax.train import fingerprint
-from iae_jax.types import Augment, Code, Draws, Encoding, InputError, Labelled, Players, Told
+from iae_jax.devices.parallel import compile_chunk, compile_step
+from iae_jax.errors import InputError
+from iae_jax.game import game
+from iae_jax.game.game import losses, noise_of
+from iae_jax.game.step import init, train_step
+from iae_jax.objectives import auxiliary as charges
+from iae_jax.objectives import grid as objectives
+from iae_jax.objectives import scoring, terms
+from iae_jax.runs import train as training
+from iae_jax.runs.config import Network
+from iae_jax.runs.train import fingerprint
+from iae_jax.sampling import draws, priors
+from iae_jax.types import Augment, Code, Draws, Encoding, Labelled, Players, Told
 
 RNG = np.random.default_rng(21)
 B, K = 5, 3
@@ -192,7 +198,8 @@ def test_labelled_pairs_are_a_share_of_what_is_shown(share):
     told = Told(x_told, known, Encoding())
     found = term.loss(
         lambda x, vector: x @ weights,
-        drawn(x=x, z=Code(category=chosen, probabilities=q), x_hat=x_hat, told=told), STEP,
+        drawn(x=x, z=Code(category=chosen, probabilities=q), x_hat=x_hat, told=told),
+        STEP,
     )
     a, b, c = (np.asarray(one @ weights) for one in (x, x_hat, x_told))
     real = (q * np.logaddexp(0, -a)).sum(1)
@@ -344,7 +351,10 @@ def test_no_label_outside_the_subset_is_read(tmp_path, monkeypatch, data_directo
         # As a set that the device's memory does not hold.
         config.run.resident_megabytes = 0 if method == "iae_best" else 1024
         for player in (
-            config.encoder, config.generator, config.reconstruction, config.regularization
+            config.encoder,
+            config.generator,
+            config.reconstruction,
+            config.regularization,
         ):
             player.network = Network("mlp", hidden=8)
         training.train(config, tmp_path / str(index))

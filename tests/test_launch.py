@@ -18,7 +18,7 @@ from absl.testing import flagsaver
 from PIL import Image
 
 import iae_jax.launch
-from iae_jax.judge import Judge
+from iae_jax.metrics.feature_classifier import Judge
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,8 +33,10 @@ def launch(*arguments):
     out, err, code = io.StringIO(), io.StringIO(), 0
     argv = ["iae-jax", *arguments]  # ml_collections reads sys.argv for a config's fields
     with (
-        flagsaver.flagsaver(), mock.patch.object(sys, "argv", argv),
-        redirect_stdout(out), redirect_stderr(err),
+        flagsaver.flagsaver(),
+        mock.patch.object(sys, "argv", argv),
+        redirect_stdout(out),
+        redirect_stderr(err),
     ):
         flags.FLAGS.unparse_flags()
         try:
@@ -53,13 +55,21 @@ def launch(*arguments):
         (["--config=tests/tiny.py:ali"], "a variant is iae, gan or vae"),
         (["--config=tests/tiny.py", "--config.generator.nois=3"], "Field nois not found"),
         (["--config=tests/tiny.py", "--config.generator.noise=much"], "invalid literal"),
-        (["--config=tests/tiny.py", "--config.reconstruction.kind=none",
-          "--config.regularization.kind=none"], "no term of this objective trains anything"),
+        (
+            [
+                "--config=tests/tiny.py",
+                "--config.reconstruction.kind=none",
+                "--config.regularization.kind=none",
+            ],
+            "no term of this objective trains anything",
+        ),
         (["--config=tests/tiny.py", "--config.steps=0"], "steps is at least 1"),
         (["--config=tests/tiny.py", "--config.run.log_steps=3"], "multiple of run.log_steps"),
         (["--config=tests/tiny.py", "--config.data.name=npz:absent.npz"], "absent.npz"),
-        (["--config=tests/tiny.py", "--config.regularization.kind=analytic_kl"],
-         "use a gaussian encoder"),
+        (
+            ["--config=tests/tiny.py", "--config.regularization.kind=analytic_kl"],
+            "use a gaussian encoder",
+        ),
         (["--config=tests/tiny.py", "--mode=evaluate"], "train one with --mode=train"),
         (["--config=tests/tiny.py", "--mode=dance"], "dance"),
         (["--config=tests/tiny.py", "--config.run.checkpoints=memory://a"], "gs://BUCKET/FOLDER"),
@@ -118,8 +128,11 @@ def test_a_config_imports_its_neighbours(tmp_path):
     script = Path(sys.executable).parent / "iae-jax"
     for command in ([script], [sys.executable, "-m", "iae_jax.launch"]):
         result = subprocess.run(
-            [*command, "--config=own.py", "--workdir=run"], cwd=tmp_path, capture_output=True,
-            text=True, env=os.environ | {"PYTHONPATH": ""},
+            [*command, "--config=own.py", "--workdir=run"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": ""},
         )
         assert result.returncode == 2
         assert result.stderr.splitlines()[-1].endswith("ValueError: none of a neighbour")
@@ -128,7 +141,11 @@ def test_a_config_imports_its_neighbours(tmp_path):
 def test_the_command_exits_with_2_after_one_line():
     result = subprocess.run(
         [sys.executable, "-m", "iae_jax.launch", "--config=tests/tiny.py"],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=240,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )
     assert result.returncode == 2 and result.stdout == ""
     assert result.stderr == (
@@ -149,8 +166,11 @@ def test_asyncio_says_nothing_unless_asked():
 def test_train_evaluate_sample_reconstruct(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     common = [
-        "--config=tests/tiny.py", f"--workdir={tmp_path}/run", "--config.steps=20",
-        f"--config.data.directory={tmp_path}/tfds", f"--config.run.cache={tmp_path}/cache",
+        "--config=tests/tiny.py",
+        f"--workdir={tmp_path}/run",
+        "--config.steps=20",
+        f"--config.data.directory={tmp_path}/tfds",
+        f"--config.run.cache={tmp_path}/cache",
     ]
     code, out, err = launch(*common)
     assert code == 0, err
@@ -190,8 +210,11 @@ def test_views_of_a_category_and_of_a_plane(tmp_path, monkeypatch):
     """A column for each category; a picture of a code of two components."""
     monkeypatch.chdir(ROOT)
     common = [
-        "--config=tests/tiny.py", f"--workdir={tmp_path}/run", "--config.steps=10",
-        "--config.code.categories=4", "--config.code.size=2",
+        "--config=tests/tiny.py",
+        f"--workdir={tmp_path}/run",
+        "--config.steps=10",
+        "--config.code.categories=4",
+        "--config.code.size=2",
         f"--config.data.directory={tmp_path}/tfds",
     ]
     assert launch(*common)[0] == 0
@@ -206,13 +229,14 @@ def test_views_of_a_category_and_of_a_plane(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("split", "named"), [("test", 150), ("validation", None)])
-def test_clusters_are_not_named_on_the_split_that_is_measured(
-    tmp_path, monkeypatch, split, named
-):
+def test_clusters_are_not_named_on_the_split_that_is_measured(tmp_path, monkeypatch, split, named):
     monkeypatch.chdir(ROOT)
     common = [
-        "--config=tests/tiny.py", f"--workdir={tmp_path}/run", "--config.steps=10",
-        "--config.code.categories=12", f"--config.data.directory={tmp_path}/tfds",
+        "--config=tests/tiny.py",
+        f"--workdir={tmp_path}/run",
+        "--config.steps=10",
+        "--config.code.categories=12",
+        f"--config.data.directory={tmp_path}/tfds",
         "--config.run.judge=false",
     ]
     assert launch(*common)[0] == 0
@@ -228,7 +252,9 @@ def test_clusters_are_not_named_on_the_split_that_is_measured(
 def test_a_model_without_an_encoder_shows_what_it_can(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     common = [
-        "--config=tests/tiny.py:gan", f"--workdir={tmp_path}/run", "--config.steps=10",
+        "--config=tests/tiny.py:gan",
+        f"--workdir={tmp_path}/run",
+        "--config.steps=10",
         f"--config.data.directory={tmp_path}/tfds",
     ]
     assert launch(*common)[0] == 0
@@ -249,9 +275,14 @@ def evaluated(tmp_path, name, *words, run="run"):
     """A tiny run on a set of 8x8 images, and what its evaluation says."""
     folder = tmp_path / run
     given = [
-        "--config=tests/tiny.py", f"--workdir={folder}", f"--config.data.name={name}",
-        "--config.steps=10", "--config.data.train=train", "--config.data.validation=train",
-        f"--config.data.test={'test' if name.startswith('npz') else 'train'}", *words,
+        "--config=tests/tiny.py",
+        f"--workdir={folder}",
+        f"--config.data.name={name}",
+        "--config.steps=10",
+        "--config.data.train=train",
+        "--config.data.validation=train",
+        f"--config.data.test={'test' if name.startswith('npz') else 'train'}",
+        *words,
     ]
     assert launch(*given)[0] == 0
     code, _, error = launch(*given, "--mode=evaluate")
@@ -304,9 +335,7 @@ def test_a_judge_learns_from_what_memory_holds(tmp_path, monkeypatch, images_hel
         iae_jax.launch, "judge_of", lambda name, train, *_: seen.append(train.images) or judge
     )
     for seed in (1, 2):
-        evaluated(
-            tmp_path, f"npz:{tmp_path / 'set.npz'}", f"--config.seed={seed}", run=str(seed)
-        )
+        evaluated(tmp_path, f"npz:{tmp_path / 'set.npz'}", f"--config.seed={seed}", run=str(seed))
     first, second = seen
     assert first.shape == (most, 8, 8, 1) and np.array_equal(first, second)
     places = [np.flatnonzero((images == one[..., 0]).all((1, 2))).item() for one in first]

@@ -1,4 +1,5 @@
-"""The file map: imports run strictly downward, read from the source; a light `import iae_jax`."""
+"""The rooms of the package: imports run downward between rooms and in no circle within one; a light
+`import iae_jax`; no room that is too large to read. All read from the source."""
 
 import ast
 import subprocess
@@ -7,25 +8,32 @@ from pathlib import Path
 
 import pytest
 
-ORDER = [
-    "types", "priors", "networks", "augmentation", "draws", "scoring", "terms", "charges",
-    "objectives", "elbo", "game", "step", "hosts", "parallel", "seeds", "sampling", "data",
-    "modes", "quadrature", "clusters", "probes", "distances", "frechet", "quality", "journal",
-    "checksums", "checkpoint", "judge", "descriptor", "metrics", "evaluate", "figures", "stopwatch",
-    "config", "assembly", "interruption", "workdir", "train", "views", "launch", "results", "study",
-    "compare", "sweep", "report",
-]
+# Each room may import those before it.
+ROOMS = [
+    "errors", "types", "files", "networks", "sampling", "objectives", "game", "devices", "data",
+    "metrics", "runs", "records", "launch", "report", "compare", "sweep",
+]  # fmt: skip
 PACKAGE = Path(__file__).parent.parent / "iae_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = [
     "tensorflow", "tensorflow_datasets", "grain", "orbax", "matplotlib", "sklearn",
     "ml_collections", "tqdm", "PIL",
-]
+]  # fmt: skip
+MAX_ROOT_ENTRIES = 20
 
 
-def module_of(path):
-    """iae_jax/data/mnist.py -> "data"."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def room_of(dotted):
+    """iae_jax.data.npz -> "data"."""
+    return dotted.split(".")[1]
+
+
+def name_of(path):
+    """The module's dotted name."""
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path) for path in FILES}
 
 
 def imported(path):
@@ -40,33 +48,56 @@ def imported(path):
     return names
 
 
+def own_modules(path):
+    """The package's modules that a file imports."""
+    found = set()
+    for name in imported(path):
+        if name.split(".")[0] == "iae_jax":
+            found.add(name if name in MODULES else name.rpartition(".")[0])
+    return found
+
+
 def test_there_is_something_to_read():
-    assert len(FILES) > 15
-    assert "jax.numpy" in imported(PACKAGE / "terms.py")
-    assert "iae_jax.types.Array" in imported(PACKAGE / "terms.py")
+    assert len(FILES) > 40
+    assert "jax.numpy" in imported(PACKAGE / "objectives" / "terms.py")
+    assert "iae_jax.types.Array" in imported(PACKAGE / "objectives" / "terms.py")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_run_downward(path):
     if path == PACKAGE / "__init__.py":  # the public names, from everywhere
         return
-    module = module_of(path)
-    assert module in ORDER, f"{module} has no place in the order of the file map"
-    for name in imported(path):
-        parts = name.split(".")
-        if parts[0] != "iae_jax":
-            continue
-        assert parts[1] in ORDER, f"{path.name} imports {name}"
-        inside_one_package = parts[1] == module and path.parent != PACKAGE
-        assert inside_one_package or ORDER.index(parts[1]) < ORDER.index(module), (
-            f"{path.name} imports {name}, which is not below it"
-        )
+    room = room_of(name_of(path))
+    assert room in ROOMS, f"{room} has no place in the order of the rooms"
+    for name in own_modules(path):
+        assert name != "iae_jax", f"{path.name} imports the public names: name the module"
+        assert ROOMS.index(room_of(name)) <= ROOMS.index(room), f"{path.name} imports {name}"
+
+
+def test_modules_of_a_room_do_not_import_each_other_in_a_circle():
+    depends = {
+        name_of(path): {m for m in own_modules(path) if room_of(m) == room_of(name_of(path))}
+        for path in FILES
+        if path != PACKAGE / "__init__.py"
+    }
+    # A room's __init__ re-exports what its files have.
+    rooms = {f"iae_jax.{room}" for room in ROOMS}
+    left = {name: needs - {name} - rooms for name, needs in depends.items()}
+    while left:
+        free = {name for name, needs in left.items() if not needs & left.keys()}
+        assert free, f"a circle of imports among {sorted(left)}"
+        left = {name: needs for name, needs in left.items() if name not in free}
+
+
+def test_the_root_stays_small():
+    entries = [path for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    assert len(entries) <= MAX_ROOT_ENTRIES, sorted(path.name for path in entries)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_layers_only_inside_networks(path):
     layers = [n for n in imported(path) if n.startswith(("flax.linen", "flax.nnx"))]
-    assert not layers or module_of(path) == "networks", f"{path.name} imports {layers}"
+    assert not layers or room_of(name_of(path)) == "networks", f"{path.name} imports {layers}"
 
 
 def test_every_file_is_a_noun():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from iae_jax.metrics import padded_batches
+from iae_jax.metrics.stream import padded_batches
 
 
 @pytest.mark.parametrize(("size", "batch"), [(23, 10), (20, 10), (3, 10), (1, 1)])

@@ -5,13 +5,14 @@ from contextlib import contextmanager
 import numpy as np
 
 from experiments.mnist_reconstruction import claims, draw_curve
-from iae_jax import figures
+from iae_jax.files import figures
 
 
 def test_what_the_figure_claims():
     """By hand, and each claim can fail."""
     means = {
-        "label_agreement": (0.98, 0.96, 0.9), "pixel_error": (0.03, 0.06, 0.09),
+        "label_agreement": (0.98, 0.96, 0.9),
+        "pixel_error": (0.03, 0.06, 0.09),
         "local_spread": (0.0, 0.05, 0.08),
     }
     shown = ("deterministic_20", "global_10_local_100", "global_5_local_100")
@@ -48,8 +49,12 @@ def test_the_curve_is_of_the_records(tmp_path, monkeypatch):
             kept.extend(axes[0])
 
     monkeypatch.setattr(figures, "panels", keeping)
-    means = {"global_20_local_100": 0.9, "global_2_local_100": 0.3, "deterministic_20": 0.97,
-             "vae_20": 0.5}
+    means = {
+        "global_20_local_100": 0.9,
+        "global_2_local_100": 0.3,
+        "deterministic_20": 0.97,
+        "vae_20": 0.5,
+    }
     records = [
         {"metric": "label_agreement", "variant": variant, "mean": mean, "sd": mean / 10}
         for variant, mean in means.items()

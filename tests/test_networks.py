@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from iae_jax import networks
+from iae_jax.errors import InputError
 from iae_jax.networks.layers import (
     LayerNorm,
     depth_to_space,
@@ -17,7 +18,7 @@ from iae_jax.networks.layers import (
     trilinear_convolution,
 )
 from iae_jax.networks.residual import SHARE, Down, Up, doubled, halved
-from iae_jax.types import Code, InputError
+from iae_jax.types import Code
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
@@ -297,7 +298,8 @@ WRONG = {
         "one of mlp, conv, residual",
     ),
     "conv on a vector": (
-        lambda: networks.generator(networks.Layout("conv"), (2,), D), "set the network to mlp"
+        lambda: networks.generator(networks.Layout("conv"), (2,), D),
+        "set the network to mlp",
     ),
     "a side that is not halved": (
         lambda: networks.encoder(networks.Layout("conv"), (28, 30, 1), "deterministic", D),
@@ -308,19 +310,20 @@ WRONG = {
         "at most 16 positions a side, and 250x250",
     ),
     "unknown encoder": (
-        lambda: networks.encoder(MLP, (2,), "flow", D), "deterministic, gaussian or implicit"
+        lambda: networks.encoder(MLP, (2,), "flow", D),
+        "deterministic, gaussian or implicit",
     ),
     "implicit without noise": (lambda: networks.encoder(MLP, (2,), "implicit", D), "encoder.noise"),
     "deterministic with noise": (
-        lambda: networks.encoder(MLP, (2,), "deterministic", D, noise=3), "kind=implicit"
+        lambda: networks.encoder(MLP, (2,), "deterministic", D, noise=3),
+        "kind=implicit",
     ),
     "no code": (lambda: networks.encoder(MLP, (2,), "deterministic", 0), "size"),
     "unknown likelihood": (
-        lambda: networks.generator(MLP, (2,), D, likelihood="poisson"), "bernoulli, gaussian"
+        lambda: networks.generator(MLP, (2,), D, likelihood="poisson"),
+        "bernoulli, gaussian",
     ),
-    "unknown noise_at": (
-        lambda: networks.generator(MLP, (2,), D, noise_at="top"), "input, depth"
-    ),
+    "unknown noise_at": (lambda: networks.generator(MLP, (2,), D, noise_at="top"), "input, depth"),
     "unknown values": (lambda: networks.generator(MLP, (2,), D, values="bytes"), "unit, real"),
     "bernoulli of real values": (
         lambda: networks.generator(MLP, (2,), D, likelihood="bernoulli", values="real"),
@@ -362,8 +365,10 @@ def test_bfloat16_computes_the_same_to_two_digits(kind, shape):
         encoder = networks.encoder(layout, shape, "implicit", D, noise=N)
         generator = networks.generator(layout, shape, D, noise=N)
         discriminator = networks.discriminator(layout, shape, ("x", "z"), D)
-        params = [player.init(jax.random.key(i)) for i, player in
-                  enumerate((encoder, generator, discriminator))]
+        params = [
+            player.init(jax.random.key(i))
+            for i, player in enumerate((encoder, generator, discriminator))
+        ]
 
         def all_of(params):
             return (

@@ -4,9 +4,15 @@ import optax
 import pytest
 from games import CELLS, LAYOUT, SHAPE, players
 
-from iae_jax import charges, game, networks, objectives, priors, scoring
-from iae_jax.objectives import Adversary, cell, check
-from iae_jax.types import InputError, Players
+from iae_jax import networks
+from iae_jax.errors import InputError
+from iae_jax.game import game
+from iae_jax.objectives import auxiliary as charges
+from iae_jax.objectives import grid as objectives
+from iae_jax.objectives import scoring
+from iae_jax.objectives.grid import Adversary, cell, check
+from iae_jax.sampling import priors
+from iae_jax.types import Players
 
 GAUSSIAN = priors.gaussian(2)
 NOT_NORMAL = GAUSSIAN._replace(standard_normal=False)
@@ -157,9 +163,16 @@ def test_a_player_without_an_optimizer_is_refused(player):
 def test_the_rows_and_columns_are_the_slides_pairings():
     """Oracle: the table of theory.md section 2, typed here: who reads what."""
     reads = {
-        "likelihood": (), "joint_reconstruction": ("x", "z"), "joint_model": ("x", "z"),
-        "marginal_data": ("x",), "none": (), "analytic_kl": (), "joint_code": ("x", "z"),
-        "marginal_code": ("z",), "adaptive_contrast": ("x", "z"), "improved_gan": (),
+        "likelihood": (),
+        "joint_reconstruction": ("x", "z"),
+        "joint_model": ("x", "z"),
+        "marginal_data": ("x",),
+        "none": (),
+        "analytic_kl": (),
+        "joint_code": ("x", "z"),
+        "marginal_code": ("z",),
+        "adaptive_contrast": ("x", "z"),
+        "improved_gan": (),
     }
     tables = objectives.RECONSTRUCTIONS | objectives.REGULARIZATIONS
     assert {name: term(Adversary(scoring.KL)).reads for name, term in tables.items()} == reads

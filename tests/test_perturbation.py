@@ -5,13 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from iae_jax import draws, init, networks, priors
-from iae_jax.assembly import build
-from iae_jax.augmentation import Affine, affine
-from iae_jax.config import Config
-from iae_jax.game import losses, noise_of
+from iae_jax import init, networks
+from iae_jax.game.game import losses, noise_of
 from iae_jax.networks import Layout
 from iae_jax.networks.layers import perturbed
+from iae_jax.runs.build import build
+from iae_jax.runs.config import Config
+from iae_jax.sampling import draws, priors
+from iae_jax.sampling.augmentation import Affine, affine
 from iae_jax.types import Labelled, Players
 
 LAYOUT = {
@@ -146,9 +147,7 @@ def test_who_is_perturbed():
     needs = frozenset({"recovery", "flipped", "labels", "changed labels"})
     noise = draws.draw_noise(players, prior, keys, needs, change.noise, training=True)
     picked = draws.pick(bank, keys)
-    drawn = draws.draw(
-        players, params, noise, X, augment=change, labelled=picked, teacher=teacher
-    )
+    drawn = draws.draw(players, params, noise, X, augment=change, labelled=picked, teacher=teacher)
     changed = change.apply(X, noise.augment)
     told = change.apply(picked.x, noise.labelled)
     for found, expected in (

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal, norm
 
-from iae_jax import priors
 from iae_jax.data.planar import Mixture, grid, ring
-from iae_jax.distances import (
+from iae_jax.metrics.distances import (
     energy_distance,
     kl_to_normal,
     sliced_wasserstein,
     two_sample_accuracy,
 )
-from iae_jax.draws import example_keys
-from iae_jax.modes import CUT, modes
+from iae_jax.metrics.modes import CUT, modes
+from iae_jax.sampling import priors
+from iae_jax.sampling.draws import example_keys
 
 LOPSIDED = Mixture(np.array([[0.0, 1.0], [2.0, -1.0], [-1.5, 0.5]], np.float32), 0.3)
 

@@ -16,10 +16,10 @@ import pytest
 import tensorflow_datasets as tfds
 
 from iae_jax.data import load, open_source
-from iae_jax.data import mnist as mnist_module
-from iae_jax.data.mnist import Mnist
+from iae_jax.data.builders import mnist as mnist_module
+from iae_jax.data.builders.mnist import Mnist
 from iae_jax.data.prepare import main, prepare
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
 
 RNG = np.random.default_rng(11)
 PARTS = {

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from iae_jax import quadrature
 from iae_jax.data.planar import Mixture, ring
+from iae_jax.metrics import quadrature
 from iae_jax.types import Code, Encoding, Players
 
 
@@ -31,16 +31,29 @@ def test_divergences_of_a_linear_gaussian_model():
     s = 0.45
     numbers = quadrature.exact(data, s, Coder, Decoder, Players())
     # Per axis: (x, z) is Gaussian under each of the joints.
-    total = {name: 0.0 for name in ("joint_reconstruction", "joint_code", "marginal_code",
-                                    "joint_model", "information",
-                                    "negative_log_likelihood", "conditional_entropy")}
+    total = {
+        name: 0.0
+        for name in (
+            "joint_reconstruction",
+            "joint_code",
+            "marginal_code",
+            "joint_model",
+            "information",
+            "negative_log_likelihood",
+            "conditional_entropy",
+        )
+    }
     for m in centre[0].astype(float):
         variance = slope**2 * scale**2 + deviation**2
-        q = (np.array([m, slope * m + shift]),
-             np.array([[scale**2, slope * scale**2], [slope * scale**2, variance]]))
+        q = (
+            np.array([m, slope * m + shift]),
+            np.array([[scale**2, slope * scale**2], [slope * scale**2, variance]]),
+        )
         mean_z = slope * m + shift
-        r = (np.array([0.7 * mean_z - 0.1, mean_z]),
-             np.array([[0.49 * variance + s**2, 0.7 * variance], [0.7 * variance, variance]]))
+        r = (
+            np.array([0.7 * mean_z - 0.1, mean_z]),
+            np.array([[0.49 * variance + s**2, 0.7 * variance], [0.7 * variance, variance]]),
+        )
         p = (np.array([-0.1, 0.0]), np.array([[0.49 + s**2, 0.7], [0.7, 1.0]]))
         apart = (np.array([m, 0.0]), np.diag([scale**2, 1.0]))
         total["joint_reconstruction"] += gaussian_kl(q, r)
@@ -99,9 +112,7 @@ def test_divergences_of_a_bent_model():
     mean, spread = code(x, np)
     z = mean + spread * rng.normal(size=(count, 2))
     others = code(draw(), np)
-    log_q_z = np.array([
-        np.log(np.mean(np.exp(log_normal(one, *others)))) for one in z
-    ])
+    log_q_z = np.array([np.log(np.mean(np.exp(log_normal(one, *others)))) for one in z])
     expected = {
         "negative_log_likelihood": -log_normal(x, decode(z, np), s).mean(),
         "joint_code": (log_normal(z, mean, spread) - log_normal(z, 0.0, 1.0)).mean(),
@@ -117,7 +128,9 @@ def gaussian_kl(a, b):
     inverse = np.linalg.inv(B)
     difference = n - m
     return 0.5 * (
-        np.trace(inverse @ A) + difference @ inverse @ difference - len(m)
+        np.trace(inverse @ A)
+        + difference @ inverse @ difference
+        - len(m)
         + np.log(np.linalg.det(B) / np.linalg.det(A))
     )
 

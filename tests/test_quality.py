@@ -6,8 +6,8 @@ from scipy.ndimage import gaussian_filter
 from sklearn.metrics.pairwise import euclidean_distances, polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
-from iae_jax import quality
-from iae_jax.quality import (
+from iae_jax.metrics import quality
+from iae_jax.metrics.quality import (
     different_bins,
     kernel_distance,
     ms_ssim,
@@ -88,9 +88,7 @@ def test_support_is_that_of_scikit_learns_neighbours(block, monkeypatch):
     for name, x in (("real", real), ("fake", fake)):
         radii[name] = NearestNeighbors(n_neighbors=k + 1).fit(x).kneighbors(x)[0][:, -1]
     distances = euclidean_distances(fake, real)
-    inside = np.array([
-        [distances[i, j] <= radii["real"][j] for j in range(60)] for i in range(45)
-    ])
+    inside = np.array([[distances[i, j] <= radii["real"][j] for j in range(60)] for i in range(45)])
     found = support(real, fake, k)
     assert found.precision == pytest.approx(np.mean([row.any() for row in inside]))
     assert found.coverage == pytest.approx(np.mean([row.any() for row in inside.T]))

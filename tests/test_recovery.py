@@ -8,9 +8,10 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from iae_jax import charges, draws, priors
-from iae_jax.game import losses, noise_of
-from iae_jax.step import init
+from iae_jax.game.game import losses, noise_of
+from iae_jax.game.step import init
+from iae_jax.objectives import auxiliary as charges
+from iae_jax.sampling import draws, priors
 from iae_jax.types import Code, Draws, Encoder, Encoding, Generator, Players
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
@@ -91,9 +92,7 @@ def test_a_game_recovers_where_a_term_needs_it():
     keys = draws.example_keys(jax.random.key(0), 0, 4)
     plain = games.build("joint_reconstruction", "marginal_code")
     assert noise_of(plain, keys).recovery is None
-    game = games.build(
-        "joint_reconstruction", "marginal_code", charges=(charges.code_recovery(),)
-    )
+    game = games.build("joint_reconstruction", "marginal_code", charges=(charges.code_recovery(),))
     params = init(game, jax.random.key(1)).params
     noise, x = noise_of(game, keys), games.batch(2, 4)
     _, metrics = losses(game, params, noise, STEP, x)

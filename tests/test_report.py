@@ -6,13 +6,18 @@ import types
 
 import pytest
 
+from iae_jax.records.results import Reference, record
 from iae_jax.report import main
-from iae_jax.results import Reference, record
 
 
 def records():
-    shared = {"seeds": [0, 1], "extractor": "", "command": "python -m experiments.toy --seeds=2",
-              "device": "1 x cpu, 2 cores", "commit": "abc"}
+    shared = {
+        "seeds": [0, 1],
+        "extractor": "",
+        "command": "python -m experiments.toy --seeds=2",
+        "device": "1 x cpu, 2 cores",
+        "commit": "abc",
+    }
     return [
         record("error", "a", [0.25, 0.75], n_examples=9, seconds=[30.0], **shared),
         record("error", "b", [3.0, 5.0], n_examples=9, seconds=[600.0], **shared),
@@ -40,8 +45,11 @@ def write(tmp_path, content):
     folder = tmp_path / "results"
     folder.mkdir()
     (folder / "toy.json").write_text(content)
-    return [f"--results={folder}", f"--figures={tmp_path / 'docs'}",
-            f"--output={tmp_path / 'RESULTS.md'}"]
+    return [
+        f"--results={folder}",
+        f"--figures={tmp_path / 'docs'}",
+        f"--output={tmp_path / 'RESULTS.md'}",
+    ]
 
 
 def test_a_reader_sees_what_is_worse(tmp_path, toy):

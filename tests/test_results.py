@@ -6,40 +6,66 @@ from pathlib import Path
 import pytest
 
 from experiments.mnist_reconstruction import get_config
-from iae_jax.config import to_dict
-from iae_jax.results import collect, main, merge, read_records
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.records.results import collect, main, merge, read_records
+from iae_jax.runs.config import to_dict
 
 
-def workdir(
-    path, seed, agreement, n=50, extractor="judge/mnist/1a", checkpoint="best", rate=5e-4
-):
+def workdir(path, seed, agreement, n=50, extractor="judge/mnist/1a", checkpoint="best", rate=5e-4):
     path.mkdir()
     config = get_config("deterministic_20")
     config.seed, config.data.directory, config.run.log_steps = seed, str(path), seed
     config.encoder.optimizer.rate = rate
     (path / "config.json").write_text(json.dumps(to_dict(config)))
     records = [
-        {"metric": "judge_accuracy", "value": 0.99, "n": n, "seed": seed, "split": "test",
-         "extractor": extractor, "config": "c"},
-        {"metric": "label_agreement", "value": agreement, "n": n, "seed": seed, "split": "test",
-         "extractor": extractor, "config": "c"},
+        {
+            "metric": "judge_accuracy",
+            "value": 0.99,
+            "n": n,
+            "seed": seed,
+            "split": "test",
+            "extractor": extractor,
+            "config": "c",
+        },
+        {
+            "metric": "label_agreement",
+            "value": agreement,
+            "n": n,
+            "seed": seed,
+            "split": "test",
+            "extractor": extractor,
+            "config": "c",
+        },
     ]
     (path / "evaluation_test.json").write_text(
-        json.dumps({
-            "checkpoint": checkpoint, "step": 9, "judge_test_accuracy": 0.99, "records": records,
-        })
+        json.dumps(
+            {
+                "checkpoint": checkpoint,
+                "step": 9,
+                "judge_test_accuracy": 0.99,
+                "records": records,
+            }
+        )
     )
-    run = {"steps": 9, "steps_per_second": 2.0 + seed, "compile_seconds": 1.0,
-           "peak_memory_megabytes": 7.0, "training_seconds": 30.0 * seed, "device": "1 x cpu",
-           "cores": 2, "commit": "abc"}
+    run = {
+        "steps": 9,
+        "steps_per_second": 2.0 + seed,
+        "compile_seconds": 1.0,
+        "peak_memory_megabytes": 7.0,
+        "training_seconds": 30.0 * seed,
+        "device": "1 x cpu",
+        "cores": 2,
+        "commit": "abc",
+    }
     (path / "run.json").write_text(json.dumps(run))
     return str(path)
 
 
 def test_one_value_per_seed_with_mean_and_spread(tmp_path, capsys):
-    seeds = [workdir(tmp_path / f"s{seed}", seed, value)
-             for seed, value in ((1, 0.9), (2, 0.96), (4, 0.93))]
+    seeds = [
+        workdir(tmp_path / f"s{seed}", seed, value)
+        for seed, value in ((1, 0.9), (2, 0.96), (4, 0.93))
+    ]
     variant = f"deterministic_20={','.join(seeds)}"
     arguments = ["mnist_reconstruction", variant, "--directory", str(tmp_path / "r")]
     assert main(arguments) == 0
@@ -67,7 +93,10 @@ def test_a_model_that_generates_nothing_has_a_judge_and_no_word_of_it(tmp_path):
     (path / "evaluation_test.json").write_text(json.dumps(evaluation))
     found = collect("mnist_reconstruction", "deterministic_20", [path])
     assert {one["metric"] for one in found} == {
-        "test_error", "steps_per_second", "compile_seconds", "peak_memory_megabytes"
+        "test_error",
+        "steps_per_second",
+        "compile_seconds",
+        "peak_memory_megabytes",
     }
 
 
@@ -139,8 +168,9 @@ def test_a_further_seed_joins_the_others(tmp_path):
     other = [{**first[0], "variant": "another"}]
     merged = merge(merge([*other, *first], second), records_of(tmp_path, "c", 3, 0.7))
     assert merged[0] == other[0]
-    (record,) = [r for r in merged if (r["metric"], r["variant"]) == (
-        "label_agreement", "deterministic_20")]
+    (record,) = [
+        r for r in merged if (r["metric"], r["variant"]) == ("label_agreement", "deterministic_20")
+    ]
     assert record["values"] == [0.8, 0.7] and record["seeds"] == [1, 3]
     assert record["seconds"] == [30, 90] and record["mean"] == pytest.approx(0.75)
     assert record["device"] == "1 x cpu, 2 cores" and record["commit"] == "abc"
@@ -170,10 +200,15 @@ def test_the_command_does_not_replace_seeds_of_another_config(tmp_path, capsys):
     assert (tmp_path / "mnist_reconstruction.json").read_text() == before
 
 
-@pytest.mark.parametrize("name, content", [
-    ("run", {"a": 1}), ("run", [1]), ("evaluation_test", {"records": []}),
-    ("evaluation_test", {"checkpoint": "best", "judge_test_accuracy": None, "records": []}),
-])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("run", {"a": 1}),
+        ("run", [1]),
+        ("evaluation_test", {"records": []}),
+        ("evaluation_test", {"checkpoint": "best", "judge_test_accuracy": None, "records": []}),
+    ],
+)
 def test_a_file_that_lacks_something_is_one_line(tmp_path, name, content):
     folder = Path(workdir(tmp_path / "a", 1, 0.9))
     (folder / f"{name}.json").write_text(json.dumps(content))

@@ -14,17 +14,12 @@ import numpy as np
 import optax
 import pytest
 
-from iae_jax import draws, game, objectives, scoring, terms
-from iae_jax.types import (
-    Code,
-    Discriminator,
-    Encoder,
-    Encoding,
-    Generator,
-    InputError,
-    Players,
-    Prior,
-)
+from iae_jax.errors import InputError
+from iae_jax.game import game
+from iae_jax.objectives import grid as objectives
+from iae_jax.objectives import scoring, terms
+from iae_jax.sampling import draws
+from iae_jax.types import Code, Discriminator, Encoder, Encoding, Generator, Players, Prior
 
 MEAN, VARIANCE = 0.3, 1.2
 THETA = np.array([0.5, 0.9, 0.7, 1.0])  # a, s, b, t
@@ -46,8 +41,9 @@ def gaussians(theta, mean=MEAN, variance=VARIANCE):
     """(mean, covariance) of (x, z) under each distribution of the slide."""
     a, s, b, t = theta
     data = np.array([mean, 0.0]), np.diag([variance, 1.0])  # p_data(x) p(z)
-    q = np.array([mean, a * mean]), np.array(
-        [[variance, a * variance], [a * variance, a * a * variance + s * s]]
+    q = (
+        np.array([mean, a * mean]),
+        np.array([[variance, a * variance], [a * variance, a * a * variance + s * s]]),
     )
 
     def generated(code_mean, code_variance):
@@ -187,9 +183,7 @@ def linear_game(
     def weighted(discriminate, sample, step):
         output = plain.loss(discriminate, sample, step)
         scale = len(weights) * jnp.asarray(weights)  # the game takes the mean over examples
-        return output._replace(
-            path=scale * output.path, discriminator=scale * output.discriminator
-        )
+        return output._replace(path=scale * output.path, discriminator=scale * output.discriminator)
 
     term = plain._replace(loss=weighted)
     if pairing in objectives.REGULARIZATIONS:

@@ -7,8 +7,8 @@ import optax
 import pytest
 
 from iae_jax import init, train_step
-from iae_jax.seeds import DATA, init_seeds, seed_of, train_seeds
-from iae_jax.types import InputError
+from iae_jax.devices.seeds import DATA, init_seeds, seed_of, train_seeds
+from iae_jax.errors import InputError
 
 STEPS = 7
 
@@ -54,8 +54,9 @@ def test_seeds_differ_and_a_seed_is_itself(game):
     again, _ = train_seeds(game, batch, 2, [1])
     leaf = [jax.tree.leaves(s.params.generator)[0] for s in (seed_of(once, 0), seed_of(once, 1))]
     assert not np.allclose(leaf[0], leaf[1])
-    np.testing.assert_allclose(jax.tree.leaves(seed_of(again, 0).params.generator)[0], leaf[1],
-                               rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        jax.tree.leaves(seed_of(again, 0).params.generator)[0], leaf[1], rtol=1e-4, atol=1e-6
+    )
 
 
 def test_going_on_from_given_states(game):

@@ -9,13 +9,13 @@ from PIL import Image
 from test_train import config_of
 
 from experiments import semisupervised, semisupervised_ablation
-from iae_jax.assembly import build, charge_weight
-from iae_jax.augmentation import Affine
-from iae_jax.config import Code, Config, changes, to_dict
 from iae_jax.data.labels import subset
+from iae_jax.errors import InputError
 from iae_jax.launch import evaluate_run
-from iae_jax.train import set_up, train
-from iae_jax.types import InputError
+from iae_jax.runs.build import build, charge_weight
+from iae_jax.runs.config import Code, Config, changes, to_dict
+from iae_jax.runs.train import set_up, train
+from iae_jax.sampling.augmentation import Affine
 
 SHAPE = (28, 28, 1)
 
@@ -37,8 +37,10 @@ def test_a_set_may_have_a_folder_in_its_name():
 
 
 def test_a_set_may_have_another_number_of_classes():
-    found = [semisupervised.get_config(f"{name}/emnist/balanced/47x{labels}")
-             for name, labels in (("iae_best", 141), ("full", "all"))]
+    found = [
+        semisupervised.get_config(f"{name}/emnist/balanced/47x{labels}")
+        for name, labels in (("iae_best", 141), ("full", "all"))
+    ]
     assert [one.code.categories for one in found] == [47, 47]
     assert [one.data.labels_per_class for one in found] == [3, -1]
 
@@ -83,16 +85,24 @@ def test_a_claim_is_of_the_same_labels():
 
     def record(variant, **errors):
         seeds = [int(seed[1:]) for seed in errors]
-        return {"metric": "test_error", "variant": variant, "seeds": seeds,
-                "values": list(errors.values())}
+        return {
+            "metric": "test_error",
+            "variant": variant,
+            "seeds": seeds,
+            "values": list(errors.values()),
+        }
 
     records = [
         record("aae/mnist/100", s9=1.0, s4=2.5, s2=3.5),
         record("iae_best/mnist/100", s4=1.25, s2=1.5),
         record("iae_best/mnist/20", s4=9.0),
         record("supervised/mnist/100", s2=3.25, s4=4.0),
-        {"metric": "frechet_sample", "variant": "supervised/mnist/100", "seeds": [4],
-         "values": [0.0]},
+        {
+            "metric": "frechet_sample",
+            "variant": "supervised/mnist/100",
+            "seeds": [4],
+            "values": [0.0],
+        },
     ]
     (aae, fails), (best, holds) = semisupervised.claims(records)
     assert aae.startswith("aae/mnist/100") and "3.50 and 3.25 %, 2.50 and 4.00 %" in aae
@@ -223,8 +233,11 @@ def test_a_record_is_named_by_its_split_and_says_which_labels_were_read(
         evaluate_run(config, tmp_path / "run", "latest", split)
         evaluation = json.loads((tmp_path / "run" / f"evaluation_{split}.json").read_text())
         values = {one["metric"]: one["value"] for one in evaluation["records"]}
-        (name,) = (name for name in values if name.endswith("_error") and name != "pixel_error"
-                   and name != "random_pair_error")
+        (name,) = (
+            name
+            for name in values
+            if name.endswith("_error") and name != "pixel_error" and name != "random_pair_error"
+        )
         found[name] = values[name]
     assert set(found) == {"validation_error", "test_error"}
     assert found["validation_error"] < 10 < 18 < found["test_error"] < 32

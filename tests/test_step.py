@@ -17,9 +17,15 @@ import numpy as np
 import optax
 import pytest
 
-from iae_jax import charges, draws, game, networks, parallel, priors, scoring, step, terms
-from iae_jax.objectives import Adversary, cell
-from iae_jax.types import Aggregated, Augment, Code, InputError, Players
+from iae_jax import networks
+from iae_jax.devices import parallel
+from iae_jax.errors import InputError
+from iae_jax.game import game, step
+from iae_jax.objectives import auxiliary as charges
+from iae_jax.objectives import scoring, terms
+from iae_jax.objectives.grid import Adversary, cell
+from iae_jax.sampling import draws, priors
+from iae_jax.types import Aggregated, Augment, Code, Players
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 
@@ -30,8 +36,12 @@ ADVERSARIES = (
     Adversary(scoring.KL),
 )
 IAE = games.build(
-    "joint_reconstruction", "marginal_code", "product", ADVERSARIES,
-    (terms.scaled(3.0, charges.marginal_kl()),), decay=0.15,
+    "joint_reconstruction",
+    "marginal_code",
+    "product",
+    ADVERSARIES,
+    (terms.scaled(3.0, charges.marginal_kl()),),
+    decay=0.15,
 )
 STEPS, SIZE = 4, 16
 X = games.batch(5, STEPS, SIZE)
@@ -84,9 +94,7 @@ def test_several_devices_are_one_device(alone, devices):
 @pytest.mark.parametrize(("devices", "pieces"), [(1, 2), (1, 8), (2, 4)])
 def test_pieces_are_the_whole(alone, devices, pieces):
     """To 1e-5, with codes whose mean and covariance are those of the global batch."""
-    cut = jax.device_get(
-        parallel.compile_chunk(IAE, CPU[:devices], pieces=pieces)(fresh(), X)
-    )
+    cut = jax.device_get(parallel.compile_chunk(IAE, CPU[:devices], pieces=pieces)(fresh(), X))
     chex.assert_trees_all_close(
         (cut[0].params, cut[1]), (alone[0].params, alone[1]), rtol=1e-5, atol=2e-6
     )
@@ -197,7 +205,8 @@ def test_the_average_follows_its_recurrence():
         state, _ = one_step()(state, X[t])
         expected = jax.tree.map(
             lambda old, new, d=decay: d * old + (1 - d) * np.asarray(new),
-            expected, tuple(state.params[:2]),
+            expected,
+            tuple(state.params[:2]),
         )
         chex.assert_trees_all_close(tuple(state.average[:2]), expected, rtol=1e-5, atol=1e-6)
 
@@ -207,8 +216,10 @@ def test_the_teacher_is_the_averaged_encoder():
     of SGD down its slope."""
     network = networks.encoder(games.LAYOUT, games.SHAPE, "deterministic", 0, 4)
     built = game.build(
-        Players(network), priors.standard(0, 4),
-        cell("none", charges=(charges.augmentation_consistency(teacher=True),)), IAE.optimizers,
+        Players(network),
+        priors.standard(0, 4),
+        cell("none", charges=(charges.augmentation_consistency(teacher=True),)),
+        IAE.optimizers,
         augment=Augment(lambda x, by: x * (1 + by), 3),
     )
     state, x = jax.jit(functools.partial(step.init, built))(jax.random.key(1)), X[0]
@@ -258,7 +269,9 @@ def test_noise_of_size_0_is_deterministic_and_noise_is_not():
             networks.generator(games.LAYOUT, games.SHAPE, 2, 4),
             *IAE.networks[2:],
         ),
-        IAE.prior, cell("joint_reconstruction", "marginal_code"), IAE.optimizers,
+        IAE.prior,
+        cell("joint_reconstruction", "marginal_code"),
+        IAE.optimizers,
     )
     quiet = jax.jit(functools.partial(step.init, silent))(jax.random.key(1)).params
     for one, other in zip(samples(silent, quiet, 1), samples(silent, quiet, 2), strict=True):
@@ -270,9 +283,7 @@ def test_noise_of_size_0_is_deterministic_and_noise_is_not():
 
 def test_noise_scale_0_makes_a_noisy_generator_deterministic():
     params = fresh().params
-    np.testing.assert_array_equal(
-        samples(IAE, params, 1, 0.0)[1], samples(IAE, params, 2, 0.0)[1]
-    )
+    np.testing.assert_array_equal(samples(IAE, params, 1, 0.0)[1], samples(IAE, params, 2, 0.0)[1])
     assert not np.allclose(samples(IAE, params, 1, 0.5)[1], samples(IAE, params, 1, 1.0)[1])
 
 
@@ -284,7 +295,9 @@ def test_the_game_passes_its_noise_scale_at_the_step():
             networks.generator(games.LAYOUT, games.SHAPE, 2, noise=2),
             networks.discriminator(games.LAYOUT, games.SHAPE, ("x", "z"), 2),
         ),
-        priors.gaussian(2), cell("joint_reconstruction"), IAE.optimizers,
+        priors.gaussian(2),
+        cell("joint_reconstruction"),
+        IAE.optimizers,
         noise_scale=lambda t: jnp.where(t < 3, 0.0, 1.0),
     )
     params = step.init(built, jax.random.key(1)).params
@@ -368,7 +381,7 @@ def test_programs_are_kept_for_the_next_process(tmp_path):
     """In processes of their own: the folder that the user chose stays."""
     script = (
         "import sys, jax, pathlib\n"
-        "from iae_jax.parallel import keep_compiled\n"
+        "from iae_jax.devices.parallel import keep_compiled\n"
         "keep_compiled(pathlib.Path(sys.argv[1]))\n"
         "jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)\n"
         "jax.jit(lambda x: x @ x)(jax.numpy.ones((3, 3)))\n"

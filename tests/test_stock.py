@@ -15,8 +15,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from iae_jax.data import load, open_source
+from iae_jax.data.builders.stock import BUILDERS
 from iae_jax.data.prepare import NAMES, prepare
-from iae_jax.data.stock import BUILDERS
 
 RNG = np.random.default_rng(5)
 
@@ -33,7 +33,8 @@ def idx(array):
 def fashion_mnist():
     """(file name -> bytes, split -> (images, labels))."""
     parts = {
-        "train": (images(5, 28, 28, 1), [9, 0, 3, 3, 7]), "test": (images(2, 28, 28, 1), [4, 6])
+        "train": (images(5, 28, 28, 1), [9, 0, 3, 3, 7]),
+        "test": (images(2, 28, 28, 1), [4, 6]),
     }
     files = {}
     for split, (x, labels) in parts.items():
@@ -48,7 +49,9 @@ def svhn_cropped():
     parts = {
         split: (images(count, 32, 32, 3), labels)
         for split, count, labels in (
-            ("train", 4, [1, 0, 9, 2]), ("test", 2, [5, 0]), ("extra", 3, [8, 8, 1])
+            ("train", 4, [1, 0, 9, 2]),
+            ("test", 2, [5, 0]),
+            ("extra", 3, [8, 8, 1]),
         )
     }
     files = {}
@@ -62,10 +65,20 @@ def svhn_cropped():
 def cifar10():
     """Records of a label and three planes, in six files of an archive."""
     parts = {
-        "train": (images(5, 32, 32, 3), [3, 1, 4, 1, 5]), "test": (images(2, 32, 32, 3), [9, 2])
+        "train": (images(5, 32, 32, 3), [3, 1, 4, 1, 5]),
+        "test": (images(2, 32, 32, 3), [9, 2]),
     }
     names = [
-        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
     ]
     contents = {"batches.meta.txt": "\n".join(names).encode() + b"\n\n"}
     train = [(f"data_batch_{i + 1}.bin", "train", i) for i in range(5)]
@@ -145,11 +158,12 @@ def celeb_a_64():
             data = io.BytesIO()
             Image.fromarray(face).save(data, format="PNG")  # whatever its name says
             archive.writestr(f"img_align_celeba/{name}", data.getvalue())
-    parts = {"train": ["000001.jpg", "000004.jpg"], "validation": ["000003.jpg"],
-             "test": ["000002.jpg"]}
-    lines = [
-        f"{name} {number}" for number, names in enumerate(parts.values()) for name in names
-    ]
+    parts = {
+        "train": ["000001.jpg", "000004.jpg"],
+        "validation": ["000003.jpg"],
+        "test": ["000002.jpg"],
+    }
+    lines = [f"{name} {number}" for number, names in enumerate(parts.values()) for name in names]
     files = {
         "img_align_celeba.zip": file.getvalue(),
         "list_eval_partition.txt": "\n".join(sorted(lines)).encode() + b"\n",

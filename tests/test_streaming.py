@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from experiments import streaming
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
 
 
 def test_the_set_is_of_so_many_different_images(tmp_path):

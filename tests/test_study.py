@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from iae_jax.study import Measured, main
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.records.study import Measured, main
 
 
 class Settings(NamedTuple):
@@ -35,8 +35,13 @@ def of(*measured, draw=lambda path: None):
 
 def command(tmp_path, *flags):
     (tmp_path / "docs").mkdir(exist_ok=True)
-    return main("experiments/toy.py", run, Settings(), 2,
-                [f"--results={tmp_path / 'results'}", f"--figures={tmp_path / 'docs'}", *flags])
+    return main(
+        "experiments/toy.py",
+        run,
+        Settings(),
+        2,
+        [f"--results={tmp_path / 'results'}", f"--figures={tmp_path / 'docs'}", *flags],
+    )
 
 
 def test_records(tmp_path):
@@ -51,8 +56,10 @@ def test_records(tmp_path):
     # What a reader types to get the same: only what was changed.
     assert first["command"] == "python -m experiments.toy --seeds=3 --rate=2.5 --name=grid"
     assert second["metric"] == "count" and second["extractor"] == ""
-    keys = ("metric variant values mean sd n_seeds seeds n_examples extractor command seconds "
-            "device date commit")
+    keys = (
+        "metric variant values mean sd n_seeds seeds n_examples extractor command seconds "
+        "device date commit"
+    )
     assert sorted(first) == sorted(keys.split())
     assert (tmp_path / "docs" / "toy.png").read_bytes() == b"drawn"
 
@@ -87,8 +94,13 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_run(tmp_path, capsys
 
     (tmp_path / "file").write_text("not a folder")
     folders = {"results": tmp_path, "figures": tmp_path} | {flag: tmp_path / "file"}
-    status = main("experiments/toy.py", never, Settings(), 1,
-                  [f"--{name}={folder}" for name, folder in folders.items()])
+    status = main(
+        "experiments/toy.py",
+        never,
+        Settings(),
+        1,
+        [f"--{name}={folder}" for name, folder in folders.items()],
+    )
     assert status == 2 and f"choose another --{flag}" in capsys.readouterr().err
 
 
@@ -104,8 +116,13 @@ def test_a_figure_that_fails_does_not_cost_the_numbers(tmp_path):
 
     drawn_badly = of(Measured("error", "a", [1.0], 5, 1.0), draw=broken)
     with pytest.raises(RuntimeError, match="no font"):
-        main("experiments/toy.py", drawn_badly, Settings(), 1,
-             [f"--results={tmp_path}", f"--figures={tmp_path}"])
+        main(
+            "experiments/toy.py",
+            drawn_badly,
+            Settings(),
+            1,
+            [f"--results={tmp_path}", f"--figures={tmp_path}"],
+        )
     assert (tmp_path / "toy.json").exists()
 
 
@@ -117,24 +134,38 @@ def test_a_count_below_1_is_refused(tmp_path, capsys, flag):
 
 def test_a_value_that_is_not_a_number_is_refused(tmp_path, capsys):
     lost = of(Measured("error", "a", [float("nan")], 5, 1.0))
-    status = main("experiments/toy.py", lost, Settings(), 1,
-                  [f"--results={tmp_path}", f"--figures={tmp_path}"])
+    status = main(
+        "experiments/toy.py",
+        lost,
+        Settings(),
+        1,
+        [f"--results={tmp_path}", f"--figures={tmp_path}"],
+    )
     assert status == 2 and "error of a is not finite" in capsys.readouterr().err
     assert not (tmp_path / "toy.json").exists()
 
 
 def test_a_missing_value_is_refused(tmp_path, capsys):
     short = of(Measured("error", "a", [1.0], 5, 1.0))
-    status = main("experiments/toy.py", short, Settings(), 2,
-                  [f"--results={tmp_path}", f"--figures={tmp_path}"])
+    status = main(
+        "experiments/toy.py",
+        short,
+        Settings(),
+        2,
+        [f"--results={tmp_path}", f"--figures={tmp_path}"],
+    )
     assert status == 2 and "1 values for 2 seeds" in capsys.readouterr().err
     assert not (tmp_path / "toy.json").exists()
 
 
 @pytest.mark.parametrize(
     ("flag", "said"),
-    [("--rate=-1", "from 0 up"), ("--rate=nan", "from 0 up"), ("--rate=inf", "from 0 up"),
-     ("--rate=0", "above 0")],
+    [
+        ("--rate=-1", "from 0 up"),
+        ("--rate=nan", "from 0 up"),
+        ("--rate=inf", "from 0 up"),
+        ("--rate=0", "above 0"),
+    ],
 )
 def test_a_number_that_cannot_be_is_refused_before_the_run(tmp_path, capsys, flag, said):
     assert command(tmp_path, flag) == 2
@@ -193,6 +224,7 @@ def test_what_was_measured_before_a_failure_is_kept(tmp_path, capsys, interrupte
 
 def test_what_was_measured_is_there_before_the_next_variant(tmp_path):
     """So that a process which is killed has left it."""
+
     def looking(settings, seeds):
         yield Measured("error", "a", [1.0], 5, 1.0)
         kept = json.loads((tmp_path / "toy.json.partial").read_text())["records"]

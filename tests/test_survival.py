@@ -14,12 +14,12 @@ import pytest
 from test_hosts import wait_for
 from test_train import assert_same_bits, command, config_of, state_of
 
-from iae_jax.assembly import build
-from iae_jax.checkpoint import Checkpoints
-from iae_jax.journal import Journal
-from iae_jax.train import train
-from iae_jax.types import InputError, Passing
-from iae_jax.workdir import Workdir, trained
+from iae_jax.errors import InputError, TransientError
+from iae_jax.files.metrics_log import Journal
+from iae_jax.runs.build import build
+from iae_jax.runs.checkpoint import Checkpoints
+from iae_jax.runs.train import train
+from iae_jax.runs.workdir import Workdir, trained
 
 ROOT = Path(__file__).parent.parent
 HALF, STEPS = 20, 40
@@ -37,8 +37,10 @@ def words(data_directory, steps=STEPS):
     """The same on the command line."""
     players = ("encoder", "generator", "reconstruction", "regularization")
     return [
-        f"--config.data.directory={data_directory}", f"--config.steps={steps}",
-        "--allow_config_change", *(f"--config.{one}.optimizer.decay=constant" for one in players),
+        f"--config.data.directory={data_directory}",
+        f"--config.steps={steps}",
+        "--allow_config_change",
+        *(f"--config.{one}.optimizer.decay=constant" for one in players),
     ]
 
 
@@ -79,7 +81,10 @@ def test_a_full_disk(half, whole, data_directory):
     given = command(half, *words(data_directory))
     full = subprocess.run(
         ["bash", "-c", 'ulimit -f 64 && exec "$@"', "bash", *given],
-        cwd=ROOT, capture_output=True, text=True, timeout=240,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
     assert full.returncode == 75, full.stderr
     told = full.stderr.splitlines()
@@ -178,7 +183,7 @@ def test_reading_while_a_training_deletes(half, data_directory, monkeypatch):
     monkeypatch.setattr(Checkpoints, "restore", deleted)
     assert trained(config, half, "latest")[1].step == HALF and len(calls) == 3
     monkeypatch.setattr(Checkpoints, "restore", mock.Mock(side_effect=FileNotFoundError))
-    with pytest.raises(Passing, match="try it again"):
+    with pytest.raises(TransientError, match="try it again"):
         trained(config, half, "latest")
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from experiments.mnist_reconstruction import VARIANTS, get_config
-from iae_jax import results, sweep
-from iae_jax.config import to_dict
-from iae_jax.interruption import Interrupted
-from iae_jax.results import shared_digest
-from iae_jax.types import InputError
-from iae_jax.workdir import locked
+from iae_jax import sweep
+from iae_jax.errors import InputError
+from iae_jax.records import results
+from iae_jax.records.results import shared_digest
+from iae_jax.runs.config import to_dict
+from iae_jax.runs.interruption import Interrupted
+from iae_jax.runs.workdir import locked
 
 TWO = "--variants=deterministic_20,vae_20"
 
@@ -31,17 +32,35 @@ def trained(run, changes=()):
         setattr(part, name, type(getattr(part, name))(number))
     config.seed = run.seed
     value = run.seed + len(run.variant)
-    record = {"metric": "pixel_error", "value": value, "n": 7, "seed": run.seed, "split": "test",
-              "extractor": "pixels", "config": "c"}
+    record = {
+        "metric": "pixel_error",
+        "value": value,
+        "n": 7,
+        "seed": run.seed,
+        "split": "test",
+        "extractor": "pixels",
+        "config": "c",
+    }
     run_record = {
-        "steps": 9, "steps_per_second": 2.0, "compile_seconds": 1.0, "peak_memory_megabytes": 7.0,
-        "training_seconds": 30.0, "device": "1 x cpu", "cores": 2, "commit": "abc",
+        "steps": 9,
+        "steps_per_second": 2.0,
+        "compile_seconds": 1.0,
+        "peak_memory_megabytes": 7.0,
+        "training_seconds": 30.0,
+        "device": "1 x cpu",
+        "cores": 2,
+        "commit": "abc",
     }
     evaluation = {
-        "checkpoint": "latest", "step": 9, "judge_test_accuracy": None, "records": [record]
+        "checkpoint": "latest",
+        "step": 9,
+        "judge_test_accuracy": None,
+        "records": [record],
     }
     for name, content in (
-        ("config", to_dict(config)), ("run", run_record), ("evaluation_test", evaluation)
+        ("config", to_dict(config)),
+        ("run", run_record),
+        ("evaluation_test", evaluation),
     ):
         (run.workdir / f"{name}.json").write_text(json.dumps(content))
     x = np.random.default_rng(run.seed).random((12, 28, 28, 1))
@@ -72,8 +91,11 @@ def command(tmp_path, *words):
 
 def values(tmp_path, variant):
     content = json.loads((tmp_path / "r" / "mnist_reconstruction.json").read_text())
-    (record,) = [one for one in content["records"]
-                 if (one["metric"], one["variant"]) == ("pixel_error", variant)]
+    (record,) = [
+        one
+        for one in content["records"]
+        if (one["metric"], one["variant"]) == ("pixel_error", variant)
+    ]
     return record["seeds"], record["values"]
 
 
@@ -93,9 +115,7 @@ def test_every_run_once_whatever_happens_between(tmp_path, launched, capsys):
     assert values(tmp_path, "vae_20") == ([0, 1, 2], [6, 7, 8])
 
 
-@pytest.mark.parametrize(
-    ("statuses", "code"), [((75, 75), 75), ((75, -9), 75), ((75, 2), 1)]
-)
+@pytest.mark.parametrize(("statuses", "code"), [((75, 75), 75), ((75, -9), 75), ((75, 2), 1)])
 def test_what_may_pass_is_said_to_the_scheduler(tmp_path, monkeypatch, statuses, code):
     """Of launchers that end so."""
     left = list(statuses)
@@ -111,7 +131,9 @@ def test_what_may_pass_is_said_to_the_scheduler(tmp_path, monkeypatch, statuses,
 def test_a_launcher_whose_sweep_was_killed_is_waited_for(tmp_path, launched, capsys):
     calls, _ = launched
     (run,) = sweep.runs_of(
-        importlib.import_module("experiments.mnist_reconstruction"), ["vae_20"], range(1),
+        importlib.import_module("experiments.mnist_reconstruction"),
+        ["vae_20"],
+        range(1),
         tmp_path / "runs" / "mnist_reconstruction",
     )
     run.workdir.mkdir(parents=True)
@@ -312,7 +334,8 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
     calls, _ = launched
     (tmp_path / "r").mkdir()
     for words, said in (
-        (["--variants=vae_21"], "a variant is one of"), (["--seeds=0"], "--seeds is from 1"),
+        (["--variants=vae_21"], "a variant is one of"),
+        (["--seeds=0"], "--seeds is from 1"),
         (["--variants=vae_20,vae_20"], "--variants has vae_20 twice"),
         (["--grid=code.size"], "--grid is FIELD=VALUE,VALUE"),
         (["--grid=code.size=1,,2"], "--grid is FIELD=VALUE,VALUE"),
@@ -320,14 +343,19 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
         (["--grid=run.pieces=1,2"], "variants do not differ in run.pieces"),
         (["--grid=seed=1,2"], "variants do not differ in seed"),
         ([TWO, "--grid=code.size=20,3,20"], "--grid has code.size=20 twice"),
-        (["--grid=code.sise=1"], "sise"), (["--grid=code.size=much"], "much"),
-        ([TWO, "--only=6"], "--only is from 0 to 5"), ([TWO, "--only=-2"], "--only is from 0"),
+        (["--grid=code.sise=1"], "sise"),
+        (["--grid=code.size=much"], "much"),
+        ([TWO, "--only=6"], "--only is from 0 to 5"),
+        ([TWO, "--only=-2"], "--only is from 0"),
     ):
         assert command(tmp_path, *words) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and said in error and error.count("\n") == 1
-    for name, said in (("nothing", "there is no experiments"), ("ali", "has no configs"),
-                       ("avb_four_points", "has no configs")):
+    for name, said in (
+        ("nothing", "there is no experiments"),
+        ("ali", "has no configs"),
+        ("avb_four_points", "has no configs"),
+    ):
         assert sweep.main([name]) == 2
         assert said in capsys.readouterr().err
     (tmp_path / "r" / "mnist_reconstruction.json").write_text("{")

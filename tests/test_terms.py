@@ -10,7 +10,10 @@ import scipy.integrate
 import scipy.special
 import scipy.stats
 
-from iae_jax import charges, draws, networks, priors, scoring, terms
+from iae_jax import networks
+from iae_jax.objectives import auxiliary as charges
+from iae_jax.objectives import scoring, terms
+from iae_jax.sampling import draws, priors
 from iae_jax.types import Aggregated, Code, Draws, Encoder, Encoding, Players
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
@@ -164,8 +167,10 @@ def test_adversarial_term_is_an_exact_expectation(pairing):
     """Least squares by hand, each side with a weight of its own."""
     numerator, denominator = TABLE[pairing]
     term = terms.adversarial(
-        terms.PAIRINGS[pairing], scoring.LEAST_SQUARES,
-        numerator_weight=0.1, denominator_weight=lambda step: 2.0 + step,
+        terms.PAIRINGS[pairing],
+        scoring.LEAST_SQUARES,
+        numerator_weight=0.1,
+        denominator_weight=lambda step: 2.0 + step,
     )
     output = term.loss(shown, SAMPLE, jnp.int32(3))
     path = 0.1 * side_expectation(numerator, lambda t: t**2 / 2) + 5.0 * side_expectation(

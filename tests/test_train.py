@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import tiny
 
-from iae_jax.assembly import build
-from iae_jax.checkpoint import Checkpoints
-from iae_jax.config import Config, identity
-from iae_jax.step import init
-from iae_jax.train import Diverged, next_stop, not_finite, train
-from iae_jax.types import InputError
-from iae_jax.workdir import check_unchanged
+from iae_jax.errors import InputError
+from iae_jax.game.step import init
+from iae_jax.runs.build import build
+from iae_jax.runs.checkpoint import Checkpoints
+from iae_jax.runs.config import Config, identity
+from iae_jax.runs.train import Diverged, next_stop, not_finite, train
+from iae_jax.runs.workdir import check_unchanged
 
 ROOT = Path(__file__).parent.parent
 
@@ -46,8 +46,14 @@ def assert_same_bits(one, other):
 
 
 def command(workdir, *arguments):
-    return [sys.executable, "-m", "iae_jax.launch", f"--config={ROOT}/tests/tiny.py",
-            f"--workdir={workdir}", *arguments]
+    return [
+        sys.executable,
+        "-m",
+        "iae_jax.launch",
+        f"--config={ROOT}/tests/tiny.py",
+        f"--workdir={workdir}",
+        *arguments,
+    ]
 
 
 @pytest.mark.parametrize("megabytes", [1024, 0])  # from memory, and streamed
@@ -56,8 +62,12 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory, megabytes):
     whole.run.log_steps = killed.run.log_steps = 5
     killed.run.resident_megabytes = megabytes
     train(whole, tmp_path / "whole")
-    arguments = [f"--config.data.directory={data_directory}", "--config.steps=200",
-                 "--config.run.log_steps=5", f"--config.run.resident_megabytes={megabytes}"]
+    arguments = [
+        f"--config.data.directory={data_directory}",
+        "--config.steps=200",
+        "--config.run.log_steps=5",
+        f"--config.run.resident_megabytes={megabytes}",
+    ]
     process = subprocess.Popen(
         command(tmp_path / "killed", *arguments), cwd=ROOT, text=True, stderr=subprocess.PIPE
     )
@@ -73,9 +83,7 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory, megabytes):
     assert not (tmp_path / "killed" / "checkpoints" / "200").exists()
     summary = train(killed, tmp_path / "killed")
     assert summary.step == 200
-    assert_same_bits(
-        state_of(whole, tmp_path / "whole"), state_of(whole, tmp_path / "killed")
-    )
+    assert_same_bits(state_of(whole, tmp_path / "whole"), state_of(whole, tmp_path / "killed"))
     lines = [
         [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
         for name in ("whole", "killed")
@@ -153,7 +161,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_good_checkpoint
 
 def test_a_parameter_that_is_not_a_number_is_not_saved(tmp_path, data_directory, monkeypatch):
     """Losses may still be finite when a parameter no longer is: as if none were looked at."""
-    monkeypatch.setattr("iae_jax.train.not_finite", lambda *arguments: "")
+    monkeypatch.setattr("iae_jax.runs.train.not_finite", lambda *arguments: "")
     config = config_of(data_directory, steps=10)
     config.generator.optimizer.rate = 1e30
     with pytest.raises(Diverged, match=r"a parameter of the \w+ is not finite at step 10"):
@@ -201,7 +209,11 @@ def test_a_broken_newest_checkpoint_is_told_in_one_line(tmp_path, data_directory
     (tmp_path / "run" / "checkpoints" / "40" / "state" / "manifest.ocdbt").write_text("x")
     result = subprocess.run(
         command(tmp_path / "run", f"--config.data.directory={data_directory}"),
-        cwd=ROOT, capture_output=True, text=True, check=True, timeout=240,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=240,
     )
     warning, *rest = result.stderr.splitlines()
     assert "checkpoint 40" in warning and "manifest.ocdbt is not what was saved" in warning
@@ -218,9 +230,12 @@ def test_a_step_is_compiled_once(tmp_path, data_directory, devices, caplog):
     config.run.devices = devices
     with jax.log_compiles(), caplog.at_level("WARNING"):
         train(config, tmp_path)
-    compiled = [r.getMessage() for r in caplog.records
-                if r.getMessage().startswith("Finished XLA compilation of")
-                and any(name in r.getMessage() for name in NAMES_OF_THE_STEP)]
+    compiled = [
+        r.getMessage()
+        for r in caplog.records
+        if r.getMessage().startswith("Finished XLA compilation of")
+        and any(name in r.getMessage() for name in NAMES_OF_THE_STEP)
+    ]
     assert len(compiled) == 1, compiled
 
 
@@ -257,8 +272,12 @@ def test_other_models_train_and_draw(tmp_path, data_directory, variant):
 def test_several_devices_take_the_same_run(tmp_path, data_directory):
     one, four = config_of(data_directory), config_of(data_directory)
     for config in (one, four):
-        for player in (config.encoder, config.generator, config.reconstruction,
-                       config.regularization):
+        for player in (
+            config.encoder,
+            config.generator,
+            config.reconstruction,
+            config.regularization,
+        ):
             player.optimizer.kind, player.optimizer.rate = "sgd", 0.01
     four.run.devices = 4
     train(one, tmp_path / "one")

@@ -6,11 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from iae_jax import views
-from iae_jax.config import Config
-from iae_jax.priors import standard
-from iae_jax.types import Generator, InputError, Players
-from iae_jax.views import COLUMNS, between, moved_components
+from iae_jax.errors import InputError
+from iae_jax.runs import visualize as views
+from iae_jax.runs.config import Config
+from iae_jax.runs.visualize import COLUMNS, between, moved_components
+from iae_jax.sampling.priors import standard
+from iae_jax.types import Generator, Players
 
 
 def test_a_way_is_along_the_circle():

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from iae_jax.data import folder, load, open_source
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
 
 
 def write(path, value):

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import scipy.special
 
-from iae_jax import draws, noise_of
-from iae_jax.assembly import build
-from iae_jax.augmentation import NUMBERS, Affine, affine, distance, worst_change
-from iae_jax.config import Config
+from iae_jax import noise_of
+from iae_jax.runs.build import build
+from iae_jax.runs.config import Config
+from iae_jax.sampling import draws
+from iae_jax.sampling.augmentation import NUMBERS, Affine, affine, distance, worst_change
 from iae_jax.types import Encoding
 
 RNG = np.random.default_rng(8)

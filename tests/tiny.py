@@ -1,7 +1,7 @@
 """The smallest run of an implicit autoencoder: a config file for the tests of loop and launcher."""
 
-from iae_jax.config import Config
-from iae_jax.types import InputError
+from iae_jax.errors import InputError
+from iae_jax.runs.config import Config
 
 
 def get_config(variant: str = "iae") -> Config:

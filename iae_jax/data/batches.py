@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from iae_jax.data.dataset import Dataset, Source
-from iae_jax.hosts import cores
-from iae_jax.types import InputError
+from iae_jax.devices.multihost import cores
+from iae_jax.errors import InputError
 
 Process = tuple[int, int]  # (which process this is, of how many)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from iae_jax.types import InputError, first_line
+from iae_jax.errors import InputError, first_line
 
 MOST_CLASSES = 100_000  # of files of one's own: a judge has a logit for each
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from iae_jax.data.dataset import MOST_CLASSES, Dataset, Source, slices_of
-from iae_jax.types import InputError, first_line
+from iae_jax.errors import InputError, first_line
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 # Of Pillow's formats those alone: others call programs (EPS), and a name may lie.
@@ -162,9 +162,9 @@ class FolderSource(Source):
         if pattern:
             return {name: self._matched(str(path), pattern) for name, path in below.items()}
         folders = {
-            name: PurePosixPath(*[
-                part for i, part in enumerate(path.parts[:-1]) if i or part not in splits
-            ]).as_posix()
+            name: PurePosixPath(
+                *[part for i, part in enumerate(path.parts[:-1]) if i or part not in splits]
+            ).as_posix()
             for name, path in below.items()
         }
         classes = sorted(set(folders.values()))

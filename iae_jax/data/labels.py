@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.data.dataset import Source
-from iae_jax.types import InputError, Labelled
+from iae_jax.errors import InputError
+from iae_jax.types import Labelled
 
 ALL = -1  # instead of a number of labels: every one there is
 

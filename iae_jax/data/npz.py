@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from iae_jax.data.dataset import MOST_CLASSES, ArraySource, Dataset, Source, slices_of
-from iae_jax.types import InputError, first_line
+from iae_jax.errors import InputError, first_line
 
 KEYS = ("images", "labels", "test_images", "test_labels")
 

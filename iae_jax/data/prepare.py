@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from iae_jax.types import InputError, first_line
+from iae_jax.errors import InputError, first_line
 
 NAMES = ("digits", "mnist", "fashion_mnist", "svhn_cropped", "cifar10", "celeb_a_64")
 
@@ -93,15 +93,15 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
     builder: Any
     if name == "digits":
-        from iae_jax.data.digits import Digits
+        from iae_jax.data.builders.digits import Digits
 
         builder = Digits
     elif name == "mnist":
-        from iae_jax.data.mnist import Mnist
+        from iae_jax.data.builders.mnist import Mnist
 
         builder = Mnist
     elif name in NAMES:
-        from iae_jax.data.stock import BUILDERS
+        from iae_jax.data.builders.stock import BUILDERS
 
         builder = BUILDERS[name]
     elif importlib.util.find_spec("tensorflow") is None:

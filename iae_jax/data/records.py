@@ -7,7 +7,7 @@ import numpy as np
 
 from iae_jax.data.codec import decode_image
 from iae_jax.data.dataset import Dataset, Source, slices_of
-from iae_jax.types import InputError, first_line
+from iae_jax.errors import InputError, first_line
 
 
 class RecordSource(Source):
@@ -128,6 +128,4 @@ class RecordSource(Source):
         flag = f" --data_dir {self._data_dir}" if self._data_dir else ""
         if self._name in NAMES:
             return f"python -m iae_jax.data.prepare {self._name}{flag}"
-        return (
-            f"pip install 'iae_jax[prepare]'; python -m iae_jax.data.prepare {self._name}{flag}"
-        )
+        return f"pip install 'iae_jax[prepare]'; python -m iae_jax.data.prepare {self._name}{flag}"

@@ -13,11 +13,14 @@ from iae_jax.data.dataset import Source
 from iae_jax.data.folder import FolderSource
 from iae_jax.data.npz import open_npz
 from iae_jax.data.records import RecordSource
-from iae_jax.types import InputError, first_line
+from iae_jax.errors import InputError, first_line
 
 
 def open_source(
-    name: str, split: str, data_dir: str | None = None, label_pattern: str = "",
+    name: str,
+    split: str,
+    data_dir: str | None = None,
+    label_pattern: str = "",
     shuffled: bool = True,
 ) -> Source:
     """Opens one split of a data set.

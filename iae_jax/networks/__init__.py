@@ -14,18 +14,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from iae_jax.errors import InputError
 from iae_jax.networks import conv, mlp, residual
 from iae_jax.networks.layers import LayerNorm, leaky, perturbed
-from iae_jax.types import (
-    Array,
-    Code,
-    Discriminator,
-    Encoder,
-    Encoding,
-    Generator,
-    InputError,
-    Params,
-)
+from iae_jax.types import Array, Code, Discriminator, Encoder, Encoding, Generator, Params
 
 IMAGES: dict[str, Any] = {"conv": conv, "residual": residual}
 LARGEST_GRID = 16  # of the positions that dense layers read and write, for each side
@@ -109,7 +101,7 @@ class _Encoder(nn.Module):
         # hardly sees codes that start near 0, and the generator then learns to ignore them.
         h = features = LayerNorm()(self.layout.trunk()(x, None if self.gaussian else noise, by))
         if by is not None:
-            h, _ = perturbed(h, by[:, -self.layout.hidden:])
+            h, _ = perturbed(h, by[:, -self.layout.hidden :])
         logits = nn.Dense(self.categories)(h) if self.categories else None
         if not self.size:
             return Encoding(logits=logits, features=features)

@@ -70,7 +70,8 @@ class Body(nn.Module):
         levels = halvings(min(height, width))
         grid = (height >> levels, width >> levels)
         features: Sequence[int] = [
-            channels, *(self.width * min(2**level, WIDEST) for level in range(levels))
+            channels,
+            *(self.width * min(2**level, WIDEST) for level in range(levels)),
         ]
         noisy = noise is not None and noise.shape[-1]
         style = styled(h, noise, self.hidden) if noisy else None

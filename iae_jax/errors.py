@@ -1,0 +1,20 @@
+"""Errors that a user can mend, and the exit codes of the commands that meet them."""
+
+EXIT_USER = 2  # what the user gave cannot work
+EXIT_TRANSIENT = 75  # may work later without a change: EX_TEMPFAIL of sysexits.h
+
+MAX_LINE = 500  # characters of another library's message that are repeated in ours
+
+
+class InputError(ValueError):
+    """What the user gave cannot work; the message is one line that says what to do."""
+
+
+class TransientError(InputError):
+    """May be over by itself, so that the same command can succeed later: a store that does not
+    answer, a full disk, processes that are late."""
+
+
+def first_line(error: object) -> str:
+    """The first line of an error's message, or its class name if it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:MAX_LINE]

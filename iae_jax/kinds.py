@@ -1,0 +1,70 @@
+"""Kinds: how a config names a function or a value, its own or anybody's, with arguments.
+
+gaussian                        a name in a table of the package
+swiss_roll(turns=1.5)           the same with keyword arguments, Python literals
+my_priors:ring(radius=3.0)      an object of any module that can be imported
+"""
+
+import ast
+import importlib
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from iae_jax.errors import InputError, first_line
+
+
+def lookup(kind: str, table: Mapping[str, Any], what: str) -> tuple[Any, dict[str, Any]]:
+    """The object that a kind names, and its keyword arguments.
+
+    Args:
+      kind: as above.
+      table: the package's own, by name.
+      what: the kind of what, as in "prior.kind"; begins an error's message.
+
+    Raises:
+      InputError: no such name, a module that cannot be imported, or arguments that are not
+        `name=literal`.
+    """
+    target, parenthesis, rest = kind.partition("(")
+    try:
+        call = ast.parse(f"f({rest}" if parenthesis else "f()", mode="eval").body
+        assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args
+        arguments = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+        assert "None" not in arguments  # **mapping
+    except (SyntaxError, ValueError, AssertionError, RecursionError, MemoryError) as error:
+        raise InputError(f"{what} is NAME or NAME(field=value, ...), not {kind!r}") from error
+    module, colon, name = target.strip().rpartition(":")
+    if not colon:
+        if name not in table:
+            raise InputError(f"{what} is one of {', '.join(table)}, or MODULE:NAME, not {name!r}")
+        return table[name], arguments
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:  # a module's own code can raise anything
+        raise InputError(
+            f"{what}: cannot import {module!r} ({type(error).__name__}: {first_line(error)}): it "
+            "has to lie in the folder you start from, beside the config, or be installed"
+        ) from error
+    if not hasattr(found, name):
+        raise InputError(f"{what}: the module {module} has no {name!r}")
+    return getattr(found, name), arguments
+
+
+def made(kind: str, table: Mapping[str, Any], what: str, *context: Any, **options: Any) -> Any:
+    """What the named function returns, called with `context`, `options` and the kind's own
+    arguments, which win.
+
+    Raises:
+      InputError: as `lookup`, or the function does not take these arguments.
+    """
+    function, arguments = lookup(kind, table, what)
+    if not callable(function):
+        raise InputError(f"{what}: {kind!r} is not a function")
+    try:
+        call = partial(function, *context, **(options | arguments))
+        return call()
+    except TypeError as error:
+        if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+            raise  # from inside the function
+        raise InputError(f"{what}: {kind!r} cannot be called so: {first_line(error)}") from error

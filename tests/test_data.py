@@ -95,7 +95,7 @@ def test_items_length_and_size(data_dir, tmp_path):
             np.testing.assert_array_equal(source[i][0], images[i])
             assert source[i][1] == labels[i] and isinstance(source[i][1], int)
         chosen = source.read([5, 2, 5])
-        np.testing.assert_array_equal(chosen.images, images[[5, 2, 5]])
+        np.testing.assert_array_equal(chosen.x, images[[5, 2, 5]])
         np.testing.assert_array_equal(chosen.labels, labels[[5, 2, 5]])
         with pytest.raises(IndexError):
             source[23]
@@ -147,7 +147,7 @@ def test_slicing_strings(data_dir, tmp_path, split, want):
 def test_bad_splits_are_refused(data_dir, tmp_path, split):
     npz = write_npz(tmp_path / "a.npz", images=IMAGES)
     for name in ("digits", npz):
-        with pytest.raises(InputError, match=r"split .*there is train \(\d+ images\)"):
+        with pytest.raises(InputError, match=r"split .*there is train \(\d+ examples\)"):
             open_source(name, split, data_dir)
 
 
@@ -253,7 +253,7 @@ def test_a_truncated_record_file_is_refused_when_opened(digits_copy, kept):
     records.write_bytes(records.read_bytes()[:kept])
     with pytest.raises(InputError, match=f"{records.parent} is damaged.*delete.*prepare digits"):
         open_source("digits", "train[:3]", directory)
-    assert len(load(open_source("digits", "test", directory)).images) == 297
+    assert len(load(open_source("digits", "test", directory)).x) == 297
 
 
 def test_a_record_file_with_too_few_records_is_refused(digits_copy):
@@ -391,7 +391,7 @@ def test_tensorflow_is_not_imported_where_it_is_installed(data_dir, tmp_path):
 import sys
 from iae_jax.data import load, open_source, stream
 source = open_source("digits", "train[:50]", sys.argv[1])
-print(len(load(source).images), next(stream(source, 0, 0, 4, 2)).labels.shape)
+print(len(load(source).x), next(stream(source, 0, 0, 4, 2)).labels.shape)
 """
     done = subprocess.run(
         [sys.executable, "-c", code, data_dir],

@@ -176,7 +176,7 @@ def test_the_error_of_as_many_principal_components():
     )
     grey = Generator(lambda key: {}, lambda p, z, n: jnp.full((len(n), *SHAPE), 0.5), 0)
     game = copying_game(prior=priors.gaussian(5))._replace(networks=Players(first, grey))
-    told, asked = train.images.reshape(40, 12) / 255, UNIT.reshape(N, 12)
+    told, asked = train.x.reshape(40, 12) / 255, UNIT.reshape(N, 12)
     mean = told.mean(axis=0)
     axes = np.linalg.svd(told - mean)[2][:5]
     rebuilt = np.clip(mean + (asked - mean) @ axes.T @ axes, told.min(), told.max())

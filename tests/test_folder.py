@@ -68,7 +68,7 @@ def test_images_are_those_that_were_written(folder, pack):
     assert source.classes == 11 and source.shape == (5, 4, 3) and len(source) == 6
     chosen = source.read(np.array([4, 1, 4]))
     few = [order[4], order[1], order[4]]
-    np.testing.assert_array_equal(chosen.images, IMAGES[few])
+    np.testing.assert_array_equal(chosen.x, IMAGES[few])
     np.testing.assert_array_equal(chosen.labels, known[few])
     part = opened(pack(folder), "train[-2:]+train[:1]", r"_(\d+)\.")
     np.testing.assert_array_equal(load(part).labels, known[[*order[-2:], order[0]]])
@@ -82,7 +82,7 @@ def test_streamed_equals_resident(folder, pack):
     batches = stream(source, 1, 2, 4, 2)
     for step in range(2, 9):  # across epochs
         seen, want = next(batches), indices(6, 1, step, 4)
-        np.testing.assert_array_equal(seen.images, images[want])
+        np.testing.assert_array_equal(seen.x, images[want])
         np.testing.assert_array_equal(seen.labels, labels[want])
 
 
@@ -92,7 +92,7 @@ def test_folders_are_classes_and_splits(tmp_path):
     train, test = load(opened(tmp_path)), load(opened(tmp_path, "test"))
     found = {image.tobytes(): label for image, label in zip(*train, strict=True)}
     assert found == {IMAGES[0].tobytes(): 1, IMAGES[1].tobytes(): 0}
-    np.testing.assert_array_equal(test.images, IMAGES[[2]])
+    np.testing.assert_array_equal(test.x, IMAGES[[2]])
     assert list(test.labels) == [1]
 
 
@@ -102,7 +102,7 @@ def test_a_folder_that_holds_all_others_is_passed_over(tmp_path, pack):
     for number, name in enumerate(["train/cat/x.png", "train/ant/y.png", "test/cat/z.png"]):
         save(tmp_path / "all" / "faces" / "aligned" / name, IMAGES[number])
     path = pack(tmp_path / "all")
-    np.testing.assert_array_equal(load(opened(path, "test")).images, IMAGES[[2]])
+    np.testing.assert_array_equal(load(opened(path, "test")).x, IMAGES[[2]])
     assert sorted(opened(path).labels()) == [0, 1]
     save(tmp_path / "flat" / "faces" / "x.png", IMAGES[0])
     assert opened(pack(tmp_path / "flat")).classes is None
@@ -119,7 +119,7 @@ def test_a_slice_has_all_classes(tmp_path, between, pattern):
     for part in (first, rest):
         assert min(np.bincount(part.labels(), minlength=3)) >= 5
     again = opened(tmp_path, "train[:50%]", pattern)
-    assert load(again).images.tobytes() == load(first).images.tobytes()
+    assert load(again).x.tobytes() == load(first).x.tobytes()
 
 
 def test_what_is_in_no_split_is_refused(tmp_path):
@@ -128,13 +128,13 @@ def test_what_is_in_no_split_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"val/cat/z\.png in .* is in none of the splits train, "):
         opened(tmp_path)
     (tmp_path / "val").rename(tmp_path / "validation")
-    np.testing.assert_array_equal(load(opened(tmp_path, "validation")).images, IMAGES[[2]])
+    np.testing.assert_array_equal(load(opened(tmp_path, "validation")).x, IMAGES[[2]])
     save(tmp_path / "w_5.png", IMAGES[3])
     with pytest.raises(InputError, match=r"w_5\.png in .* is in none of the splits"):
         opened(tmp_path, pattern=r"(\d)")
     (tmp_path / "w_5.png").unlink()
     (tmp_path / "train").rename(tmp_path / "Train")
-    with pytest.raises(InputError, match="has a folder Train: name the split train"):
+    with pytest.raises(InputError, match="has a folder Train: rename it to train"):
         opened(tmp_path)
 
 
@@ -146,7 +146,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / "elsewhere" / "cat" / "round").symlink_to(tmp_path / "elsewhere")
     train, test = opened(tmp_path / "set"), opened(tmp_path / "set", "test")
     assert sorted(train.labels()) == [0, 1]
-    np.testing.assert_array_equal(load(test).images, IMAGES[[2]])
+    np.testing.assert_array_equal(load(test).x, IMAGES[[2]])
 
 
 def test_names_may_be_any_bytes(tmp_path):
@@ -160,7 +160,7 @@ def test_a_palette_and_the_inks_of_print_are_colours(tmp_path):
     few = Image.fromarray(IMAGES[0]).quantize(4)
     save(tmp_path / "a.png", few)
     save(tmp_path / "b.tif", Image.fromarray(255 - IMAGES[1]).convert("CMYK"))
-    found = load(opened(tmp_path)).images
+    found = load(opened(tmp_path)).x
     palette = np.array(few.getpalette()).reshape(-1, 3)
     np.testing.assert_array_equal(found[0], palette[np.asarray(few)])
     np.testing.assert_array_equal(found[1], 255 - IMAGES[1])
@@ -183,7 +183,7 @@ def test_a_zip_with_a_name_twice_is_refused(folder):
 
 
 def test_a_zip_of_what_memory_would_not_hold_is_refused(folder, monkeypatch):
-    monkeypatch.setattr("iae_jax.data.folder.MOST_BYTES", 100)
+    monkeypatch.setattr("iae_jax.data.image_files.MAX_BYTES", 100)
     with pytest.raises(InputError, match=r"cannot be read as an image \(it has more than 100"):
         opened(zipped(folder), pattern=r"(\d)")
 
@@ -204,7 +204,7 @@ def test_an_image_is_upright(tmp_path):
     exif[0x0112] = 6  # to be turned right by a quarter
     picture.save(tmp_path / "a.png", exif=exif)
     save(tmp_path / "b.png", IMAGES[1])
-    found = load(opened(tmp_path)).images
+    found = load(opened(tmp_path)).x
     np.testing.assert_array_equal(found[0], np.rot90(IMAGES[0].transpose(1, 0, 2), -1))
     np.testing.assert_array_equal(found[1], IMAGES[1])
 
@@ -275,7 +275,7 @@ def test_a_grey_image_among_coloured_ones_is_repeated(tmp_path):
 def test_alpha(tmp_path):
     opaque = np.dstack([IMAGES[0], np.full((5, 4), 255, np.uint8)])
     save(tmp_path / "a.png", opaque)
-    np.testing.assert_array_equal(load(opened(tmp_path)).images[0], IMAGES[0])
+    np.testing.assert_array_equal(load(opened(tmp_path)).x[0], IMAGES[0])
     opaque[2, 1, 3] = 254
     save(tmp_path / "b.png", opaque)
     with pytest.raises(InputError, match=r"b\.png in .* has transparent pixels: flatten"):
@@ -335,7 +335,7 @@ def empty_file(folder):
         (deep_png, r"z_1\.png in .* has pixels of kind RGB;16: convert it"),
         (animation, r"z_1\.webp in .* cannot be read as an image \(it has several images\)"),
         (program, r"z_1\.png in .* cannot be read as an image"),
-        (no_image, r"z_1\.png in .* cannot be read as an image .*: mend or remove it"),
+        (no_image, r"z_1\.png in .* cannot be read as an image .*: replace or remove it"),
         (empty_file, r"z_1\.png in .* cannot be read as an image"),
     ],
 )
@@ -364,9 +364,9 @@ def test_bad_places_are_refused(tmp_path, folder):
     with pytest.raises(InputError, match="there is no image in .*empty"):
         opened(tmp_path / "empty")
     (tmp_path / "text.zip").write_text("no zip")
-    with pytest.raises(InputError, match="neither a folder nor a zip"):
+    with pytest.raises(InputError, match="neither a folder nor a readable zip"):
         opened(tmp_path / "text.zip")
-    with pytest.raises(InputError, match="images in folders, which are classes, and beside them"):
+    with pytest.raises(InputError, match="images in folders, which are classes, and others beside"):
         opened(folder)
     with pytest.raises(InputError, match="there is train"):
         opened(folder, "test", r"(\d)")
@@ -377,9 +377,9 @@ def test_bad_places_are_refused(tmp_path, folder):
     [
         ("(", "is no regular expression with a group"),
         (r"\d", "is no regular expression with a group"),
-        (r"x(\d)", "finds no number below 100000 in a_7.png"),
-        (r"(\w)", "finds no number below 100000 in a_7.png"),
-        (r"7(_\d)?", "finds no number below 100000 in a_7.png"),
+        (r"x(\d)", "matches no number below 100000 in a_7.png"),
+        (r"(\w)", "matches no number below 100000 in a_7.png"),
+        (r"7(_\d)?", "matches no number below 100000 in a_7.png"),
     ],
 )
 def test_bad_label_patterns_are_refused(folder, pattern, message):

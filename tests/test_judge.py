@@ -69,7 +69,7 @@ def trainings(monkeypatch):
 
 def test_it_learns_what_it_has_not_seen(trained):
     made, _ = trained
-    logits, features = made.apply(jnp.asarray(TEST.images) / 255)
+    logits, features = made.apply(jnp.asarray(TEST.x) / 255)
     assert logits.shape == (90, 3) and features.shape == (90, 6) == (90, made.features)
     right = np.mean(np.argmax(logits, -1) == TEST.labels)
     assert made.test_accuracy == pytest.approx(right)
@@ -78,7 +78,7 @@ def test_it_learns_what_it_has_not_seen(trained):
 
 def test_the_last_dense_layer_reads_the_features(trained):
     made, path = trained
-    logits, features = made.apply(jnp.asarray(TEST.images) / 255)
+    logits, features = made.apply(jnp.asarray(TEST.x) / 255)
     with np.load(path) as file:
         arrays = [file[name] for name in file.files if name.startswith("leaf")]
     kernel = next(a for a in arrays if a.shape == (6, 3))
@@ -92,7 +92,7 @@ def test_a_cached_judge_is_the_same_and_not_trained_again(trained, copy, trainin
     again = judge_of("bars", TRAIN, TEST, copy.parent, 3, recipe=RECIPE)
     assert trainings == []
     assert copy.read_bytes() == before
-    x = jnp.asarray(TEST.images[:5]) / 255
+    x = jnp.asarray(TEST.x[:5]) / 255
     np.testing.assert_array_equal(made.apply(x)[0], again.apply(x)[0])
     assert again[1:] == made[1:]
 
@@ -246,8 +246,8 @@ def test_recipes_fit_their_images():
 
 def test_a_judge_of_recoloured_images_reads_them_in_another_light(tmp_path):
     def tinted(data, shift, factor):
-        images = np.repeat(data.images, 3, -1).astype(np.float32)
-        return data._replace(images=np.clip(images * factor + shift, 0, 255).astype(np.uint8))
+        images = np.repeat(data.x, 3, -1).astype(np.float32)
+        return data._replace(x=np.clip(images * factor + shift, 0, 255).astype(np.uint8))
 
     train, dim = tinted(TRAIN, 0, 1), tinted(TEST, 90, 0.4)
     found = [
@@ -265,5 +265,5 @@ def test_every_shape_can_be_trained(shape, tmp_path, quick_compile):
     )
     recipe = recipe_of(shape)._replace(steps=2, width=4)
     made = judge_of("noise", data, data, tmp_path, 2, recipe=recipe)
-    logits, _ = made.apply(jnp.asarray(data.images) / 255)
+    logits, _ = made.apply(jnp.asarray(data.x) / 255)
     assert np.isfinite(logits).all()

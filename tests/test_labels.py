@@ -14,7 +14,7 @@ from experiments.semisupervised import get_config
 from iae_jax import networks
 from iae_jax.data import labels as labelling
 from iae_jax.data import open_source
-from iae_jax.data.labels import ALL, bank, subset
+from iae_jax.data.labels import ALL, labelled, subset
 from iae_jax.devices.parallel import compile_chunk, compile_step
 from iae_jax.errors import InputError
 from iae_jax.game import game
@@ -52,10 +52,10 @@ def test_a_subset_is_balanced_and_a_pure_function():
 @pytest.mark.parametrize(
     ("labels", "per_class", "draw", "message"),
     [
-        (LABELS, 3, 0, r"class 1 has fewer than the 3 images that are to be labelled \(2\)"),
-        (np.full(4, -1), 1, 0, "no image of the training split has a label"),
+        (LABELS, 3, 0, r"class 1 has 2 examples and 3 labels per class were asked for"),
+        (np.full(4, -1), 1, 0, "no example of the training split has a label"),
         (LABELS, -2, 0, "at least 1"),
-        (LABELS, 1, -1, "the draw is -1"),
+        (LABELS, 1, -1, "draw is -1"),
     ],
 )
 def test_bad_subsets_are_refused(labels, per_class, draw, message):
@@ -67,20 +67,20 @@ def test_a_bank_holds_the_subset(tmp_path):
     images = RNG.integers(0, 256, (len(LABELS), 4, 3, 1), dtype=np.uint8)
     np.savez(tmp_path / "a.npz", images=images, labels=LABELS)
     source = open_source(f"npz:{tmp_path}/a.npz", "train")
-    positions, (x, label) = bank(source, 1, 4, categories=3)
+    positions, (x, label) = labelled(source, 1, 4, categories=3)
     np.testing.assert_array_equal(x, images[positions])
     np.testing.assert_array_equal(label, LABELS[positions])
-    assert bank(source, 0, 4, 3) is None
+    assert labelled(source, 0, 4, 3) is None
     for categories in (2, 4):
         wrong = f"3 classes and the code {categories} categories: set code.categories=3"
         with pytest.raises(InputError, match=wrong):
-            bank(source, 1, 4, categories)
+            labelled(source, 1, 4, categories)
     for numbered, span in ((LABELS + 1, "1 to 3"), (np.where(LABELS == 1, 3, LABELS), "0 to 3")):
         labels = np.where(LABELS < 0, -1, numbered)
         np.savez(tmp_path / "b.npz", images=images, labels=labels)
-        wrong = f"3 classes, and labels from {span}: a set is needed whose labels are 0 to 2"
+        wrong = f"3 classes, with labels from {span}: use a data set whose labels are 0 to 2"
         with pytest.raises(InputError, match=wrong):
-            bank(open_source(f"npz:{tmp_path}/b.npz", "train"), 1, 4, 3)
+            labelled(open_source(f"npz:{tmp_path}/b.npz", "train"), 1, 4, 3)
 
 
 def test_a_run_goes_on_with_the_labels_it_has_read_and_any_others(tmp_path):

@@ -246,7 +246,7 @@ def test_clusters_are_not_named_on_the_split_that_is_measured(tmp_path, monkeypa
     )
     assert launch(*common, "--mode=evaluate", f"--split={split}")[0] == 0
     others = given[0]["validation"]
-    assert (others and len(others.images)) == named and len(given[0]["train"].images) > 1000
+    assert (others and len(others.x)) == named and len(given[0]["train"].x) > 1000
 
 
 def test_a_model_without_an_encoder_shows_what_it_can(tmp_path, monkeypatch):
@@ -332,7 +332,7 @@ def test_a_judge_learns_from_what_memory_holds(tmp_path, monkeypatch, images_hel
     monkeypatch.setattr(iae_jax.launch, "MOST_CODES", 25)
     monkeypatch.setattr(iae_jax.launch, "MOST_JUDGED_BYTES", 64 * images_held)
     monkeypatch.setattr(
-        iae_jax.launch, "judge_of", lambda name, train, *_: seen.append(train.images) or judge
+        iae_jax.launch, "judge_of", lambda name, train, *_: seen.append(train.x) or judge
     )
     for seed in (1, 2):
         evaluated(tmp_path, f"npz:{tmp_path / 'set.npz'}", f"--config.seed={seed}", run=str(seed))

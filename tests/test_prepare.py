@@ -213,7 +213,7 @@ def test_an_unwritable_data_dir_gives_one_line(tmp_path, originals, table, capfd
     # A place below a file cannot be written even by root.
     for name, more in (("digits", []), ("mnist", ["--manual_dir", str(originals)])):
         assert main([name, "--data_dir", str(tmp_path / "file" / "x"), *more]) == 2
-        check_error(capfd, "cannot write in .*file/x .*choose another --data_dir")
+        check_error(capfd, "cannot write to .*file/x .*choose another --data_dir")
 
 
 def test_wrong_arguments_give_one_line(capfd):
@@ -238,5 +238,7 @@ def test_a_set_that_tfds_has_not_is_told_in_one_line(tmp_path, monkeypatch, caps
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     assert main(["nosuchset", f"--data_dir={tmp_path}"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("error: TFDS has no set 'nosuchset': choose one of its catalog, or of")
+    assert said.startswith(
+        "error: TFDS has no data set 'nosuchset': choose one of its catalog, or of"
+    )
     assert len(said) < 200

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from PIL import Image
 
-from iae_jax.data import folder, load, open_source
+from iae_jax.data import image_files, load, open_source
 from iae_jax.errors import InputError
 
 
@@ -42,7 +42,9 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", denied)
-    with pytest.raises(InputError, match="bee in .* cannot be read .Permission denied.: allow it"):
+    with pytest.raises(
+        InputError, match="bee in .* cannot be read .Permission denied.: change its"
+    ):
         found(tmp_path)
 
 
@@ -79,7 +81,7 @@ def test_neighbours_that_are_alike_stay_on_one_side_of_a_split(tmp_path):
         images, found = load(open_source(name, split, None, pattern, shuffled=False))
         assert images[:, 0, 0, 0].tolist() == [20 * number for number in numbers]
         assert found.tolist() == [labels[number] for number in numbers]
-        mixed = load(open_source(name, split, None, pattern)).images[:, 0, 0, 0].tolist()
+        mixed = load(open_source(name, split, None, pattern)).x[:, 0, 0, 0].tolist()
         assert mixed != sorted(mixed)
     for other in ("digits", f"npz:{tmp_path}/x.npz"):
         with pytest.raises(InputError, match="shuffled is for images:PATH and the set is"):
@@ -100,8 +102,10 @@ def test_headers_are_read_once_until_files_are_others(tmp_path, monkeypatch, pac
                     file.write(tmp_path / "files" / name, name)
 
     packed()
-    read, opened = [], folder._opened
-    monkeypatch.setattr(folder, "_opened", lambda *which: read.append(which[-1]) or opened(*which))
+    read, opened = [], image_files.open_image
+    monkeypatch.setattr(
+        image_files, "open_image", lambda *which: read.append(which[-1]) or opened(*which)
+    )
     for split in ("train[:1]", "train[1:2]", "train[2:]"):
         assert open_source(f"images:{path}", split).shape == (2, 2, 1)
     assert read == names

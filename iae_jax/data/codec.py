@@ -1,14 +1,14 @@
-"""The bytes of one stored image <-> uint8[H, W, C]."""
+"""Image codec: the bytes of one image file <-> uint8[H, W, C]."""
 
 import io
 
 import numpy as np
 
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # channels -> Pillow's name for them
+_MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # number of channels -> Pillow's mode
 
 
 def encode_png(image: np.ndarray) -> bytes:
-    """``image: uint8[H, W, C]`` with C in 1, 3, 4 -> a PNG file's bytes; nothing is lost."""
+    """uint8[H, W, C], C = 1, 3 or 4 -> the bytes of a PNG file; lossless."""
     from PIL import Image
 
     pixels = image[:, :, 0] if image.shape[-1] == 1 else image
@@ -17,10 +17,16 @@ def encode_png(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def decode_image(data: bytes, shape: tuple[int, int, int]) -> np.ndarray:
-    """A PNG or JPEG file's bytes -> ``uint8[H, W, C]`` of the given ``shape``.
+def decode_image(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """The bytes of a PNG or JPEG file -> uint8[H, W, C].
 
-    Errors: whatever Pillow raises for bytes that are no image; ValueError for another size.
+    Args:
+      data: the file.
+      shape: (H, W, C) that the image has to have.
+
+    Raises:
+      ValueError: another size.
+      Exception: whatever Pillow raises for bytes that are not an image.
     """
     from PIL import Image
 

@@ -1,105 +1,130 @@
-"""What a set of images is: random access to one split (`Source`), and all of it decoded."""
+"""A data set: random access to the examples of one split (`Source`), and all of them decoded
+(`Dataset`)."""
 
 import abc
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from iae_jax.errors import InputError, first_line
+from iae_jax.errors import InputError
+from iae_jax.types import Array
 
-MOST_CLASSES = 100_000  # of files of one's own: a judge has a logit for each
+MAX_CLASSES = 100_000  # of a user's own files: the feature classifier has a logit for each
+VALUES = ("unit", "real")
 
 
 class Dataset(NamedTuple):
-    """Decoded images and their labels.
+    """Decoded examples and their labels.
 
-    images: uint8[N, H, W, C].
-    labels: int32[N]; -1 where there is none.
+    x: uint8[N, ...], where 0 to 255 stand for 0 to 1, or float32[N, ...].
+    labels: int32[N]; -1 for an example without a label.
     """
 
-    images: np.ndarray
+    x: np.ndarray
     labels: np.ndarray
 
 
 class Source(abc.ABC):
-    """Random access to the images of one split.
+    """Random access to the examples of one split.
 
-    shape: (H, W, C) of every image.
-    classes: the number of classes, or None if the set has no labels.
+    shape: of one example, of any rank: (H, W, C) for images, (D,) for vectors.
+    classes: the number of classes, or None if the data set has no labels.
+    values: "unit": x is uint8, or float32 in [0, 1]; "real": x is any float32.
+    dtype: of x, uint8 or float32.
+    sample: (key, count) -> x float32[count, *shape], fresh examples for each training batch, pure
+        JAX; None if the stored examples are all there are.
     """
 
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     classes: int | None
+    values: str = "unit"
+    dtype: np.dtype = np.dtype(np.uint8)
+    sample: Callable[[Array, int], Array] | None = None
 
     @abc.abstractmethod
     def __len__(self) -> int:
-        """The number of images."""
+        """The number of examples."""
 
     @abc.abstractmethod
     def read(self, positions: Sequence[int] | np.ndarray) -> Dataset:
-        """The images at ``positions: int[N]``, in that order; much faster than one by one."""
+        """The examples at `positions`, int[N], in that order; much faster than one by one."""
 
     @abc.abstractmethod
     def labels(self) -> np.ndarray:
-        """int32[N], as those of `read`; decodes no image."""
+        """int32[N], the labels of all examples, without decoding x."""
 
     def __getitem__(self, position: int) -> tuple[np.ndarray, int]:
-        """One image, uint8[H, W, C], and its label. IndexError beyond the end."""
-        images, labels = self.read([range(len(self))[position]])
-        return images[0], int(labels[0])
+        """One example and its label. Raises IndexError beyond the end."""
+        x, labels = self.read([range(len(self))[position]])
+        return x[0], int(labels[0])
 
     @property
     def nbytes(self) -> int:
-        """Size of all images once decoded, in bytes: does the set fit on the device?"""
-        height, width, channels = self.shape
-        return len(self) * height * width * channels
+        """Size of all decoded examples in bytes: does the data set fit on the device?"""
+        return len(self) * math.prod(self.shape) * self.dtype.itemsize
 
 
 def load(source: Source) -> Dataset:
-    """All images of a source, decoded: `source.nbytes` of memory, ~7,000 MNIST images/s."""
+    """All examples, decoded: `source.nbytes` of memory, about 7,000 MNIST images a second."""
     return source.read(np.arange(len(source)))
 
 
 class ArraySource(Source):
-    """Images that are already in memory."""
+    """Arrays in memory, for example a user's own.
 
-    def __init__(self, data: Dataset, classes: int | None) -> None:
-        self.data = data
-        self.shape = data.images.shape[1:]
-        self.classes = classes
-
-    def __len__(self) -> int:
-        return len(self.data.images)
-
-    def read(self, positions: Sequence[int] | np.ndarray) -> Dataset:
-        return Dataset(self.data.images[positions], self.data.labels[positions])
-
-    def labels(self) -> np.ndarray:
-        return self.data.labels
-
-
-def slices_of(split: str, sizes: dict[str, int]) -> list[tuple[str, slice]]:
-    """TFDS's slicing string -> where its images are: [(name of a split, slice of it)].
+    Args:
+      data: x, uint8 or any float [N, ...], and labels, int[N].
+      classes: the number of classes; None if there are no labels.
+      values: see `Source`.
 
     Raises:
-      InputError: it cannot be read, is out of range, or selects nothing.
+      InputError: an array of another type or size, or a number out of its range.
     """
-    import tensorflow_datasets as tfds
 
-    infos = {
-        key: tfds.core.SplitInfo(
-            name=key, shard_lengths=[size], num_bytes=0, filename_template=None
+    def __init__(self, data: Dataset, classes: int | None, values: str = "unit") -> None:
+        x, labels = np.asarray(data.x), np.asarray(data.labels)
+        if values not in VALUES:
+            raise InputError(f"values is {values!r}: choose one of {', '.join(VALUES)}")
+        if x.dtype != np.uint8 or values == "real":
+            x = _floats(x, values)
+        if x.ndim < 2 or x.size == 0:
+            raise InputError(f"x is {x.dtype}{list(x.shape)}: make it [N, ...], none of them 0")
+        if labels.shape != (len(x),) or labels.dtype.kind not in "iu":
+            raise InputError(
+                f"labels are {labels.dtype}{list(labels.shape)}: give one integer per example, "
+                f"int[{len(x)}], -1 for no label"
+            )
+        if labels.min() < -1 or labels.max() >= (classes or 0):
+            raise InputError(
+                f"labels are from {labels.min()} to {labels.max()} and classes is {classes}: "
+                "number the classes from 0, with -1 for no label"
+            )
+        self._data = Dataset(x, labels.astype(np.int32, copy=False))
+        self.shape, self.dtype = x.shape[1:], x.dtype
+        self.classes, self.values = classes, values
+
+    def __len__(self) -> int:
+        return len(self._data.x)
+
+    def read(self, positions: Sequence[int] | np.ndarray) -> Dataset:
+        where = np.asarray(positions, np.int64)
+        return Dataset(self._data.x[where], self._data.labels[where])
+
+    def labels(self) -> np.ndarray:
+        return self._data.labels
+
+
+def _floats(x: np.ndarray, values: str) -> np.ndarray:
+    if x.dtype.kind != "f":
+        wanted = "float32" if values == "real" else "uint8, or float32 in [0, 1]"
+        raise InputError(f"x is {x.dtype} and values is {values!r}: make x {wanted}")
+    x = x.astype(np.float32, copy=False)
+    if not np.isfinite(x).all():
+        raise InputError("x has values that are not finite: remove these examples")
+    if values == "unit" and x.size and (x.min() < 0 or x.max() > 1):
+        raise InputError(
+            f"x is from {x.min():g} to {x.max():g}: scale it to [0, 1] or set values='real'"
         )
-        for key, size in sizes.items()
-    }
-    have = ", ".join(f"{key} ({size} images)" for key, size in sizes.items())
-    try:
-        parts = tfds.core.ReadInstruction.from_spec(split).to_absolute(infos)
-    except Exception as error:  # ValueError, AssertionError, NotImplementedError
-        why = first_line(error).rstrip(".")
-        raise InputError(f"split {split!r}: {why}; there is {have}") from error
-    slices = [(part.splitname, slice(part.from_, part.to)) for part in parts]
-    if not any(len(range(sizes[key])[where]) for key, where in slices):
-        raise InputError(f"split {split!r} selects no image; there is {have}")
-    return slices
+    return x

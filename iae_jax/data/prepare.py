@@ -1,4 +1,5 @@
-"""Makes a data set once: `python -m iae_jax.data.prepare mnist [--manual_dir DIR]`."""
+"""The command that downloads and prepares a TFDS data set, once, without TensorFlow:
+`python -m iae_jax.data.prepare mnist [--manual_dir DIR]`."""
 
 import argparse
 import contextlib
@@ -15,27 +16,27 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from iae_jax.errors import InputError, first_line
+from iae_jax.errors import EXIT_USER, InputError, first_line
 
 NAMES = ("digits", "mnist", "fashion_mnist", "svhn_cropped", "cifar10", "celeb_a_64")
 
 
 def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = None) -> Path:
-    """Makes a data set that TFDS can open, unless it is there already.
+    """Prepares a data set for TFDS, unless it is prepared already.
 
-    Several processes may do this at once; if it fails, nothing is left behind.
+    Several processes may do this at once; a failure leaves nothing behind.
 
     Args:
-      name: one of `NAMES`, or where TensorFlow is installed any other image set of TFDS.
-      data_dir: where TFDS keeps prepared sets; None is TFDS's own default.
-      manual_dir: a directory with the set's original files. None: TFDS downloads them.
+      name: one of `NAMES`; where TensorFlow is installed, any other image data set of TFDS.
+      data_dir: where TFDS keeps prepared data sets; None is TFDS's own default.
+      manual_dir: a directory with the original files. None: TFDS downloads them.
 
     Returns:
-      the set's directory, DATA_DIR/NAME/VERSION.
+      The directory of the data set, DATA_DIR/NAME/VERSION.
 
     Raises:
       InputError: unknown name, a file of manual_dir missing or changed, a failed download, a
-        data_dir that cannot be written.
+        data_dir that is not writable.
     """
     import tensorflow_datasets as tfds
 
@@ -49,7 +50,7 @@ def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = Non
         _check_reachable(originals)
 
     root = Path(builder.data_dir_root)
-    made = [path for path in (root / name, root, *root.parents) if not os.path.exists(path)]
+    created = [path for path in (root / name, root, *root.parents) if not os.path.exists(path)]
     tfds.disable_progress_bar()  # stderr is for errors
     try:
         _check_writable(root)
@@ -61,26 +62,30 @@ def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = Non
                 ),
             )
     except Exception as error:
-        # TFDS writes beside the final directory and renames. If another process was faster,
-        # that fails here, and all is well.
+        # TFDS writes into a temporary directory and renames it. That fails if another process
+        # was faster, and then its data set is complete.
         if is_prepared(builder):
             return Path(builder.data_dir)
-        for path in made:
-            with contextlib.suppress(OSError):  # not empty, so not only ours
+        for path in created:
+            with contextlib.suppress(OSError):  # not empty: it has files of others
                 path.rmdir()
         if isinstance(error, InputError):
             raise
         raise InputError(
-            f"{name} could not be prepared in {root} ({first_line(error)}); if it is the download "
-            "that fails, put the original files into a directory and give it as --manual_dir"
+            f"{name} could not be prepared in {root} ({first_line(error)}); if the download fails, "
+            "put the original files into a directory and give it as --manual_dir"
         ) from error
     return Path(builder.data_dir)
 
 
 def is_prepared(builder: Any) -> bool:
-    """Whether a TFDS builder's set is there; InputError if only a part of it is."""
+    """Whether a TFDS builder's data set is prepared.
+
+    Raises:
+      InputError: only a part of it is there.
+    """
     directory = Path(builder.data_dir)
-    # Asked of TFDS, this is a warning on stderr; Path.exists raises where one may not look.
+    # TFDS would print a warning; Path.exists would raise in a directory that is not readable.
     if not os.path.exists(directory):
         return False
     if not builder.is_prepared():
@@ -92,22 +97,14 @@ def _builder(name: str, data_dir: str | None) -> Any:
     import tensorflow_datasets as tfds
 
     builder: Any
-    if name == "digits":
-        from iae_jax.data.builders.digits import Digits
-
-        builder = Digits
-    elif name == "mnist":
-        from iae_jax.data.builders.mnist import Mnist
-
-        builder = Mnist
-    elif name in NAMES:
-        from iae_jax.data.builders.stock import BUILDERS
+    if name in NAMES:
+        from iae_jax.data.builders import BUILDERS
 
         builder = BUILDERS[name]
     elif importlib.util.find_spec("tensorflow") is None:
         raise InputError(
-            f"TFDS makes {name!r} with TensorFlow: pip install 'iae_jax[prepare]', or choose one "
-            f"of {', '.join(NAMES)}"
+            f"TFDS prepares {name!r} with TensorFlow: pip install 'iae_jax[prepare]', or choose "
+            f"one of {', '.join(NAMES)}"
         )
     else:
         builder = partial(tfds.builder, name)
@@ -115,9 +112,9 @@ def _builder(name: str, data_dir: str | None) -> Any:
         return builder(data_dir=data_dir, file_format="array_record")
     except tfds.core.DatasetNotFoundError:
         raise InputError(
-            f"TFDS has no set {name!r}: choose one of its catalog, or of {', '.join(NAMES)}"
+            f"TFDS has no data set {name!r}: choose one of its catalog, or of {', '.join(NAMES)}"
         ) from None
-    except Exception as error:  # files of a prepared set that TFDS cannot read
+    except Exception as error:  # files of a prepared data set that TFDS cannot read
         raise InputError(
             f"TFDS cannot open {name} ({first_line(error)}); if it is prepared, delete its "
             "directory and prepare it again"
@@ -125,7 +122,7 @@ def _builder(name: str, data_dir: str | None) -> Any:
 
 
 def _check_manual_dir(directory: Path, expected: dict[str, Any]) -> None:
-    """Compares the files with TFDS's table first: TFDS would download those that are missing."""
+    """Compares the files with TFDS's table, since TFDS would download those that are missing."""
     if not directory.is_dir():
         raise InputError(f"no directory {directory}: give the one with the original files")
     missing = [
@@ -149,11 +146,11 @@ def _check_manual_dir(directory: Path, expected: dict[str, Any]) -> None:
 
 
 def _check_reachable(originals: dict[str, Any]) -> None:
-    """Fails at once where there is no network: TFDS would retry for minutes first."""
+    """Fails at once without a network; TFDS would retry for minutes."""
     for url in list(originals)[:1]:
         parts = urlsplit(url)
         if parts.scheme in getproxies():
-            return  # the proxy reaches it or not
+            return  # whether the proxy reaches it cannot be seen here
         try:
             address = (parts.hostname, parts.port or {"http": 80}.get(parts.scheme, 443))
             socket.create_connection(address, timeout=10).close()
@@ -172,29 +169,29 @@ def _check_writable(directory: Path) -> None:
             pass
     except OSError as error:
         raise InputError(
-            f"cannot write in {directory} ({error.strerror}): choose another --data_dir"
+            f"cannot write to {directory} ({error.strerror}): choose another --data_dir"
         ) from error
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; see --help")  # one line, where argparse prints two
+        raise InputError(f"{message}; see --help")  # argparse would print two lines
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command. Returns the exit code: 0, or 2 after one line `error: ...` on stderr."""
-    parser = _Parser(prog="python -m iae_jax.data.prepare", description="Makes a data set once.")
-    names = f"{', '.join(NAMES)}, or any image set of TFDS"
+    """The command. Returns its exit code: 0, or 2 after one line `error: ...` on stderr."""
+    parser = _Parser(prog="python -m iae_jax.data.prepare", description="Prepares a data set.")
+    names = f"{', '.join(NAMES)}, or any image data set of TFDS"
     parser.add_argument("name", metavar="NAME", help=names)
     parser.add_argument("--manual_dir", help="original files; without it, they are downloaded")
-    parser.add_argument("--data_dir", help="where TFDS keeps data sets; default: as TFDS")
+    parser.add_argument("--data_dir", help="where TFDS keeps data sets; default: that of TFDS")
     try:
         options = parser.parse_args(arguments)
         there = is_prepared(_builder(options.name, options.data_dir))
         directory = prepare(options.name, options.data_dir, options.manual_dir)
     except InputError as error:
         print("error:", " ".join(str(error).split()), file=sys.stderr)
-        return 2
+        return EXIT_USER
     print(f"{options.name} is {'already' if there else 'now'} in {directory}")
     return 0
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from iae_jax.data.dataset import Source
 from iae_jax.data.folder import FolderSource
 from iae_jax.data.npz import open_npz
-from iae_jax.data.records import RecordSource
+from iae_jax.data.tfds_records import RecordSource
 from iae_jax.errors import InputError, first_line
 
 

@@ -1,8 +1,7 @@
-"""The handwritten digits that scikit-learn ships, as a TFDS data set: no download.
+"""The handwritten digits that scikit-learn ships, as a TFDS data set without a download.
 
-1797 real digits, 8x8 pixels, 17 gray levels. They are ordered by writer, so the split by
-position is a split by writer: the 297 test digits come from people who wrote none of the
-train digits.
+1797 digits, 8x8 pixels, 17 grey levels. They are ordered by writer, so a split by position is a
+split by writer: nobody wrote both training and test digits.
 """
 
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import tensorflow_datasets as tfds
 
 from iae_jax.data.codec import encode_png
 
-_TRAIN = 1500
+TRAIN_SIZE = 1500
 
 
 class Digits(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
@@ -33,8 +32,7 @@ class Digits(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: 
                 }
             ),
             supervised_keys=("image", "label"),
-            # Examples stay in scikit-learn's order, so `train[:5]` means the same five
-            # images everywhere.
+            # scikit-learn's order, so that a split by position is one by writer.
             disable_shuffling=True,
         )
 
@@ -42,11 +40,11 @@ class Digits(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: 
         from sklearn.datasets import load_digits
 
         digits = load_digits()
-        # 0..16 -> 0..255; the levels are 16 apart, so rounding merges none of them.
+        # 0 to 16 -> 0 to 255: levels are 16 apart, so that rounding merges none of them.
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
         return {
-            "train": self._generate_examples(images[:_TRAIN], digits.target[:_TRAIN]),
-            "test": self._generate_examples(images[_TRAIN:], digits.target[_TRAIN:]),
+            "train": self._generate_examples(images[:TRAIN_SIZE], digits.target[:TRAIN_SIZE]),
+            "test": self._generate_examples(images[TRAIN_SIZE:], digits.target[TRAIN_SIZE:]),
         }
 
     def _generate_examples(

@@ -1,9 +1,8 @@
 """MNIST as a TFDS data set, built without TensorFlow.
 
-TFDS can read `mnist/3.0.1` without TensorFlow but not build it. `Mnist` keeps everything
-of the stock builder that a reader sees (name, version, features, description) and replaces
-the two steps that need TensorFlow, so the result opens with a plain
-`tfds.data_source("mnist")`.
+TFDS can read `mnist/3.0.1` without TensorFlow but not build it. `Mnist` keeps what a reader sees
+of TFDS's own builder (name, version, features, description) and replaces the two steps that need
+TensorFlow; `tfds.data_source("mnist")` opens the result.
 """
 
 import gzip
@@ -25,16 +24,16 @@ _FILES = {
 
 
 class Mnist(_STOCK, skip_registration=True):  # type: ignore[call-arg, misc, valid-type]
-    """Stock `mnist/3.0.1`: 60,000 train and 10,000 test digits, 28x28x1."""
+    """TFDS's `mnist/3.0.1`: 60,000 train and 10,000 test digits, 28x28x1."""
 
     name = "mnist"
-    # TFDS's own table of sizes and SHA-256. A subclass outside TFDS does not inherit it;
-    # the download manager checks every file against it.
+    # TFDS's table of sizes and SHA-256, which the download manager checks every file against.
+    # A subclass outside TFDS does not inherit it.
     url_infos = _STOCK.url_infos
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        # Not download_and_extract: TFDS's gzip extractor opens files with TensorFlow. One by
-        # one: if several are fetched at once and one fails, the others go on being written.
+        # Not download_and_extract: TFDS's gzip extractor opens files with TensorFlow. One after
+        # the other: if one of several at once fails, the others are still being written.
         paths = {info.filename: dl_manager.download(url) for url, info in self.url_infos.items()}
         return {
             split: self._generate_examples(paths[images], paths[labels])
@@ -46,12 +45,12 @@ class Mnist(_STOCK, skip_registration=True):  # type: ignore[call-arg, misc, val
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         pairs = zip(read_idx(images), read_idx(labels), strict=True)
         for index, (image, label) in enumerate(pairs):
-            # An array would be encoded by TensorFlow; bytes are stored as they are.
+            # TFDS would encode an array with TensorFlow; it stores bytes as they are.
             yield index, {"image": encode_png(image[:, :, None]), "label": int(label)}
 
 
 def read_idx(path: os.PathLike[str]) -> np.ndarray:
-    """A gzipped IDX file of bytes -> ``uint8[...]``, the shape read from its header.
+    """A gzipped IDX file of bytes -> uint8[...], the shape from its header.
 
     The header is 0, 0, 8 (unsigned bytes), the rank, then each dimension as a big-endian
     32-bit integer.

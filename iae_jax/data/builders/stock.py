@@ -1,6 +1,7 @@
-"""More sets of TFDS, built without TensorFlow as `mnist.Mnist` is: what a reader sees is TFDS's
-own, its table of sizes and SHA-256 included. CelebA alone is another: its faces are cropped and
-resized once, here, and not at every step.
+"""Fashion-MNIST, SVHN, CIFAR-10 and CelebA as TFDS data sets, built without TensorFlow.
+
+As in `mnist`, a reader sees TFDS's own data set, and files are checked against TFDS's table of
+sizes and SHA-256. CelebA differs: its faces are cropped and resized here, once.
 """
 
 import io
@@ -20,19 +21,19 @@ _FASHION = tfds.image_classification.FashionMNIST
 _SVHN = tfds.builder_cls("svhn_cropped")
 _CIFAR = tfds.image_classification.Cifar10
 _CELEBA = tfds.builder_cls("celeb_a")
-_FACES, _PARTS = "img_align_celeba.zip", "list_eval_partition.txt"  # of CelebA
+_FACES, _PARTITION = "img_align_celeba.zip", "list_eval_partition.txt"  # of CelebA
 
 Examples = Iterator[tuple[int, dict[str, Any]]]
 
 
 def _downloaded(builder: Any, dl_manager: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """File name -> path, one by one as in `mnist`."""
+    """File name -> path, downloaded one after the other as in `mnist`."""
     urls = {info.filename: url for url, info in builder.url_infos.items()}
     return {name: dl_manager.download(urls[name]) for name in names}
 
 
 class FashionMnist(Mnist, skip_registration=True):  # type: ignore[call-arg]
-    """Stock `fashion_mnist/3.0.1`: 60,000 train and 10,000 test articles, 28x28x1."""
+    """TFDS's `fashion_mnist/3.0.1`: 60,000 train and 10,000 test articles, 28x28x1."""
 
     name = "fashion_mnist"
     VERSION = _FASHION.VERSION
@@ -43,8 +44,8 @@ class FashionMnist(Mnist, skip_registration=True):  # type: ignore[call-arg]
 
 
 class SvhnCropped(_SVHN, skip_registration=True):  # type: ignore[call-arg, misc, valid-type]
-    """Stock `svhn_cropped/3.1.0`: 73,257 train, 26,032 test and 531,131 extra digits, 32x32x3.
-    Preparing holds the largest file, 1.6 GB of pixels, in memory."""
+    """TFDS's `svhn_cropped/3.1.0`: 73,257 train, 26,032 test and 531,131 extra digits, 32x32x3.
+    Preparing it takes 1.6 GB of memory, the pixels of the largest file."""
 
     name = "svhn_cropped"
     VERSION = _SVHN.VERSION
@@ -63,14 +64,14 @@ class SvhnCropped(_SVHN, skip_registration=True):  # type: ignore[call-arg, misc
 
         with open(path, "rb") as file:
             content = scipy.io.loadmat(file)
-        # X is [32, 32, 3, N]; the label of a 0 is 10.
+        # X is [32, 32, 3, N]; the digit 0 has label 10.
         for index, label in enumerate(content["y"].ravel()):
             image = encode_png(content["X"][..., index])
             yield index, {"id": f"{prefix}{index:06d}", "image": image, "label": int(label) % 10}
 
 
 class Cifar10(_CIFAR, skip_registration=True):  # type: ignore[call-arg, misc, valid-type]
-    """Stock `cifar10/3.0.2`: 50,000 train and 10,000 test images, 32x32x3."""
+    """TFDS's `cifar10/3.0.2`: 50,000 train and 10,000 test images, 32x32x3."""
 
     name = "cifar10"
     VERSION = _CIFAR.VERSION
@@ -94,7 +95,7 @@ class Cifar10(_CIFAR, skip_registration=True):  # type: ignore[call-arg, misc, v
             for name in files:
                 file = archive.extractfile(self._cifar_info.prefix + name)
                 assert file is not None
-                # A label, then the planes of red, green and blue.
+                # A label, then a red, a green and a blue plane.
                 rows = np.frombuffer(file.read(), np.uint8).reshape(-1, 1 + 3 * 32 * 32)
                 for row in rows:
                     image = row[1:].reshape(3, 32, 32).transpose(1, 2, 0)
@@ -110,13 +111,15 @@ class Cifar10(_CIFAR, skip_registration=True):  # type: ignore[call-arg, misc, v
 
 
 class CelebA64(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """`celeb_a_64/1.0.0`: the aligned faces of CelebA, their central 178x178 pixels at 64x64x3;
-    train, validation and test as CelebA has them, without attributes."""
+    """`celeb_a_64/1.0.0`: the aligned faces of CelebA, their central 178x178 pixels resized to
+    64x64x3; CelebA's own train, validation and test; no attributes."""
 
     name = "celeb_a_64"
     VERSION = tfds.core.Version("1.0.0")
     url_infos = {
-        url: info for url, info in _CELEBA.url_infos.items() if info.filename in (_FACES, _PARTS)
+        url: info
+        for url, info in _CELEBA.url_infos.items()
+        if info.filename in (_FACES, _PARTITION)
     }
     SIDE, CROP = 64, 178
 
@@ -129,12 +132,12 @@ class CelebA64(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
         )
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        paths = _downloaded(self, dl_manager, (_FACES, _PARTS))
-        with open(paths[_PARTS]) as file:
-            part_of = dict(line.split() for line in file)
+        paths = _downloaded(self, dl_manager, (_FACES, _PARTITION))
+        with open(paths[_PARTITION]) as file:
+            partition = dict(line.split() for line in file)
         return {
             split: self._generate_examples(
-                paths[_FACES], [name for name, part in part_of.items() if part == number]
+                paths[_FACES], [name for name, part in partition.items() if part == number]
             )
             for number, split in (("0", "train"), ("1", "validation"), ("2", "test"))
         }
@@ -147,13 +150,10 @@ class CelebA64(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type
                 face = Image.open(io.BytesIO(archive.read(f"img_align_celeba/{name}")))
                 left, top = ((extent - self.CROP) // 2 for extent in face.size)
                 box = (left, top, left + self.CROP, top + self.CROP)
-                # Cropped first: resize(box=...) mixes in what lies around the box.
+                # resize(box=...) would mix in pixels outside the box, so crop first.
                 small = (
                     face.convert("RGB")
                     .crop(box)
                     .resize((self.SIDE, self.SIDE), Image.Resampling.LANCZOS)
                 )
                 yield index, {"image": encode_png(np.asarray(small))}
-
-
-BUILDERS = {builder.name: builder for builder in (FashionMnist, SvhnCropped, Cifar10, CelebA64)}

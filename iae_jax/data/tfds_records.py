@@ -1,4 +1,5 @@
-"""Images that TFDS has prepared as record files, read without TensorFlow."""
+"""Images that TensorFlow Datasets (TFDS) has prepared as array_record files, read without
+TensorFlow."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,12 +7,22 @@ from typing import Any
 import numpy as np
 
 from iae_jax.data.codec import decode_image
-from iae_jax.data.dataset import Dataset, Source, slices_of
+from iae_jax.data.dataset import Dataset, Source
+from iae_jax.data.splits import slices_of
 from iae_jax.errors import InputError, first_line
 
 
 class RecordSource(Source):
-    """A set that TFDS has prepared as array_record files."""
+    """One split of a data set that TFDS has prepared.
+
+    Args:
+      name: as in TFDS's catalog.
+      split: a slicing string.
+      data_dir: where TFDS keeps prepared data sets; None is its own default.
+
+    Raises:
+      InputError: no such data set or split, another file format, damaged files.
+    """
 
     def __init__(self, name: str, split: str, data_dir: str | None) -> None:
         import tensorflow_datasets as tfds
@@ -31,7 +42,7 @@ class RecordSource(Source):
             or None in image.shape
         ):
             raise InputError(
-                f"{name} has no feature `image` of type uint8 and one size for all, but "
+                f"{name} needs a feature `image` of type uint8 and one fixed size, and has "
                 f"{list(features)}; make an npz file of it and use npz:PATH"
             )
         self.shape = image.shape
@@ -50,18 +61,18 @@ class RecordSource(Source):
         return len(self._records)
 
     def read(self, positions: Sequence[int] | np.ndarray) -> Dataset:
-        images = np.empty((len(positions), *self.shape), np.uint8)
+        x = np.empty((len(positions), *self.shape), np.uint8)
         labels = np.full(len(positions), -1, np.int32)
         try:
             for start in range(0, len(positions), 1000):  # bounds the undecoded bytes in memory
                 chunk = [int(position) for position in positions[start : start + 1000]]
                 for i, record in enumerate(self._records.__getitems__(chunk), start):
-                    images[i] = decode_image(record["image"], self.shape)
+                    x[i] = decode_image(record["image"], self.shape)
                     if self.classes:
                         labels[i] = record["label"]
-        except Exception as error:  # array_record, protobuf, TFDS, Pillow: each has its own kinds
+        except Exception as error:  # each of array_record, protobuf, TFDS and Pillow has its own
             raise self._damaged(error) from error
-        return Dataset(images, labels)
+        return Dataset(x, labels)
 
     def labels(self) -> np.ndarray:
         labels = np.full(len(self), -1, np.int32)
@@ -86,17 +97,17 @@ class RecordSource(Source):
             builder = tfds.builder(self._name, data_dir=self._data_dir)
         except tfds.core.DatasetNotFoundError:
             raise InputError(self._how_to_prepare()) from None
-        except Exception as error:  # TFDS documents no other kind
+        except Exception as error:  # TFDS documents no others
             raise InputError(
                 f"TFDS cannot open {self._name!r} ({first_line(error)}); if it is prepared, its "
-                "directory is damaged: delete that and prepare it again"
+                "directory is damaged: delete it and prepare the data set again"
             ) from error
         if not is_prepared(builder):
             raise InputError(self._how_to_prepare())
         return builder
 
     def _check_files(self, instructions: list[Any]) -> None:
-        """Refuses truncated files now: array_record reads some of them as empty records."""
+        """Refuses truncated files at once: array_record reads some of them as empty records."""
         from array_record.python.array_record_module import ArrayRecordReader
 
         for file in instructions:

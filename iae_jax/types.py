@@ -1,44 +1,52 @@
-"""The nouns of the project: what a game is made of, and what it passes around.
+"""The data types of the project: what a game is made of, and what it passes around.
 
-Nothing here computes. A `Game` holds functions and no arrays; a `TrainState` holds arrays and
-no functions; so jit, pmap, vmap over seeds, checkpoints and tests need no special care.
+Nothing here computes. A `Game` holds functions and no arrays; a `TrainState` holds arrays and no
+functions. So jit, pmap, vmap over seeds, checkpoints and tests need no special care.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import flax.struct
 import jax
 
 Array = jax.Array
-Params = Any
+Params = Any  # a tree of arrays, which differs between networks
 Metrics = dict[str, Array]
 Schedule = Callable[[Array], Array | float]  # step -> value, evaluated inside the jitted step
-Weight = float | Schedule
+Scheduled = float | Schedule
+Batch = Mapping[str, Array]  # name of a source -> f32[B, ...]; "x" is always there
+
+E = TypeVar("E")
+G = TypeVar("G")
+D = TypeVar("D")
 
 
-class Players(NamedTuple):
+class Players(NamedTuple, Generic[E, G, D]):
     """One value per player. `None` means that the player is absent, and is the only off switch.
 
-    Used for networks, parameters, optimizers, optimizer states, losses and gradients alike.
+    Used for networks, parameters, optimizers, optimizer states, losses and gradients alike. The
+    generator's player is the model p(x, z) = p(z) p(x|z): a prior that learns keeps its parameters
+    there.
     """
 
-    encoder: Any = None
-    generator: Any = None
-    reconstruction_discriminator: Any = None
-    regularization_discriminator: Any = None
+    encoder: E | None = None
+    generator: G | None = None
+    reconstruction_discriminator: D | None = None
+    regularization_discriminator: D | None = None
 
 
-PATH = ("encoder", "generator")
+AUTOENCODER = ("encoder", "generator")
 DISCRIMINATORS = ("reconstruction_discriminator", "regularization_discriminator")
 
 
 class Code(NamedTuple):
     """z: a Gaussian-like vector, a category, or both (a product code).
 
-    vector: f32[B, D] a sample, or None.
-    category: f32[B, K] the sampled category, one-hot (what the generator reads), or None.
-    probabilities: f32[B, K] the distribution that the category was drawn from given everything
+    vector: f32[B, D], a sample, or None.
+    category: f32[B, K], what the generator reads: the sampled category, one-hot (a relaxed code:
+        the probabilities), or None.
+    probabilities: f32[B, K], the distribution that the category was drawn from given everything
         that this sample depends on: q(y|x) for a code of x, the one-hot itself once something has
         been generated from it. Terms take exact expectations over it (no sampling noise, and a
         gradient where a one-hot has none).
@@ -50,13 +58,13 @@ class Code(NamedTuple):
 
 
 class Encoding(NamedTuple):
-    """What an encoder says of x.
+    """The posterior q(z|x) of a batch, and a sample of it.
 
-    vector: f32[B, D] a sample of q(z|x), or None.
-    mean, log_variance: f32[B, D] of a factorized Gaussian q(z|x); None if q(z|x) is implicit.
+    vector: f32[B, D], a sample of q(z|x), or None.
+    mean, log_variance: f32[B, D] of a factorized Gaussian q(z|x); None for any other.
     logits: f32[B, K] of the category, or None.
-    features: f32[B, F] that all of these are linear in (before they are perturbed), or None if
-        there are none to speak of.
+    features: f32[B, F], of which all these are linear functions (before perturbations), or None.
+    log_density: f32[B], log q(z|x) of `vector` in nats, or None if the density is unknown.
     """
 
     vector: Array | None = None
@@ -64,13 +72,11 @@ class Encoding(NamedTuple):
     log_variance: Array | None = None
     logits: Array | None = None
     features: Array | None = None
+    log_density: Array | None = None
 
 
 class Labelled(NamedTuple):
-    """Images whose labels may be read: all of them, or one drawn for each example of a batch.
-
-    x: u8 or f32[M, ...]. label: i32[M].
-    """
+    """The images whose labels may be read. x: u8 or f32[M, ...]. label: i32[M]."""
 
     x: Array
     label: Array
@@ -82,15 +88,15 @@ class Encoder(NamedTuple):
     init: key -> params.
     apply: (params, x f32[B, ...], noise f32[B, noise + perturbations]) -> Encoding.
     noise: size of the noise vector; 0 is the slides' "deterministic".
-    perturbations: how many more numbers of N(0, 1) it reads behind its noise in training, which are
-        0 otherwise: a regularization, and no part of q(z|x).
-    factorized: whether q(z|x) is a factorized Gaussian whose density is known.
+    perturbations: how many more numbers of N(0, 1) follow the noise in training, which are 0
+        otherwise: a regularization, and no part of q(z|x).
+    factorized: whether q(z|x) is a factorized Gaussian whose mean and variance are known.
     """
 
     init: Callable[[Array], Params]
     apply: Callable[[Params, Array, Array], Encoding]
     noise: int
-    factorized: bool
+    factorized: bool = False
     perturbations: int = 0
 
 
@@ -98,16 +104,25 @@ class Generator(NamedTuple):
     """p(x|z): a pure function of the global code z and of a noise vector, the local code n.
 
     init: key -> params.
-    sample: (params, z Code, noise f32[B, noise]) -> x_hat f32[B, ...]. For a likelihood model
-        this is the mean of p(x|z).
+    sample: (params, z Code, noise f32[B, noise]) -> x_hat f32[B, ...]; the mean of p(x|z) for a
+        factorized likelihood without noise.
     noise: size of the local code; 0 is the slides' "deterministic".
     log_likelihood: (params, z Code, x) -> f32[B] in nats, or None if p(x|z) is implicit.
+    mean: (params, z Code) -> f32[B, ...], E[x|z], or None if it is not known.
+    factorized: whether the likelihood is a product over the values of x given z, so that there is
+        nothing for a local code to say. An autoregressive decoder's is not: it samples from noise
+        and has a likelihood.
+    slow: whether `sample` costs many passes of the network: then it is called where samples are
+        asked for, and not to follow a training.
     """
 
     init: Callable[[Array], Params]
     sample: Callable[[Params, Code, Array], Array]
     noise: int
     log_likelihood: Callable[[Params, Code, Array], Array] | None = None
+    mean: Callable[[Params, Code], Array] | None = None
+    factorized: bool = True
+    slow: bool = False
 
 
 class Discriminator(NamedTuple):
@@ -126,148 +141,67 @@ class Discriminator(NamedTuple):
 
 
 class Prior(NamedTuple):
-    """p(z).
+    """p(z): a pure function of random numbers, with a density where it is known.
 
-    sample: keys [B] -> Code, one key an example.
-    standard_normal: whether the vector part is N(0, I), which the analytic KL needs.
-    size: D, or 0. categories: K (uniform), or 0.
+    draw: key -> the random numbers of one example, a tree of arrays.
+    sample: (params, numbers [B, ...]) -> Code. Of a fixed prior params is not read; of a learned
+        one it is that of the generator's player (see `priors.with_prior`).
+    size: D of the vector, or 0. categories: K, uniform, or 0.
+    standard_normal: whether the vector is N(0, I), which the analytic KL needs.
+    log_density: (params, z Code) -> f32[B], log p(z) of the vector in nats, or None if unknown.
+    init: key -> params of a prior that learns, or None.
     """
 
-    sample: Callable[[Array], Code]
-    standard_normal: bool
+    draw: Callable[[Array], Any]
+    sample: Callable[[Params, Any], Code]
     size: int
-    categories: int
+    categories: int = 0
+    standard_normal: bool = False
+    log_density: Callable[[Params, Code], Array] | None = None
+    init: Callable[[Array], Params] | None = None
 
 
 class Augment(NamedTuple):
     """A random change of x.
 
-    apply: (x f32[B, ...], f32[B, noise] in [-1, 1]) -> x f32[B, ...].
+    apply: (x f32[B, ...], f32[B, noise] in [-1, 1], step i32[]) -> x f32[B, ...].
     noise: how many numbers it reads.
-    radius: length of the worst change that is added to it where codes are compared, 0 for none;
-        its search begins at the last numbers, one for each value of x.
+    vat_radius: length of the change that virtual adversarial training adds where codes are
+        compared, 0 for none; its search begins at the last numbers, one for each value of x.
     """
 
-    apply: Callable[[Array, Array], Array]
+    apply: Callable[[Array, Array, Array], Array]
     noise: int
-    radius: float = 0.0
+    vat_radius: float = 0.0
 
 
-class Noise(NamedTuple):
-    """All randomness of one batch, drawn before any network is read.
-
-    encoder: f32[B, noise]. category: f32[B, K] Gumbel noise. local, prior_local: f32[B, noise], the
-    local code of x_hat and of x_prior. prior: z ~ p(z). moments: f32[M, B, noise], the encoder's
-    for M draws of q(z|x). augment, labelled: f32[B, noise], uniform in [-1, 1], for changes of x
-    and of labelled images. recovery, flipped: f32[B, noise], the encoder's for x_hat and x_prior.
-    perturbed: `encoder` with perturbations, where an encoder is taught; `flipped` has them too.
-    shown: f32[B, noise], uniform in [-1, 1], for changes of what discriminators are shown. None for
-    what is not there or not needed.
-    """
-
-    encoder: Array | None
-    category: Array | None
-    local: Array | None
-    prior_local: Array | None
-    prior: Code
-    moments: Array | None = None
-    augment: Array | None = None
-    perturbed: Array | None = None
-    recovery: Array | None = None
-    flipped: Array | None = None
-    labelled: Array | None = None
-    shown: Array | None = None
-
-
-class Moments(NamedTuple):
-    """Of q(z|x), estimated from several draws. mean, deviation: f32[B, D], without gradient."""
-
-    mean: Array
-    deviation: Array
-
-
-class Aggregated(NamedTuple):
-    """What is known of q(z) = E_x q(z|x) from the global batch: means over its examples.
-
-    mean: f32[D] of the vector. second: f32[D, D] of its outer product. probabilities: f32[K],
-    q(y) = E_x q(y|x). None for a part that the code does not have.
-    """
-
-    mean: Array | None = None
-    second: Array | None = None
-    probabilities: Array | None = None
-
-
-class Whole(NamedTuple):
-    """What terms read of a whole batch, which may be computed in pieces. Fields as in `Draws`."""
-
-    aggregated: Aggregated | None = None
-    matched: Array | None = None
-
-
-class Told(NamedTuple):
-    """What is drawn of labelled images. x: f32[B, ...]. z: their codes, the category given by the
-    label. encoding: of x, or of a changed x where the game changes images."""
-
-    x: Array
-    z: Code
-    encoding: Encoding
-
-
-class Draws(NamedTuple):
-    """One joint sample of every distribution on the slide (None: a player that it needs is absent).
-
-    x ~ p_data, z ~ q(z|x), x_hat ~ p(x|z), z_prior ~ p(z), x_prior ~ p(x|z_prior).
-    encoding: what z was drawn from. log_likelihood: f32[B, C] log p(x|z) for each category of z.
-    aggregated: of the codes z of the global batch. Only where a term of the objective needs them:
-    moments of q(z|x); perturbed, the encoding of x by an encoder as it is in training; augmented,
-    that of a changed x; recovered, that of x_hat; flipped,
-    that of x_prior, by an encoder that learns from it; taught, that of x by the averaged encoder;
-    told, of labelled images; matched: f32[2, F], mean features of x and of x_prior over the global
-    batch, by an encoder that does not learn from it.
-    """
-
-    x: Array
-    z: Code | None
-    x_hat: Array | None
-    z_prior: Code
-    x_prior: Array | None
-    encoding: Encoding | None
-    log_likelihood: Array | None
-    aggregated: Aggregated | None
-    moments: Moments | None = None
-    perturbed: Encoding | None = None
-    augmented: Encoding | None = None
-    recovered: Encoding | None = None
-    flipped: Encoding | None = None
-    taught: Encoding | None = None
-    told: Told | None = None
-    matched: Array | None = None
+Networks = Players[Encoder, Generator, Discriminator]
 
 
 class Game(NamedTuple):
-    """Everything static about a training: functions, no arrays.
+    """Everything static about a training: functions, no arrays. See `game.check`.
 
-    networks: Players of Encoder, Generator, Discriminator, Discriminator.
     optimizers: Players of optax.GradientTransformation.
     turns: tuple of tuples of player names; the players of one turn move at once.
-    noise_scale: the scale of the local code n as a function of the step.
-    decay: of the exponential moving average of the encoder and the generator.
-    augment: how x is changed for a term that needs it, or None. diffaugment: how every image is
-        changed that a discriminator is shown, or None. blur: how far it is blurred then, in pixels,
-        as a function of the step, or None.
+    local_scale: the scale of the local code n as a function of the step.
+    ema_decay: of the exponential moving average of encoder and generator, 0 for none.
+    augment: how x is changed for the losses that compare x with a changed x, or None.
+    diffaugment: how every image is changed that a discriminator reads, or None.
+    relaxed: whether the generator reads q(y|x) itself in place of a sampled category.
+    sources: what the losses read of a batch, by name; filled in by `check`.
     """
 
-    networks: Players
+    networks: Networks
     prior: Prior
-    objective: Any
-    optimizers: Players
-    turns: tuple[tuple[str, ...], ...]
-    noise_scale: Weight = 1.0
-    decay: float = 0.999
+    objective: Any  # objectives.grid.Objective, which lies above this file
+    optimizers: Players[Any, Any, Any]
+    turns: tuple[tuple[str, ...], ...] = ((*AUTOENCODER, *DISCRIMINATORS),)
+    local_scale: Scheduled = 1.0
+    ema_decay: float = 0.999
     augment: Augment | None = None
     diffaugment: Augment | None = None
-    blur: Weight | None = None
+    relaxed: bool = False
+    sources: frozenset[str] = frozenset({"x"})
 
 
 @flax.struct.dataclass
@@ -275,11 +209,11 @@ class TrainState:
     """Everything that changes in a training: arrays, no functions.
 
     step: i32[]. key: the run's key; it never changes, step t folds t into it, so a resumed run
-    draws the same noise. average: exponential moving average of encoder and generator.
+    draws the same noise. ema: exponential moving average of encoder and generator.
     """
 
     step: Array
     key: Array
-    params: Players
-    opt_state: Players
-    average: Players
+    params: Players[Params, Params, Params]
+    opt_state: Players[Any, Any, Any]
+    ema: Players[Params, Params, Params]

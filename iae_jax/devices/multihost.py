@@ -1,8 +1,8 @@
-"""Several processes of one run, on one machine or on many: how they join, and what they agree on.
+"""Several processes of one run, on one machine or many: joining, broadcasting, agreeing, failing.
 
-JAX's distributed runtime is the engine. Process 0 reads and writes the run's files; the others get
-from it what they need. All of them hold the same state, each on its own devices. Everything here is
-for one process too, and then does nothing.
+Built on JAX's distributed runtime. Process 0 reads and writes the run's files and sends the others
+what they need. All processes hold the same state, each on its own devices. With a single process
+everything here does nothing.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ import numpy as np
 
 from iae_jax.errors import InputError, TransientError, first_line
 
-HEARTBEAT_SECONDS = 30  # a process that is silent for so long is taken to be dead
-SHUTDOWN_SECONDS = 30  # for which one that is done waits for the others
-MOST_PORT = 2**16 - 1
-# What the text of an error of XLA's runtime begins with.
+HEARTBEAT_SECONDS = 30  # a process that is silent for this long counts as dead
+SHUTDOWN_SECONDS = 30  # how long a process that is done waits for the others
+MAX_PORT = 2**16 - 1
+# How the messages of errors of XLA's runtime begin.
 STATUSES = (
     "UNKNOWN:",
     "INTERNAL:",
@@ -35,33 +35,40 @@ STATUSES = (
 
 
 def cores() -> int:
-    """How many CPU cores this process may use: those it was pinned to, where that is known."""
+    """How many CPU cores this process may use; where the system says, those it is pinned to."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class PeerLost(RuntimeError):
-    """Another process of the run has died, so that this one cannot go on."""
+    """Another process of the run has died, so this one cannot continue."""
 
 
 def join(
     coordinator: str, processes: int, process: int, seconds: int, late: Callable[[], None]
 ) -> None:
-    """Joins the run's other processes; before anything else of JAX.
+    """Joins the other processes of the run. Has to come before any other use of JAX.
 
-    coordinator: HOST:PORT of process 0, which listens there. processes: how many there are.
-    process: which this one is, from 0. What is empty, 0 or -1 is read from the environment, as
-    Slurm, Open MPI and Cloud TPU set it. late: is called, and has to end this process, if the
-    others have not come after so many seconds. Errors: TransientError if JAX's runtime does not start,
-    InputError if what is given or found does not fit.
+    What is empty, 0 or -1 is read from the environment, as Slurm, Open MPI and Cloud TPU set it.
+
+    Args:
+      coordinator: HOST:PORT of process 0, which listens there.
+      processes: how many there are.
+      process: which one this is, from 0.
+      seconds: how long to wait for the others.
+      late: called after that; has to end this process.
+
+    Raises:
+      TransientError: JAX's runtime does not start.
+      InputError: the arguments or the environment do not fit.
     """
     port = re.fullmatch(r"\S+:([0-9]{1,5})", coordinator)
-    if coordinator and not (port and 1 <= int(port[1]) <= MOST_PORT):
+    if coordinator and not (port and 1 <= int(port[1]) <= MAX_PORT):
         raise InputError(f"--coordinator is HOST:PORT of process 0, not {coordinator!r}")
-    # What XLA:CPU needs to reach other processes; other backends do not read it.
+    # XLA:CPU needs it to reach other processes; other backends do not read it.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    # It would take SIGTERM for itself until `interruption.awaited` does.
+    # It would take over SIGTERM until `runs.interruption` does.
     jax.config.update("jax_enable_preemption_service", False)
-    # JAX's runtime would end the process with a trace of its own stack, and as if another had died.
+    # By itself, JAX's runtime would end this process with a stack trace, as if another had died.
     timer = threading.Timer(seconds, late)
     timer.daemon = True
     timer.start()
@@ -77,8 +84,8 @@ def join(
     except (ValueError, TypeError, RuntimeError, IndexError) as error:
         if (line := first_line(error)).startswith(STATUSES):
             raise TransientError(
-                f"cannot join the other processes ({line}): the same commands again, or "
-                "with another --coordinator"
+                f"cannot join the other processes ({line}): run the same commands again, or "
+                "use another --coordinator"
             ) from error
         raise InputError(
             f"cannot join the other processes ({first_line(error)}): give --coordinator=HOST:PORT, "
@@ -97,13 +104,15 @@ def index() -> int:
 
 
 def first() -> bool:
-    """Whether this is the process that reads and writes the run's files."""
+    """Whether this is process 0, which reads and writes the run's files."""
     return index() == 0
 
 
 def share(tree: Any) -> Any:
-    """Process 0's arrays, on all: numpy arrays, keys as keys. The others give arrays of the same
-    shapes and types, whose values are not read."""
+    """Process 0's arrays on all processes: numpy arrays, random keys as keys.
+
+    The other processes pass arrays of the same shapes and types, whose values are not used.
+    """
     if count() == 1:
         return tree
     from jax.experimental import multihost_utils
@@ -111,7 +120,7 @@ def share(tree: Any) -> Any:
     is_key = jax.tree.map(lambda leaf: jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key), tree)
     plain = jax.tree.map(lambda leaf, key: jax.random.key_data(leaf) if key else leaf, tree, is_key)
     host = jax.tree.map(np.asarray, jax.device_get(plain))
-    # As bytes: JAX broadcasts by a sum with zeros, which would lose the sign of -0.
+    # As bytes: JAX broadcasts by adding zeros, which would lose the sign of -0.
     found = multihost_utils.broadcast_one_to_all(
         jax.tree.map(lambda leaf: np.frombuffer(leaf.tobytes(), np.uint8), host)
     )
@@ -126,7 +135,7 @@ def share(tree: Any) -> Any:
 
 
 def largest(number: int) -> int:
-    """Of the numbers of all processes. All wait for each other here."""
+    """The largest of all processes' numbers. Every process has to call this; all wait here."""
     if count() == 1:
         return number
     from jax.experimental import multihost_utils
@@ -136,8 +145,13 @@ def largest(number: int) -> int:
 
 @contextmanager
 def together() -> Iterator[None]:
-    """What one process cannot do, none does. Errors: where the block raised, what it raised; on the
-    others InputError, or TransientError if it was that, so that none waits for one that has stopped."""
+    """A block that fails on all processes if it fails on one, so that none waits for another.
+
+    Raises:
+      What the block raised, on the process where it did.
+      TransientError: another process raised one.
+      InputError: another process raised anything else.
+    """
     error: Exception | None = None
     try:
         yield
@@ -148,26 +162,35 @@ def together() -> Iterator[None]:
     if error is not None:
         raise error
     if kind := kinds[failed]:
-        raise kind("another process stopped here: mend what it says, then the same command")
+        raise kind("another process stopped here: fix what it reports, then run the same command")
 
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Errors: PeerLost for what JAX raises where a collective fails, which is what the death of
-    another process looks like. (Where a backend's collective would wait instead, and where process
-    0 dies, JAX's runtime ends this process itself, with SIGABRT.)"""
+    """A block in which a failed collective is reported as the death of another process.
+
+    Where a backend's collective would wait instead, and where process 0 dies, JAX's runtime ends
+    this process itself, with SIGABRT.
+
+    Raises:
+      PeerLost: a collective failed.
+    """
     try:
         yield
     except (jax.errors.JaxRuntimeError, ValueError) as error:
         line = first_line(error)
-        # A value that was to come out of a failed computation is a ValueError of the same text.
+        # Reading the result of a failed computation is a ValueError with the same message.
         if count() == 1 or not line.startswith(STATUSES):
             raise
         raise PeerLost(line) from error
 
 
 def check_same(tree: Any, what: str) -> None:
-    """Errors: InputError if arrays are not the same on all processes, bit for bit."""
+    """Checks that arrays are bitwise the same on all processes.
+
+    Raises:
+      InputError: they are not.
+    """
     if count() == 1:
         return
     from jax.experimental import multihost_utils
@@ -180,11 +203,11 @@ def check_same(tree: Any, what: str) -> None:
     other = [i for i, one in enumerate(all_) if not np.array_equal(one, all_[0])]
     if other:
         raise InputError(
-            f"{what} are not the same on all processes (others than on process 0: {other}): start "
-            "all with the same command, code and kind of machine"
+            f"{what} are not the same on all processes (processes {other} differ from process 0): "
+            "start all with the same command, code and kind of machine"
         )
 
 
 def leave(code: int) -> None:
-    """Ends this process at once: after a peer was lost, an orderly end would wait for it."""
+    """Ends this process at once. After a peer was lost, an orderly exit would wait for it."""
     os._exit(code)

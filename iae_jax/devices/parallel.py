@@ -1,113 +1,164 @@
-"""Where the arithmetic runs: jit on one device, pmap on several. The only file that names one."""
+"""Where the arithmetic runs: jit on one device, pmap on several, vmap over seeds."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from iae_jax.devices import multihost as hosts
+from iae_jax.devices import multihost
 from iae_jax.errors import InputError
 from iae_jax.game.step import train_step
 from iae_jax.sampling.draws import to_unit
-from iae_jax.types import Array, Game, Labelled, Metrics, TrainState
+from iae_jax.types import Array, Batch, Game, Labelled, Metrics, TrainState
 
 AXIS = "batch"
+# What the run's key is folded with for data drawn on the device; steps fold 1, 2, ..., init 0.
+DATA = 2**32 - 1
 
 Step = Callable[..., tuple[TrainState, Metrics]]
-Chunk = Callable[..., tuple[TrainState, Metrics]]
+Sample = Callable[[Array], Array]  # key -> x f32[B, ...] of the global batch
+Sets = Mapping[str, Array]
 
 
-def check_divisible(batch_size: int, devices: int, pieces: int = 1) -> None:
-    """Errors: InputError if the global batch cannot be cut into equal slices."""
-    if batch_size < 1 or batch_size % (devices * pieces):
-        into = f"{devices} devices" + (f" in {pieces} pieces each" if pieces > 1 else "")
+def check_divisible(batch_size: int, devices: int, microbatches: int = 1) -> None:
+    """Raises: InputError if the global batch cannot be cut into equal slices."""
+    if batch_size < 1 or batch_size % (devices * microbatches):
+        into = f"{devices} devices"
+        into += f" in {microbatches} microbatches each" if microbatches > 1 else ""
         raise InputError(
             f"a batch of {batch_size} is not divisible by {into}: use a multiple of "
-            f"{devices * pieces}"
+            f"{devices * microbatches}"
         )
 
 
 def compile_step(game: Game, devices: Sequence[jax.Device] | None = None) -> Step:
-    """(state, x [B, ...]) -> (state, metrics): one train_step of a global batch.
+    """(state, batch) -> (state, metrics): one train_step of a global batch.
 
-    For an objective that needs labels, the `Labelled` bank is a third argument. The state is
-    donated.
+    batch: "x" f32[B, ...] (or x alone) and other sources by their names. For an objective that
+    reads labels, the `Labelled` images are a third argument. The state is donated.
     """
-    chunk = compile_chunk(game, devices)
+    chunk = Chunk(game, devices)
 
-    def step(state: TrainState, x: Array, *bank: Labelled) -> tuple[TrainState, Metrics]:
-        state, metrics = chunk(state, x[None], *bank)
+    def step(
+        state: TrainState, batch: Batch | Array, labelled: Labelled | None = None
+    ) -> tuple[TrainState, Metrics]:
+        named = batch if isinstance(batch, Mapping) else {"x": batch}
+        one = {name: values[None] for name, values in named.items()}
+        state, metrics = chunk(state, one, labelled=labelled)
         return state, jax.tree.map(lambda values: values[0], metrics)
 
     return step
 
 
-def compile_chunk(
-    game: Game,
-    devices: Sequence[jax.Device] | None = None,
-    resident: bool = False,
-    pieces: int = 1,
-) -> Chunk:
-    """Many steps in one call, by `lax.scan`.
+class Chunk:
+    """Many steps in one call, by `lax.scan`: (state, batches) -> (state, metrics).
 
-    (state, x [steps, B, ...]) -> (state, metrics name -> f32[steps]); with `resident`,
-    (state, indices i32[steps, B], images [N, ...]) -> the same, with the whole data set on the
-    device; for an objective that needs labels, the `Labelled` bank is the last argument of either.
-    pieces: see `train_step`. The state is donated. On several devices B is cut into contiguous
-    slices, and how many changes a step by the rounding of its sums alone, which a long run of
-    Adam's makes more of. Of several processes, each gives its own devices, as many as every other,
-    and its own contiguous part of every batch.
+    Called with the state, which is donated, and
+      batches: name -> [steps, B, ...], or x alone; of a set that lies on the device (`sets`) the
+        positions i32[steps, B] instead.
+      sets: name -> [N, ...], whole data sets on the device.
+      labelled: for an objective that reads labels.
+      steps: how many, where every source is drawn on the device.
+
+    Returns metrics name -> f32[steps]. With seeds, each array of the state, of the batches and of
+    the metrics has a leading axis [S], and so have the labelled images.
+
+    On several devices B is cut into contiguous slices, and how many changes a step by the rounding
+    of its sums alone, which a long run of Adam's makes more of. Of several processes, each gives
+    its own devices, as many as every other, and its own contiguous part of every batch.
     """
-    devices = list(devices or jax.local_devices()[:1])
-    several = len(devices) * hosts.count() > 1
-    axis_name = AXIS if several else None
 
-    labelled = "labels" in game.objective.needs
+    def __init__(
+        self,
+        game: Game,
+        devices: Sequence[jax.Device] | None = None,
+        microbatches: int = 1,
+        samplers: Mapping[str, Sample] | None = None,
+        seeds: bool = False,
+    ) -> None:
+        """microbatches: see `train_step`. samplers: sources that are drawn on the device, as a
+        function of the run's key and of the step. seeds: several at once, by vmap."""
+        self._game, self._microbatches = game, microbatches
+        self._samplers = dict(samplers or {})
+        self._devices = list(devices or jax.local_devices()[:1])
+        several = len(self._devices) * multihost.count() > 1
+        if several and seeds:
+            raise InputError("several seeds at once are trained on one device: set run.devices=1")
+        self._axis_name = AXIS if several else None
+        if not several:
+            run = jax.vmap(self._run, in_axes=(0, None, 0, None, 0)) if seeds else self._run
+            self._call = jax.jit(run, donate_argnums=0)
+            return
+        self._call = jax.pmap(
+            self._run,
+            axis_name=AXIS,
+            in_axes=(None, None, 1, None, None),
+            out_axes=(None, None),
+            devices=everywhere(self._devices),
+            donate_argnums=0,
+        )
 
-    def run(state: TrainState, batches: Array, *given: Any) -> tuple[TrainState, Metrics]:
-        bank = given[-1] if labelled else None
+    def _run(
+        self, state: TrainState, steps: Array, batches: Batch, sets: Sets, labelled: Any
+    ) -> tuple[TrainState, Metrics]:
+        def body(state: TrainState, own: tuple[Array, Batch]) -> tuple[TrainState, Metrics]:
+            batch = {
+                name: to_unit(sets[name][values] if name in sets else values)
+                for name, values in own[1].items()
+            }
+            key = jax.random.fold_in(jax.random.fold_in(state.key, DATA), state.step)
+            for name, sample in self._samplers.items():
+                batch[name] = to_unit(self._own_part(sample(key)))
+            return train_step(
+                self._game, state, batch, self._axis_name, labelled, self._microbatches
+            )
 
-        def body(state: TrainState, batch: Array) -> tuple[TrainState, Metrics]:
-            x = given[0][batch] if resident else batch
-            return train_step(game, state, to_unit(x), axis_name, bank, pieces)
+        return jax.lax.scan(body, state, (steps, batches))
 
-        return jax.lax.scan(body, state, batches)
+    def _own_part(self, x: Array) -> Array:
+        """This device's slice of a global batch that every device has drawn."""
+        if self._axis_name is None:
+            return x
+        size = x.shape[0] // jax.lax.psum(1, self._axis_name)
+        return jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(self._axis_name) * size, size)
 
-    if not several:
-        return jax.jit(run, donate_argnums=0)
-    pmapped = jax.pmap(
-        run,
-        axis_name=AXIS,
-        in_axes=(None, 1) + (None,) * (resident + labelled),
-        out_axes=(None, None),
-        devices=everywhere(devices),
-        donate_argnums=0,
-    )
+    def __call__(
+        self,
+        state: TrainState,
+        batches: Batch | Array,
+        sets: Sets | None = None,
+        labelled: Labelled | None = None,
+        steps: int = 0,
+    ) -> tuple[TrainState, Metrics]:
+        named = batches if isinstance(batches, Mapping) else {"x": batches}
+        axis = state.step.ndim  # of the steps: behind that of the seeds
+        if named:
+            steps = next(iter(named.values())).shape[axis]
+        if self._axis_name is not None:
+            named = {name: self._cut(values) for name, values in named.items()}
+        return self._call(state, jnp.arange(steps), named, sets or {}, labelled)
 
-    def call(state: TrainState, batches: Array, *given: Any) -> tuple[TrainState, Metrics]:
-        steps, size = batches.shape[:2]
-        check_divisible(size, len(devices))
-        cut = batches.reshape(steps, len(devices), size // len(devices), *batches.shape[2:])
-        return pmapped(state, cut, *given)
-
-    return call
+    def _cut(self, values: Array) -> Array:
+        steps, size = values.shape[:2]
+        count = len(self._devices)
+        check_divisible(size, count)
+        return values.reshape(steps, count, size // count, *values.shape[2:])
 
 
 def everywhere(devices: Sequence[jax.Device]) -> list[jax.Device]:
     """The devices that all processes give, process by process: as many of each."""
-    return (
-        [
-            device
-            for process in range(hosts.count())
-            for device in jax.local_devices(process_index=process)[: len(devices)]
-        ]
-        if hosts.count() > 1
-        else list(devices)
-    )
+    if multihost.count() == 1:
+        return list(devices)
+    return [
+        device
+        for process in range(multihost.count())
+        for device in jax.local_devices(process_index=process)[: len(devices)]
+    ]
 
 
 def keep_compiled(folder: Path) -> None:

@@ -1,152 +1,100 @@
 """The game: every player's own loss, and every player's own gradient of it."""
 
 from collections.abc import Callable
+from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
 
-from iae_jax.errors import InputError
-from iae_jax.objectives.grid import Objective, check
-from iae_jax.objectives.terms import Discriminate, at
-from iae_jax.sampling.augmentation import blurred
-from iae_jax.sampling.draws import draw, draw_noise
+from iae_jax.objectives.terms import Discriminate
+from iae_jax.objectives.weights import at
+from iae_jax.sampling.draws import BatchMeans, Draws, Noise, uniform
 from iae_jax.types import (
+    AUTOENCODER,
     DISCRIMINATORS,
-    PATH,
     Array,
-    Augment,
+    Batch,
     Game,
-    Labelled,
     Metrics,
-    Noise,
     Params,
     Players,
-    Prior,
-    Weight,
-    Whole,
 )
 
-SIMULTANEOUS = (PATH + DISCRIMINATORS,)
-ALTERNATING = (DISCRIMINATORS, PATH)
-# Two moves of the discriminators for each of encoder and generator: better ratios, slower steps.
-TWO_TO_ONE = (DISCRIMINATORS, DISCRIMINATORS, PATH)
-TURNS = {"simultaneous": SIMULTANEOUS, "alternating": ALTERNATING, "two_to_one": TWO_TO_ONE}
-
 Turns = tuple[tuple[str, ...], ...]
+
+SIMULTANEOUS: Turns = (AUTOENCODER + DISCRIMINATORS,)
+ALTERNATING: Turns = (DISCRIMINATORS, AUTOENCODER)
+# Two moves of the discriminators for each of encoder and generator: better ratios, slower steps.
+TWO_TO_ONE: Turns = (DISCRIMINATORS, DISCRIMINATORS, AUTOENCODER)
+TURNS = {
+    "simultaneous": SIMULTANEOUS,
+    "alternating": ALTERNATING,
+    "two_to_one": TWO_TO_ONE,
+    "four_to_one": (DISCRIMINATORS,) * 4 + (AUTOENCODER,),
+}
+
 LossFn = Callable[[Players], tuple[Players, Metrics]]
 
 
-def by_step(schedule: optax.Schedule, turns: Turns, player: str) -> optax.Schedule:
-    """A schedule of the game's steps, as the player's optimizer has to read it: optax counts the
-    player's moves, of which a step can have several."""
-    moves = sum(player in movers for movers in turns)
-    return lambda count: schedule(count // max(1, moves))
+def discriminate(draws: Draws, role: str) -> Discriminate:
+    """A discriminator as a function of what it reads, images as the game's diffaugment shows them.
 
+    Raises:
+      InputError: the game has no such discriminator.
+    """
+    network, change = draws.discriminator(role), draws.diffaugment
+    # Read here, before any penalty takes gradients. What stands for one example is changed alike
+    # on both sides: x_hat has to match x.
+    numbers = None
+    if change is not None and "x" in network.reads:
+        numbers = draws.noise("diffaugment", uniform(change.noise))
 
-def build(
-    networks: Players,
-    prior: Prior,
-    objective: Objective,
-    optimizers: Players,
-    turns: Turns = SIMULTANEOUS,
-    noise_scale: Weight = 1.0,
-    decay: float = 0.999,
-    augment: Augment | None = None,
-    diffaugment: Augment | None = None,
-    blur: Weight | None = None,
-) -> Game:
-    """A game that can be played. Rates that change go through `by_step`. Errors: InputError that
-    names the fix; see `check`."""
-    check(objective, networks, prior, augment)
-    for name in Players._fields:
-        if getattr(networks, name) is not None and getattr(optimizers, name) is None:
-            raise InputError(f"the {name} has no optimizer: give it one")
-    return Game(
-        networks,
-        prior,
-        objective,
-        optimizers,
-        turns,
-        noise_scale,
-        decay,
-        augment,
-        diffaugment,
-        blur,
-    )
+    def apply(x: Array | None, vector: Array | None) -> Array:
+        if x is not None and change is not None and numbers is not None:
+            x = change.apply(x, numbers, jnp.asarray(draws.step))
+        return network.apply(getattr(draws.params, role), x, vector)
 
-
-def noise_of(game: Game, keys: Array) -> Noise:
-    """All that a turn draws. keys: [B], one an example, consumed."""
-    needs = game.objective.needs
-    numbers = game.augment.noise if "augment" in needs and game.augment else 0
-    shown = game.diffaugment.noise if game.diffaugment else 0
-    return draw_noise(game.networks, game.prior, keys, needs, numbers, shown, training=True)
+    return apply
 
 
 def losses(
     game: Game,
     params: Players,
     noise: Noise,
-    step: Array,
-    x: Array,
-    axis_name: str | None = None,
-    labelled: Labelled | None = None,
-    teacher: Params = None,
-    whole: Whole | None = None,
+    batch: Batch,
+    step: Array | int,
+    ema: Players | None = None,
+    means: BatchMeans | None = None,
 ) -> tuple[Players, Metrics]:
     """Every player's loss, a mean over the examples, and metrics name -> f32[B].
 
-    noise: see `noise_of`. x: f32[B, ...]. labelled: a labelled image for each example, for an
-    objective that needs labels. teacher: the averaged encoder's parameters, for one that needs
-    them. whole: see `whole_of`, where x is a piece of the batch. Encoder and generator share one
-    loss.
+    batch: "x" f32[B, ...] and what else the losses read. ema: averaged parameters.
+    means: where the batch is a part of one. Encoder and generator share one loss. Raises:
+    InputError for what the game or the batch lacks.
     """
-    scale = at(game.noise_scale, step)
-    draws = draw(
-        game.networks, params, noise, x, scale, axis_name, game.augment, labelled, teacher, whole
-    )
-
-    def discriminate(role: str) -> Discriminate | None:
-        network, theta = getattr(game.networks, role), getattr(params, role)
-
-        def apply(x: Array | None, vector: Array | None) -> Array:
-            # What stands for one example is changed alike on both sides: x_hat has to match x.
-            if x is not None and game.diffaugment is not None and noise.shown is not None:
-                x = game.diffaugment.apply(x, noise.shown)
-            if x is not None and game.blur is not None:
-                x = blurred(x, at(game.blur, step))
-            logits: Array = network.apply(theta, x, vector)
-            return logits
-
-        return network and apply
-
+    draws = Draws(game, params, noise, batch, step, at(game.local_scale, step), ema, means)
+    examples = draws.x.shape[:1]
     metrics: Metrics = {}
-    path = jnp.zeros(x.shape[:1])
-    own = []
+    total = jnp.zeros(examples)
+    own: list[Array | None] = []
     for part, role, term in zip(
         ("reconstruction", "regularization"), DISCRIMINATORS, game.objective[:2], strict=True
     ):
-        output = term.loss(discriminate(role), draws, step)
-        path += output.path
-        own.append(jnp.mean(output.discriminator) if getattr(game.networks, role) else None)
-        metrics[part] = output.path
+        output = term.loss(draws, discriminate(draws, role) if term.reads else None)
+        chex.assert_shape(output.autoencoder, examples)
+        total += output.autoencoder
+        own.append(jnp.mean(output.discriminator) if term.reads else None)
+        metrics[part] = output.autoencoder
         metrics |= {f"{part}_{name}": value for name, value in output.metrics.items()}
-    for term in game.objective.charges:
-        output = term.loss(None, draws, step)
-        path += output.path
-        metrics[term.name] = output.path
-    loss = jnp.mean(path)
-    return Players(game.networks.encoder and loss, loss, *own), metrics
-
-
-def whole_of(
-    game: Game, params: Players, noise: Noise, step: Array, x: Array, axis_name: str | None = None
-) -> Whole:
-    """What terms read of all examples at once; of a batch in pieces it is the mean over them."""
-    scale = at(game.noise_scale, step)
-    draws = draw(game.networks, params, noise, x, scale, axis_name, game.augment)
-    return Whole(draws.aggregated, draws.matched)
+    for auxiliary in game.objective.auxiliary:
+        weight = at(auxiliary.weight.scheduled, step)
+        weighted = weight * jnp.broadcast_to(auxiliary.loss(draws), examples)
+        total += weighted
+        metrics[auxiliary.name] = weighted
+    loss = jnp.mean(total)
+    return Players(game.networks.encoder and loss, game.networks.generator and loss, *own), metrics
 
 
 def own_gradients(
@@ -160,11 +108,11 @@ def own_gradients(
     """
     found: dict[str, Params] = {}
     metrics: Metrics = {}
-    for group in (PATH, DISCRIMINATORS):
+    for group in (AUTOENCODER, DISCRIMINATORS):
         moving = [m for m in group if m in movers and getattr(params, m) is not None]
         if not moving:
             continue
-        shared = group == PATH
+        shared = group == AUTOENCODER
 
         def total(thetas: dict[str, Params], shared: bool = shared) -> tuple[Array, Metrics]:
             values, metrics = loss_fn(params._replace(**thetas))
@@ -184,9 +132,9 @@ def move(
         if gradient is None:
             continue
         theta = getattr(params, name)
-        updates, state = getattr(game.optimizers, name).update(
-            gradient, getattr(opt_state, name), theta
-        )
+        chex.assert_trees_all_equal_shapes(gradient, theta)
+        optimizer: Any = getattr(game.optimizers, name)
+        updates, state = optimizer.update(gradient, getattr(opt_state, name), theta)
         params = params._replace(**{name: optax.apply_updates(theta, updates)})
         opt_state = opt_state._replace(**{name: state})
     return params, opt_state

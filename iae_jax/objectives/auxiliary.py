@@ -1,26 +1,60 @@
-"""Charges: what an objective asks of codes beside its two terms, in nats per example.
+"""Auxiliary losses: what an objective may ask of codes beside its two terms, in nats per example.
 
-None has a discriminator; each is a value that an objective includes or not. Those of labels make a
-model semi-supervised.
+Each is a dataclass with its weight, its settings, its check and the samples that only it reads; the
+config has them as `auxiliary.NAME`. None has a discriminator. A loss of one's own is the same:
+any object with `name`, `weight: Weight` and `loss(draws) -> f32[B] or f32[]`.
 """
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from iae_jax.objectives.terms import (
-    Term,
-    TermOutput,
-    category_conditional_entropy,
-    without_discriminator,
-)
-from iae_jax.sampling import augmentation
-from iae_jax.types import Array, Code, Draws, Encoding
+from iae_jax.errors import InputError
+from iae_jax.objectives.terms import category_entropy
+from iae_jax.objectives.weights import Weight
+from iae_jax.sampling.draws import Draws, uniform
+from iae_jax.types import Array, Code, Encoding
 
-SMALLEST_VARIANCE = 1e-3  # that a batch of codes is taken to have in any direction
+MIN_VARIANCE = 1e-3  # that a batch of codes is taken to have in any direction
 
 
-def marginal_kl(block: int = 0) -> Term:
+class AuxiliaryLoss(Protocol):
+    """name: in the metrics. loss: f32[B], or f32[] that holds for the batch."""
+
+    name: str
+    weight: Weight
+
+    def loss(self, draws: Draws) -> Array: ...
+
+
+class Aggregated(NamedTuple):
+    """What is known of q(z) = E_x q(z|x) from the global batch: means over its examples.
+
+    mean: f32[D] of the vector. second: f32[D, D] of its outer product. probabilities: f32[K],
+    q(y) = E_x q(y|x). None for a part that the code does not have.
+    """
+
+    mean: Array | None = None
+    second: Array | None = None
+    probabilities: Array | None = None
+
+
+def aggregated(draws: Draws) -> Aggregated:
+    """Of the codes z of the global batch."""
+    z, found = draws.z, Aggregated()
+    if z.vector is not None:
+        second = jnp.matmul(z.vector.T, z.vector, precision="highest") / z.vector.shape[0]
+        found = found._replace(mean=jnp.mean(z.vector, axis=0), second=second)
+    if z.probabilities is not None:
+        found = found._replace(probabilities=jnp.mean(z.probabilities, axis=0))
+    return draws.batch_mean("aggregated", found)
+
+
+@dataclass
+class MarginalKL:
     """What is known of KL(q(z) || p(z)) without a discriminator, over the global batch.
 
     Of a category all of it, KL(q(y) || uniform). Of a vector KL(g || N(0, I)), where g is the
@@ -28,22 +62,37 @@ def marginal_kl(block: int = 0) -> Term:
     log g are quadratic and have the same means under q and g. It grows without bound as codes
     collapse, where a discriminator has no gradient left to give.
 
-    block: how many components a batch knows the covariance of (0: all). A longer code is split into
-    blocks of at most so many, otherwise each step (a schedule, alike for all seeds), and the KLs of
-    the blocks are summed: a lower bound, since the components of p are independent.
+    examples_per_component: how many examples a batch has at least for each component of whose
+    covariance it is an estimate. A code that is longer than that is split into blocks, differently
+    each step (a schedule, alike for all seeds), and the KLs of the blocks are summed: a lower
+    bound, since the components of p are independent.
     """
 
-    def loss(discriminate: object, draws: Draws, step: Array) -> TermOutput:
-        q, kl = draws.aggregated, jnp.zeros(())
-        assert q is not None
+    weight: Weight = field(default_factory=Weight)
+    examples_per_component: int = 3
+
+    name = "marginal_kl"
+
+    def loss(self, draws: Draws) -> Array:
+        if draws.prior.size and not draws.prior.standard_normal:
+            raise InputError(
+                "of a vector code is to N(0, I) and the prior is another: use a gaussian prior, or "
+                "marginal_code alone for the regularization"
+            )
+        q, kl = draws.of(aggregated), jnp.zeros(())
         if q.mean is not None and q.second is not None:
-            size = q.mean.shape[-1]
+            size, block = q.mean.shape[-1], draws.batch_size // self.examples_per_component
+            if not block:
+                raise InputError(
+                    f"{draws.batch_size} codes have no variance: use a batch_size of at least "
+                    f"{self.examples_per_component}, or a weight of 0"
+                )
             # The constant keeps the logarithm finite for codes that have collapsed.
-            covariance = q.second - jnp.outer(q.mean, q.mean) + SMALLEST_VARIANCE * jnp.eye(size)
+            covariance = q.second - jnp.outer(q.mean, q.mean) + MIN_VARIANCE * jnp.eye(size)
             kl += 0.5 * (jnp.trace(covariance) + jnp.sum(jnp.square(q.mean)) - size)
             blocks = [covariance]
-            if 0 < block < size:
-                order = jax.random.permutation(jax.random.key(step), size)
+            if block < size:
+                order = jax.random.permutation(jax.random.key(draws.step), size)
                 parts = jnp.array_split(order, -(-size // block))
                 blocks = [covariance[jnp.ix_(part, part)] for part in parts]
             for own in blocks:
@@ -52,64 +101,70 @@ def marginal_kl(block: int = 0) -> Term:
             # The maximum keeps the gradient finite where a category has died out.
             log_q = jnp.log(jnp.maximum(q.probabilities, 1e-30))
             kl += jnp.log(log_q.shape[-1]) + jnp.sum(q.probabilities * log_q)
-        values = jnp.broadcast_to(kl, draws.x.shape[:1])
-        return TermOutput(values, jnp.zeros_like(values), {})
-
-    return Term("marginal_kl", loss, needs=("encoder", "normal prior", "whole"))
+        return kl
 
 
-def conditional_entropy() -> Term:
-    """H(y|x): what is charged to keep a category from being soft."""
-
-    def value(draws: Draws) -> Array:
-        assert draws.encoding is not None and draws.encoding.logits is not None
-        return category_conditional_entropy(draws.encoding.logits)
-
-    return without_discriminator("conditional_entropy", value, ("encoder", "category"))
+def _logits(encoding: Encoding) -> Array:
+    if encoding.logits is None:
+        raise InputError("needs a categorical code: give the code categories (code.categories)")
+    return encoding.logits
 
 
-def augmentation_consistency(teacher: bool = False) -> Term:
-    """How far the code of a changed image is from that of x, see `augmentation.distance`: of a
-    category the cross entropy of Hu et al. 2017 less its constant. With a `teacher` the code of x
-    is the averaged encoder's (Tarvainen and Valpola 2017). A vector needs `marginal_kl` beside it,
-    without which all codes would be one."""
+@dataclass
+class ConditionalEntropy:
+    """H(y|x), whose weight keeps categories from being soft (Grandvalet and Bengio 2005)."""
 
-    def value(draws: Draws) -> Array:
-        own = draws.taught if teacher else draws.encoding
-        assert own is not None and draws.augmented is not None
-        return augmentation.distance(own, draws.augmented)
+    weight: Weight = field(default_factory=Weight)
 
-    needs = ("encoder", "augment") + (("teacher",) if teacher else ())
-    return without_discriminator("augmentation_consistency", value, needs)
+    name = "conditional_entropy"
+
+    def loss(self, draws: Draws) -> Array:
+        return category_entropy(_logits(draws.encoding))
 
 
-def code_recovery() -> Term:
+@dataclass
+class CodeInformation:
     """-log q(z|x_hat): how badly the code is read off what was generated from it; with H(z) a bound
-    of -I(z; x_hat) (Chen et al. 2016, eq. 5). What is to be read is given, and so are the
-    parameters that read: the generator learns to show its codes, and the encoder, through x_hat
-    alone, to give codes that can be shown. A vector whose density is unknown is read with unit
-    variance."""
+    of -I(z; x_hat) (Chen et al. 2016, InfoGAN, eq. 5).
 
-    def value(draws: Draws) -> Array:
-        assert draws.z is not None and draws.recovered is not None
-        return _nats(draws.z, draws.recovered)
+    The target z and the parameters that read it pass no gradient: the generator learns to show its
+    codes, and the encoder, through x_hat alone, to give codes that can be shown. A vector whose
+    density is unknown is read with unit variance.
+    """
 
-    return without_discriminator("code_recovery", value, ("encoder", "generator", "recovery"))
+    weight: Weight = field(default_factory=Weight)
 
+    name = "code_information"
 
-def flipped_recovery() -> Term:
-    """-log q(z|x) for z ~ p(z), x ~ p(x|z): what the encoder learns from images whose code is
-    known because they were generated from it. The generator does not learn from it."""
-
-    def value(draws: Draws) -> Array:
-        assert draws.flipped is not None
-        return _nats(draws.z_prior, draws.flipped)
-
-    return without_discriminator("flipped_recovery", value, ("encoder", "generator", "flipped"))
+    def loss(self, draws: Draws) -> Array:
+        # A reader that learned too would give every image the same code.
+        frozen = jax.lax.stop_gradient(draws.params.encoder)
+        found = draws.encode(draws.x_hat, "code_information", params=frozen)
+        return negative_log_density(draws.z, found)
 
 
-def _nats(z: Code, found: Encoding) -> Array:
-    """-log q(z|x) of a given z: f32[B]."""
+def sleep_encoding(draws: Draws) -> Encoding:
+    """q(z|x) of generated x, which learns from it; the generator does not."""
+    x = jax.lax.stop_gradient(draws.x_prior)
+    return draws.encode(x, "sleep", perturbed=True)
+
+
+@dataclass
+class SleepLoss:
+    """-log q(z|x) for z ~ p(z), x ~ p(x|z): the encoder learns from images whose code is known
+    because they were generated from it, as in the sleep phase of wake-sleep (Hinton et al. 1995).
+    The generator does not learn from it."""
+
+    weight: Weight = field(default_factory=Weight)
+
+    name = "sleep_loss"
+
+    def loss(self, draws: Draws) -> Array:
+        return negative_log_density(draws.z_prior, draws.of(sleep_encoding))
+
+
+def negative_log_density(z: Code, found: Encoding) -> Array:
+    """-log q(z|x) of a given z, through which no gradient passes: f32[B]."""
     nats = jnp.zeros(())
     if z.vector is not None:
         mean, deviation = found.mean, jnp.ones(())
@@ -125,30 +180,20 @@ def _nats(z: Code, found: Encoding) -> Array:
     return nats
 
 
-def label_cross_entropy(changed: bool = False) -> Term:
-    """-log q(y|x) of labelled images, or of images that were changed as x is for consistency."""
+@dataclass
+class LabelCrossEntropy:
+    """-log q(y|x) of labelled images. augment: of images changed as those of `Consistency` are."""
 
-    def value(draws: Draws) -> Array:
-        assert draws.told is not None
-        return optax.softmax_cross_entropy(draws.told.encoding.logits, draws.told.z.category)
+    weight: Weight = field(default_factory=Weight)
+    augment: bool = False
 
-    needs = ("encoder", "category", "labels") + (("augment", "changed labels") if changed else ())
-    return without_discriminator("label_cross_entropy", value, needs)
+    name = "label_cross_entropy"
 
-
-def improved_gan() -> Term:
-    """The semi-supervised GAN of Salimans et al. 2016, where the encoder is the discriminator: x is
-    real with log odds log sum_k exp(logit_k), and the generator matches the mean of its features.
-    Each of the two learns from its own part alone."""
-
-    def value(draws: Draws) -> Array:
-        real, fake, matched = draws.perturbed, draws.flipped, draws.matched
-        assert real is not None and fake is not None and matched is not None
-        assert real.logits is not None and fake.logits is not None
-        odds = jax.nn.logsumexp(real.logits, axis=-1)
-        odds_prior = jax.nn.logsumexp(fake.logits, axis=-1)
-        told = jax.nn.softplus(-odds) + jax.nn.softplus(odds_prior)
-        return told + jnp.sum(jnp.square(matched[0] - matched[1]))
-
-    needs = ("encoder", "generator", "category", "flipped", "whole")
-    return without_discriminator("improved_gan", value, needs)
+    def loss(self, draws: Draws) -> Array:
+        x = draws.data("labelled")
+        if self.augment:
+            change = draws.augment
+            x = change.apply(x, draws.noise("labelled_augment", uniform(change.noise)), draws.step)
+        logits = _logits(draws.encode(x, perturbed=True))
+        category = jax.nn.one_hot(draws.data("labels"), logits.shape[-1])
+        return optax.softmax_cross_entropy(logits, category)

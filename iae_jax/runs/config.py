@@ -1,8 +1,9 @@
-"""A run as data: typed dataclasses; `assembly.build` makes a game of one.
+"""The config: a run as data, typed dataclasses, of which `build.build` makes a game.
 
-Every field can be set on the command line: `--config.generator.noise=100`. A field that is not
-there and a value of another type are refused. `run` holds what does not change the result (how
-often to log, save, draw); all else is part of the run's identity.
+Every field can be set on the command line: `--config.generator.noise=100`. A field that does not
+exist and a value of another type are refused. `run` and `metrics` hold what does not change the
+result (how often to log, save, draw; what to measure); all else is part of the run's identity. A
+field called `kind`, and those that say so, also name code of your own: see `iae_jax.kinds`.
 """
 
 import dataclasses
@@ -12,19 +13,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from iae_jax.sampling import augmentation
+from iae_jax.game.optimizers import Optimizer
+from iae_jax.objectives.auxiliary import (
+    CodeInformation,
+    ConditionalEntropy,
+    LabelCrossEntropy,
+    MarginalKL,
+    SleepLoss,
+)
+from iae_jax.objectives.consistency import Consistency
+from iae_jax.sampling.augmentation import Affine, DiffAugment
 
 
 @dataclass
 class Data:
-    """name: digits, mnist, another set that TFDS has prepared, npz:PATH, or images:PATH for a
-    folder or zip of image files. directory: where TFDS keeps its sets ("" is its default).
-    label_pattern: a regular expression whose group finds labels in the paths of image files ("": a
-    folder is a class). shuffled: False takes slices of image files with labels in the order of
-    their paths, for sets where neighbours are alike. The splits are TFDS slicing strings; choices
-    are made on `validation`, `test` is only reported. labels_per_class: how many labels of each
-    class of `train` may be read, -1 for all; which ones depends on `draw` (-1: the run's seed)
-    alone. Images with them lie on the device, whatever `run.resident_megabytes` is."""
+    """The data set and its splits.
+
+    name: digits, mnist, another set that TFDS has prepared, npz:PATH, images:PATH for a folder or
+    zip of image files, planar:NAME, or MODULE:NAME, a function (split) -> Source. directory: where
+    TFDS keeps its sets ("" is its default). label_pattern: a regular expression whose group finds
+    labels in the paths of image files ("": a folder is a class). shuffled: False takes slices of
+    image files with labels in the order of their paths, for sets where neighbours are alike. The
+    splits are TFDS slicing strings; choices are made on `validation`, `test` is only reported.
+    labels_per_class: how many labels of each class of `train` may be read, -1 for all; which ones
+    depends on `draw` (-1: the run's seed) alone. also: more sets in each batch, "NAME=SET" with a
+    SET as in `name`, shuffled independently, with the same splits.
+    """
 
     name: str = "digits"
     directory: str = ""
@@ -35,42 +49,25 @@ class Data:
     test: str = "test"
     labels_per_class: int = 0
     draw: int = -1
+    also: tuple[str, ...] = ()
 
 
 @dataclass
 class Code:
-    """z: a vector of `size` components, one of `categories` categories, or both.
-
-    Weights of what is charged beside the objective's two terms. marginal_weight: of what is known
-    of KL(q(z) || p(z)) without a discriminator: all of it for a category, mean and covariance for a
-    vector. entropy_weight: of H(y|x). consistency_weight: of the distance between the codes of x
-    and of a random affine change of it, by the averaged encoder if `teacher`. recovery_weight: of
-    -log q(z|x_hat), what it charges that z cannot be read off what was generated from it.
-    flipped_weight: of -log q(z|x) for generated x, of which the encoder learns from step
-    `flipped_start_steps` on. label_weight: of the cross entropy of labels, of images that are
-    changed as for consistency, but for `affine.worst`, if `change_labelled`. In the first
-    `marginal_start_steps` and `label_start_steps` these two weights are `marginal_start_weight` and
-    `label_start_weight`: even clusters are needed to find classes, which need not be even, and
-    labels to name them, which are too few to bound them. labelled_share: of the pairs (x, z) that
-    the reconstruction's discriminator is shown, how much are of labelled images and their labels.
-    """
+    """z: a vector of `size` components, one of `categories` categories, or both. relaxed: the
+    generator reads q(y|x) itself in place of a sampled category."""
 
     size: int = 10
     categories: int = 0
-    marginal_weight: float = 0.0
-    marginal_start_weight: float = 0.0
-    marginal_start_steps: int = 0
-    entropy_weight: float = 0.0
-    consistency_weight: float = 0.0
-    recovery_weight: float = 0.0
-    flipped_weight: float = 0.0
-    flipped_start_steps: int = 0
-    label_weight: float = 0.0
-    label_start_weight: float = 0.0
-    label_start_steps: int = 0
-    change_labelled: bool = False
-    labelled_share: float = 0.0
-    teacher: bool = False
+    relaxed: bool = False
+
+
+@dataclass
+class Prior:
+    """p(z) of the vector. kind: gaussian, petals, swiss_roll (see sampling.priors), or MODULE:NAME,
+    a function (size) -> Prior."""
+
+    kind: str = "gaussian"
 
 
 @dataclass
@@ -85,27 +82,12 @@ class Network:
 
 
 @dataclass
-class Optimizer:
-    """kind: adam or sgd. rate: per step, to which it rises in a line in the first `warmup_steps`.
-    decay: "constant", or "cosine" down to `final` times the rate at the last step. clip: the
-    largest norm of the player's gradient, 0 for any."""
-
-    kind: str = "adam"
-    rate: float = 2e-4
-    b1: float = 0.5
-    b2: float = 0.99
-    decay: str = "cosine"
-    final: float = 0.05
-    warmup_steps: int = 0
-    clip: float = 0.0
-
-
-@dataclass
 class Encoder:
-    """q(z|x). kind: deterministic, gaussian, or implicit with `noise` components of noise. While
-    training, `pixel_noise` is the deviation of what is added to each value of x, and `dropout` that
-    of what multiplies each channel of every layer, where the encoder is taught by labels, changed
-    images or generated ones; a code that is read is never perturbed."""
+    """q(z|x). kind: deterministic, gaussian, implicit with `noise` components of noise, or
+    MODULE:NAME, a function (config, shape) -> Encoder. In training, pixel_noise is the SD of what
+    is added to each value of x, and dropout that of a factor of each channel of every layer, where
+    the encoder learns from labels, changed images or generated ones; a code that is read by others
+    is never perturbed."""
 
     kind: str = "deterministic"
     noise: int = 0
@@ -117,11 +99,13 @@ class Encoder:
 
 @dataclass
 class Generator:
-    """p(x|z). noise: size of the local code n. noise_at: "input" or "depth". The scale of n is 0
-    until step `ramp_start_steps`, then rises to 1 in `ramp_steps` (0: it is 1 throughout): a
-    generator that meets n at full scale before it has learned to read z ignores z.
-    likelihood: none, bernoulli, or gaussian with standard deviation `deviation`."""
+    """p(x|z). kind: network, or MODULE:NAME, a function (config, shape) -> Generator. noise: size
+    of the local code n. noise_at: "input" or "depth". The scale of n is 0 until step
+    `ramp_start_steps`, then rises to 1 in `ramp_steps` (0: it is 1 throughout): a generator that
+    meets n at full scale before it has learned to read z ignores z. likelihood: none, bernoulli, or
+    gaussian with SD `deviation`."""
 
+    kind: str = "network"
     noise: int = 0
     noise_at: str = "input"
     ramp_start_steps: int = 0
@@ -136,11 +120,14 @@ class Generator:
 class Term:
     """One side of the objective and its discriminator.
 
-    kind: see objectives.RECONSTRUCTIONS and REGULARIZATIONS. weight: of the whole term (for
-    encoder and generator). scoring: see scoring.SCORINGS. r1: weight of the penalty, 0 for none,
-    every `r1_interval_steps`, on the "numerator" or the "denominator"; it goes geometrically to
-    `r1_final` times that at the last step (1: it stays). numerator_weight, denominator_weight: of
-    whoever samples that side.
+    kind: see objectives.grid. weight: of the whole term, for encoder and generator. scoring: see
+    objectives.scoring, or MODULE:NAME, a Scoring. r1: weight of the penalty, 0 for none, every
+    `r1_interval_steps`, on the "numerator", the "denominator" or "both"; from `r1_fall_from` to
+    `r1_fall_until` (shares of the run) it goes geometrically to `r1_final` times that (1: it
+    stays). numerator_weight, denominator_weight: of whoever samples that side. labelled_share: of
+    the pairs (x, z) in the numerator, the share that are labelled images with their labels.
+    discriminator: network, quadratic (adds |z|^2 / 2 to the logit), or MODULE:NAME, a function
+    (config, shape, reads) -> Discriminator.
     """
 
     kind: str = "none"
@@ -148,25 +135,50 @@ class Term:
     scoring: str = "non_saturating"
     r1: float = 1.0
     r1_final: float = 1.0
+    r1_fall_from: float = 0.0
+    r1_fall_until: float = 1.0
     r1_interval_steps: int = 8
     r1_on: str = "numerator"
     numerator_weight: float = 1.0
     denominator_weight: float = 1.0
+    labelled_share: float = 0.0
+    discriminator: str = "network"
     network: Network = field(default_factory=Network)
     optimizer: Optimizer = field(default_factory=Optimizer)
 
 
 @dataclass
-class Run:
-    """How often, in steps; nothing here changes the result, but for what is rounded otherwise on
-    other `devices` and in other `pieces`.
+class Auxiliary:
+    """Losses beside the two terms: see objectives.auxiliary and objectives.consistency. Each is
+    absent while its weight is 0. others: MODULE:NAME or MODULE:NAME(field=value), losses of your
+    own."""
 
-    devices: 0 is all that this process has. pieces: in how many a device computes its share of the
-    gradient, one after the other, for a batch that its memory does not hold. checkpoints: where
-    this run's are, if not in its workdir: a path, or gs://BUCKET/FOLDER. keep: how many of the
-    newest stay, beside the best. resident_megabytes: a larger set is streamed instead of kept on
-    the device. judge: train (once) a classifier on the labelled training set, for the measures that
-    need one. cache: where judges are kept ("" is ~/.cache/iae_jax).
+    marginal: MarginalKL = field(default_factory=MarginalKL)
+    entropy: ConditionalEntropy = field(default_factory=ConditionalEntropy)
+    consistency: Consistency = field(default_factory=Consistency)
+    code_information: CodeInformation = field(default_factory=CodeInformation)
+    sleep: SleepLoss = field(default_factory=SleepLoss)
+    labels: LabelCrossEntropy = field(default_factory=LabelCrossEntropy)
+    others: tuple[str, ...] = ()
+
+    @property
+    def built_in(self) -> dict[str, Any]:
+        """The losses by their field, present or not."""
+        return {one.name: getattr(self, one.name) for one in dataclasses.fields(self)[:-1]}
+
+
+@dataclass
+class Run:
+    """How often, in steps; nothing here changes the result, but for the rounding on other `devices`
+    and in other `microbatches`.
+
+    devices: 0 is all that this process has. microbatches: into how many a device cuts its share of
+    the batch, one after the other, if its memory does not hold the whole. checkpoints: where this
+    run's are, if not in its workdir: a path, or gs://BUCKET/FOLDER. keep: how many of the newest
+    stay, beside the best. resident_megabytes: a larger set is streamed instead of kept on the
+    device. classifier: train (once) a feature classifier on the labelled training set, for the
+    measures that need one. cache: where classifiers are kept ("" is ~/.cache/iae_jax). seeds: how
+    many seeds from `seed` on are trained at once.
     """
 
     steps_per_call: int = 100
@@ -176,33 +188,45 @@ class Run:
     checkpoint_steps: int = 500
     checkpoints: str = ""
     keep: int = 2
-    pieces: int = 1
+    microbatches: int = 1
     devices: int = 0
     resident_megabytes: int = 1024
-    judge: bool = True
+    classifier: bool = True
     cache: str = ""
+    seeds: int = 1
 
 
 @dataclass
 class Config:
-    """The default is the IAE of the digits; experiments/ has the others."""
+    """The default is the IAE of the digits; experiments/ has the others. turns: simultaneous,
+    alternating, two_to_one or four_to_one (moves of the discriminators for each of encoder and
+    generator). ema: decay of the averaged parameters that evaluation reads. metrics: MODULE:NAME,
+    measures of your own, see metrics.evaluate."""
 
     seed: int = 0
     steps: int = 3000
     batch_size: int = 64
     turns: str = "alternating"
-    average: float = 0.999
+    ema: float = 0.999
     data: Data = field(default_factory=Data)
     code: Code = field(default_factory=Code)
+    prior: Prior = field(default_factory=Prior)
     encoder: Encoder = field(default_factory=Encoder)
     generator: Generator = field(default_factory=Generator)
     reconstruction: Term = field(default_factory=lambda: Term(kind="joint_reconstruction"))
     regularization: Term = field(
         default_factory=lambda: Term(kind="marginal_code", r1_on="denominator")
     )
-    affine: augmentation.Affine = field(default_factory=augmentation.Affine)
-    diffaugment: augmentation.DiffAugment = field(default_factory=augmentation.DiffAugment)
+    auxiliary: Auxiliary = field(default_factory=Auxiliary)
+    affine: Affine = field(default_factory=Affine)
+    diffaugment: DiffAugment = field(default_factory=DiffAugment)
+    metrics: tuple[str, ...] = ()
     run: Run = field(default_factory=Run)
+
+    @property
+    def players(self) -> tuple[Encoder | Generator | Term, ...]:
+        """What has a network and an optimizer, in the order of `types.Players`."""
+        return self.encoder, self.generator, self.reconstruction, self.regularization
 
 
 def to_dict(config: Config) -> dict[str, Any]:
@@ -211,10 +235,10 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """What the result depends on: all but `run` and where TFDS keeps its sets. A file or folder of
-    images is named by its path, so that one that is moved is another set."""
+    """What the result depends on: all but `run`, `metrics` and where TFDS keeps its sets. A file or
+    folder of images is named by its path, so that one that is moved is another set."""
     plain = to_dict(config)
-    del plain["run"], plain["data"]["directory"]
+    del plain["run"], plain["metrics"], plain["data"]["directory"]
     return plain
 
 
@@ -236,8 +260,8 @@ def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, Any
     """(dotted field, new value) of each field that differs."""
     for name, value in new.items():
         if isinstance(value, dict):
-            for field, inner in changes(old[name], value):
-                yield f"{name}.{field}", inner
+            for inner, changed in changes(old[name], value):
+                yield f"{name}.{inner}", changed
         elif value != old[name]:
             yield name, value
 

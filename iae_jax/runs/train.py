@@ -1,39 +1,35 @@
-"""The loop: restore, step, log, validate, draw, save."""
+"""The training loop: restore, step, log, validate, draw, save."""
 
-import hashlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from iae_jax.data import ALL, Source, bank, indices, load, stream
-from iae_jax.devices import multihost as hosts
-from iae_jax.devices.parallel import check_divisible, compile_chunk, place
+from iae_jax.data import Dataset
+from iae_jax.devices import multihost
+from iae_jax.devices.parallel import check_divisible, place
 from iae_jax.errors import InputError
-from iae_jax.files.figures import drawable
 from iae_jax.game.step import init
 from iae_jax.metrics.evaluate import validate
-from iae_jax.objectives.terms import at
+from iae_jax.objectives.weights import at
+from iae_jax.runs import pictures
 from iae_jax.runs.build import build, open_split
 from iae_jax.runs.config import Config, to_dict
-from iae_jax.runs.interruption import Interrupted, Wish, awaited
+from iae_jax.runs.console import log
+from iae_jax.runs.feed import Feed, check_sources, initial_state, next_stop, seeds_of
+from iae_jax.runs.interruption import Interrupted, StopRequest, awaited
 from iae_jax.runs.stopwatch import Stopwatch
-from iae_jax.runs.workdir import Position, Summary, Workdir, log
-from iae_jax.sampling.draws import to_unit
-from iae_jax.sampling.model import generate, reconstruct
-from iae_jax.types import Array, Game, Labelled, Players, TrainState
+from iae_jax.runs.workdir import Position, Summary, Workdir
+from iae_jax.types import Game, TrainState
 
-VALIDATION_IMAGES = 1000
-FINGERPRINT_IMAGES = 256
-FIGURE_IMAGES = 12  # what a row of the figure holds
-STOCHASTIC_ROWS = 3
+VALIDATION_EXAMPLES = 1000
 
 
 class Diverged(InputError):
@@ -41,35 +37,23 @@ class Diverged(InputError):
 
 
 def devices_of(config: Config) -> list[jax.Device]:
-    """This process's devices that the run asks for. Errors: InputError if there are not as many."""
+    """This process's devices that the run asks for. Raises: InputError if there are too few."""
     found = jax.local_devices()
-    wanted = config.run.devices or len(found)
+    # Several seeds fill one device.
+    default = 1 if config.run.seeds > 1 else len(found)
+    wanted = config.run.devices or default
     if wanted > len(found):
         raise InputError(f"run.devices is {wanted} and there are {len(found)}: ask for fewer")
-    check_divisible(config.batch_size, wanted * hosts.count(), config.run.pieces)
+    check_divisible(config.batch_size, wanted * multihost.count(), config.run.microbatches)
     return found[:wanted]
 
 
-def next_stop(step: int, config: Config) -> int:
-    """The step at which the next call must end: a multiple of every interval is a stop.
-
-    Depends on `step` only, so that a resumed run makes the same calls.
-    """
-    run = config.run
-    intervals = (
-        run.steps_per_call,
-        run.log_steps,
-        run.validate_steps,
-        run.figure_steps,
-        run.checkpoint_steps,
-    )
-    return min(config.steps, *((step // every + 1) * every for every in intervals))
-
-
 def not_finite(metrics: dict[str, np.ndarray], first_step: int) -> str:
-    """Which terms are not finite, and at which step first; "" if all are. metrics: name ->
-    f32[steps]."""
-    bad = {name: ~np.isfinite(values) for name, values in metrics.items()}
+    """Which metrics are not finite, and at which step first; "" if all are. metrics: name ->
+    f32[steps], with several seeds f32[S, steps]."""
+    bad = {
+        name: ~np.isfinite(np.atleast_2d(values)).all(axis=0) for name, values in metrics.items()
+    }
     steps = np.any(list(bad.values()), axis=0)
     if steps.any():
         at_step = int(np.argmax(steps))
@@ -78,127 +62,55 @@ def not_finite(metrics: dict[str, np.ndarray], first_step: int) -> str:
     return ""
 
 
-@partial(jax.jit, static_argnums=0)
-def pictures(game: Game, params: Players, x: Array, scale: Array) -> tuple[list[Array], Array]:
-    """Reconstructions of x, one array for each draw of the noise, and twice as many prior samples.
-
-    x: f32[B, ...]. Returns lists of f32[B, ...] (empty without an encoder), f32[2 B, ...].
-    """
-    key, networks = jax.random.key(0), game.networks
-    samples = generate(game, params, jax.random.fold_in(key, 0), 2 * x.shape[0], scale)
-    if networks.encoder is None:
-        return [], samples
-    rows = STOCHASTIC_ROWS if networks.encoder.noise or networks.generator.noise else 1
-    keys = [jax.random.fold_in(key, 1 + row) for row in range(rows)]
-    return [reconstruct(game, params, x, row_key, scale) for row_key in keys], samples
-
-
-def draw_figure(
-    workdir: Workdir, game: Game, state: TrainState, step: int, images: np.ndarray
-) -> Path:
-    """Originals, stochastic reconstructions, prior samples, by the averaged parameters."""
-    x = to_unit(jax.numpy.asarray(images[:FIGURE_IMAGES]))
-    scale = at(game.noise_scale, jax.numpy.float32(step))
-    drawn = pictures(game, jax.device_get(state.average), x, jax.numpy.float32(scale))
-    return workdir.figure(step, np.asarray(x), *jax.device_get(drawn))
-
-
-def calls(
-    config: Config,
-    source: Source,
-    devices: list[jax.Device],
-    start: int,
-    known: Labelled | None = None,
-) -> tuple[bool, Iterator[tuple[int, tuple[Any, ...]]]]:
-    """Whether the set is resident, and (steps, arguments of the next call) without end. known:
-    the last argument, if the game needs labels."""
-    size = len(source)
-    resident = source.nbytes <= config.run.resident_megabytes * 2**20
-
-    given = () if known is None else (known,)
-    own = (hosts.index(), hosts.count())  # this process's part of every batch
-
-    def resident_calls() -> Iterator[tuple[int, tuple[Any, ...]]]:
-        images, step = place(load(source).images, devices), start
-        while step < config.steps:
-            stop = next_stop(step, config)
-            order = [
-                indices(size, config.seed, at_step, config.batch_size, own)
-                for at_step in range(step, stop)
-            ]
-            yield stop - step, (np.stack(order).astype(np.int32), images, *given)
-            step = stop
-
-    def streamed_calls() -> Iterator[tuple[int, tuple[Any, ...]]]:
-        # The next call's batches are read while this one computes.
-        ahead = config.run.steps_per_call
-        steps, step = stream(source, config.seed, start, config.batch_size, ahead, own), start
-        while step < config.steps:
-            stop = next_stop(step, config)
-            batches = np.stack([next(steps).images for _ in range(stop - step)])
-            yield stop - step, (batches, *given)
-            step = stop
-
-    return resident, resident_calls() if resident else streamed_calls()
-
-
-def fingerprint(source: Source, known: tuple[np.ndarray, Labelled] | None) -> str:
-    """A hash of how many images there are, of which shape, and of some of them; of the labels that
-    may be read, and of no other."""
-    some = source.read(np.unique(np.linspace(0, len(source) - 1, FINGERPRINT_IMAGES).astype(int)))
-    told = f"{len(source)} {source.shape}".encode() + some.images.tobytes()
-    if known is not None:
-        told += known[0].tobytes() + np.asarray(known[1].label).tobytes()
-    return hashlib.sha256(told).hexdigest()[:16]
-
-
 class Setup(NamedTuple):
-    """What a run is made of before its first step. validation: images and labels. known: positions
-    of the images whose labels may be read, and these images. data: what the images of the source
-    are told by."""
+    """What a run is made of before its first step. data: a fingerprint of the training data."""
 
     game: Game
     devices: list[jax.Device]
-    source: Source
-    validation: tuple[np.ndarray, np.ndarray]
-    known: tuple[np.ndarray, Labelled] | None
+    feed: Feed
+    validation: Dataset
     data: str
 
 
 def set_up(config: Config) -> Setup:
-    """Errors: InputError that says what does not fit."""
-    source, held_out = open_split(config, "train"), open_split(config, "validation")
-    game, devices = build(config, source.shape), devices_of(config)
+    """Raises: InputError that says what does not fit."""
+    feed, held_out = Feed(config), open_split(config, "validation")
+    further = {name: shape for name, shape in feed.shapes.items() if name != "x"}
+    game, devices = build(config, feed.x.shape, feed.x.values, further), devices_of(config)
     try:
-        open_split(config, "test")  # what the run is measured by later cannot be given then
+        open_split(config, "test")  # by which the run is measured later: too late to mend then
     except InputError as error:
         raise InputError(f"data.test, for --mode=evaluate: {error}") from error
-    validation = held_out.read(np.arange(min(len(held_out), VALIDATION_IMAGES)))
-    seed = config.seed if config.data.draw < 0 else config.data.draw
-    known = bank(source, config.data.labels_per_class, seed, config.code.categories)
-    if ("labels" in game.objective.needs) != (known is not None):
-        raise InputError(
-            "labels are read where code.label_weight or code.labelled_share and "
-            "data.labels_per_class are set: set both or neither"
-        )
-    return Setup(game, devices, source, validation, known, fingerprint(source, known))
+    validation = held_out.read(np.arange(min(len(held_out), VALIDATION_EXAMPLES)))
+    check_sources(game, feed)
+    return Setup(game, devices, feed, validation, feed.fingerprint())
 
 
 def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) -> Position:
     """Where the run goes on, the state on its devices and the same in all processes."""
-    fresh = jax.jit(partial(init, setup.game))(jax.random.key(config.seed))
-    with hosts.together():
+    fresh = initial_state(setup.game, config, init)
+    with multihost.together():
         position = Position(fresh) if workdir is None else workdir.restore(fresh, setup.data)
-        step = int(position.state.step)
+        step = step_of(position.state)
         if profile and (step >= config.steps or next_stop(step, config) >= config.steps):
             raise InputError(
                 f"--profile traces the second call of steps, and of {config.steps} steps there is "
                 f"at most one call left after {step}: use a new --workdir and fewer "
                 "run.steps_per_call"
             )
-    state = place(hosts.share(position.state), setup.devices)
-    hosts.check_same(state.params, "the parameters at the start")
+    state = place(multihost.share(position.state), setup.devices)
+    multihost.check_same(state.params, "the parameters at the start")
     return position._replace(state=state)
+
+
+def step_of(state: TrainState) -> int:
+    """The same for all seeds."""
+    return int(np.ravel(jax.device_get(state.step))[0])
+
+
+def seed_of(tree: Any, index: int, seeds: int) -> Any:
+    """The part of one seed of a state, or of its parameters."""
+    return tree if seeds == 1 else jax.tree.map(lambda leaf: leaf[index], tree)
 
 
 def train(
@@ -208,137 +120,172 @@ def train(
 
     Writes metrics.jsonl, config.json, run.json, checkpoints/ and figures/ there, and with `profile`
     a trace of the second call of steps, the first that does not compile, to profile/. Of several
-    processes, which all call this, the first does. Errors: InputError for what the user gave,
-    Diverged for a loss that is not finite (the last good checkpoint stays), Interrupted after
-    SIGTERM or SIGINT, once the steps under way are saved.
+    processes, which all call this, the first does.
+
+    Raises:
+      InputError: for what the user gave.
+      Diverged: a loss is not finite (the last good checkpoint stays).
+      Interrupted: after SIGTERM or SIGINT, once the steps under way are saved.
     """
-    with hosts.watched():
-        with hosts.together():
+    with multihost.watched():
+        with multihost.together():
             setup = set_up(config)
         own = np.array(jax.tree.leaves(jax.tree.map(str, to_dict(config))))
-        hosts.check_same(own, "the configs")
+        multihost.check_same(own, "the configs")
         # Another order of other images would be no error that anyone sees.
-        hosts.check_same(np.array(setup.data), "the data sets")
-        with hosts.together():
+        multihost.check_same(np.array(setup.data), "the data sets")
+        with multihost.together():
             workdir = None
-            if hosts.first():
+            if multihost.first():
                 workdir = Workdir(path, config, setup.game, allow_config_change)
-        with workdir or nullcontext(), awaited(_say) as wish:
+        with workdir or nullcontext(), awaited(_announce) as wish:
             position = start(setup, config, workdir, profile)
-            trace = path / "profile" if profile and hosts.first() else None
-            return loop(setup, config, workdir, position, wish, trace)
+            trace = path / "profile" if profile and multihost.first() else None
+            return Loop(setup, config, workdir, position).run(wish, trace)
 
 
-def _say(number: int) -> None:
-    # Not by print: the signal may have come while it writes. Whoever read it may have gone.
+def _announce(number: int) -> None:
+    # Not by print: the signal may have come while it writes. The reader may have gone.
     with suppress(OSError):
         os.write(2, b"stopping after these steps; once more to stop at once\n")
 
 
-def loop(
-    setup: Setup,
-    config: Config,
-    workdir: Workdir | None,
-    position: Position,
-    wish: Wish,
-    trace: Path | None,
-) -> Summary:
-    """Every step from the position on. trace: where the second call is traced to, if anywhere."""
-    from tqdm import tqdm
+class Loop:
+    """Every step from a position on."""
 
-    run, (game, devices, source, (images, labels), known, _) = config.run, setup
-    state, measured = position.state, position.measured
-    step = begun = int(state.step)
-    unlogged = {name: list(values) for name, values in position.unlogged.items()}
-    if step >= config.steps:
-        log(f"this run is trained to step {step} already")
-    if workdir is not None:
-        workdir.begin(position)
-    figure = None if workdir is None else workdir.newest_figure()
-    resident, work = calls(config, source, devices, step, known and place(known[1], devices))
-    chunk, watch = compile_chunk(game, devices, resident, run.pieces), Stopwatch()
-    terminal = sys.stderr.isatty() and hosts.first()
-    bar = tqdm(total=config.steps, initial=step, unit="step", disable=not terminal)
-    for number, (steps, arguments) in enumerate(work):
-        with jax.profiler.trace(trace) if trace and number == 1 else nullcontext():
-            state, on_device = watch.time(steps, partial(chunk, state, *arguments))
-        metrics: dict[str, np.ndarray] = jax.device_get(on_device)
-        if bad := not_finite(metrics, step):
-            raise diverged(bad, workdir)
+    def __init__(
+        self, setup: Setup, config: Config, workdir: Workdir | None, position: Position
+    ) -> None:
+        self.setup, self.config, self.workdir = setup, config, workdir
+        self.state, self.measured = position.state, position.measured
+        self.earlier_seconds, self.step = position.seconds, step_of(position.state)
+        self.begun = self.step
+        self.unlogged = {name: list(values) for name, values in position.unlogged.items()}
+        self.watch = Stopwatch()
+        self.figure = None if workdir is None else workdir.newest_figure()
+        if self.step >= config.steps:
+            log(f"this run is trained to step {self.step} already")
         if workdir is not None:
-            for name, values in metrics.items():
-                unlogged.setdefault(name, []).extend(values.tolist())
-        step += steps
-        bar.update(steps)
-        seconds = position.seconds + watch.seconds
-        stopping = bool(hosts.largest(wish.asked)) and step < config.steps
-        validate_now, log_now, draw_now, save_now = (
-            step % every == 0 or step == config.steps
-            for every in (run.validate_steps, run.log_steps, run.figure_steps, run.checkpoint_steps)
+            workdir.begin(position, setup.feed.x, setup.feed.shapes)
+
+    @property
+    def seconds(self) -> float:
+        return self.earlier_seconds + self.watch.seconds
+
+    def run(self, wish: StopRequest, trace: Path | None) -> Summary:
+        """trace: the folder where the second call is traced to, if anywhere."""
+        from tqdm import tqdm
+
+        config, (game, devices, feed, _, _) = self.config, self.setup
+        chunk = feed.chunk(game, devices)
+        self.terminal = sys.stderr.isatty() and multihost.first()
+        self.bar = tqdm(
+            total=config.steps, initial=self.step, unit="step", disable=not self.terminal
         )
-        if save_now or stopping:
-            if bad := parameter_not_finite(state):
-                raise diverged(bad, workdir)
-            hosts.check_same(state.params, f"the parameters at step {step}")
-        with hosts.together():
-            if workdir is not None:
-                if validate_now:
-                    average = jax.device_get(state.average)
-                    scale = at(game.noise_scale, jax.numpy.float32(step))
-                    measured = validate(game, average, images, scale, config.seed, labels=labels)
-                if log_now:
-                    means = {name: float(np.mean(values)) for name, values in unlogged.items()}
-                    unlogged = {}
-                    held_out = {f"validation_{name}": value for name, value in measured.items()}
-                    line = {"step": step, **means, "seconds": round(seconds, 3)}
-                    workdir.journal.write(line | (held_out if validate_now else {}))
-                    shown = {name: means[name] for name in ("reconstruction", "regularization")}
-                    text = "  ".join(f"{k} {v:.4f}" for k, v in {**shown, **measured}.items())
-                    bar.set_postfix_str(text, refresh=False)
-                    if not terminal:
-                        left = pace(watch, config.steps - step)
-                        log(f"step {step}/{config.steps}  {text}  {left}")
-                if draw_now and game.networks.generator is not None and drawable(source.shape):
-                    figure = draw_figure(workdir, game, state, step, images)
-                if save_now or stopping:
-                    workdir.save(state, seconds, measured if validate_now else {}, unlogged)
-        if stopping or step == config.steps:
+        for number, (steps, arguments) in enumerate(feed.calls(devices, self.step)):
+            with jax.profiler.trace(trace) if trace and number == 1 else nullcontext():
+                call = partial(chunk, self.state, **arguments)
+                self.state, on_device = self.watch.time(steps, call)
+            metrics: dict[str, np.ndarray] = jax.device_get(on_device)
+            if bad := not_finite(metrics, self.step):
+                raise self.diverged(bad)
+            if self.workdir is not None:
+                for name, values in metrics.items():
+                    means = values if config.run.seeds == 1 else values.mean(axis=0)
+                    self.unlogged.setdefault(name, []).extend(means.tolist())
+            self.step += steps
+            self.bar.update(steps)
+            self.after(bool(multihost.largest(wish.asked)) and self.step < config.steps, wish.asked)
+        self.bar.close()
+        return self.finish()
+
+    def due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.config.steps
+
+    def after(self, stopping: bool, signalled: int) -> None:
+        """After a call of steps: what is due then, and the end of a run that is to stop."""
+        run, save = self.config.run, stopping or self.due(self.config.run.checkpoint_steps)
+        if save:
+            if bad := parameter_not_finite(self.state):
+                raise self.diverged(bad)
+            multihost.check_same(self.state.params, f"the parameters at step {self.step}")
+        with multihost.together():
+            if self.workdir is not None:
+                validated = self.due(run.validate_steps)
+                if validated:
+                    self.measured = self.validate()
+                if self.due(run.log_steps):
+                    self.log(self.workdir, validated)
+                if self.due(run.figure_steps) and pictures.shows(
+                    self.setup.game, self.setup.feed.x.shape
+                ):
+                    ema = jax.device_get(seed_of(self.state.ema, 0, run.seeds))
+                    x = self.setup.validation.x
+                    self.figure = pictures.draw(self.workdir, self.setup.game, ema, self.step, x)
+                if save:
+                    measured = self.measured if validated else {}
+                    self.workdir.save(self.state, self.seconds, measured, self.unlogged)
+        if stopping or self.step == self.config.steps:
             # The others wait here for the file, and not, for a short while only, at JAX's exit.
-            with hosts.together():
-                if workdir is not None:
-                    workdir.checkpoints.settle()
+            with multihost.together():
+                if self.workdir is not None:
+                    self.workdir.checkpoints.settle()
         if stopping:
-            code = 128 + (wish.asked or signal.SIGTERM)
-            raise Interrupted(f"stopped at step {step} and saved: the same command goes on", code)
-    bar.close()
-    summary = Summary(step, *watch.summary(), measured, figure)
-    if workdir is not None and (step > begun or not (workdir.path / "run.json").exists()):
-        labelled: list[int] | str | None = None
-        if known is not None:
-            every = config.data.labels_per_class == ALL
-            labelled = "all" if every else known[0].tolist()
-        workdir.finish(summary, devices, position.seconds + watch.seconds, labelled)
-    return summary
+            text = f"stopped at step {self.step} and saved: the same command goes on"
+            raise Interrupted(text, 128 + (signalled or signal.SIGTERM))
 
+    def validate(self) -> dict[str, float]:
+        """Validation metrics, means over the seeds."""
+        config, game = self.config, self.setup.game
+        ema, validation = jax.device_get(self.state.ema), self.setup.validation
+        scale = at(game.local_scale, jnp.float32(self.step))
+        found = [
+            validate(game, seed_of(ema, i, config.run.seeds), validation, scale, seed)
+            for i, seed in enumerate(seeds_of(config))
+        ]
+        return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
 
-def diverged(bad: str, workdir: Workdir | None) -> Diverged:
-    """The end of all processes, once the last save is whole; what to do, and what is not lost."""
-    kept = "process 0 says what is kept"
-    with hosts.together():
-        if workdir is not None:
-            workdir.checkpoints.settle()
-            good = workdir.checkpoints.latest_step()
-            none = "there is no checkpoint yet"
-            kept = none if good is None else f"the checkpoint of step {good} is good"
-    return Diverged(f"{bad}: lower the learning rates or raise r1; {kept}")
+    def log(self, workdir: Workdir, validated: bool) -> None:
+        """A line of metrics.jsonl, and one for whoever watches."""
+        means = {name: float(np.mean(values)) for name, values in self.unlogged.items()}
+        self.unlogged = {}
+        held_out = {f"validation_{name}": value for name, value in self.measured.items()}
+        line = {"step": self.step, **means, "seconds": round(self.seconds, 3)}
+        workdir.metrics_log.write(line | (held_out if validated else {}))
+        terms = {name: means[name] for name in ("reconstruction", "regularization")}
+        text = "  ".join(f"{k} {v:.4f}" for k, v in {**terms, **self.measured}.items())
+        self.bar.set_postfix_str(text, refresh=False)
+        if not self.terminal:
+            pace = self.pace()
+            log(f"step {self.step}/{self.config.steps}  {text}  {pace}")
 
+    def pace(self) -> str:
+        """Speed and time left."""
+        speed = self.watch.steps_per_second
+        if not speed:
+            return "compiled"
+        return f"{speed:.1f} steps/s  eta {(self.config.steps - self.step) / speed:.0f} s"
 
-def pace(watch: Stopwatch, steps_left: int) -> str:
-    """Speed and time left."""
-    if not watch.steps_per_second:
-        return "compiled"
-    seconds = steps_left / watch.steps_per_second
-    return f"{watch.steps_per_second:.1f} steps/s  eta {seconds:.0f} s"
+    def diverged(self, bad: str) -> Diverged:
+        """The end of all processes, once the last save is whole; what to do, and what is kept."""
+        kept = "process 0 says what is kept"
+        with multihost.together():
+            if self.workdir is not None:
+                self.workdir.checkpoints.settle()
+                good = self.workdir.checkpoints.latest_step()
+                none = "there is no checkpoint yet"
+                kept = none if good is None else f"the checkpoint of step {good} is good"
+        return Diverged(f"{bad}: lower the learning rates or raise r1; {kept}")
+
+    def finish(self) -> Summary:
+        """The end of a run that is trained to its last step."""
+        summary = Summary(self.step, *self.watch.summary(), self.measured, self.figure)
+        workdir = self.workdir
+        new = self.step > self.begun
+        if workdir is not None and (new or not (workdir.path / "run.json").exists()):
+            positions = self.setup.feed.labelled_positions()
+            workdir.finish(summary, self.setup.devices, self.seconds, positions)
+        return summary
 
 
 def parameter_not_finite(state: TrainState) -> str:
@@ -346,5 +293,5 @@ def parameter_not_finite(state: TrainState) -> str:
     for name, parameters in state.params._asdict().items():
         leaves = jax.tree.leaves(jax.device_get(parameters))
         if not all(np.isfinite(leaf).all() for leaf in leaves):
-            return f"a parameter of the {name} is not finite at step {int(state.step)}"
+            return f"a parameter of the {name} is not finite at step {step_of(state)}"
     return ""

@@ -1,11 +1,10 @@
-"""Changes of images: affine ones and the worst small ones, on which codes should not depend, and
-those that keep a discriminator from knowing a small set of images by heart.
+"""Random changes of images: affine and colour changes, on which codes should not depend, and those
+that keep a discriminator from memorizing a small set of images.
 
-Pure functions of x and of numbers that are drawn before, as all of a step's randomness is.
+Pure functions of x and of numbers drawn before, as all randomness of a step is.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 
@@ -14,20 +13,23 @@ import jax.numpy as jnp
 from jax.scipy.ndimage import map_coordinates
 
 from iae_jax.errors import InputError
-from iae_jax.types import Array, Augment, Encoding
+from iae_jax.types import Array, Augment
 
 EDGES = {"zero": "constant", "nearest": "nearest"}  # as map_coordinates calls them
-MOST = 1_000_000  # of a bound, whose square is then finite in float32
+MAX_BOUND = 1_000_000  # whose square is finite in float32
 NUMBERS = 6  # rotation, shear, two scales, two shifts
 
 
 @dataclass
 class Affine:
-    """Bounds, each either way. rotation: degrees. scale: of the logarithm of either side's.
-    shear: sideways pixels for each pixel down. shift: pixels, of either side. edge: what is seen
-    beyond the image's edge, "zero" or the "nearest" pixel. brightness, saturation, contrast: see
-    `recoloured`. cutout: see `cut_out`. noise: of what is then added to each value. worst: length
-    of what is added last, see `worst_change`."""
+    """How far an image is changed at random, each bound in both directions.
+
+    rotation: degrees. scale: of the logarithm of each side's factor. shear: pixels sideways for
+    each pixel down. shift: pixels, in both directions. edge: what lies beyond the image's edge,
+    "zero" or the "nearest" pixel. brightness, saturation, contrast: see `recoloured`. cutout: see
+    `cut_out`. noise: of the number added to each value. vat_radius: length of the change of virtual
+    adversarial training, which `consistency` adds last.
+    """
 
     rotation: float = 15.0
     scale: float = 0.2
@@ -39,7 +41,7 @@ class Affine:
     contrast: float = 0.0
     cutout: float = 0.0
     noise: float = 0.0
-    worst: float = 0.0
+    vat_radius: float = 0.0
 
     @property
     def moves(self) -> tuple[float, float, float, float]:
@@ -47,7 +49,7 @@ class Affine:
 
     @property
     def changes(self) -> bool:
-        """Whether an image is changed before what `worst` adds."""
+        """Whether an image is changed at all, beside `vat_radius`."""
         return any((*self.moves, *self.colours, self.cutout, self.noise))
 
     @property
@@ -56,11 +58,16 @@ class Affine:
 
 
 def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
-    """x f32[B, H, W, C] -> the same shape, each image with a change of its own about its centre,
-    linear between pixels. Its noise in [-1, 1] is uniform within the bounds: f32[B, 6]; 3 more for
-    colours, 2 for `cutout`, and as many as an image has values for `noise`, and for `worst`, where
-    these are not 0. shape: (H, W, C). Errors: InputError for a bound that is negative or not
-    finite, or another edge."""
+    """x f32[B, H, W, C] -> the same shape, each image changed by its own amount about its centre,
+    with linear interpolation.
+
+    The noise, in [-1, 1], is uniform within the bounds: f32[B, 6]; 3 more for colours, 2 for
+    `cutout`, and one for each value of an image for `noise` and for `vat_radius`, where these are
+    not 0. shape: (H, W, C).
+
+    Raises:
+      InputError: a bound that is negative or not finite, or another edge.
+    """
     _check(bounds)
     if bounds.edge not in EDGES:
         raise InputError(f"edge of an affine change is zero or nearest, not {bounds.edge!r}")
@@ -82,7 +89,7 @@ def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
         read = [map_coordinates(x[..., c], [*source], 1, mode=mode) for c in range(channels)]
         return jnp.stack(read, axis=-1).reshape(x.shape)
 
-    def apply(x: Array, noise: Array) -> Array:
+    def apply(x: Array, noise: Array, step: Array) -> Array:
         moved = jax.vmap(one)(x, noise[:, :NUMBERS]) if any(bounds.moves) else x
         if colours:
             shares = jnp.array(bounds.colours) * noise[:, NUMBERS : NUMBERS + 3]
@@ -96,8 +103,8 @@ def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
 
     colours, values = any(bounds.colours), math.prod(shape)
     first = NUMBERS + 3 * colours + 2 * (bounds.cutout > 0)
-    numbers = first + values * sum(bound > 0 for bound in (bounds.noise, bounds.worst))
-    return Augment(apply, numbers, bounds.worst)
+    numbers = first + values * sum(bound > 0 for bound in (bounds.noise, bounds.vat_radius))
+    return Augment(apply, numbers, bounds.vat_radius)
 
 
 def recoloured(x: Array, shares: Array) -> Array:
@@ -124,45 +131,14 @@ def cut_out(x: Array, at: Array, side: float) -> Array:
     return x * (kept(height, at[0])[:, None] | kept(width, at[1]))[..., None]
 
 
-def distance(own: Encoding, changed: Encoding) -> Array:
-    """How far the code of a changed image is from the image's own, which is a target that passes no
-    gradient: f32[B]. Of a category KL(own || changed); of a vector half the squared distance, the
-    KL of Gaussians of unit variance around them."""
-    found = jnp.zeros(())
-    if own.vector is not None and changed.vector is not None:
-        off = changed.vector - jax.lax.stop_gradient(own.vector)
-        found += 0.5 * jnp.sum(jnp.square(off), axis=-1)
-    if own.logits is not None and changed.logits is not None:
-        target = jax.lax.stop_gradient(jax.nn.log_softmax(own.logits))
-        said = jax.nn.log_softmax(changed.logits)
-        found += jnp.sum(jnp.exp(target) * (target - said), axis=-1)
-    return found
-
-
-PROBE = 0.1  # length of the step at which the worst direction is looked for
-
-
-def worst_change(
-    encode: Callable[[Array], Encoding], x: Array, own: Encoding, start: Array, radius: float
-) -> Array:
-    """What of length `radius` moves the code of x farthest from `own`: one power iteration from
-    `start` on the Hessian of `distance` (Miyato et al. 2018, virtual adversarial training) where
-    `own` is the code of x; of an image that was changed before, a step up the slope of `distance`.
-    x, start: f32[B, ...]. Returns f32[B, ...], without gradient."""
-
-    def unit(r: Array) -> Array:
-        length = jnp.sqrt(jnp.sum(jnp.square(r), axis=range(1, r.ndim), keepdims=True))
-        return r / jnp.maximum(length, 1e-12)
-
-    slope = jax.grad(lambda r: jnp.sum(distance(own, encode(x + r))))(PROBE * unit(start))
-    return jax.lax.stop_gradient(radius * unit(slope))
-
-
 @dataclass
 class DiffAugment:
-    """Bounds, each either way; all 0: no change. brightness, saturation, contrast: see
-    `recoloured`. shift: share of either side. cutout: see `cut_out`. blur: pixels, see `blurred`,
-    which fade in a line to 0 at step `blur_steps` (0: they stay)."""
+    """How far images are changed before a discriminator reads them; all 0: not at all.
+
+    Each bound holds in both directions. brightness, saturation, contrast: see `recoloured`. shift:
+    share of each side. cutout: see `cut_out`. blur: pixels, see `blurred`; it falls linearly to 0
+    at step `blur_steps` (0: it stays).
+    """
 
     brightness: float = 0.0
     saturation: float = 0.0
@@ -174,23 +150,27 @@ class DiffAugment:
 
     @property
     def changes(self) -> bool:
-        """Whether an image is changed by what is drawn."""
+        """Whether an image is changed at random."""
         colours = self.brightness, self.saturation, self.contrast
         return any((*colours, self.shift, self.cutout))
 
 
-SHOWN_NUMBERS = 7  # brightness, saturation, contrast, two shifts, two of the square's centre
+DIFFAUGMENT_NUMBERS = 7  # brightness, saturation, contrast, two shifts, two of the square's centre
 
 
 def diffaugment(bounds: DiffAugment) -> Augment | None:
-    """What discriminators are shown in place of images (Zhao et al. 2020); None if nothing changes.
+    """The change of images before a discriminator reads them (Zhao et al. 2020), and their blur;
+    None if nothing changes.
 
-    x f32[B, H, W, C] -> the same shape, each image with a change of its own, which passes gradients
-    to x. Its noise, f32[B, 7] in [-1, 1], is uniform within the bounds. Shifts are by whole pixels,
-    with 0 where nothing was. Errors: InputError for a bound that is negative or not finite.
+    x f32[B, H, W, C] -> the same shape, each image changed by its own amount, with gradients to x.
+    The noise, f32[B, 7] in [-1, 1] (none for a blur alone), is uniform within the bounds. Shifts
+    are by whole pixels, with 0 beyond the edge.
+
+    Raises:
+      InputError: a bound that is negative or not finite.
     """
     _check(bounds)
-    if not bounds.changes:
+    if not bounds.changes and not bounds.blur:
         return None
 
     def moved(side: int, share: Array) -> Array:
@@ -210,13 +190,22 @@ def diffaugment(bounds: DiffAugment) -> Augment | None:
             x = cut_out(x, noise[5:7], bounds.cutout)
         return x
 
-    return Augment(jax.vmap(one), SHOWN_NUMBERS)
+    def apply(x: Array, noise: Array, step: Array) -> Array:
+        if bounds.changes:
+            x = jax.vmap(one)(x, noise)
+        if bounds.blur:
+            falling = bounds.blur_steps > 0
+            left = (1.0 - step / bounds.blur_steps).clip(0.0) if falling else 1.0
+            x = blurred(x, bounds.blur * left)
+        return x
+
+    return Augment(apply, DIFFAUGMENT_NUMBERS if bounds.changes else 0)
 
 
 def blurred(x: Array, deviation: Array | float) -> Array:
-    """Images f32[B, H, W, C] under a Gaussian of so many pixels, 0 for none; beyond an edge there
-    is nothing to weigh. What discriminators see at first is blurred, and what they tell apart then
-    is large, as in Karras et al. 2021."""
+    """Images f32[B, H, W, C] smoothed by a Gaussian whose deviation is in pixels, 0 for none;
+    weights are renormalized at the edges. Discriminators that read blurred images at first learn
+    large structures before small ones (Karras et al. 2021)."""
 
     def weights(side: int) -> Array:
         place = jnp.arange(side)
@@ -229,5 +218,5 @@ def blurred(x: Array, deviation: Array | float) -> Array:
 
 def _check(bounds: Affine | DiffAugment) -> None:
     for name, bound in asdict(bounds).items():
-        if not isinstance(bound, str) and not 0 <= bound <= MOST:
-            raise InputError(f"{name} of an augmentation is from 0 to {MOST:,}, not {bound}")
+        if not isinstance(bound, str) and not 0 <= bound <= MAX_BOUND:
+            raise InputError(f"{name} of an augmentation is from 0 to {MAX_BOUND:,}, not {bound}")

@@ -1,41 +1,60 @@
-"""One joint sample of every distribution on the slide, and the pure functions built on it.
+"""One joint sample of every distribution of the slides, each value computed when it is first read.
 
-Randomness is one key for each example of the *global* batch, so that one device, eight devices
-and two hosts draw the same noise. What an objective does not read, XLA deletes.
+`Noise` has all randomness of a batch, `Draws` what follows from it, from x and from the players'
+parameters. Randomness is one key for each example of the *global* batch, so that one device, eight
+devices and two hosts draw the same numbers.
 """
 
-import math
+import zlib
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
 
+import chex
 import jax
 import jax.numpy as jnp
 
-from iae_jax.sampling.augmentation import worst_change
+from iae_jax.errors import InputError
 from iae_jax.types import (
-    Aggregated,
     Array,
     Augment,
+    Batch,
     Code,
-    Draws,
+    Discriminator,
     Encoder,
     Encoding,
-    Labelled,
-    Moments,
-    Noise,
+    Game,
+    Generator,
     Params,
     Players,
     Prior,
-    Told,
-    Whole,
 )
 
-# What a key of one example is used for. The numbers are part of the seed: changing one changes
-# every run.
-ENCODER_NOISE, CATEGORY, LOCAL_CODE, PRIOR, PRIOR_LOCAL_CODE, MOMENTS, AUGMENT, RECOVERY = range(8)
-LABELLED, LABELLED_AUGMENT, FLIPPED, SHOWN, PERTURBED = range(8, 13)
+T = TypeVar("T")
 
-# Draws of q(z|x) for its moments: the deviation is then known to an eighth, and what that leaves is
-# for the discriminator of an adaptive contrast to tell.
-DRAWS_FOR_MOMENTS = 32
+# What a name's key is folded with. These numbers are part of the seed: changing one changes every
+# run. Any other name has its crc32.
+NUMBERS = {
+    "encoder": 0,
+    "category": 1,
+    "local": 2,
+    "prior": 3,
+    "prior_local": 4,
+    "moments": 5,
+    "augment": 6,
+    "code_information": 7,
+    "labelled": 8,
+    "labelled_augment": 9,
+    "sleep": 10,
+    "diffaugment": 11,
+    "perturbation": 12,
+}
+
+
+def number_of(name: str) -> int:
+    """The number that stands for a name in its key."""
+    return NUMBERS.get(name, zlib.crc32(name.encode()))
 
 
 def to_unit(x: Array) -> Array:
@@ -48,275 +67,275 @@ def example_keys(key: Array, start: Array | int, count: int) -> Array:
     return jax.vmap(lambda index: jax.random.fold_in(key, index))(start + jnp.arange(count))
 
 
-def purpose_keys(keys: Array, purpose: int) -> Array:
-    """Keys [B] for one purpose."""
-    return jax.vmap(lambda key: jax.random.fold_in(key, purpose))(keys)
+def uniform(size: int) -> Callable[[Array], Array]:
+    """key -> f32[size], uniform in [-1, 1)."""
+    return lambda key: jax.random.uniform(key, (size,), minval=-1.0)
 
 
-def noise(keys: Array, purpose: int, size: int) -> Array:
-    """N(0, I): f32[B, size]."""
-    return jax.vmap(lambda key: jax.random.normal(key, (size,)))(purpose_keys(keys, purpose))
+def normal(size: int) -> Callable[[Array], Array]:
+    """key -> f32[size] of N(0, 1)."""
+    return lambda key: jax.random.normal(key, (size,))
 
 
-def encoder_noise(keys: Array, purpose: int, encoder: Encoder) -> Array:
-    """What an encoder that is not perturbed reads: f32[B, noise + perturbations]."""
-    return jnp.pad(noise(keys, purpose, encoder.noise), ((0, 0), (0, encoder.perturbations)))
+class Noise:
+    """All randomness of one batch, by name; a name's numbers are drawn when first read, and once.
 
-
-def perturbed(read: Array, keys: Array, purpose: int, encoder: Encoder) -> Array:
-    """The same with perturbations."""
-    own = noise(purpose_keys(keys, PERTURBED), purpose, encoder.perturbations)
-    return jnp.concatenate([read[:, : encoder.noise], own], axis=-1)
-
-
-def pick(bank: Labelled, keys: Array) -> Labelled:
-    """A labelled image for each key [B], drawn uniformly."""
-    place = jax.vmap(lambda key: jax.random.randint(key, (), 0, bank.label.shape[0]))
-    chosen = place(purpose_keys(keys, LABELLED))
-    return Labelled(to_unit(bank.x[chosen]), bank.label[chosen])
-
-
-def draw_noise(
-    networks: Players,
-    prior: Prior,
-    keys: Array,
-    needs: frozenset[str] = frozenset(),
-    augment: int = 0,
-    shown: int = 0,
-    training: bool = False,
-) -> Noise:
-    """Everything that a batch needs of chance. keys: [B], consumed. needs: of the objective's
-    terms. augment, shown: how many numbers a change of an image reads, and one for discriminators.
-    training: whether the encoder is perturbed.
-
-    Before the networks and apart from them: XLA sees that two expressions are the same, but not
-    that two loops of a random number generator are, and would run the networks for each.
+    Made outside of the gradients, and never read first inside of `lax.cond` or `jax.checkpoint`:
+    XLA sees that two expressions are the same, but not that two loops of a random number generator
+    are, and would run the networks for each.
     """
-    encoder, generator = networks.encoder, networks.generator
 
-    def read(purpose: int, taught: bool = False) -> Array | None:
-        if encoder is None:
-            return None
-        own = encoder_noise(keys, purpose, encoder)
-        return perturbed(own, keys, purpose, encoder) if taught and training else own
+    def __init__(self, keys: Array) -> None:
+        """keys: [B], one an example, consumed."""
+        self.keys = keys
+        self._drawn: dict[str, Any] = {}
+        self._name_of = {number: name for name, number in NUMBERS.items()}
 
-    many = None
-    if "moments" in needs:
-        padding = ((0, 0), (0, encoder.perturbations))
-        many = jax.vmap(
-            lambda index: jnp.pad(
-                jax.vmap(
-                    lambda key: jax.random.normal(jax.random.fold_in(key, index), (encoder.noise,))
-                )(purpose_keys(keys, MOMENTS)),
-                padding,
-            )
-        )(jnp.arange(DRAWS_FOR_MOMENTS))
-    return Noise(
-        encoder=read(ENCODER_NOISE),
-        category=gumbel(keys, prior.categories) if prior.categories else None,
-        local=None if generator is None else noise(keys, LOCAL_CODE, generator.noise),
-        prior_local=None if generator is None else noise(keys, PRIOR_LOCAL_CODE, generator.noise),
-        prior=prior.sample(purpose_keys(keys, PRIOR)),
-        moments=many,
-        augment=_uniform(purpose_keys(keys, AUGMENT), augment) if augment else None,
-        perturbed=read(ENCODER_NOISE, taught=True),
-        recovery=read(RECOVERY) if "recovery" in needs else None,
-        flipped=read(FLIPPED, taught=True) if "flipped" in needs else None,
-        labelled=(
-            _uniform(purpose_keys(keys, LABELLED_AUGMENT), augment)
-            if augment and "changed labels" in needs
-            else None
-        ),
-        shown=_uniform(purpose_keys(keys, SHOWN), shown) if shown else None,
-    )
+    def __call__(self, name: str, sample: Callable[[Array], T]) -> T:
+        """The batch's numbers of this name: of sample(key) f32[...] for each example, f32[B, ...].
+
+        A name "a/b" is b's number within a's.
+
+        Raises:
+          InputError: two names have the same number, or one name is read in two shapes.
+        """
+        if name not in self._drawn:
+            self._drawn[name] = jax.vmap(lambda key: sample(self._folded(key, name)))(self.keys)
+        drawn: T = self._drawn[name]
+        shapes = jax.tree.map(jnp.shape, jax.eval_shape(sample, self.keys[0]))
+        if jax.tree.map(lambda leaf: leaf.shape[1:], drawn) != shapes:
+            raise InputError(f"the noise {name!r} is read in two shapes: use another name")
+        return drawn
+
+    def _folded(self, key: Array, name: str) -> Array:
+        for part in name.split("/"):
+            number = number_of(part)
+            if self._name_of.setdefault(number, part) != part:
+                raise InputError(
+                    f"the noise {part!r} has the number of {self._name_of[number]!r}: rename it"
+                )
+            key = jax.random.fold_in(key, number)
+        return key
 
 
-def _uniform(keys: Array, size: int) -> Array:
-    """Of [-1, 1): f32[B, size]."""
-    return jax.vmap(lambda key: jax.random.uniform(key, (size,), minval=-1.0))(keys)
+class BatchMeans:
+    """Means over the global batch, of which a device's examples, or a microbatch's, are a part.
 
-
-def gumbel(keys: Array, categories: int) -> Array:
-    """What a category is drawn with: f32[B, K]."""
-    draw_one = jax.vmap(lambda key: jax.random.gumbel(key, (categories,)))
-    return draw_one(purpose_keys(keys, CATEGORY))
-
-
-def code_of(encoding: Encoding, category_noise: Array | None) -> Code:
-    """z ~ q(z|x): the encoding's vector, and a category drawn from its logits."""
-    if encoding.logits is None:
-        return Code(vector=encoding.vector)
-    assert category_noise is not None  # the prior has the categories of the encoder
-    category = jnp.argmax(encoding.logits + category_noise, axis=-1)
-    return Code(
-        vector=encoding.vector,
-        category=jax.nn.one_hot(category, encoding.logits.shape[-1]),
-        probabilities=jax.nn.softmax(encoding.logits),
-    )
-
-
-def aggregate(z: Code, axis_name: str | None = None) -> Aggregated:
-    """Means over the global batch, which may be spread over a pmapped axis."""
-    found = Aggregated()
-    if z.vector is not None:
-        second = jnp.matmul(z.vector.T, z.vector, precision="highest") / z.vector.shape[0]
-        found = found._replace(mean=jnp.mean(z.vector, axis=0), second=second)
-    if z.probabilities is not None:
-        found = found._replace(probabilities=jnp.mean(z.probabilities, axis=0))
-    return found if axis_name is None else jax.lax.pmean(found, axis_name)
-
-
-def completed(piece: Whole, whole: Whole) -> Whole:
-    """The whole's values with the gradient of a piece: since a whole is the mean of its pieces, the
-    mean of a loss's gradients over all pieces is then the gradient of the whole."""
-    return jax.tree.map(lambda own, all_: own + jax.lax.stop_gradient(all_ - own), piece, whole)
-
-
-def hard(z: Code | None) -> Code | None:
-    """The same code where the category is already fixed: something was generated from it."""
-    return z and z._replace(probabilities=z.category)
-
-
-def infer(networks: Players, params: Players, keys: Array, x: Array) -> tuple[Code, Encoding]:
-    """z ~ q(z|x) and what it was drawn from."""
-    encoder = networks.encoder
-    encoding = encoder.apply(params.encoder, x, encoder_noise(keys, ENCODER_NOISE, encoder))
-    logits = encoding.logits
-    return code_of(encoding, None if logits is None else gumbel(keys, logits.shape[-1])), encoding
-
-
-def moments(networks: Players, params: Players, many: Array, x: Array) -> Moments:
-    """Mean and deviation of q(z|x) for each x, from draws of their own. What they standardize must
-    not depend on them through the players, so that no gradient passes. many: f32[M, B, noise]."""
-    z = jax.lax.stop_gradient(
-        jax.vmap(lambda one: networks.encoder.apply(params.encoder, x, one).vector)(many)
-    )
-    # The constant keeps a deterministic encoder from dividing by zero.
-    return Moments(jnp.mean(z, axis=0), jnp.std(z, axis=0, ddof=1) + 1e-4)
-
-
-def generate(
-    networks: Players, params: Players, keys: Array, z: Code, noise_scale: Array | float = 1.0
-) -> Array:
-    """x ~ p(x|z): f32[B, ...]. `noise_scale` multiplies the local code n."""
-    n = noise(keys, LOCAL_CODE, networks.generator.noise)
-    return networks.generator.sample(params.generator, z, noise_scale * n)
-
-
-def log_likelihood(networks: Players, params: Players, z: Code, x: Array) -> Array | None:
-    """log p(x|z) in nats: f32[B, C], one column for each category that z could have had."""
-    density = networks.generator and networks.generator.log_likelihood
-    if density is None:
-        return None
-    if z.category is None:
-        return density(params.generator, z, x)[:, None]
-
-    shape = z.category.shape
-
-    def given(category: Array) -> Array:
-        one_hot = jnp.broadcast_to(category, shape)
-        return density(params.generator, z._replace(category=one_hot), x)
-
-    return jax.vmap(given, out_axes=1)(jnp.eye(shape[-1]))
-
-
-def tell(
-    networks: Players, params: Players, noise: Noise, labelled: Labelled, augment: Augment | None
-) -> Told:
-    """What labelled images say. labelled: one image for each example of the batch."""
-    x, encoder = labelled.x, networks.encoder
-    encoding = encoder.apply(params.encoder, x, noise.encoder)
-    assert encoding.logits is not None  # check() refuses the game otherwise
-    known = jax.nn.one_hot(labelled.label, encoding.logits.shape[-1])
-    z = Code(encoding.vector, known, known)
-    changed = x
-    if augment is not None and noise.labelled is not None:
-        changed = augment.apply(x, noise.labelled)
-    encoding = encoder.apply(params.encoder, changed, noise.perturbed)
-    return Told(x, z, encoding)
-
-
-def mean_features(x: Encoding, x_prior: Encoding, axis_name: str | None) -> Array:
-    """f32[2, F], over the global batch. No gradient passes through those of x."""
-    assert x.features is not None and x_prior.features is not None
-    known = jax.lax.stop_gradient(x.features)
-    means = jnp.stack([jnp.mean(known, axis=0), jnp.mean(x_prior.features, axis=0)])
-    return means if axis_name is None else jax.lax.pmean(means, axis_name)
-
-
-def draw(
-    networks: Players,
-    params: Players,
-    noise: Noise,
-    x: Array,
-    noise_scale: Array | float = 1.0,
-    axis_name: str | None = None,
-    augment: Augment | None = None,
-    labelled: Labelled | None = None,
-    teacher: Params = None,
-    whole: Whole | None = None,
-) -> Draws:
-    """Everything on the slide, once, and what terms ask for beside it.
-
-    x: f32[B, ...]. axis_name: the pmapped axis over which the global batch is spread, if any.
-    augment: how x is changed, where noise is drawn for it. labelled: an image and its label for
-    each example. teacher: an averaged encoder's parameters. whole: what is known of the whole
-    batch, of which x is a piece.
+    parts: into how many the batch is cut. own: the part's means by name, as far as they were read.
     """
-    encoder, generator, z_prior = networks.encoder, networks.generator, noise.prior
-    x_prior, x_hat = None, None
-    if generator is not None and noise.prior_local is not None:
-        x_prior = generator.sample(params.generator, z_prior, noise_scale * noise.prior_local)
-    if encoder is None:
-        return Draws(x, None, None, z_prior, x_prior, None, None, None)
-    encoding = encoder.apply(params.encoder, x, noise.encoder)
-    perturbed_encoding = encoder.apply(params.encoder, x, noise.perturbed)
-    z = code_of(encoding, noise.category)
-    augmented = None
-    if augment is not None and noise.augment is not None:
-        changed = augment.apply(x, noise.augment)
-        if augment.radius:
-            start = noise.augment[:, -math.prod(x.shape[1:]) :].reshape(x.shape)
-            changed += worst_change(
-                lambda x: encoder.apply(params.encoder, x, noise.encoder),
-                changed,
-                encoding,
-                start,
-                augment.radius,
-            )
-        augmented = encoder.apply(params.encoder, changed, noise.perturbed)
-    if generator is not None and noise.local is not None:
-        x_hat = generator.sample(params.generator, z, noise_scale * noise.local)
-    recovered = None
-    if noise.recovery is not None:
-        # As it is: a reader that learned to recover would give every image the same code.
-        frozen = jax.lax.stop_gradient(params.encoder)
-        recovered = encoder.apply(frozen, x_hat, noise.recovery)
-    flipped, matched = None, None
-    if noise.flipped is not None:
-        frozen = jax.lax.stop_gradient(params.encoder)
-        flipped = encoder.apply(params.encoder, jax.lax.stop_gradient(x_prior), noise.flipped)
-        if encoding.features is not None:
-            seen = encoder.apply(frozen, x_prior, noise.flipped)
-            matched = mean_features(perturbed_encoding, seen, axis_name)
-    own = Whole(aggregate(z, axis_name), matched)
-    if whole is not None:
-        own = completed(own, whole)
-    return Draws(
-        x=x,
-        z=z,
-        x_hat=x_hat,
-        z_prior=z_prior,
-        x_prior=x_prior,
-        encoding=encoding,
-        log_likelihood=log_likelihood(networks, params, z, x),
-        aggregated=own.aggregated,
-        moments=None if noise.moments is None else moments(networks, params, noise.moments, x),
-        perturbed=perturbed_encoding,
-        augmented=augmented,
-        recovered=recovered,
-        flipped=flipped,
-        taught=None if teacher is None else encoder.apply(teacher, x, noise.encoder),
-        told=None if labelled is None else tell(networks, params, noise, labelled, augment),
-        matched=own.matched,
-    )
+
+    def __init__(
+        self, axis_name: str | None = None, parts: int = 1, whole: dict[str, Any] | None = None
+    ) -> None:
+        """axis_name: the pmapped axis over which the batch is spread. whole: the means of all
+        microbatches, if they are known."""
+        self._axis_name, self.parts, self._whole = axis_name, parts, whole or {}
+        self.own: dict[str, Any] = {}
+
+    def __call__(self, name: str, value: T) -> T:
+        """value: a tree of means over this part's examples."""
+        if self._axis_name is not None:
+            value = jax.lax.pmean(value, self._axis_name)
+        self.own[name] = value
+        if name not in self._whole:
+            return value
+        # The whole's value with the gradient of a part: since the whole is the mean of its parts,
+        # the mean of a loss's gradients over all parts is then the gradient of the whole.
+        return jax.tree.map(
+            lambda own, all_: own + jax.lax.stop_gradient(all_ - own), value, self._whole[name]
+        )
+
+
+@dataclass
+class Reads:
+    """What has been read of some Draws, by name."""
+
+    players: set[str] = field(default_factory=set)
+    batch: set[str] = field(default_factory=set)
+    noise: set[str] = field(default_factory=set)
+    means: set[str] = field(default_factory=set)
+
+
+class Draws:
+    """One joint sample: x ~ p_data, z ~ q(z|x), x_hat ~ p(x|z), z_prior ~ p(z), x_prior ~
+    p(x|z_prior). Everything else that a loss reads is a function of Draws (see `of`)."""
+
+    def __init__(
+        self,
+        game: Game,
+        params: Players,
+        noise: Noise,
+        batch: Batch,
+        step: Array | int = 0,
+        local_scale: Array | float = 1.0,
+        ema: Players | None = None,
+        means: BatchMeans | None = None,
+    ) -> None:
+        """batch: "x" f32[B, ...], and other sources by their names. local_scale: multiplies the
+        local code. ema: averaged parameters. means: of a batch that is cut."""
+        self.params, self.noise_source = params, noise
+        self.step: Array = jnp.asarray(step)
+        self.reads = Reads()
+        self._game, self._batch, self._local_scale = game, batch, local_scale
+        self._ema, self._means = ema, means or BatchMeans()
+        self._found: dict[Hashable, Any] = {}
+
+    # ------------------------------------------------------------------- what a game may lack
+
+    def player(self, name: str) -> Any:
+        """A player's network. Raises: InputError if the game has none."""
+        self.reads.players.add(name)
+        network = getattr(self._game.networks, name)
+        if network is None:
+            raise InputError(f"needs the {name}: give the game one")
+        return network
+
+    @property
+    def encoder(self) -> Encoder:
+        encoder: Encoder = self.player("encoder")
+        return encoder
+
+    @property
+    def generator(self) -> Generator:
+        generator: Generator = self.player("generator")
+        return generator
+
+    def discriminator(self, name: str) -> Discriminator:
+        discriminator: Discriminator = self.player(name)
+        return discriminator
+
+    @property
+    def prior(self) -> Prior:
+        return self._game.prior
+
+    @property
+    def prior_params(self) -> Params:
+        """What the prior reads: the parameters of the generator's player, if there is one."""
+        return getattr(self.params, "generator", None)
+
+    @property
+    def augment(self) -> Augment:
+        """How x is changed. Raises: InputError if the game does not say."""
+        if self._game.augment is None:
+            raise InputError("compares x with a changed x: give the game an augment")
+        return self._game.augment
+
+    @property
+    def diffaugment(self) -> Augment | None:
+        return self._game.diffaugment
+
+    @property
+    def relaxed(self) -> bool:
+        return self._game.relaxed
+
+    @property
+    def ema(self) -> Params:
+        """The averaged parameters of the encoder. Raises: InputError if there are none."""
+        if self._ema is None:
+            raise InputError("reads the averaged encoder: set the game's ema_decay above 0")
+        return self._ema.encoder
+
+    def data(self, name: str) -> Array:
+        """A named source of the batch. Raises: InputError if the batch has none."""
+        self.reads.batch.add(name)
+        if name not in self._batch:
+            there = ", ".join(self._batch)
+            raise InputError(f"needs {name!r} in the batch, which has {there}")
+        return self._batch[name]
+
+    # --------------------------------------------------------------------- how things are drawn
+
+    def of(self, draw: Callable[["Draws"], T]) -> T:
+        """draw(self), computed once: how a loss reads a sample that is not of the slides' list.
+
+        draw: a function, or a frozen dataclass with `__call__`, which is known by its equality.
+        """
+        if draw not in self._found:
+            self._found[draw] = draw(self)
+        found: T = self._found[draw]
+        return found
+
+    def noise(self, name: str, sample: Callable[[Array], T]) -> T:
+        """See `Noise`."""
+        self.reads.noise.add(name)
+        return self.noise_source(name, sample)
+
+    def batch_mean(self, name: str, value: T) -> T:
+        """A tree of means over the examples at hand -> the same over the global batch."""
+        self.reads.means.add(name)
+        return self._means(name, value)
+
+    @property
+    def batch_size(self) -> int:
+        """Of the global batch."""
+        return self.x.shape[0] * self._means.parts
+
+    def encoder_noise(self, name: str = "encoder", perturbed: bool = False) -> Array:
+        """What an encoder reads beside x: f32[B, noise + perturbations]."""
+        encoder = self.encoder
+        own = self.noise(name, normal(encoder.noise))
+        if not perturbed or not encoder.perturbations:
+            return jnp.pad(own, ((0, 0), (0, encoder.perturbations)))
+        more = self.noise(f"perturbation/{name}", normal(encoder.perturbations))
+        return jnp.concatenate([own, more], axis=-1)
+
+    def encode(
+        self, x: Array, noise: str = "encoder", params: Params = None, perturbed: bool = False
+    ) -> Encoding:
+        """q(z|x) of any x. noise: its name. params: of the encoder, instead of its own. perturbed:
+        as an encoder is in training (pixel noise, dropout)."""
+        encoder = self.encoder
+        own = self.params.encoder if params is None else params
+        return encoder.apply(own, x, self.encoder_noise(noise, perturbed))
+
+    def decode(self, z: Code, noise: str) -> Array:
+        """x ~ p(x|z) of any z: f32[B, ...]. noise: the name of its local code."""
+        generator = self.generator
+        local = self.noise(noise, normal(generator.noise))
+        return generator.sample(self.params.generator, z, self._local_scale * local)
+
+    def code_of(self, encoding: Encoding, noise: str = "category") -> Code:
+        """z ~ q(z|x): the encoding's vector, and a category drawn from its logits."""
+        if encoding.logits is None:
+            return Code(vector=encoding.vector)
+        categories = encoding.logits.shape[-1]
+        gumbel = self.noise(noise, lambda key: jax.random.gumbel(key, (categories,)))
+        probabilities = jax.nn.softmax(encoding.logits)
+        drawn = jnp.argmax(encoding.logits + gumbel, axis=-1)
+        one_hot = jax.nn.one_hot(drawn, categories)
+        return Code(encoding.vector, probabilities if self.relaxed else one_hot, probabilities)
+
+    # ------------------------------------------------------- the slides' list, and nothing else
+
+    @property
+    def x(self) -> Array:
+        """x ~ p_data: f32[B, ...]."""
+        return self.data("x")
+
+    @cached_property
+    def encoding(self) -> Encoding:
+        """q(z|x)."""
+        return self.encode(self.x)
+
+    @cached_property
+    def z(self) -> Code:
+        """z ~ q(z|x)."""
+        return self.code_of(self.encoding)
+
+    @cached_property
+    def x_hat(self) -> Array:
+        """x_hat ~ p(x|z), a reconstruction: f32[B, ...]."""
+        x_hat = self.decode(self.z, "local")
+        chex.assert_equal_shape([x_hat, self.x])
+        return x_hat
+
+    @cached_property
+    def z_prior(self) -> Code:
+        """z ~ p(z)."""
+        prior = self.prior
+        return prior.sample(self.prior_params, self.noise("prior", prior.draw))
+
+    @cached_property
+    def x_prior(self) -> Array:
+        """x ~ p(x|z), z ~ p(z), a sample of the model: f32[B, ...]."""
+        return self.decode(self.z_prior, "prior_local")

@@ -1,0 +1,184 @@
+"""Checks of a config: numbers out of range, and fields that contradict each other."""
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+from iae_jax.errors import InputError
+from iae_jax.objectives.weights import Weight
+from iae_jax.runs.config import Config
+from iae_jax.types import Game
+
+MAX_INT = 2**31 - 1  # a step is int32
+MAX_IMAGES = 2**28  # whose positions one call holds
+MAX_SEEDS = 1000  # at once: they are all in memory
+
+
+def check_numbers(config: Config) -> None:
+    """Raises: InputError for a number that is out of range."""
+    run = config.run
+    positive = {"steps": config.steps, "batch_size": config.batch_size} | {
+        f"run.{name}": getattr(run, name)
+        for name in (
+            "steps_per_call", "log_steps", "validate_steps", "figure_steps", "checkpoint_steps",
+            "keep", "microbatches", "seeds",
+        )
+    }  # fmt: skip
+    for name, value in positive.items():
+        if not 1 <= value <= MAX_INT:
+            raise InputError(f"{name} is at least 1 and at most {MAX_INT}, not {value}")
+    steps = min(config.steps, run.steps_per_call, run.log_steps)
+    if steps * config.batch_size > MAX_IMAGES:
+        raise InputError(
+            f"a call of {steps} steps would read {steps * config.batch_size} images, more than "
+            f"{MAX_IMAGES}: use fewer run.steps_per_call, or a smaller batch_size"
+        )
+    if run.seeds > MAX_SEEDS:
+        raise InputError(f"run.seeds is at most {MAX_SEEDS}, not {run.seeds}")
+    losses = {f"auxiliary.{name}": loss for name, loss in config.auxiliary.built_in.items()}
+    not_negative = {
+        "seed": config.seed,
+        "code.size": config.code.size,
+        "code.categories": config.code.categories,
+        "encoder.noise": config.encoder.noise,
+        "generator.noise": config.generator.noise,
+        "generator.ramp_start_steps": config.generator.ramp_start_steps,
+        "generator.ramp_steps": config.generator.ramp_steps,
+        "diffaugment.blur_steps": config.diffaugment.blur_steps,
+        "run.devices": run.devices,
+        "run.resident_megabytes": run.resident_megabytes,
+        **{
+            f"{name}.weight.{field}": getattr(loss.weight, field)
+            for name, loss in losses.items()
+            for field in ("start_steps", "ramp_steps")
+        },
+    }
+    for name, value in not_negative.items():
+        if value < 0 or (value > MAX_INT and name != "seed"):
+            raise InputError(f"{name} is at least 0 and at most {MAX_INT}, not {value}")
+    if config.seed + run.seeds > 2**32:
+        raise InputError(f"seed is below 2^32, not {config.seed}")
+    _check_weights(config, {name: loss.weight for name, loss in losses.items()})
+    if run.checkpoint_steps % run.log_steps:
+        # Else a resumed run would log the mean over a part of the interval.
+        raise InputError(
+            f"run.checkpoint_steps is a multiple of run.log_steps, and {run.checkpoint_steps} is "
+            f"not one of {run.log_steps}"
+        )
+    if config.diffaugment.blur_steps > config.steps:
+        raise InputError(
+            f"discriminators would see no sharp image: diffaugment.blur_steps is at most the run's "
+            f"steps, {config.steps}, not {config.diffaugment.blur_steps}"
+        )
+    if config.data.labels_per_class < -1 or config.data.draw < -1:
+        raise InputError("data.labels_per_class and data.draw are at least -1")
+    if not 0 <= config.ema < 1:
+        raise InputError(f"ema is a decay from 0 to below 1, not {config.ema}")
+    components = config.auxiliary.marginal.examples_per_component
+    if components < 1:
+        raise InputError(
+            f"auxiliary.marginal.examples_per_component is at least 1, not {components}"
+        )
+
+
+def _check_weights(config: Config, losses: dict[str, Weight]) -> None:
+    sides = {"reconstruction": config.reconstruction, "regularization": config.regularization}
+    weights: dict[str, float] = {
+        "encoder.pixel_noise": config.encoder.pixel_noise,
+        "encoder.dropout": config.encoder.dropout,
+        "generator.deviation": config.generator.deviation,
+        **{
+            f"{name}.weight.{field}": getattr(weight, field)
+            for name, weight in losses.items()
+            for field in ("value", "start")
+        },
+        **{
+            f"{side}.{name}": getattr(term, name)
+            for side, term in sides.items()
+            for name in ("weight", "r1", "numerator_weight", "denominator_weight")
+        },
+    }
+    for name, number in weights.items():
+        if not 0 <= number < math.inf:
+            raise InputError(f"{name} is at least 0 and finite, not {number}")
+    if config.generator.likelihood == "gaussian" and config.generator.deviation == 0:
+        raise InputError("generator.deviation of a gaussian likelihood is above 0, not 0.0")
+    for name, weight in losses.items():
+        if weight.start and not (weight.start_steps or weight.ramp_steps):
+            raise InputError(
+                f"{name}.weight.start is of the first steps: set {name}.weight.start_steps"
+            )
+    for side, term in sides.items():
+        if not 0 <= term.labelled_share < 1:
+            raise InputError(
+                f"{side}.labelled_share is from 0 to below 1, not {term.labelled_share}"
+            )
+
+
+def check_auxiliary(config: Config, present: Collection[str]) -> None:
+    """Raises: InputError for a setting that would teach the encoder nothing. present: names of the
+    auxiliary losses whose weight is not 0."""
+    losses, encoder, affine = config.auxiliary, config.encoder, config.affine
+    consistent = losses.consistency.name in present
+    labels = losses.labels.name in present
+    perturbs = encoder.pixel_noise or encoder.dropout
+    if losses.consistency.teacher and not consistent:
+        raise InputError(
+            "a teacher is for consistency: set auxiliary.consistency.weight.value above 0"
+        )
+    if losses.consistency.teacher and not config.ema:
+        raise InputError("a teacher is the averaged encoder: set ema above 0")
+    if losses.labels.augment and not labels:
+        raise InputError(
+            "auxiliary.labels.augment is of labelled images: set auxiliary.labels.weight.value"
+        )
+    if losses.labels.augment and not affine.changes:
+        raise InputError(
+            "labelled images are changed within the bounds of affine, which are 0: set one, or "
+            "auxiliary.labels.augment to False"
+        )
+    changed = affine.changes or affine.vat_radius or losses.consistency.teacher or perturbs
+    if consistent and not changed:
+        raise InputError(
+            "consistency is of an image and a change of it: set a bound of affine, or "
+            "auxiliary.consistency.weight.value to 0"
+        )
+    teaches = consistent or labels or losses.sleep.name in present or config.auxiliary.others
+    if perturbs and not teaches and config.reconstruction.kind != "improved_gan":
+        raise InputError(
+            "pixel_noise and dropout perturb what the encoder learns from labels, consistency or "
+            "the sleep loss, and none of these is there: set encoder.pixel_noise and "
+            "encoder.dropout to 0"
+        )
+
+
+def check_images(config: Config, shape: tuple[int, ...]) -> None:
+    """Raises: InputError for changes of images where x is none."""
+    if len(shape) == 3:
+        return
+    losses: Any = config.auxiliary
+    if not losses.consistency.weight.absent or losses.labels.augment:
+        raise InputError(
+            f"an affine change is of images and x has shape {shape}: set "
+            "auxiliary.consistency.weight.value to 0 and auxiliary.labels.augment to False"
+        )
+    if config.diffaugment.changes or config.diffaugment.blur:
+        raise InputError(
+            f"diffaugment changes images and x has shape {shape}: leave its bounds at 0"
+        )
+
+
+def check_labels(config: Config, game: Game) -> None:
+    """Raises: InputError for labels that are read and not there, or the reverse, and for a
+    generator that nothing trains on x."""
+    if config.reconstruction.kind == "none" and game.networks.generator is not None:
+        raise InputError(
+            "code_information and sleep are of generated images, and nothing trains a generator on "
+            "x: set reconstruction.kind"
+        )
+    share, reads = config.reconstruction.labelled_share, game.objective.reconstruction.reads
+    if share and set(reads) != {"x", "z"} or config.regularization.labelled_share:
+        raise InputError(
+            "labelled_share is of the pairs (x, z) of a reconstruction's discriminator, and "
+            f"{config.reconstruction.kind} has none: set labelled_share to 0"
+        )

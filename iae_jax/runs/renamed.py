@@ -1,0 +1,53 @@
+"""Old names of config fields and of arrays, so that runs that were saved under them resume and
+load."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# The first component of an array's name in a checkpoint: old -> new.
+ARRAYS = {"average": "ema"}
+
+# Dotted config fields: old -> new.
+FIELDS = {
+    "average": "ema",
+    "code.marginal_weight": "auxiliary.marginal.weight.value",
+    "code.marginal_start_weight": "auxiliary.marginal.weight.start",
+    "code.marginal_start_steps": "auxiliary.marginal.weight.start_steps",
+    "code.entropy_weight": "auxiliary.entropy.weight.value",
+    "code.consistency_weight": "auxiliary.consistency.weight.value",
+    "code.teacher": "auxiliary.consistency.teacher",
+    "code.recovery_weight": "auxiliary.code_information.weight.value",
+    "code.flipped_weight": "auxiliary.sleep.weight.value",
+    "code.flipped_start_steps": "auxiliary.sleep.weight.start_steps",
+    "code.label_weight": "auxiliary.labels.weight.value",
+    "code.label_start_weight": "auxiliary.labels.weight.start",
+    "code.label_start_steps": "auxiliary.labels.weight.start_steps",
+    "code.change_labelled": "auxiliary.labels.augment",
+    "code.labelled_share": "reconstruction.labelled_share",
+    "affine.worst": "affine.vat_radius",
+    "run.pieces": "run.microbatches",
+    "run.judge": "run.classifier",
+}
+
+
+def translated(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """A nested config with old field names -> the same with today's."""
+    found: dict[str, Any] = {}
+    for name, value in _flat(plain, ""):
+        parts = FIELDS.get(name, name).split(".")
+        inner = found
+        for part in parts[:-1]:
+            inner = inner.setdefault(part, {})
+        inner[parts[-1]] = value
+    return found
+
+
+def _flat(plain: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:
+    """(dotted field, value) of each leaf; an empty section is a leaf."""
+    leaves = []
+    for name, value in plain.items():
+        if isinstance(value, Mapping) and value:
+            leaves += _flat(value, f"{prefix}{name}.")
+        else:
+            leaves.append((prefix + name, value))
+    return leaves

@@ -1,0 +1,287 @@
+"""The first 30 steps of every preset and of every kind of game, on small data: what
+`test_first_steps.py` compares with `first_steps.npz`, a record from before the core was rebuilt.
+
+    python tests/first_steps.py [NAME ...]     # the largest difference from the record, by game
+
+The record holds f32[30] for each game and metric, from XLA without its optimizations on an x86-64
+CPU. Other machines round otherwise, so that bits are compared by this command alone.
+"""
+
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+if __name__ == "__main__":
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8"
+    sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from iae_jax.devices.parallel import Chunk
+from iae_jax.game.step import init
+from iae_jax.runs.build import build
+from iae_jax.runs.config import Config
+from iae_jax.types import Labelled
+
+RECORD = Path(__file__).parent / "first_steps.npz"
+STEPS, BATCH, SEED = 30, 12, 3
+GREY, COLOUR = (8, 8, 1), (8, 8, 3)
+# Metrics of the record that have another name now.
+RENAMED = {"code_recovery": "code_information", "flipped_recovery": "sleep_loss"}
+
+
+class Played(NamedTuple):
+    """A preset on small data. options: of the Chunk."""
+
+    config: Config
+    shape: tuple[int, ...] = GREY
+    devices: int = 1
+    microbatches: int = 1
+
+
+def small(config: Config) -> Config:
+    """The same game with small networks, whose phases all fall into the first steps."""
+    config.steps, config.batch_size, config.seed = STEPS, BATCH, SEED
+    for player in config.players:
+        player.network.width, player.network.hidden = 3, 9
+    for term in (config.reconstruction, config.regularization):
+        term.r1_interval_steps = 4
+    losses = config.auxiliary
+    for loss, step in ((losses.marginal, 7), (losses.sleep, 5), (losses.labels, 3)):
+        if loss.weight.start_steps:
+            loss.weight.start_steps = step
+    if config.generator.ramp_steps:
+        config.generator.ramp_start_steps, config.generator.ramp_steps = 4, 10
+    if config.diffaugment.blur_steps:
+        config.diffaugment.blur_steps = 15
+    if config.code.size > 20:
+        config.code.size = 21
+    if config.generator.noise > 16:
+        config.generator.noise = 17
+    return config
+
+
+def data(name: str, shape: tuple[int, ...], categories: int) -> tuple[np.ndarray, Labelled]:
+    """Asymmetric images u8[STEPS, BATCH, *shape], and labelled ones."""
+    rng = np.random.RandomState(zlib.crc32(name.encode()))
+    exponents = np.linspace(0.5, 3, int(np.prod(shape))).reshape(shape)
+    x = (255 * rng.rand(STEPS, BATCH, *shape) ** exponents).astype(np.uint8)
+    images = jnp.asarray((255 * rng.rand(20, *shape) ** 2).astype(np.uint8))
+    labels = jnp.asarray(np.arange(20) % max(1, categories), jnp.int32)
+    return x, Labelled(images, labels)
+
+
+def metrics_of(name: str, played: Played) -> dict[str, np.ndarray]:
+    """metric -> f32[STEPS]."""
+    config = played.config
+    x, labelled = data(name, played.shape, config.code.categories)
+    game = build(config, played.shape)
+    chunk = Chunk(game, jax.local_devices()[: played.devices], played.microbatches)
+    state = jax.jit(partial(init, game))(jax.random.key(config.seed))
+    own = labelled if "labelled" in game.sources else None
+    _, metrics = chunk(state, x, labelled=own)
+    return {name: np.asarray(values) for name, values in jax.device_get(metrics).items()}
+
+
+def changed(**fields: object) -> Config:
+    """The default config with a vector of 4 and these fields, "__" for the dots."""
+    config = Config(turns=str(fields.pop("turns", "alternating")))
+    config.code.size = 4
+    for name, value in fields.items():
+        *parts, last = name.split("__")
+        section: object = config
+        for part in parts:
+            section = getattr(section, part)
+        assert hasattr(section, last), name
+        setattr(section, last, value)
+    return small(config)
+
+
+def weight(loss: str, value: float, start_steps: int = 0) -> dict[str, object]:
+    fields: dict[str, object] = {f"auxiliary__{loss}__weight__value": value}
+    return fields | ({f"auxiliary__{loss}__weight__start_steps": start_steps} if start_steps else {})
+
+
+LIKELIHOOD: dict[str, object] = {
+    "reconstruction__kind": "likelihood", "generator__likelihood": "bernoulli",
+}  # fmt: skip
+GAUSSIAN = LIKELIHOOD | {"generator__likelihood": "gaussian"}
+IMPLICIT: dict[str, object] = {"encoder__kind": "implicit", "encoder__noise": 3}
+PRODUCT: dict[str, object] = {"code__categories": 5, "generator__noise": 3}
+VAE = LIKELIHOOD | {"encoder__kind": "gaussian", "regularization__kind": "analytic_kl"}
+GAMES: dict[str, tuple[dict[str, object], tuple[int, ...]]] = {
+    "iae": ({}, GREY),
+    "iae:implicit": (IMPLICIT | {"generator__noise": 5}, GREY),
+    "iae:category": ({"code__size": 0, **PRODUCT}, GREY),
+    "iae:product": (
+        PRODUCT
+        | weight("marginal", 0.7) | weight("code_information", 0.3) | weight("sleep", 0.2, 5)
+        | weight("entropy", 0.1),
+        GREY,
+    ),
+    "iae:gaussian_encoder": (
+        {"encoder__kind": "gaussian", "generator__noise": 3}
+        | weight("code_information", 0.4) | weight("consistency", 0.5),
+        GREY,
+    ),
+    "vae": (VAE | {"turns": "simultaneous"}, GREY),
+    "vae:gaussian": (VAE | {"generator__likelihood": "gaussian"}, GREY),
+    "vae:product": (VAE | {"code__categories": 5}, GREY),
+    "aae": (LIKELIHOOD, GREY),
+    "aae:product": (LIKELIHOOD | {"code__categories": 5, "turns": "two_to_one"}, GREY),
+    "avb": (
+        LIKELIHOOD | IMPLICIT
+        | {"regularization__kind": "joint_code", "regularization__scoring": "kl",
+           "turns": "two_to_one"},
+        GREY,
+    ),
+    "avb:adaptive_contrast": (
+        LIKELIHOOD | IMPLICIT
+        | {"regularization__kind": "adaptive_contrast", "regularization__scoring": "kl"},
+        GREY,
+    ),
+    "autoencoder": (LIKELIHOOD | {"regularization__kind": "none"}, GREY),
+    "ali": (
+        {"reconstruction__kind": "joint_model", "regularization__kind": "none",
+         "generator__noise": 3},
+        GREY,
+    ),
+    "ali:product": (
+        {"reconstruction__kind": "joint_model", "regularization__kind": "none",
+         "code__categories": 5},
+        GREY,
+    ),
+    "gan": ({"reconstruction__kind": "marginal_data", "regularization__kind": "none"}, GREY),
+    "iae:analytic_kl": (
+        {"encoder__kind": "gaussian", "regularization__kind": "analytic_kl",
+         "generator__noise": 3},
+        GREY,
+    ),
+    **{
+        f"iae:{scoring}": (
+            {"reconstruction__scoring": scoring, "regularization__scoring": scoring}, GREY,
+        )
+        for scoring in ("kl", "reverse_kl", "least_squares", "hinge")
+    },
+    "iae:diffaugment": (
+        {"diffaugment__brightness": 0.2, "diffaugment__saturation": 0.3,
+         "diffaugment__contrast": 0.3, "diffaugment__shift": 0.2, "diffaugment__cutout": 0.4},
+        COLOUR,
+    ),
+    "iae:blur": ({"diffaugment__blur": 2.0, "diffaugment__blur_steps": 15}, GREY),
+    "iae:ramp": (
+        {"generator__noise": 5, "generator__noise_at": "depth", "generator__ramp_start_steps": 4,
+         "generator__ramp_steps": 10},
+        GREY,
+    ),
+    "iae:residual": (
+        {"encoder__network__kind": "residual", "generator__network__kind": "residual",
+         "generator__noise": 3},
+        GREY,
+    ),
+    "iae:bfloat16": (
+        {"encoder__network__precision": "bfloat16", "generator__network__precision": "bfloat16"},
+        GREY,
+    ),
+    "iae:mlp": (
+        {"encoder__network__kind": "mlp", "generator__network__kind": "mlp",
+         "reconstruction__network__kind": "mlp", "generator__noise": 3,
+         "generator__noise_at": "depth"},
+        GREY,
+    ),
+    "iae:sgd": (
+        {"encoder__optimizer__kind": "sgd", "generator__optimizer__warmup_steps": 9,
+         "generator__optimizer__clip": 0.5, "reconstruction__optimizer__decay": "constant"},
+        GREY,
+    ),
+    "iae:worst": (
+        weight("consistency", 1.0)
+        | {"affine__vat_radius": 2.0, "affine__noise": 0.1, "affine__cutout": 0.3,
+           "affine__brightness": 0.2, "auxiliary__consistency__teacher": True},
+        COLOUR,
+    ),
+    "iae:perturbed": (
+        weight("consistency", 1.0) | {"encoder__pixel_noise": 0.3, "encoder__dropout": 0.3}, GREY,
+    ),
+}  # fmt: skip
+CUT = {
+    "pieces": {"microbatches": 2}, "devices": {"devices": 2},
+    "devices_pieces": {"devices": 2, "microbatches": 2},
+}  # fmt: skip
+
+
+def presets() -> Iterator[tuple[str, Played]]:
+    """Every game of the record that has a config of its own."""
+    from experiments import (
+        celeba_reconstruction,
+        digits,
+        mnist_clustering,
+        mnist_reconstruction,
+        semisupervised,
+        semisupervised_ablation,
+        svhn_reconstruction,
+    )
+
+    yield "digits", Played(small(digits.get_config()))
+    for module in (mnist_reconstruction, mnist_clustering, semisupervised_ablation):
+        for variant in module.VARIANTS:
+            name = f"{module.__name__.split('.')[1]}:{variant}"
+            yield name, Played(small(module.get_config(variant)))
+    methods = ("improved_gan", "aae", "iae_plain", "iae_faithful", "iae_best", "supervised")
+    for variant in ("full/mnist/all", *(f"{method}/mnist/100" for method in methods)):
+        config = small(semisupervised.get_config(variant))
+        yield f"semisupervised:{variant}", Played(config)
+    for method in ("supervised", "iae_best"):
+        variant = f"{method}/svhn_standin/1000"
+        config = small(semisupervised.get_config(variant))
+        yield f"semisupervised:{variant}", Played(config, COLOUR)
+    for colour in (svhn_reconstruction, celeba_reconstruction):
+        for variant in colour.VARIANTS + colour.FULL:
+            if "standin" in variant or "full" in variant:
+                name = f"{colour.__name__.split('.')[1]}:{variant}"
+                yield name, Played(small(colour.get_config(variant)), COLOUR)
+
+
+def games() -> Iterator[tuple[str, Played]]:
+    """Every kind of game, and a batch that is cut."""
+    from experiments import semisupervised
+
+    for name, (fields, shape) in GAMES.items():
+        yield name, Played(changed(**fields), shape)
+    for cut, options in CUT.items():
+        yield f"product:{cut}", Played(changed(**PRODUCT, **weight("marginal", 0.7)), **options)
+        for method in ("iae_best", "improved_gan"):
+            config = small(semisupervised.get_config(f"{method}/mnist/100"))
+            yield f"{method}:{cut}", Played(config, **options)
+
+
+def recorded(name: str) -> dict[str, np.ndarray]:
+    """metric -> f32[STEPS], under today's names."""
+    with np.load(RECORD) as file:
+        parts = [key.split("|") for key in file.files]
+        own = [metric for game, metric in parts if game == name]
+        return {RENAMED.get(metric, metric): file[f"{name}|{metric}"] for metric in own}
+
+
+def main(wanted: list[str]) -> None:
+    jax.config.update("jax_disable_most_optimizations", True)
+    for name, played in [*presets(), *games()]:
+        if wanted and name not in wanted:
+            continue
+        now, then = metrics_of(name, played), recorded(name)
+        assert now.keys() == then.keys(), (name, sorted(now.keys() ^ then.keys()))
+        off = {metric: float(np.abs(now[metric] - then[metric]).max()) for metric in then}
+        worst = max(off, key=lambda metric: off[metric])
+        same = all(np.array_equal(now[metric], then[metric]) for metric in then)
+        print(f"{name:60s} {'equal' if same else f'{worst} off by {off[worst]:.3g}'}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

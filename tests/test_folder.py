@@ -388,7 +388,9 @@ def test_bad_label_patterns_are_refused(folder, pattern, message):
 
 
 def test_a_label_pattern_is_for_image_files(tmp_path):
-    with pytest.raises(InputError, match="a label pattern is for images:PATH and the set is npz"):
+    with pytest.raises(
+        InputError, match="label_pattern is for images:PATH and the data set is npz"
+    ):
         open_source(f"npz:{tmp_path}/a.npz", "train", label_pattern="x")
 
 

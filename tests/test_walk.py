@@ -68,7 +68,7 @@ def test_a_plain_bitmap_is_read_whatever_it_is_called(tmp_path):
 def test_an_empty_path_is_not_a_set_of_tfds(kind):
     with pytest.raises(InputError, match=f"'{kind}:': give {kind}:PATH"):
         open_source(f"{kind}:", "train")
-    with pytest.raises(InputError, match="~nobody-at-all/x has no such home .*: write it out"):
+    with pytest.raises(InputError, match="~nobody-at-all/x has no such home .*: write the path in full"):
         open_source(f"{kind}:~nobody-at-all/x", "train")
 
 
@@ -84,7 +84,7 @@ def test_neighbours_that_are_alike_stay_on_one_side_of_a_split(tmp_path):
         mixed = load(open_source(name, split, None, pattern)).x[:, 0, 0, 0].tolist()
         assert mixed != sorted(mixed)
     for other in ("digits", f"npz:{tmp_path}/x.npz"):
-        with pytest.raises(InputError, match="shuffled is for images:PATH and the set is"):
+        with pytest.raises(InputError, match="shuffled is for images:PATH and the data set is"):
             open_source(other, "train", shuffled=False)
 
 

@@ -5,12 +5,14 @@ from iae_jax.data.dataset import ArraySource, Dataset, Source, load
 from iae_jax.data.labels import ALL, labelled
 from iae_jax.data.sources import open_source, title
 from iae_jax.data.splits import select
+from iae_jax.data.synthetic import SyntheticSource
 
 __all__ = [
     "ALL",
     "ArraySource",
     "Dataset",
     "Source",
+    "SyntheticSource",
     "indices",
     "labelled",
     "load",

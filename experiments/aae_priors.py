@@ -22,13 +22,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from iae_jax.devices.seeds import seed_of, train_seeds
 
 from iae_jax import R1, TWO_TO_ONE, Adversary, Players, build, by_step, cell, encode, networks
 from iae_jax.data import load, open_source
-from iae_jax.devices.seeds import seed_of, train_seeds
 from iae_jax.metrics.distances import sliced_wasserstein, two_sample_accuracy
-from iae_jax.records.results import Reference
-from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.records.experiment import Clock, Measured, Running, main, progress
+from iae_jax.records.references import Reference
 from iae_jax.sampling import priors
 from iae_jax.sampling.draws import example_keys, to_unit
 from iae_jax.types import Array, Game, Prior

@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from iae_jax.devices.seeds import Batch, seed_of, train_seeds
 
 from iae_jax import (
     ALTERNATING,
@@ -40,9 +41,8 @@ from iae_jax import (
 )
 from iae_jax.data import load, open_source
 from iae_jax.data.planar import ring
-from iae_jax.devices.seeds import Batch, seed_of, train_seeds
 from iae_jax.metrics.quality import partners
-from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.records.experiment import Clock, Measured, Running, main, progress
 from iae_jax.sampling import priors
 from iae_jax.sampling.draws import to_unit
 from iae_jax.types import Array, Game

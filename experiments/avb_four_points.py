@@ -26,8 +26,8 @@ import optax
 from iae_jax import KL, Adversary, Players, build, by_step, cell, encode, networks
 from iae_jax.devices.seeds import seed_of, train_seeds
 from iae_jax.metrics.distances import kl_to_normal
-from iae_jax.records.results import Reference
-from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.records.experiment import Clock, Measured, Running, main, progress
+from iae_jax.records.references import Reference
 from iae_jax.sampling import priors
 from iae_jax.types import Array, Code, Game
 
@@ -202,7 +202,8 @@ def draw(path: Path, shown: dict[str, Any]) -> None:
     """The four posteriors of each variant in one plane, a colour each."""
     from matplotlib.colors import to_rgb
 
-    from iae_jax.files.figures import COLORS, panels
+    from iae_jax.files.canvas import COLORS
+    from iae_jax.files.figures import panels
 
     names = {"vae": "VAE", "avb": "AVB", "avb_adaptive_contrast": "AVB, adaptive contrast"}
     titles = [names[variant] for variant in shown]

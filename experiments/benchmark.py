@@ -25,7 +25,7 @@ import numpy as np
 from experiments import timing
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
 from iae_jax.errors import InputError
-from iae_jax.records.results import Reference
+from iae_jax.records.references import Reference
 
 MLP, CONV = ("mlp_vae", "mlp_aae"), ("conv_mnist", "conv32", "conv64")
 WORKS = (*MLP, *(f"{name}{r1}" for name in CONV for r1 in ("", "_r1")), "evaluation_mnist")
@@ -268,7 +268,8 @@ def of_a_run(rounds: int, seconds: float) -> list[Row]:
 
 def draw(found: Ratios, path: Path) -> None:
     """A bar for each comparison: the ratio of medians, and the range over rounds."""
-    from iae_jax.files.figures import COLORS, panels
+    from iae_jax.files.canvas import COLORS
+    from iae_jax.files.figures import panels
 
     ratios = {" / ".join(sides): each for sides, each in found.items()}
     names = list(ratios)[::-1]

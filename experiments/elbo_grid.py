@@ -45,8 +45,8 @@ from iae_jax.data.planar import ring
 from iae_jax.devices.seeds import init_seeds, seed_of, train_seeds
 from iae_jax.game.game import losses, noise_of
 from iae_jax.metrics.quadrature import Exact, exact, marginal_data
-from iae_jax.records.results import Reference
-from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.records.experiment import Clock, Measured, Running, main, progress
+from iae_jax.records.references import Reference
 from iae_jax.sampling import priors
 from iae_jax.sampling.draws import example_keys
 from iae_jax.types import (
@@ -339,7 +339,8 @@ def _clouds(
 def draw(path: Path, shown: dict) -> None:
     """Two rows of samples and of codes for each row of the grid ("adv.": the adversarial one); ALI
     and GAN at the right."""
-    from iae_jax.files.figures import COLORS, dots, panels
+    from iae_jax.files.canvas import COLORS
+    from iae_jax.files.figures import dots, panels
 
     names = {
         "likelihood/none": "autoencoder",

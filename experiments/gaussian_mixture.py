@@ -46,8 +46,8 @@ from iae_jax.metrics.clusters import accuracy
 from iae_jax.metrics.modes import modes
 from iae_jax.objectives import auxiliary as charges
 from iae_jax.objectives import terms
-from iae_jax.records.results import Reference
-from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.records.experiment import Clock, Measured, Running, main, progress
+from iae_jax.records.references import Reference
 from iae_jax.sampling import priors
 from iae_jax.types import Array, Discriminator, Game, Params, Prior, Schedule
 
@@ -301,7 +301,8 @@ def _cluster_accuracy(played: Game, params: Players, mixture: Mixture) -> float:
 
 def draw(path: Path, shown: dict[str, np.ndarray]) -> None:
     """Rows: the sets. Columns: the data, the GAN, the IAE."""
-    from iae_jax.files.figures import COLORS, dots, panels
+    from iae_jax.files.canvas import COLORS
+    from iae_jax.files.figures import dots, panels
 
     titles = [f"{name}: {what}" for name in SETS for what in ("data", "GAN", "IAE")]
     with panels(path, len(SETS), 3, titles) as axes:

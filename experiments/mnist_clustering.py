@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from iae_jax.errors import InputError
-from iae_jax.records.results import Reference
+from iae_jax.records.references import Reference
 from iae_jax.runs.config import Config
 
 CATEGORIES = {f"k{number}": number for number in (10, 16, 30)}

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from iae_jax.errors import InputError
-from iae_jax.records.results import Reference
+from iae_jax.records.references import Reference
 from iae_jax.runs.config import Config
 
 # Of the global and of the local code.
@@ -247,7 +247,8 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
 def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
     """What the slides suggest: each measure over the size of the global code, mean and spread over
     seeds. Dotted: the deterministic code of 20."""
-    from iae_jax.files.figures import COLORS, panels
+    from iae_jax.files.canvas import COLORS
+    from iae_jax.files.figures import panels
 
     found = {(one["metric"], one["variant"]): one for one in records}
     sizes = {size: name for name, (size, local) in SIZES.items() if local}

@@ -25,8 +25,8 @@ import optax
 from iae_jax import R1, Adversary, Players, build, cell, networks
 from iae_jax.devices.seeds import seed_of, train_seeds
 from iae_jax.metrics.distances import energy_distance
-from iae_jax.records.results import Reference
-from iae_jax.records.study import Clock, Measured, Running, main, progress
+from iae_jax.records.experiment import Clock, Measured, Running, main, progress
+from iae_jax.records.references import Reference
 from iae_jax.sampling import model as sampling
 from iae_jax.sampling import priors
 from iae_jax.types import Array, Code, Encoder, Encoding, Game, Generator
@@ -160,7 +160,8 @@ def run(settings: Settings, seeds: Sequence[int]) -> Running:
 
 def draw(path: Path, c: np.ndarray, truth: np.ndarray, mean: np.ndarray, shown: dict) -> None:
     """The conditional, both answers, and the energy distance at each input."""
-    from iae_jax.files.figures import COLORS, panels
+    from iae_jax.files.canvas import COLORS
+    from iae_jax.files.figures import panels
 
     few = min(60, truth.shape[1])  # points of each input
     with panels(path, 1, 4, ["data", "least squares", "adversarial", "energy distance"]) as axes:

@@ -34,7 +34,7 @@ from experiments import (
 )
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
 from iae_jax.devices.seeds import Batch, compile_seeds, init_seeds
-from iae_jax.records.results import Reference
+from iae_jax.records.references import Reference
 from iae_jax.types import Game
 
 SIZES = {
@@ -119,7 +119,8 @@ def exponent(sizes: np.ndarray, seconds: np.ndarray) -> float:
 
 def draw(found: dict[str, dict[int, list[float]]], path: Path) -> None:
     """A panel for each kind: milliseconds a step over the size, both logarithmic."""
-    from iae_jax.files.figures import COLORS, panels
+    from iae_jax.files.canvas import COLORS
+    from iae_jax.files.figures import panels
 
     rows, columns = 2, -(-len(found) // 2)
     titles = [kind.replace("_", " ") for kind in found]

@@ -46,7 +46,7 @@ import numpy as np
 from experiments.colour import SVHN_STANDIN
 from iae_jax.data.labels import ALL
 from iae_jax.errors import InputError
-from iae_jax.records.results import Reference
+from iae_jax.records.references import Reference
 from iae_jax.runs.config import Config, Data
 from iae_jax.sampling import augmentation
 

@@ -31,11 +31,12 @@ import numpy as np
 
 from iae_jax.devices import multihost as hosts
 from iae_jax.errors import InputError
-from iae_jax.files.metrics_log import commit, open_folder
+from iae_jax.files.atomic import open_folder
+from iae_jax.files.commit import commit
 from iae_jax.game.step import init
-from iae_jax.records import results
-from iae_jax.records.results import Reference
-from iae_jax.records.study import Parser
+from iae_jax.records.parser import Parser
+from iae_jax.records.record import Trainings, record, table, write_records
+from iae_jax.records.references import Reference
 from iae_jax.runs.build import build
 from iae_jax.runs.checkpoint import Checkpoints
 from iae_jax.runs.config import Config
@@ -231,19 +232,15 @@ def soak(name: str, kills: int, steps: int, folder: Path, seed: int) -> list[dic
     seconds = time.perf_counter() - since
     states = [final_state(workdir, config, (8, 8, 1)) for workdir in (folder / name, whole)]
     journals = [workdir / "metrics.jsonl" for workdir in (folder / name, whole)]
+    trainings = Trainings(
+        [seed],
+        f"python -m experiments.soak --seed=SEED --steps={steps}",
+        [round(seconds, 1)],
+        f"{processes} x cpu, {hosts.cores()} cores",
+        commit(),
+    )
     return [
-        results.record(
-            metric,
-            name,
-            [float(value)],
-            [seed],
-            kills,
-            "",
-            f"python -m experiments.soak --seed=SEED --steps={steps}",
-            [round(seconds, 1)],
-            f"{processes} x cpu, {hosts.cores()} cores",
-            commit(),
-        )
+        record(metric, name, [float(value)], kills, "", trainings)
         for metric, value in (
             ("bits_lost", bits_lost(*states)),
             ("lines_lost", lines_lost(*journals)),
@@ -275,8 +272,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     given = options.kills, options.steps, options.seed
     whole = kinds == list(KILLS) and given == (0, STEPS, 0)
-    results.write(options.results, "soak", records, ".json" if whole else ".partial.json")
-    print(results.table(records))
+    write_records(options.results, "soak", records, ".json" if whole else ".partial.json")
+    print(table(records))
     return 0
 
 

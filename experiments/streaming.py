@@ -24,10 +24,12 @@ import numpy as np
 from experiments.soak import bits_lost, end, final_state, start, wait_until
 from iae_jax.devices.multihost import cores
 from iae_jax.errors import InputError
-from iae_jax.files.metrics_log import commit, open_folder
-from iae_jax.records import results
-from iae_jax.records.results import Reference, read
-from iae_jax.records.study import Parser
+from iae_jax.files.atomic import open_folder
+from iae_jax.files.commit import commit
+from iae_jax.records.parser import Parser
+from iae_jax.records.record import Trainings, record, table, write_records
+from iae_jax.records.references import Reference
+from iae_jax.records.results import read
 from iae_jax.runs.config import Config
 
 CONFIG = "experiments/streaming.py"
@@ -119,19 +121,15 @@ def measure(images: int, steps: int, where: Path | None) -> list[dict[str, Any]]
                 "steps_per_second": run["steps_per_second"],
                 "bits_lost": bits_lost(states[-1], states[0]),
             }
+            trainings = Trainings(
+                [config.seed],
+                f"python -m experiments.streaming --images={images} --steps={steps}",
+                [seconds],
+                f"1 x cpu, {cores()} cores",
+                source,
+            )
             records += [
-                results.record(
-                    metric,
-                    name,
-                    [float(value)],
-                    [config.seed],
-                    images,
-                    "",
-                    f"python -m experiments.streaming --images={images} --steps={steps}",
-                    [seconds],
-                    f"1 x cpu, {cores()} cores",
-                    source,
-                )
+                record(metric, name, [float(value)], images, "", trainings)
                 for metric, value in values.items()
                 # A run of few steps has no time of its own but that of compiling.
                 if value is not None and (name, metric) != ("streamed", "bits_lost")
@@ -158,8 +156,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     whole = (options.images, options.steps) == (IMAGES, steps)
-    results.write(options.results, "streaming", records, ".json" if whole else ".partial.json")
-    print(results.table(records))
+    write_records(options.results, "streaming", records, ".json" if whole else ".partial.json")
+    print(table(records))
     return 0
 
 

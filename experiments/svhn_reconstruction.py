@@ -17,7 +17,7 @@ judge. Of `full`: not measured (no accelerator was at hand).
 """
 
 from experiments.colour import SHOWN, SVHN_STANDIN, VIEWS, config_of, draw, figures_of
-from iae_jax.records.results import Reference
+from iae_jax.records.references import Reference
 from iae_jax.runs.config import Config, Data
 
 __all__ = ["FIGURES", "FULL", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]

@@ -21,9 +21,10 @@ from typing import Any, NamedTuple
 
 from iae_jax.devices.multihost import cores
 from iae_jax.errors import InputError
-from iae_jax.files.metrics_log import commit, open_folder
-from iae_jax.records import results
-from iae_jax.records.study import Parser
+from iae_jax.files.atomic import open_folder
+from iae_jax.files.commit import commit
+from iae_jax.records.parser import Parser
+from iae_jax.records.record import Trainings, record, table, write_records
 
 BUSY = 0.15  # of all cores: more is not idle
 PATIENCE = 10  # seconds, in one of which it has to be idle
@@ -158,24 +159,13 @@ def main(
         return 2
     device = f"1 x {timings.device}, {cores()} cores"
     command = shlex.join([*made.prog.split(), *changed(made, options)])
-    records = [
-        results.record(
-            row.metric,
-            row.variant,
-            row.values,
-            list(range(len(row.values))),
-            row.n_examples,
-            "",
-            command,
-            [lasted],
-            device,
-            source,
-        )
-        for row in timings.rows
-    ]
-    results.write(options.results, name, records)
+    records = []
+    for row in timings.rows:
+        rounds = Trainings(list(range(len(row.values))), command, [lasted], device, source)
+        records.append(record(row.metric, row.variant, row.values, row.n_examples, "", rounds))
+    write_records(options.results, name, records)
     timings.draw(options.figures / f"{name}.png")
-    print(results.table(records))
+    print(table(records))
     return 0
 
 

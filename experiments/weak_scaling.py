@@ -24,7 +24,7 @@ from experiments import timing, works
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
 from iae_jax.devices.parallel import AXIS, place
 from iae_jax.game.step import train_step
-from iae_jax.records.results import Reference
+from iae_jax.records.references import Reference
 from iae_jax.sampling.draws import to_unit
 from iae_jax.types import Array, TrainState
 
@@ -90,7 +90,8 @@ def measure(words: list[str], seconds: float) -> dict[str, Any]:
 
 def draw(shares: dict[int, list[float]], path: Path) -> None:
     """The share of each measurement over the devices."""
-    from iae_jax.files.figures import COLORS, panels
+    from iae_jax.files.canvas import COLORS
+    from iae_jax.files.figures import panels
 
     with panels(path, 1, 1, ["collectives' share of a step"], 320) as axes:
         ax = axes[0][0]

@@ -1,25 +1,28 @@
-"""Two evaluated runs side by side, if what was measured of them was measured alike.
+"""Two evaluated runs side by side.
 
     python -m iae_jax.compare runs/one runs/other --split=test
 
-Names the runs' configs and every metric that both have. A metric whose extractor, number of
-examples, split or data set differs between them is refused: its two numbers do not compare.
+Prints the runs' configs and every metric that both have. Metrics with another extractor, number of
+examples, split or data set cannot be compared and are refused.
 """
 
 import sys
 from pathlib import Path
 from typing import Any
 
-from iae_jax.errors import InputError
+from iae_jax.errors import EXIT_USER, InputError
+from iae_jax.records.parser import Parser
 from iae_jax.records.results import read
-from iae_jax.records.study import Parser
 
 ALIKE = ("extractor", "n", "split", "data")
 
 
 def records_of(path: Path, split: str) -> dict[str, dict[str, Any]]:
-    """metric -> record, and the data it is of, of a workdir or of an evaluation's file. Errors:
-    InputError."""
+    """The records of a workdir, or of an evaluation's file, by metric, with the data they are of.
+
+    Raises:
+      InputError: there is no evaluation.
+    """
     content = read(path / f"evaluation_{split}.json" if path.is_dir() else path)
     fields = ("metric", "value", "config", *ALIKE[:-1])
     try:
@@ -35,8 +38,13 @@ def records_of(path: Path, split: str) -> dict[str, dict[str, Any]]:
 def compare(
     one: dict[str, dict[str, Any]], other: dict[str, dict[str, Any]]
 ) -> list[tuple[str, float | None, float | None]]:
-    """(metric, value of one, value of the other), None for a value that is not finite. Errors:
-    InputError if a metric was not measured alike, or if there is none that both have."""
+    """The metrics that both have: (metric, value of one, value of the other).
+
+    A value that is not finite is None.
+
+    Raises:
+      InputError: a metric was not measured alike, or there is none that both have.
+    """
     rows = []
     for metric, record in one.items():
         if metric not in other:
@@ -44,7 +52,7 @@ def compare(
         for field in ALIKE:
             if record[field] != other[metric][field]:
                 raise InputError(
-                    f"{metric} does not compare: its {field} is {record[field]!r} in one and "
+                    f"{metric} cannot be compared: its {field} is {record[field]!r} in one and "
                     f"{other[metric][field]!r} in the other: evaluate both alike"
                 )
         rows.append((metric, record["value"], other[metric]["value"]))
@@ -63,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         rows = compare(one, other)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return EXIT_USER
 
     first = [next(iter(records.values())) for records in (one, other)]
 
@@ -76,8 +84,8 @@ def main(arguments: list[str] | None = None) -> int:
     for metric, a, b in rows:
         difference = "–" if a is None or b is None else f"{b - a:+.4f}"
         print(f"{metric:36s} {cell(a):>14s} {cell(b):>14s} {difference:>14s}")
-    if alone := sorted(one.keys() ^ other.keys()):
-        print(f"of one alone: {', '.join(alone)}")
+    if unshared := sorted(one.keys() ^ other.keys()):
+        print(f"only in one: {', '.join(unshared)}")
     return 0
 
 

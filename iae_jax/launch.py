@@ -26,7 +26,7 @@ from iae_jax.data import title
 from iae_jax.devices import multihost as hosts
 from iae_jax.devices.parallel import keep_compiled
 from iae_jax.errors import EXIT_TRANSIENT, InputError, TransientError, first_line
-from iae_jax.files.metrics_log import write_json
+from iae_jax.files.atomic import write_json
 from iae_jax.metrics.evaluate import MOST_CODES, evaluate
 from iae_jax.metrics.feature_classifier import Judge, judge_of
 from iae_jax.metrics.hog import SMALLEST_SIDE, Descriptor, descriptor
@@ -34,9 +34,10 @@ from iae_jax.objectives.terms import at
 from iae_jax.runs import config as configs
 from iae_jax.runs import visualize as views
 from iae_jax.runs.build import load_split, open_split
+from iae_jax.runs.console import log
 from iae_jax.runs.interruption import Interrupted
 from iae_jax.runs.train import train
-from iae_jax.runs.workdir import log, trained
+from iae_jax.runs.trained import trained
 
 MOST_PROCESSES, MOST_JOIN_SECONDS, MOST_IMAGES = 100_000, 86_400, 10**7
 MODES = ("train", "evaluate", "sample", "reconstruct", "interpolate", "traverse", "encode")

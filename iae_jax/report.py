@@ -2,10 +2,13 @@
 
     python -m iae_jax.report
 
-What a value is compared with stands in the experiment's own file, as `REFERENCES`; what its numbers
-do not say, as `NOTES`; which metrics are worth a reader's time, as `SHOWN` (all, if it is missing);
-another view of the records, if it has one, as `table(records) -> Markdown`; and what they are to
-show together, as `claims(records) -> [(statement, whether it holds)]`.
+Each section is one experiment. Its notes are experiments/NAME.md. Its module may have:
+
+REFERENCES       what a value is compared with, by metric or by (metric, variant)
+SHOWN            the metrics that are worth a reader's time (all by default)
+FIGURES          suffixes of its figures beside NAME.png and NAME_curve.png
+table(records)   another view of the records, as Markdown
+claims(records)  what they are to show together: [(statement, whether it holds)]
 """
 
 import argparse
@@ -16,28 +19,35 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from iae_jax.errors import InputError
-from iae_jax.files.metrics_log import write_text
-from iae_jax.records.results import FIELDS, Reference
+from iae_jax.errors import EXIT_USER, InputError
+from iae_jax.files.atomic import write_text
+from iae_jax.records.record import FIELDS
+from iae_jax.records.references import Reference
 
 HEAD = """# Results
 
-Written by `make results` from `results/*.json`; edit neither. A value is the mean over seeds ±
-their standard deviation, and in brackets how many seeds meet the value beside it; `time` is what
-the slowest seed's training took. Settings are chosen by other images than those of the test split;
-where one was looked for because of a value that the test split had given, the notes say so.
+Written by `make results` from `results/*.json` and `experiments/*.md`; do not edit it. A value is
+the mean over seeds ± their standard deviation, and in brackets how many seeds meet the value that
+it is compared with. `time` is the training time of the slowest seed. Settings are chosen on other
+images than those of the test split; where the search for a setting was prompted by a value of the
+test split, the notes say so.
 """
+MINUTES_FROM = 120  # seconds
 
 
 def load(path: Path) -> tuple[str, list[dict[str, Any]], ModuleType]:
-    """Name, records and module of one results file. Errors: InputError if a part is missing."""
+    """Name, records and module of the experiment of a results file.
+
+    Raises:
+      InputError: the file is damaged, or there is no such experiment.
+    """
     try:
         content = json.loads(path.read_text())
         name, records = content["experiment"], content["records"]
-        whole = bool(records) and all(set(FIELDS) <= set(record) for record in records)
+        complete = bool(records) and all(set(FIELDS) <= set(record) for record in records)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is not a results file: run its experiment again") from error
-    if not whole:
+    if not complete:
         raise InputError(f"{path} has no records, or not all of each: run its experiment again")
     try:
         return name, records, importlib.import_module(f"experiments.{name}")
@@ -47,6 +57,17 @@ def load(path: Path) -> tuple[str, list[dict[str, Any]], ModuleType]:
         raise InputError(
             f"{path} has no experiments/{name}.py: remove the one or add the other"
         ) from error
+
+
+def notes_of(module: ModuleType) -> str:
+    """The notes beside a module, without their title and with headings one level lower."""
+    path = Path(module.__file__ or "").with_suffix(".md")
+    if not path.is_file():
+        return ""
+    lines = path.read_text().splitlines()
+    if lines and lines[0].startswith("# "):
+        lines = lines[1:]
+    return "\n".join(f"#{line}" if line.startswith("#") else line for line in lines).strip()
 
 
 def reference(module: ModuleType, record: dict[str, Any]) -> Reference | None:
@@ -61,7 +82,7 @@ def number(value: float) -> str:
 
 
 def ours(record: dict[str, Any], against: Reference | None) -> str:
-    """Mean ± spread, and how many seeds meet what it is compared with."""
+    """Mean ± SD, and how many seeds meet the reference."""
     text = number(record["mean"])
     if record["sd"] is not None:
         text += f" ± {record['sd']:.2g}"
@@ -71,9 +92,8 @@ def ours(record: dict[str, Any], against: Reference | None) -> str:
     return text
 
 
-def duration(seconds: list[float]) -> str:
-    total = max(seconds)
-    return f"{total:.0f} s" if total < 120 else f"{total / 60:.0f} min"
+def duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < MINUTES_FROM else f"{seconds / 60:.0f} min"
 
 
 def section(name: str, records: list[dict[str, Any]], module: ModuleType, figures: Path) -> str:
@@ -84,35 +104,54 @@ def section(name: str, records: list[dict[str, Any]], module: ModuleType, figure
     for stem in dict.fromkeys("_".join(filter(None, (name, suffix))) for suffix in suffixes):
         if (figures / f"{stem}.png").exists():
             parts.append(f"![{stem}]({(figures / stem).as_posix()}.png)")
+    parts += _rows(records, module)
+    if hasattr(module, "table"):
+        parts.append(module.table(records))
+    if hasattr(module, "claims"):
+        outcome = {True: "Holds", False: "**Does not hold**"}
+        lines = [f"- {outcome[holds]}: {text}." for text, holds in module.claims(records)]
+        parts += ["\n".join(lines)] if lines else []
+    if worse := _worse(records, module):
+        parts.append(f"**Worse than the published value or the aim**: {', '.join(worse)}.")
+    if notes := notes_of(module):
+        parts.append(notes)
+    parts += _provenance(records)
+    return "\n\n".join(parts)
+
+
+def _shown(records: list[dict[str, Any]], module: ModuleType) -> list[dict[str, Any]]:
     shown = getattr(module, "SHOWN", None)
+    return [record for record in records if shown is None or record["metric"] in shown]
+
+
+def _rows(records: list[dict[str, Any]], module: ModuleType) -> list[str]:
+    """The table of values beside what they are compared with."""
     rows = [
         "| metric | variant | published or aim | ours | seeds | n | time |",
         "|---|---|---|---|---|---|---|",
     ]
-    worse = []
-    for record in records:
-        if shown is not None and record["metric"] not in shown:
-            continue
+    for record in _shown(records, module):
         against = reference(module, record)
-        told = "" if against is None else f"{against.text} ({against.source})"
-        if against is not None and not against.met_by(record["values"]):
-            worse.append(f"`{record['metric']}` of `{record['variant']}`")
+        aim = "" if against is None else f"{against.text} ({against.source})"
         rows.append(
-            f"| {record['metric']} | {record['variant']} | {told} | {ours(record, against)} "
-            f"| {record['n_seeds']} | {record['n_examples']} | {duration(record['seconds'])} |"
+            f"| {record['metric']} | {record['variant']} | {aim} | {ours(record, against)} "
+            f"| {record['n_seeds']} | {record['n_examples']} | {duration(max(record['seconds']))} |"
         )
-    parts.append("\n".join(rows))
-    if hasattr(module, "table"):
-        parts.append(module.table(records))
-    if hasattr(module, "claims"):
-        said = {True: "Holds", False: "**Does not hold**"}
-        lines = [f"- {said[holds]}: {text}." for text, holds in module.claims(records)]
-        parts += ["\n".join(lines)] if lines else []
-    if worse:
-        parts.append(f"**Worse than the published value or the aim**: {', '.join(worse)}.")
-    notes = getattr(module, "NOTES", "").strip()
-    if notes:
-        parts.append(notes)
+    return ["\n".join(rows)]
+
+
+def _worse(records: list[dict[str, Any]], module: ModuleType) -> list[str]:
+    """The values that do not meet what they are compared with."""
+    pairs = [(record, reference(module, record)) for record in _shown(records, module)]
+    return [
+        f"`{record['metric']}` of `{record['variant']}`"
+        for record, against in pairs
+        if against is not None and not against.met_by(record["values"])
+    ]
+
+
+def _provenance(records: list[dict[str, Any]]) -> list[str]:
+    """The commands; then device, dates, commit and time in all."""
     commands = list(dict.fromkeys(record["command"] for record in records))
     devices, commits = (
         dict.fromkeys(one for record in records for one in record[field].split(between))
@@ -120,12 +159,13 @@ def section(name: str, records: list[dict[str, Any]], module: ModuleType, figure
     )
     dates = sorted({record["date"] for record in records})
     where = f"{'; '.join(devices)}, {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}"
-    parts.append("\n".join(f"    {command}" for command in commands))
-    # A run's seconds stand at each of its metrics, and those of a benchmark at each variant.
+    # Each of a run's metrics has its seconds, and each variant of a benchmark.
     once = {(record["command"], *record["seconds"]) for record in records}
-    total = sum(sum(seconds) for _, *seconds in once)
-    parts.append(f"Measured on {where}, commit {', '.join(commits)}; {duration([total])} in all.")
-    return "\n\n".join(parts)
+    total = duration(sum(sum(seconds) for _, *seconds in once))
+    return [
+        "\n".join(f"    {command}" for command in commands),
+        f"Measured on {where}, commit {', '.join(commits)}; {total} in all.",
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -146,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
             reason = f"cannot write {options.output} ({error.strerror}): choose another --output"
             error = InputError(reason)
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return EXIT_USER
     print(options.output)
     return 0
 

@@ -1,5 +1,6 @@
 """Checkpoints. Expected values are numpy copies taken before; damage is done to the files."""
 
+import json
 import logging
 import re
 import resource
@@ -18,14 +19,23 @@ import optax
 import pytest
 
 from iae_jax.errors import InputError
-from iae_jax.runs.checkpoint import FILES, Checkpoints
+from iae_jax.files.checksums import MANIFEST
+from iae_jax.runs import checkpoint_record, renamed
+from iae_jax.runs.checkpoint import Checkpoints
 from iae_jax.runs.config import difference
+from iae_jax.runs.orbax_manager import quiet_orbax
 from iae_jax.types import Players, TrainState
 
 # When an array of many cannot be read, Orbax does not wait for the others.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 CONFIG = {"optimizer": {"rate": 2e-4, "betas": (0.5, 0.9)}, "name": "digits", "noise": None}
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with quiet_orbax():
+        yield
 
 
 def optimizer():
@@ -44,9 +54,9 @@ def init(width=500, impl="threefry2x32"):
 
     params = Players(encoder=network(3), regularization_discriminator=network(4))
     opt_state = Players(*(theta and optimizer().init(theta) for theta in params))
-    average = params._replace(regularization_discriminator=None)
+    ema = params._replace(regularization_discriminator=None)
     key = jax.random.key(0, impl=impl)
-    return TrainState(jnp.zeros((), jnp.int32), key, params, opt_state, average)
+    return TrainState(jnp.zeros((), jnp.int32), key, params, opt_state, ema)
 
 
 def at(step, seed=0, impl="threefry2x32"):
@@ -69,8 +79,8 @@ def advance(state):
             theta = optax.apply_updates(theta, updates)
         params.append(theta)
         opt_state.append(memory)
-    average = jax.tree.map(lambda a: a * 1.01, state.average)
-    return TrainState(state.step + 1, state.key, Players(*params), Players(*opt_state), average)
+    ema = jax.tree.map(lambda a: a * 1.01, state.ema)
+    return TrainState(state.step + 1, state.key, Players(*params), Players(*opt_state), ema)
 
 
 def arrays(state):
@@ -152,10 +162,10 @@ def test_a_save_goes_on_behind_the_caller_and_keeps_what_it_was_given(tmp_path):
     donating = jax.jit(advance, donate_argnums=0)
     with Checkpoints(tmp_path, keep=1) as checkpoints:
         checkpoints.save(state, CONFIG, {}, {})
-        behind = not (tmp_path / "5" / FILES).exists()
+        behind = not (tmp_path / "5" / MANIFEST).exists()
         for _ in range(50):
             state = donating(state)
-    assert behind and (tmp_path / "5" / FILES).exists()
+    assert behind and (tmp_path / "5" / MANIFEST).exists()
     assert same(load(tmp_path).state, expected)
 
 
@@ -164,6 +174,25 @@ def test_an_empty_directory_holds_nothing(tmp_path):
         assert checkpoints.restore(TEMPLATE) is None and checkpoints.config() is None
         assert checkpoints.latest_step() is None and checkpoints.best_step() is None
         assert checkpoints.steps() == []
+
+
+def with_old_names(state, own=checkpoint_record.named_arrays):
+    """As the package named arrays before."""
+    return {re.sub("^ema/", "average/", name): leaf for name, leaf in own(state).items()}
+
+
+def test_a_checkpoint_with_old_names_is_restored_and_continued(tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint_record, "named_arrays", with_old_names)
+        save(tmp_path, at(3, seed=3))
+    names = json.loads((tmp_path / "3" / "record" / "metadata").read_text())["arrays"]
+    assert "average/encoder/kernel" in names and not any(name[:4] == "ema/" for name in names)
+    assert same(load(tmp_path).state, arrays(at(3, seed=3)))
+    save(tmp_path, at(3, seed=3), at(4, seed=4))  # the first one is there already
+    assert same(load(tmp_path).state, arrays(at(4, seed=4)))
+    monkeypatch.setattr(renamed, "ARRAYS", {})
+    with Checkpoints(tmp_path, keep=3) as checkpoints, pytest.raises(InputError, match="absent"):
+        checkpoints.restore(TEMPLATE, 3)
 
 
 # --- retention ------------------------------------------------------------------------------
@@ -379,6 +408,27 @@ def test_orbax_is_quiet_even_under_verbose_absl(two, caplog):
     absl.logging.info("ours")
     assert load(two).step == 2
     assert [record.getMessage() for record in caplog.records] == ["ours"]
+
+
+def test_silence_ends_with_its_block_and_is_no_effect_of_an_import():
+    program = f"""
+import logging, sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import orbax.checkpoint
+def state():
+    return list(logging.getLogger("absl").filters), sys.unraisablehook
+before = state()
+from iae_jax.runs import checkpoint, train
+from iae_jax.runs.orbax_manager import quiet_orbax
+assert state() == before, "imports"
+with quiet_orbax():
+    assert len(state()[0]) == len(before[0]) + 1 and state()[1] != before[1]
+    with quiet_orbax():
+        pass
+    assert len(state()[0]) == len(before[0]) + 1 and state()[1] != before[1]
+assert state() == before, "afterwards"
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=240)
 
 
 # --- difference -----------------------------------------------------------------------------

@@ -13,6 +13,13 @@ from test_checkpoint import CONFIG, TEMPLATE, arrays, at, load, one_line, same, 
 from iae_jax.errors import InputError
 from iae_jax.files import checksums
 from iae_jax.runs.checkpoint import Checkpoints
+from iae_jax.runs.orbax_manager import quiet_orbax
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    with quiet_orbax():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +32,10 @@ def two(tmp_path_factory):
 def test_files_are_those_of_sha256sum(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b").write_bytes(b"abc")
-    (tmp_path / "left out").write_bytes(b"")
+    (tmp_path / "files.json").write_bytes(b"")
     # FIPS 180-2, appendix B.1.
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert checksums.of_files(epath.Path(tmp_path), "left out") == {"a/b": expected}
+    assert checksums.of_files(epath.Path(tmp_path)) == {"a/b": expected}
 
 
 def test_arrays_of_the_same_bytes_differ_by_type_and_shape():
@@ -91,7 +98,9 @@ def test_what_another_job_has_saved_meanwhile_is_not_touched(tmp_path, name):
     save(tmp_path / "ours", at(1))
     with Checkpoints(tmp_path / "ours", keep=2) as checkpoints:
         shutil.copytree(tmp_path / "theirs" / "3", tmp_path / "ours" / name)
-        with pytest.raises(InputError, match=f"another job writes to .*{name} has come") as error:
+        with pytest.raises(
+            InputError, match=f"another job writes to .*{name} has appeared"
+        ) as error:
             checkpoints.save(at(2), CONFIG, {}, {})
         one_line(error)
     assert sorted(path.name for path in (tmp_path / "ours").iterdir()) == ["1", name]

@@ -39,7 +39,7 @@ def test_what_both_have_is_shown_with_its_difference(tmp_path, capsys):
         ["step", "1", "1"],
         ["pixel_error", "0.2500", "0.2000", "-0.0500"],
         ["frechet_sample", "3.0000", "–", "–"],
-        ["of", "one", "alone:", "code_norm"],
+        ["only", "in", "one:", "code_norm"],
     ]
 
 
@@ -56,7 +56,7 @@ def test_what_was_not_measured_alike_is_refused(tmp_path, capsys, field, value):
     other = evaluated(tmp_path / "two", RECORD, {**OTHERS[0], field: value})
     assert compare.main([str(one), str(other)]) == 2
     captured = capsys.readouterr()
-    assert captured.err.startswith(f"error: frechet_sample does not compare: its {field}")
+    assert captured.err.startswith(f"error: frechet_sample cannot be compared: its {field}")
     assert captured.err.count("\n") == 1 and not captured.out
 
 

@@ -22,7 +22,7 @@ from experiments import (
     regression,
 )
 from iae_jax.metrics import quadrature
-from iae_jax.records.study import yield_to
+from iae_jax.records.experiment import run_to_end
 from iae_jax.sampling import priors
 from iae_jax.types import Encoder, Encoding, Generator, Players
 
@@ -85,7 +85,7 @@ def test_an_experiment_at_toy_size(name, tmp_path, monkeypatch):
     monkeypatch.setattr(quadrature, "NODES", 12)
     monkeypatch.setattr(gaussian_mixture, "FOR_SPREAD", 400)
     many: list = []
-    draw = yield_to(many, module.run(module.Settings(**small), [0, 3]))
+    draw = run_to_end(many, module.run(module.Settings(**small), [0, 3]))
     found = {}
     for measured in many:
         assert len(measured.values) == 2 and np.all(np.isfinite(measured.values)), measured

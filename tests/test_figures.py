@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from iae_jax.errors import InputError
-from iae_jax.files import figures
+from iae_jax.files import canvas, curves, figures
 
 RNG = np.random.default_rng(3)
 
@@ -78,7 +78,7 @@ def test_the_same_arrays_give_the_same_bytes(draw, tmp_path):
         if draw == "images":
             figures.reconstructions(path, images, [images], None, "title")
         elif draw == "curves":
-            figures.curves(path, [{"step": 1, "reconstruction": 2.0}], "title")
+            curves.draw(path, [{"step": 1, "reconstruction": 2.0}], "title")
         else:
             figures.scatter(path, [points], ["x"], "title")
     first, second = (tmp_path / "deep" / name for name in ("a.png", "b.png"))
@@ -89,29 +89,29 @@ def test_the_same_arrays_give_the_same_bytes(draw, tmp_path):
 
 def test_a_failed_write_leaves_the_old_figure(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
-    figures.curves(path, [{"step": 1, "reconstruction": 2.0}])
+    curves.draw(path, [{"step": 1, "reconstruction": 2.0}])
     before = path.read_bytes()
 
     def fail(*names):
         raise OSError("no space left")
 
-    monkeypatch.setattr(figures.os, "replace", fail)
+    monkeypatch.setattr(canvas.os, "replace", fail)
     with pytest.raises(OSError, match="no space"):
-        figures.curves(path, [{"step": 1, "reconstruction": 3.0}])
+        curves.draw(path, [{"step": 1, "reconstruction": 3.0}])
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["a.png"]
 
 
 def drawn(monkeypatch, tmp_path, lines):
-    """The axes of the figure that curves() draws."""
+    """The axes of the figure that curves.draw draws."""
     kept = []
-    save = figures._save
+    save = canvas.save
 
     def keeping(figure, *rest):
         kept.append(figure)
         save(figure, *rest)
 
-    monkeypatch.setattr(figures, "_save", keeping)
-    figures.curves(tmp_path / "curves.png", lines)
+    monkeypatch.setattr(canvas, "save", keeping)
+    curves.draw(tmp_path / "curves.png", lines)
     return kept[0].axes
 
 
@@ -122,10 +122,8 @@ def test_curves_show_every_number_by_step(monkeypatch, tmp_path):
         {"step": 30, "seconds": 3.0, "reconstruction": float("nan"), "regularization": None},
     ]
     axes = drawn(monkeypatch, tmp_path, lines)
-    curves = {
-        line.get_label(): line.get_xydata().tolist() for ax in axes for line in ax.get_lines()
-    }
-    assert curves == {
+    shown = {line.get_label(): line.get_xydata().tolist() for ax in axes for line in ax.get_lines()}
+    assert shown == {
         "reconstruction": [[10, 3], [20, 2]],
         "regularization": [[10, 1]],
         "validation_pixel_error": [[20, 0.5]],
@@ -134,8 +132,8 @@ def test_curves_show_every_number_by_step(monkeypatch, tmp_path):
 
 
 def test_curves_of_an_empty_run(tmp_path):
-    figures.curves(tmp_path / "a.png", [])
-    figures.curves(tmp_path / "b.png", [{"step": 1, "reconstruction": float("inf")}])
+    curves.draw(tmp_path / "a.png", [])
+    curves.draw(tmp_path / "b.png", [{"step": 1, "reconstruction": float("inf")}])
     assert pixels(tmp_path / "a.png").size and pixels(tmp_path / "b.png").size
 
 

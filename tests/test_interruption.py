@@ -10,13 +10,13 @@ import threading
 import time
 
 import pytest
-from test_hosts import ROOT, started, wait_for
+from test_multihost import ROOT, started, wait_for
 from test_train import assert_same_bits, config_of, state_of
 
 from iae_jax.runs import interruption
+from iae_jax.runs.console import log
 from iae_jax.runs.interruption import awaited
 from iae_jax.runs.train import _say, train
-from iae_jax.runs.workdir import log
 
 
 def send(number):
@@ -174,5 +174,5 @@ def test_a_sweep_passes_a_signal_on_and_waits(tmp_path, to_both):
             _, said = sweep.communicate(timeout=60)
         finally:
             sweep.kill()
-    assert sweep.returncode == 143 and "interrupted: the same command goes on" in said
+    assert sweep.returncode == 143 and "interrupted: the same command continues" in said
     assert (tmp_path / "pid.saved").exists()

@@ -6,36 +6,36 @@ import types
 
 import pytest
 
-from iae_jax.records.results import Reference, record
+from iae_jax.records.record import Trainings, record
+from iae_jax.records.references import Reference
 from iae_jax.report import main
 
 
 def records():
-    shared = {
-        "seeds": [0, 1],
-        "extractor": "",
-        "command": "python -m experiments.toy --seeds=2",
-        "device": "1 x cpu, 2 cores",
-        "commit": "abc",
-    }
+    command = "python -m experiments.toy --seeds=2"
+    short = Trainings([0, 1], command, [30.0], "1 x cpu, 2 cores", "abc")
+    long = short._replace(seconds=[600.0])
     return [
-        record("error", "a", [0.25, 0.75], n_examples=9, seconds=[30.0], **shared),
-        record("error", "b", [3.0, 5.0], n_examples=9, seconds=[600.0], **shared),
-        record("hidden", "a", [1.0, 1.0], n_examples=9, seconds=[30.0], **shared),
-        record("captured", "a", [8.0, 8.0], n_examples=9, seconds=[30.0], **shared),
+        record("error", "a", [0.25, 0.75], 9, "", short),
+        record("error", "b", [3.0, 5.0], 9, "", long),
+        record("hidden", "a", [1.0, 1.0], 9, "", short),
+        record("captured", "a", [8.0, 8.0], 9, "", short),
     ]
 
 
 @pytest.fixture
-def toy(monkeypatch):
-    """experiments/toy.py."""
+def toy(tmp_path, monkeypatch):
+    """experiments/toy.py, and its notes."""
     module = types.ModuleType("experiments.toy", "A toy of the slides.\n\n    command\n")
     module.REFERENCES = {
         "error": Reference(1.0, "lower", "aim"),
         ("captured", "a"): Reference(8.0, "higher", "all"),
     }
     module.SHOWN = ("error", "captured")
-    module.NOTES = "What the numbers do not say."
+    module.__file__ = str(tmp_path / "toy.py")
+    (tmp_path / "toy.md").write_text(
+        "# A title\n\nWhat the numbers do not say.\n\n## Costs\n\nFew.\n"
+    )
     module.table = lambda records: f"| {records[2]['metric']} again |"
     monkeypatch.setitem(sys.modules, "experiments.toy", module)
     return module
@@ -63,7 +63,8 @@ def test_a_reader_sees_what_is_worse(tmp_path, toy):
     assert "| captured | a | ≥ 8 (all) | 8 ± 0 (2 of 2) | 2 | 9 | 30 s |" in text
     assert "| hidden | a" not in text and "\n\n| hidden again |\n\n" in text
     assert "**Worse than the published value or the aim**: `error` of `b`." in text
-    assert "What the numbers do not say." in text
+    assert "\n\nWhat the numbers do not say.\n\n### Costs\n\nFew.\n\n" in text
+    assert "A title" not in text
     assert "commit abc; 10 min in all." in text  # 30 s and 600 s, each variant once
     assert text.count("    python -m experiments.toy --seeds=2") == 1
     assert "![toy]" not in text

@@ -7,7 +7,9 @@ import pytest
 
 from experiments.mnist_reconstruction import get_config
 from iae_jax.errors import InputError
-from iae_jax.records.results import collect, main, merge, read_records
+from iae_jax.records.merge import merge
+from iae_jax.records.record import read_records
+from iae_jax.records.results import collect, main
 from iae_jax.runs.config import to_dict
 
 

@@ -11,15 +11,16 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from test_hosts import wait_for
+from test_multihost import wait_for
 from test_train import assert_same_bits, command, config_of, state_of
 
 from iae_jax.errors import InputError, TransientError
-from iae_jax.files.metrics_log import Journal
+from iae_jax.files.metrics_log import MetricsLog
 from iae_jax.runs.build import build
 from iae_jax.runs.checkpoint import Checkpoints
 from iae_jax.runs.train import train
-from iae_jax.runs.workdir import Workdir, trained
+from iae_jax.runs.trained import trained
+from iae_jax.runs.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent
 HALF, STEPS = 20, 40
@@ -45,7 +46,7 @@ def words(data_directory, steps=STEPS):
 
 
 def lines(workdir):
-    """Of its journal, without the seconds."""
+    """Of its metrics log, without the seconds."""
     read = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name != "seconds"} for line in read]
 
@@ -137,8 +138,8 @@ def test_lines_that_are_lost_are_told(half, whole, data_directory, capsys):
     """A pod's disk is new, and its checkpoints are elsewhere."""
     (half / "metrics.jsonl").unlink()
     train(constant(data_directory), half, allow_config_change=True)
-    told = f"2 of 2 lines of {half / 'metrics.jsonl'} are no longer there"
-    assert told in capsys.readouterr().err
+    message = f"2 of 2 lines of {half / 'metrics.jsonl'} are missing"
+    assert message in capsys.readouterr().err
     assert lines(half) == lines(whole)[2:]
 
 
@@ -147,7 +148,7 @@ def test_half_a_line_is_none(half, whole, data_directory, capsys):
     path = half / "metrics.jsonl"
     path.write_text(path.read_text()[:-9])
     train(constant(data_directory), half, allow_config_change=True)
-    assert f"1 of 2 lines of {path} are no longer there" in capsys.readouterr().err
+    assert f"1 of 2 lines of {path} are missing" in capsys.readouterr().err
     assert lines(half) == [lines(whole)[0], *lines(whole)[2:]]
 
 
@@ -157,17 +158,17 @@ def test_rubbish_in_the_place_of_a_line_is_cut(half, whole, data_directory, rubb
     first, _ = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(first + rubbish + b"\n" + rubbish)
     train(constant(data_directory), half, allow_config_change=True)
-    assert f"1 of 2 lines of {path} are no longer there" in capsys.readouterr().err
+    assert f"1 of 2 lines of {path} are missing" in capsys.readouterr().err
     assert lines(half) == [lines(whole)[0], *lines(whole)[2:]]
 
 
 def test_rubbish_that_another_program_adds_is_no_record(tmp_path):
-    journal = Journal(tmp_path / "metrics.jsonl", 0)
-    journal.write({"step": 1})
-    with journal.path.open("ab") as file:
+    log = MetricsLog(tmp_path / "metrics.jsonl", 0)
+    log.write({"step": 1})
+    with log.path.open("ab") as file:
         file.write(b"\xff\n")
-    journal.write({"step": 2})
-    assert journal.records() == [{"step": 1}, {"step": 2}]
+    log.write({"step": 2})
+    assert log.records() == [{"step": 1}, {"step": 2}]
 
 
 def test_reading_while_a_training_deletes(half, data_directory, monkeypatch):
@@ -183,7 +184,7 @@ def test_reading_while_a_training_deletes(half, data_directory, monkeypatch):
     monkeypatch.setattr(Checkpoints, "restore", deleted)
     assert trained(config, half, "latest")[1].step == HALF and len(calls) == 3
     monkeypatch.setattr(Checkpoints, "restore", mock.Mock(side_effect=FileNotFoundError))
-    with pytest.raises(TransientError, match="try it again"):
+    with pytest.raises(TransientError, match="try again"):
         trained(config, half, "latest")
 
 

@@ -11,7 +11,7 @@ import pytest
 from experiments.mnist_reconstruction import VARIANTS, get_config
 from iae_jax import sweep
 from iae_jax.errors import InputError
-from iae_jax.records import results
+from iae_jax.files.lock import lock
 from iae_jax.records.results import shared_digest
 from iae_jax.runs.config import to_dict
 from iae_jax.runs.interruption import Interrupted
@@ -169,7 +169,7 @@ def test_a_workdir_in_use_and_an_interrupt(tmp_path, launched, monkeypatch, caps
     folder = tmp_path / "runs" / "mnist_reconstruction"
     (run,) = sweep.runs_of(module, ["vae_20"], range(1), folder)
     run.workdir.mkdir(parents=True)
-    with results.alone(run.workdir / ".lock", wait=False):
+    with lock(run.workdir / ".lock", wait=False):
         assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 1
     assert not calls and "another process is at work in" in capsys.readouterr().err
 
@@ -178,7 +178,7 @@ def test_a_workdir_in_use_and_an_interrupt(tmp_path, launched, monkeypatch, caps
 
     monkeypatch.setattr(sweep, "launch", interrupt)
     assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 130
-    assert capsys.readouterr().err.splitlines()[-1] == "interrupted: the same command goes on"
+    assert capsys.readouterr().err.splitlines()[-1] == "interrupted: the same command continues"
 
 
 def test_one_run_of_a_job_array(tmp_path, launched):
@@ -297,7 +297,7 @@ def test_a_view_that_was_broken_off_is_made_by_the_same_command(tmp_path, monkey
             (run.workdir / "reconstructions.npz").unlink()
         if "--mode=reconstruct" in words:
             if run.variant in broken:
-                raise Interrupted("interrupted: the same command goes on", 130)
+                raise Interrupted("interrupted: the same command continues", 130)
             trained(run)
 
     monkeypatch.setattr(sweep, "launch", launch)
@@ -340,7 +340,7 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
         (["--grid=code.size"], "--grid is FIELD=VALUE,VALUE"),
         (["--grid=code.size=1,,2"], "--grid is FIELD=VALUE,VALUE"),
         (["--grid=code.size=1", "--grid=code.size=2"], "a field twice: code.size"),
-        (["--grid=run.pieces=1,2"], "variants do not differ in run.pieces"),
+        (["--grid=run.microbatches=1,2"], "variants do not differ in run.microbatches"),
         (["--grid=seed=1,2"], "variants do not differ in seed"),
         ([TWO, "--grid=code.size=20,3,20"], "--grid has code.size=20 twice"),
         (["--grid=code.sise=1"], "sise"),
@@ -369,7 +369,7 @@ def test_a_folder_that_is_a_file_stops_one_run(tmp_path, launched, capsys):
     (tmp_path / "runs" / "mnist_reconstruction" / "deterministic_20").touch()
     assert command(tmp_path, TWO, "--seeds=1") == 1
     assert launched[0] == [("vae_20", 0)]
-    assert "going on with the others" in capsys.readouterr().err
+    assert "continuing with the others" in capsys.readouterr().err
 
 
 def test_the_figure_is_of_a_seed_that_is_here(tmp_path, launched, monkeypatch):
@@ -395,4 +395,4 @@ def test_seeds_of_another_config_are_named_before_they_go(tmp_path, launched, mo
     )
     monkeypatch.setattr(sweep, "merge", lambda old, _: old)
     assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 0
-    assert "vae_20: what there was is of another config, seeds [0, 1]" in capsys.readouterr().err
+    assert "vae_20: seeds [0, 1] had another config and are replaced" in capsys.readouterr().err

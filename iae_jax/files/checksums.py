@@ -1,4 +1,4 @@
-"""SHA-256 of what a checkpoint is made of: arrays, a record, files; and how files are removed."""
+"""SHA-256 checksums of arrays, of records, and of the files of a checkpoint."""
 
 import hashlib
 import json
@@ -10,36 +10,69 @@ import numpy as np
 from etils import epath
 
 from iae_jax.errors import TransientError, first_line
+from iae_jax.files.atomic import write_json
+
+MANIFEST = "files.json"  # in a checkpoint's folder: the checksum of each of its other files
 
 
 def kind(leaf: Any) -> str:
-    """float32[3, 4], key<fry>[]."""
+    """Type and shape of an array: "float32[3, 4]", "key<fry>[]"."""
     return f"{leaf.dtype}{list(leaf.shape)}"
 
 
 def of_array(array: np.ndarray) -> str:
-    """Of its type, its shape and its bytes."""
+    """The checksum of an array's type, shape and bytes."""
     return hashlib.sha256(kind(array).encode() + array.tobytes()).hexdigest()
 
 
 def of_record(record: dict[str, Any]) -> str:
-    """Of everything in the record but its own `sha256`."""
+    """The checksum of everything in a record but its own `sha256`."""
     rest = {name: value for name, value in record.items() if name != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def of_files(folder: epath.Path, but: str) -> dict[str, str]:
-    """Of every file below the folder but those of one name, by its path there. Errors: as `read`."""
+def of_files(folder: epath.Path) -> dict[str, str]:
+    """The checksum of every file below a folder but its manifest, by relative path.
+
+    Raises:
+      TransientError: as `read`.
+    """
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(read(path)).hexdigest()
         for path in sorted(_files(folder))
-        if path.name != but
+        if path.name != MANIFEST
     }
 
 
+def write_manifest(folder: epath.Path) -> None:
+    write_json(folder / MANIFEST, of_files(folder))
+
+
+def damaged_file(folder: epath.Path) -> str | None:
+    """The first file that is not what its manifest says: "" if all are, None without a manifest (a
+    process that was killed right after a save leaves none).
+
+    Raises:
+      TransientError: as `read`.
+      ValueError: the manifest is not JSON.
+    """
+    found = of_files(folder)  # first, since it raises for files that cannot be read now
+    if not (folder / MANIFEST).exists():
+        return None
+    saved = json.loads(read(folder / MANIFEST))
+    if not isinstance(saved, dict):
+        return MANIFEST
+    different = (n for n in sorted(saved.keys() | found.keys()) if saved.get(n) != found.get(n))
+    return next(different, "")
+
+
 def read(path: epath.Path) -> bytes:
-    """What is in a file. Errors: TransientError if it is there and cannot be read: whoever may not read,
-    and a store that does not answer, know nothing of damage."""
+    """The content of a file.
+
+    Raises:
+      TransientError: the file exists and cannot be read. That is no damage: permission is missing,
+        or a store does not answer.
+    """
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -52,8 +85,11 @@ def read(path: epath.Path) -> bytes:
 
 
 def remove(folder: epath.Path) -> None:
-    """Everything below, and the folder. Of a save that has failed, threads may still write there
-    for a moment. Errors: OSError, or what the store raises."""
+    """Removes a folder. Retries, since threads of a failed save may still write to it.
+
+    Raises:
+      OSError, or what the object store raises.
+    """
     for wait in (0.1, 0.3, 1.0, 3.0):
         try:
             return folder.rmtree(missing_ok=True)
@@ -63,6 +99,5 @@ def remove(folder: epath.Path) -> None:
 
 
 def _files(folder: epath.Path) -> Iterator[epath.Path]:
-    """Every file below a folder."""
     for path in folder.iterdir():
         yield from _files(path) if path.is_dir() else [path]

@@ -26,7 +26,7 @@ import optax
 
 from iae_jax.data import Dataset
 from iae_jax.errors import InputError
-from iae_jax.files.metrics_log import write_npz
+from iae_jax.files.atomic import write_npz
 from iae_jax.networks.classifier import Classifier, classifier
 from iae_jax.sampling.augmentation import recoloured
 from iae_jax.sampling.draws import to_unit

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a wish: steps under way are finished and saved before the run ends."""
+"""SIGTERM and SIGINT as requests: the run finishes the steps under way and saves before it ends."""
 
 import os
 import signal
@@ -13,30 +13,34 @@ ONE_SIGNAL_SECONDS = 1.0
 
 
 class Interrupted(Exception):
-    """The run was asked to end and has saved. code: the exit code, 128 + the signal's number (143
-    for SIGTERM, 130 for SIGINT), as shells have it."""
+    """The run was asked to end and has saved.
+
+    code: the exit code, 128 + the signal's number as in shells: 143 for SIGTERM, 130 for SIGINT.
+    """
 
     def __init__(self, message: str, code: int):
         super().__init__(message)
         self.code = code
 
 
-class Wish:
-    """asked: the number of the signal that asked the run to end, 0 if none has."""
+class StopRequest:
+    """asked: the number of the signal that asked the run to end; 0 if none has."""
 
     def __init__(self) -> None:
         self.asked = 0
 
 
 @contextmanager
-def awaited(then: Callable[[int], None] | None = None) -> Iterator[Wish]:
-    """While a signal is a wish; a second one is what it was before. Signals in quick succession are
-    one: a scheduler may send it to a process and to its parent, which passes it on.
+def awaited(then: Callable[[int], None] | None = None) -> Iterator[StopRequest]:
+    """A block in which a first signal is a request, and a second one does what it did before.
 
-    then: called with the signal's number. In a thread that is not the main one, which gets no
-    signals, nothing is ever asked.
+    Signals in quick succession count as one: a scheduler may signal a process and its parent, which
+    passes it on. Outside the main thread, which gets no signals, nothing is ever requested.
+
+    Args:
+      then: called with the signal's number.
     """
-    wish, since = Wish(), 0.0
+    request, since = StopRequest(), 0.0
     before: dict[int, Any] = {}
 
     def restore() -> None:
@@ -46,8 +50,8 @@ def awaited(then: Callable[[int], None] | None = None) -> Iterator[Wish]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal since
-        if not wish.asked:
-            wish.asked, since = number, time.monotonic()
+        if not request.asked:
+            request.asked, since = number, time.monotonic()
             if then is not None:
                 then(number)
         elif time.monotonic() > since + ONE_SIGNAL_SECONDS:
@@ -60,6 +64,6 @@ def awaited(then: Callable[[int], None] | None = None) -> Iterator[Wish]:
     except ValueError:  # not the main thread
         before.clear()
     try:
-        yield wish
+        yield request
     finally:
         restore()

@@ -1,4 +1,4 @@
-"""How fast the steps are, apart from what compiling them took."""
+"""The speed of training steps, measured apart from their compilation."""
 
 import math
 import time
@@ -15,7 +15,10 @@ _Result = TypeVar("_Result")
 
 
 class Stopwatch:
-    """Steps per second of the calls that did not compile, and what those that did cost more."""
+    """Steps per second of the calls that did not compile, and the extra time of those that did.
+
+    Counts compilations from its construction to the end of its `with` block.
+    """
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -24,11 +27,17 @@ class Stopwatch:
         self._compilations = 0
         jax.monitoring.register_event_duration_secs_listener(self._count)
 
+    def __enter__(self) -> "Stopwatch":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        jax.monitoring.unregister_event_duration_listener(self._count)
+
     def _count(self, event: str, duration_secs: float, **_: Any) -> None:
         self._compilations += event == _COMPILED
 
     def time(self, steps: int, call: Callable[[], _Result]) -> _Result:
-        """The call's result, once it is there."""
+        """Times a call of this many steps and returns its result once it is computed."""
         before, begun = self._compilations, time.perf_counter()
         result = jax.block_until_ready(call())
         elapsed = time.perf_counter() - begun
@@ -41,7 +50,7 @@ class Stopwatch:
 
     @property
     def steps_per_second(self) -> float:
-        """Of the last call that can tell; 0 before there is one."""
+        """Of the last call that did not compile; 0 before there is one."""
         return self.speeds[-1] if self.speeds else 0.0
 
     def summary(self) -> tuple[float, float]:

@@ -13,13 +13,13 @@ import numpy as np
 from iae_jax.data import Dataset
 from iae_jax.errors import InputError
 from iae_jax.files import figures
-from iae_jax.files.metrics_log import write_npz
+from iae_jax.files.atomic import write_npz
 from iae_jax.metrics.stream import stream
 from iae_jax.objectives.terms import at
 from iae_jax.runs.build import load_split, open_split
 from iae_jax.runs.config import Config
 from iae_jax.runs.train import STOCHASTIC_ROWS
-from iae_jax.runs.workdir import trained
+from iae_jax.runs.trained import trained
 from iae_jax.sampling import draws
 from iae_jax.sampling.draws import to_unit
 from iae_jax.sampling.model import encode, generate, reconstruct

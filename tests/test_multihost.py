@@ -106,14 +106,14 @@ def assert_close(one, other):
 
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
-        (one.params, one.average),
-        (other.params, other.average),
+        (one.params, one.ema),
+        (other.params, other.ema),
     )
 
 
 @pytest.mark.parametrize(
     ("processes", "devices", "words"),
-    [(2, 2, []), (4, 1, ["--config.run.resident_megabytes=0", "--config.run.pieces=2"])],
+    [(2, 2, []), (4, 1, ["--config.run.resident_megabytes=0", "--config.run.microbatches=2"])],
 )
 def test_processes_are_one_process(tmp_path, data_directory, alone, processes, devices, words):
     config, expected = alone
@@ -130,7 +130,7 @@ def test_processes_are_one_process(tmp_path, data_directory, alone, processes, d
 
 
 def test_a_run_goes_on_with_other_processes_and_devices(tmp_path, data_directory):
-    """8 devices of one process, then 4 of each of two, then one of one: the same as one throughout."""
+    """8 devices of one process, then 4 of each of two, then one of one: as one of one throughout."""
     constant = [f"--config.{player}.optimizer.decay=constant" for player in PLAYERS]
     for processes, devices, steps in ((1, 8, 10), (2, 4, 20), (1, 1, 30)):
         words = [*constant, f"--config.steps={steps}", "--allow_config_change"]
@@ -149,10 +149,10 @@ def test_a_run_goes_on_with_other_processes_and_devices(tmp_path, data_directory
 
 
 def wait_for(running, workdir, step):
-    """Until the journal has the step."""
-    limit, journal = time.monotonic() + LIMIT_SECONDS, workdir / "metrics.jsonl"
+    """Until the metrics log has the step."""
+    limit, log = time.monotonic() + LIMIT_SECONDS, workdir / "metrics.jsonl"
     while time.monotonic() < limit:
-        if journal.exists() and f'"step": {step},' in journal.read_text():
+        if log.exists() and f'"step": {step},' in log.read_text():
             return
         assert all(process.poll() is None for process in running), ended(running)
         time.sleep(0.02)
@@ -207,12 +207,13 @@ def test_a_process_that_cannot_start_stops_all(tmp_path, data_directory, words, 
 # A process whose parameters are others than it says where it is asked at `what`.
 OTHER = """
 import sys, jax
-from iae_jax import hosts, launch
-same = hosts.check_same
+from iae_jax import launch
+from iae_jax.devices import multihost
+same = multihost.check_same
 def check_same(tree, what):
     off = 1e-6 if what == {what!r} else 0.0
     same(jax.tree.map(lambda leaf: leaf + off, tree) if off else tree, what)
-hosts.check_same = check_same
+multihost.check_same = check_same
 sys.argv = ["launch", *sys.argv[1:]]
 launch.run()
 """
@@ -232,13 +233,14 @@ def test_parameters_that_drift_apart_stop_all(tmp_path, data_directory, what):
 # A process that dies where its parameters are compared before the first step.
 DYING = """
 import os, sys
-from iae_jax import hosts, launch
-same = hosts.check_same
+from iae_jax import launch
+from iae_jax.devices import multihost
+same = multihost.check_same
 def check_same(tree, what):
     if what == "the parameters at the start":
         os.kill(os.getpid(), 9)
     same(tree, what)
-hosts.check_same = check_same
+multihost.check_same = check_same
 sys.argv = ["launch", *sys.argv[1:]]
 launch.run()
 """
@@ -259,10 +261,12 @@ def test_one_that_dies_before_the_first_step_is_an_error_of_the_other(tmp_path, 
 SLOW = """
 import sys, time
 import jax
-from iae_jax import checkpoint, hosts, launch
+from iae_jax import launch
+from iae_jax.devices import multihost
+from iae_jax.runs import checkpoint
 own = jax.profiler.trace
 jax.profiler.trace = lambda path: print("traced", flush=True) or own(path)
-hosts.SHUTDOWN_SECONDS = 1
+multihost.SHUTDOWN_SECONDS = 1
 settle = checkpoint.Checkpoints.settle
 def slowly(own):
     if own._pending == 40:
@@ -291,12 +295,12 @@ def test_all_wait_for_the_last_save_and_the_first_one_traces(tmp_path, data_dire
 SHARED = """
 import sys
 import jax, numpy as np
-from iae_jax import hosts
-hosts.join(sys.argv[1], 2, int(sys.argv[2]), 60, late=sys.exit)
+from iae_jax.devices import multihost
+multihost.join(sys.argv[1], 2, int(sys.argv[2]), 60, late=sys.exit)
 own = [np.array([-0.0, 0.0, np.nan, 5e-324, -1.5]), np.float32(-0.0), np.zeros((2, 0), np.int8),
        jax.random.key(3, impl="rbg")]
 other = [np.ones(5), np.float32(2), np.zeros((2, 0), np.int8), jax.random.key(8, impl="rbg")]
-found = hosts.share(own if hosts.first() else other)
+found = multihost.share(own if multihost.first() else other)
 same = [a.tobytes() == b.tobytes() and a.shape == b.shape and a.dtype == b.dtype
         for a, b in zip(found[:3], own[:3])]
 print(same, jax.random.key_data(found[3]).tolist() == jax.random.key_data(own[3]).tolist())

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from iae_jax.errors import InputError
-from iae_jax.records.study import Measured, main
+from iae_jax.records.experiment import Measured, main
 
 
 class Settings(NamedTuple):

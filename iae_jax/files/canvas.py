@@ -1,0 +1,67 @@
+"""Blank matplotlib figures of a given size in pixels, and how they are saved: whole or not at all,
+the same drawing as the same bytes.
+
+Matplotlib is imported where it is used, and only its file backend: no window, no global state.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 100
+# Safe for colour-blind readers (Okabe & Ito 2008).
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def blank(width: int, height: int) -> "Figure":
+    """A white figure of this many pixels, for the file backend whatever the user's default is."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # Half a pixel more, so that rounding down does not lose one.
+    figure = Figure(figsize=((width + 0.5) / DPI, (height + 0.5) / DPI), dpi=DPI)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def style(ax: "Axes") -> None:
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(alpha=0.25, linewidth=0.6)
+    ax.tick_params(labelsize=9)
+
+
+def save_with_layout(
+    figure: "Figure", path: Path, title: str = "", few_colors: bool = False
+) -> None:
+    """Saves a figure after matplotlib has arranged its panels."""
+    if title:
+        figure.suptitle(title, fontsize=12, weight="bold")
+    figure.set_layout_engine("constrained")
+    save(figure, path, few_colors)
+
+
+def save(figure: "Figure", path: Path, few_colors: bool = False) -> None:
+    """Writes a PNG atomically, without the version and date that would change its bytes.
+
+    Args:
+      figure: the figure.
+      path: the file; its folder is made.
+      few_colors: write 256 colours, a third of the size for a cloud of dots.
+    """
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    metadata = {"Software": None}
+    try:
+        figure.savefig(temporary, format="png", dpi=DPI, facecolor="white", metadata=metadata)
+        if few_colors:
+            image = Image.open(temporary).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+            image.save(temporary, format="png", optimize=True)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

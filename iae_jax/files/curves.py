@@ -1,0 +1,88 @@
+"""The learning curves of a run: everything in metrics.jsonl, by step."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from iae_jax.files import canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+VALIDATION = "validation_"  # the prefix of metrics of held-out images in metrics.jsonl
+
+
+def draw(path: Path, lines: Sequence[Mapping[str, Any]], title: str = "") -> None:
+    """Draws validation metrics, losses, logits and gradient norms, each unit in a panel of its own.
+
+    Args:
+      path: the PNG.
+      lines: records with "step" and numbers; a metric that a line lacks is a gap in its curve.
+      title: above all panels.
+    """
+    names = sorted({name for line in lines for name in line} - {"step", "seconds"})
+    panels: dict[str, list[str]] = {}
+    for name in names:
+        panels.setdefault(_panel(name), []).append(name)
+    # Validation first: it is what a reader looks for.
+    ordered = sorted(panels.items(), key=lambda item: ("validation" not in item[0], item[0]))
+    count = max(1, len(panels))
+    height = 260 * count + 60 * bool(title)
+    figure = canvas.blank(1000, height)
+    # By hand: a layout engine draws everything three times, and a run redraws its curves often.
+    figure.subplots_adjust(
+        left=0.08,
+        right=0.65,
+        bottom=50 / height,
+        top=1 - (40 + 60 * bool(title)) / height,
+        hspace=0.22,
+    )
+    axes = figure.subplots(count, 1, squeeze=False, sharex=True)[:, 0]
+    for ax, (panel, members) in zip(axes, ordered, strict=False):
+        for i, name in enumerate(members):
+            rows = [(line["step"], line[name]) for line in lines if _drawable(line.get(name))]
+            if rows:
+                marker = "o" if len(rows) < 30 else None
+                ax.plot(
+                    *zip(*rows, strict=True),
+                    color=canvas.COLORS[i % len(canvas.COLORS)],
+                    label=name,
+                    linestyle=("-", "--", ":")[i // len(canvas.COLORS) % 3],
+                    marker=marker,
+                    markersize=3.5,
+                    linewidth=1.6,
+                )
+        canvas.style(ax)
+        ax.set_title(panel, loc="left", fontsize=11)
+        _legend(ax)
+    axes[-1].set_xlabel("step")
+    if title:
+        figure.suptitle(title, fontsize=12, weight="bold")
+    canvas.save(figure, path)
+
+
+def _panel(name: str) -> str:
+    """The panel of a metric: one for each unit and scale, one for each validation metric."""
+    if name.startswith(VALIDATION):
+        return f"validation: {name.removeprefix(VALIDATION).replace('_', ' ')}"
+    if name.endswith("_logit"):
+        return "logits"
+    if name.endswith("gradient_norm"):
+        return "gradient norms"
+    return f"losses of {'discriminators' if 'discriminator' in name else 'encoder and generator'}"
+
+
+def _drawable(value: Any) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(value))
+
+
+def _legend(ax: "Axes") -> None:
+    """Beside the curves. A validation panel needs none: its title is the metric's name."""
+    handles, labels = ax.get_legend_handles_labels()
+    if handles and not labels[0].startswith(VALIDATION):
+        names = [label.replace("_", " ") for label in labels]
+        ax.legend(
+            handles, names, frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0)
+        )

@@ -1,0 +1,34 @@
+"""Locks between processes, held through an open file and released when it is closed."""
+
+import fcntl
+from pathlib import Path
+from typing import TextIO
+
+from iae_jax.errors import InputError
+
+
+def lock(path: Path, *, wait: bool, busy: str = "", option: str = "folder") -> TextIO:
+    """Opens a file and locks it until it is closed or the process ends.
+
+    Args:
+      path: the file; it is created.
+      wait: wait for another process, or refuse.
+      busy: the message of the error if another process holds the lock.
+      option: what to choose on another file system; ends the message if this one has no locks.
+
+    Raises:
+      InputError: another process holds the lock, or the file system has no locks.
+    """
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError as error:
+        file.close()
+        raise InputError(busy or f"another process is at work in {path.parent}") from error
+    except OSError as error:
+        file.close()
+        raise InputError(
+            f"cannot lock a file in {path.parent} ({error.strerror}): choose a {option} on a file "
+            "system that has locks"
+        ) from error
+    return file

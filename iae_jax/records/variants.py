@@ -1,0 +1,198 @@
+"""The variants of an experiment as runs: every variant, changed by a grid, with every seed.
+
+A module of experiments/ that can be swept has VARIANTS and `get_config(variant)`. It may have:
+
+VIEWS       modes of the launcher that its figures are made from ("reconstruct" by default)
+SPLIT       that its records are of ("test" by default; "validation" for what is chosen by them)
+FIRST_SEED  (0 by default)
+FIGURES     {"": variants of its figure, "small": those of EXPERIMENT_small.png}
+draw(path, {variant: workdir}), draw_curve(path, records)
+"""
+
+import importlib
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from absl import flags
+from ml_collections import config_flags
+
+from iae_jax.errors import InputError
+from iae_jax.records.record import Record
+from iae_jax.records.results import shared_digest
+from iae_jax.runs.config import Config, to_dict
+
+# What each mode of the launcher writes to a run's workdir.
+VIEW_FILES = {
+    "reconstruct": "reconstructions.npz",
+    "traverse": "traversals.npz",
+    "sample": "samples.npz",
+    "interpolate": "interpolations.npz",
+}
+
+
+class Run(NamedTuple):
+    """One training.
+
+    config: the hash that the seeds of its variant share.
+    changes: FIELD=VALUE of the variant's config.
+    """
+
+    variant: str
+    seed: int
+    workdir: Path
+    config: str
+    changes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The variant and its changes, as the records name it."""
+        return ",".join([self.variant, *self.changes])
+
+    @property
+    def flags(self) -> list[str]:
+        return [f"--config.{change}" for change in self.changes]
+
+
+def module_of(experiment: str) -> ModuleType:
+    """The module experiments/EXPERIMENT.py.
+
+    Raises:
+      InputError: there is none, or it has no variants.
+    """
+    if not experiment.isidentifier():
+        raise InputError(f"{experiment!r} is no module of experiments/: see README.md")
+    try:
+        module = importlib.import_module(f"experiments.{experiment}")
+    except ModuleNotFoundError as error:
+        if error.name not in ("experiments", f"experiments.{experiment}"):
+            raise
+        raise InputError(f"there is no experiments/{experiment}.py here: see README.md") from error
+    if not getattr(module, "VARIANTS", ()) or not hasattr(module, "get_config"):
+        raise InputError(
+            f"experiments/{experiment}.py has no configs of VARIANTS: run it as "
+            f"python -m experiments.{experiment}"
+        )
+    return module
+
+
+def views_of(module: ModuleType) -> tuple[str, ...]:
+    return tuple(getattr(module, "VIEWS", ("reconstruct",)))
+
+
+def split_of(module: ModuleType) -> str:
+    split: str = getattr(module, "SPLIT", "test")
+    return split
+
+
+def figures_of(module: ModuleType) -> dict[str, tuple[str, ...]]:
+    figures: dict[str, tuple[str, ...]] = getattr(module, "FIGURES", {"": module.VARIANTS})
+    return figures
+
+
+def combinations(grid: Sequence[str]) -> list[tuple[str, ...]]:
+    """FIELD=V1,V2 of several fields -> FIELD=VALUE of each, in every combination.
+
+    Raises:
+      InputError: an axis has another form, is there twice, or is not part of a variant.
+    """
+    axes = []
+    for axis in grid:
+        field, equals, values = axis.partition("=")
+        if not field or not equals or not all(values.split(",")):
+            raise InputError(f"--grid is FIELD=VALUE,VALUE, not {axis!r}")
+        if field.partition(".")[0] in ("run", "seed") or field == "data.directory":
+            raise InputError(f"variants do not differ in {field}: leave it out of --grid")
+        axes.append([f"{field}={value}" for value in values.split(",")])
+    fields = [axis[0].partition("=")[0] for axis in axes]
+    if len(set(fields)) < len(fields):
+        raise InputError(f"--grid has a field twice: {', '.join(fields)}")
+    return list(itertools.product(*axes))
+
+
+def config_of(experiment: str, variant: str, changes: tuple[str, ...]) -> Config:
+    """The variant's config with changes, read as the launcher reads it.
+
+    Raises:
+      InputError: the config has no such field, or the value is of another type.
+    """
+    # ml_collections finds the fields in sys.argv, of which the first word is the program's name.
+    words = ["sweep", f"--config=experiments/{experiment}.py:{variant}"]
+    words += [f"--config.{change}" for change in changes]
+    values = flags.FlagValues()
+    holder = config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=words)
+    try:
+        values(words)
+    except (flags.Error, KeyError, AttributeError, ValueError, TypeError) as error:
+        why = " ".join(str(error.args[0] if error.args else error).split())
+        raise InputError(f"--grid: {why}: see the fields in iae_jax/runs/config.py") from error
+    config: Config | None = holder.value
+    assert config is not None  # it was given
+    return config
+
+
+def runs_of(
+    module: ModuleType,
+    variants: list[str],
+    seeds: range,
+    folder: Path,
+    grid: Sequence[str] = (),
+) -> list[Run]:
+    """Every run, seed by seed, so that a sweep that is broken off has every variant.
+
+    Raises:
+      InputError: as `combinations` and `config_of`.
+    """
+    experiment = module.__name__.rpartition(".")[2]
+    runs: list[Run] = []
+    for variant, changes in itertools.product(variants, combinations(grid)):
+        config = module.get_config(variant)
+        if changes:
+            config = config_of(experiment, variant, changes)
+        digest = shared_digest(to_dict(config))
+        if any((run.variant, run.config) == (variant, digest) for run in runs):
+            raise InputError(f"--grid has {', '.join(changes)} twice: leave one out")
+        runs.append(Run(variant, 0, folder / variant / digest, digest, changes))
+    return [
+        run._replace(seed=seed, workdir=run.workdir.with_name(f"{seed}-{run.config}"))
+        for seed in seeds
+        for run in runs
+    ]
+
+
+def done(run: Run, records: list[Record]) -> bool:
+    """Whether the records have a run, in every metric of its variant."""
+    own = [record for record in records if record["variant"] == run.name]
+    return bool(own) and all(
+        record.get("config") == run.config and run.seed in record["seeds"] for record in own
+    )
+
+
+def draw(module: ModuleType, folder: Path, runs: list[Run]) -> list[str]:
+    """Draws the experiment's figures, each of the first seed that all its variants have here.
+
+    Returns:
+      For each figure that lacks variants, their names.
+    """
+    experiment, lacking = module.__name__.rpartition(".")[2], []
+    files = [VIEW_FILES[view] for view in views_of(module)]
+    for suffix, variants in figures_of(module).items():
+        own = [run for run in runs if run.variant in variants]
+        if {run.variant for run in own} < set(variants):
+            continue
+        present = [run for run in own if all((run.workdir / file).exists() for file in files)]
+        complete = [
+            seed
+            for seed in sorted({run.seed for run in own})
+            if {run.variant for run in present if run.seed == seed} == set(variants)
+        ]
+        seed = complete[0] if complete else own[0].seed
+        chosen = {run.variant: run.workdir for run in present if run.seed == seed}
+        if missing := [variant for variant in variants if variant not in chosen]:
+            lacking.append(", ".join(missing))
+            continue
+        name = "_".join(filter(None, (experiment, suffix)))
+        module.draw(folder / f"{name}.png", {variant: chosen[variant] for variant in variants})
+    return lacking

@@ -1,0 +1,16 @@
+"""What a run prints to stderr."""
+
+import sys
+from contextlib import suppress
+
+from iae_jax.devices import multihost
+
+
+def log(message: str) -> None:
+    """Prints a line, above a progress bar if there is one; only process 0 does."""
+    from tqdm import tqdm
+
+    # A run continues although the reader of its stderr has gone.
+    with suppress(OSError):
+        if multihost.first():
+            tqdm.write(message, file=sys.stderr)

@@ -141,6 +141,16 @@ def test_a_restore_is_bitwise_the_state_that_was_saved(tmp_path, impl):
     assert device == jax.sharding.SingleDeviceSharding(jax.devices()[0])
 
 
+def test_seeds_that_are_trained_at_once_are_one_checkpoint(tmp_path):
+    """Every array has a leading axis, the step too."""
+    state = jax.tree.map(lambda *leaves: jnp.stack(leaves), at(5, seed=1), at(5, seed=2))
+    with Checkpoints(tmp_path, keep=1) as checkpoints:
+        checkpoints.save(state, CONFIG, {}, {})
+    with Checkpoints(tmp_path, keep=1) as checkpoints:
+        restored = checkpoints.restore(state)
+    assert restored.step == 5 and same(restored.state, arrays(state))
+
+
 def test_the_state_may_be_donated_before_and_after(tmp_path):
     state = at(5)
     expected, stepped = arrays(state), arrays(advance(state))

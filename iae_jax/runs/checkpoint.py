@@ -123,7 +123,7 @@ class Checkpoints:
         metrics: dict[str, float],
         extra: dict[str, Any],
     ) -> None:
-        """Writes a checkpoint at int(state.step), whole or not at all, in the background.
+        """Writes a checkpoint at the state's step, whole or not at all, in the background.
 
         The caller may donate the state meanwhile. Saving the state of the newest checkpoint again
         does nothing. Broken checkpoints are renamed STEP.broken: somebody may still need them.
@@ -141,7 +141,8 @@ class Checkpoints:
         named = checkpoint_record.named_arrays(state)
         arrays = checkpoint_record.host_copies(named)
         record = checkpoint_record.make(named, arrays, config, metrics, extra)
-        step, latest = int(arrays["step"]), self.latest_step()
+        # Seeds that are trained at once have a step each, all equal.
+        step, latest = int(arrays["step"].flat[0]), self.latest_step()
         if latest is not None and step <= latest:
             if step == latest and record["arrays"] == self._records[latest]["arrays"]:
                 return

@@ -1,20 +1,24 @@
-"""A small classifier of images: what the judge is made of."""
+"""A small convolutional classifier of images, the network of the feature classifier."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from iae_jax.networks.conv import WIDEST, halvings
+from iae_jax.networks.conv import MAX_CHANNEL_FACTOR, halvings
 from iae_jax.networks.layers import Conv, LayerNorm, leaky
 from iae_jax.types import Array, Params
 
 
 class Classifier(NamedTuple):
-    """init: key -> params.
-    apply: (params, x f32[B, H, W, C] in [0, 1]) -> (logits f32[B, K], features f32[B, F])."""
+    """Logits and features of images.
+
+    init: key -> params.
+    apply: (params, x f32[B, H, W, C] in [0, 1]) -> (logits f32[B, K], features f32[B, F]).
+    """
 
     init: Callable[[Array], Params]
     apply: Callable[[Params, Array], tuple[Array, Array]]
@@ -29,8 +33,8 @@ class _Classifier(nn.Module):
     def __call__(self, x: Array) -> tuple[Array, Array]:
         h = 2 * x - 1
         for level in range(max(1, halvings(min(x.shape[1:3])))):
-            h = Conv(self.width * min(2**level, WIDEST), size=4, stride=2)(h)
-            # Statistics of one position of one image: no batch statistics to carry along.
+            h = Conv(self.width * min(2**level, MAX_CHANNEL_FACTOR), size=4, stride=2)(h)
+            # Normalized over the channels of one position: no batch statistics to carry along.
             h = leaky(LayerNorm()(h))
         features = leaky(nn.Dense(self.features)(h.reshape(h.shape[0], -1)))
         return nn.Dense(self.classes)(features), features
@@ -45,8 +49,10 @@ def classifier(
     def init(key: Array) -> Params:
         return module.init(key, jnp.zeros((1, *shape)))
 
-    def apply(params: Params, x: Array) -> Any:
-        logits, features = module.apply(params, x)
+    def apply(params: Params, x: Array) -> tuple[Array, Array]:
+        chex.assert_shape(x, (None, *shape))
+        out: Any = module.apply(params, x)
+        logits, features = out
         return logits, features
 
     return Classifier(jax.jit(init), apply)

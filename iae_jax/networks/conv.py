@@ -1,4 +1,4 @@
-"""Networks on images whose sides are a small number times a power of 2: 8, 28, 32, 64, ..."""
+"""Convolutional networks, for images whose sides are a small number times a power of 2."""
 
 from collections.abc import Sequence
 
@@ -16,39 +16,43 @@ from iae_jax.networks.layers import (
 )
 from iae_jax.types import Array
 
-# Halving stops here: a grid of 4 to 7 positions is left to the dense layers.
-SMALLEST_GRID = 7
-# Channels double with every halving up to this multiple of the width.
-WIDEST = 4
+# Sides above this are halved: a grid of 4 to 7 positions a side is left to the dense layers.
+HALVED_ABOVE = 7
+# Channels double with every halving, up to this multiple of the width.
+MAX_CHANNEL_FACTOR = 4
 
 
 def halvings(side: int) -> int:
-    """How often an image of this side is halved: 28 -> 14 -> 7 is 2, 64 -> ... -> 4 is 4."""
+    """How many times an image of this side is halved: 2 for 28 -> 14 -> 7, 4 for 64 -> ... -> 4."""
     times = 0
-    while side > SMALLEST_GRID and side % 2 == 0:
+    while side > HALVED_ABOVE and side % 2 == 0:
         side //= 2
         times += 1
     return times
 
 
 def perturbable(side: int, width: int) -> list[int]:
-    """The channels that a Trunk's `by` perturbs, level by level, for images of this side."""
-    return [width * min(2**level, WIDEST) for level in range(halvings(side))]
+    """The channels of a Trunk that can be perturbed, level by level, for images of this side."""
+    return [width * min(2**level, MAX_CHANNEL_FACTOR) for level in range(halvings(side))]
 
 
 class Trunk(nn.Module):
-    """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden]. by: see `perturbed`.
+    """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden].
 
     4x4 convolutions of stride 2, then a dense layer; noise enters beside the convolutions' output.
+    perturbation: see `perturbed`; of each level's channels.
     """
 
     width: int
     hidden: int
 
     @nn.compact
-    def __call__(self, x: Array, noise: Array | None = None, by: Array | None = None) -> Array:
+    def __call__(
+        self, x: Array, noise: Array | None = None, perturbation: Array | None = None
+    ) -> Array:
         for features in perturbable(min(x.shape[1:3]), self.width):
-            x, by = perturbed(leaky(Conv(features, size=4, stride=2)(x)), by)
+            x = leaky(Conv(features, size=4, stride=2)(x))
+            x, perturbation = perturbed(x, perturbation)
         return flattened(x, noise, self.hidden)
 
 
@@ -71,7 +75,7 @@ class Body(nn.Module):
         grid = (height >> levels, width >> levels)
         features: Sequence[int] = [
             channels,
-            *(self.width * min(2**level, WIDEST) for level in range(levels)),
+            *(self.width * min(2**level, MAX_CHANNEL_FACTOR) for level in range(levels)),
         ]
         noisy = noise is not None and noise.shape[-1]
         style = styled(h, noise, self.hidden) if noisy else None

@@ -1,4 +1,4 @@
-"""Layers. Stateless, fast forward, backward, twice backward (R1) and inside `lax.scan`."""
+"""Layers. Stateless; fast in value, gradient, second derivative (R1) and inside `lax.scan`."""
 
 import flax.linen as nn
 import jax
@@ -40,12 +40,12 @@ def _native(x: Array, kernel: Array, stride: int, padding: str) -> Array:
 
 
 def trilinear_convolution(x: Array, kernel: Array, stride: int) -> Array:
-    """The same with derivatives of our own, for the CPU backend.
+    """The same with custom derivatives, for the CPU backend.
 
-    There the gradient of a native convolution is up to 30 times slower than its value, and inside
-    `lax.scan` more. A stride is folded into the channels, and what is left has no padding and
-    stride 1: one trilinear form of x, kernel and cotangent, of which value and gradients are the
-    partial derivatives, and each derivative of those is one of them again.
+    There the gradient of a native convolution is up to 30 times slower than its value, and more so
+    inside `lax.scan`. A stride is folded into the channels, which leaves stride 1 and no padding:
+    one trilinear form of x, kernel and cotangent. Value and gradients are its partial derivatives,
+    and each derivative of those is one of them again.
     """
     size, _, channels, features = kernel.shape
     height, width = x.shape[1:3]
@@ -83,7 +83,7 @@ def _kernel_gradient(x: Array, g: Array) -> Array:
     """k[u, v, c, f] = sum of x[b, i + u, j + v, c] g[b, i, j, f].
 
     A product over all positions, with the side that has fewer channels spread over the taps. The
-    shorter side of the result is its rows: the product is twice as fast so.
+    shorter side of the result is its rows, which makes the product twice as fast.
     """
     size, channels, features = x.shape[1] - g.shape[1] + 1, x.shape[3], g.shape[3]
     if features < channels:
@@ -122,7 +122,7 @@ _kernel_gradient.defvjp(
 
 
 class Conv(nn.Module):
-    """SAME convolution, chosen by platform."""
+    """SAME convolution, implemented for the platform."""
 
     features: int
     size: int
@@ -140,10 +140,11 @@ class Conv(nn.Module):
 
 @jax.custom_vjp
 def standardize(x: Array) -> Array:
-    """(x - mean) / deviation over the last axis, with a derivative in closed form.
+    """(x - mean) / SD over the last axis, with a derivative in closed form.
 
-    Its value is computed alike whether or not it is differentiated, so that XLA sees that a turn
-    which moves encoder and generator decodes the codes of the turn before.
+    The value is the same expression whether or not it is differentiated, so that XLA can share a
+    forward pass between turns: the turn of encoder and generator decodes the codes of the turn
+    before it.
     """
     return _standardize(x)[0]
 
@@ -171,7 +172,7 @@ standardize.defvjp(_standardized, _standardize_gradient)
 
 
 class LayerNorm(nn.Module):
-    """Of the channels of one position of one example (Ba et al. 2016)."""
+    """Normalizes the channels of one position of one example (Ba et al. 2016)."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -180,18 +181,18 @@ class LayerNorm(nn.Module):
         return standardize(x) * scale + bias
 
 
-def perturbed(h: Array, by: Array | None) -> tuple[Array, Array | None]:
-    """h f32[B, ..., C] with each channel times 1 + one of the numbers f32[B, N], which are taken
-    from the front, and the rest of them. None changes nothing."""
-    if by is None:
+def perturbed(h: Array, perturbation: Array | None) -> tuple[Array, Array | None]:
+    """h f32[B, ..., C] times 1 + the first C numbers of a perturbation f32[B, N], channel by
+    channel, and the perturbation's other numbers. None changes nothing."""
+    if perturbation is None:
         return h, None
-    own, rest = jnp.split(by, [h.shape[-1]], axis=-1)
+    own, rest = jnp.split(perturbation, [h.shape[-1]], axis=-1)
     return h * (1 + own.reshape(h.shape[0], *(1,) * (h.ndim - 2), -1)), rest
 
 
 def flattened(x: Array, noise: Array | None, hidden: int) -> Array:
     """The end of a trunk: f32[B, H, W, C] and noise f32[B, N] beside it -> f32[B, hidden]. Called
-    inside a module, whose layers these are."""
+    inside a module, to which its layers belong."""
     h = x.reshape(x.shape[0], -1)
     if noise is not None and noise.shape[-1]:
         h = leaky(nn.Dense(hidden)(jnp.concatenate([h, noise], axis=-1)))
@@ -199,23 +200,23 @@ def flattened(x: Array, noise: Array | None, hidden: int) -> Array:
 
 
 def styled(h: Array, noise: Array | None, hidden: int) -> Array:
-    """What modulates a generator's levels: of z's features h f32[B, F] and of noise f32[B, N], if
-    there is any, f32[B, hidden]. Called inside a module, whose layers these are."""
+    """The style that modulates a generator's levels: z's features h f32[B, F], and noise f32[B, N]
+    or None, -> f32[B, hidden]. Called inside a module, to which its layers belong."""
     style = nn.Dense(hidden)(h)
     if noise is not None and noise.shape[-1]:
-        # A layer for each: as one input, many components of noise would drown few of z.
+        # A layer each: concatenated, many components of noise would outweigh a few of z.
         style += nn.Dense(hidden)(noise)
     return leaky(style)
 
 
 class Modulate(nn.Module):
-    """h -> h * (1 + gamma(s)) + beta(s), channel by channel: how a style s enters at depth."""
+    """h -> h * (1 + gamma(s)) + beta(s), channel by channel: a style s enters at depth."""
 
     hidden: int
 
     @nn.compact
-    def __call__(self, h: Array, noise: Array) -> Array:
+    def __call__(self, h: Array, style: Array) -> Array:
         features = h.shape[-1]
-        m = nn.Dense(2 * features)(leaky(nn.Dense(self.hidden)(noise)))
+        m = nn.Dense(2 * features)(leaky(nn.Dense(self.hidden)(style)))
         m = m.reshape(m.shape[0], *(1,) * (h.ndim - 2), 2 * features)
         return h * (1 + m[..., :features]) + m[..., features:]

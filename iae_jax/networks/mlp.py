@@ -1,5 +1,6 @@
-"""Networks on vectors."""
+"""Multilayer perceptrons, for x of any shape."""
 
+import math
 from collections.abc import Sequence
 
 import flax.linen as nn
@@ -10,18 +11,20 @@ from iae_jax.types import Array
 
 
 class Trunk(nn.Module):
-    """x f32[B, ...] and noise f32[B, N] -> features f32[B, widths[-1]]. by: see `perturbed`; it
-    perturbs what is between layers."""
+    """x f32[B, ...] and noise f32[B, N] -> features f32[B, widths[-1]]. perturbation: see
+    `perturbed`; of each hidden layer's outputs."""
 
     widths: Sequence[int]
 
     @nn.compact
-    def __call__(self, x: Array, noise: Array | None = None, by: Array | None = None) -> Array:
+    def __call__(
+        self, x: Array, noise: Array | None = None, perturbation: Array | None = None
+    ) -> Array:
         h = x.reshape(x.shape[0], -1)
         if noise is not None and noise.shape[-1]:
             h = jnp.concatenate([h, noise], axis=-1)
         for width in self.widths[:-1]:
-            h, by = perturbed(leaky(nn.Dense(width)(h)), by)
+            h, perturbation = perturbed(leaky(nn.Dense(width)(h)), perturbation)
         return leaky(nn.Dense(self.widths[-1])(h))
 
 
@@ -37,7 +40,4 @@ class Body(nn.Module):
             h = leaky(nn.Dense(width)(h))
             if noise is not None and noise.shape[-1]:
                 h = Modulate(width)(h, noise)
-        size = 1
-        for extent in self.shape:
-            size *= extent
-        return nn.Dense(size)(h).reshape(-1, *self.shape)
+        return nn.Dense(math.prod(self.shape))(h).reshape(-1, *self.shape)

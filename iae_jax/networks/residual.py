@@ -1,17 +1,17 @@
-"""Residual networks on images whose sides are a small number times a power of 2: 32, 64, ...
+"""Residual networks, for images whose sides are a small number times a power of 2.
 
-Blocks before activation (He et al. 2016b), as in the discriminators and generators of Mescheder et
+Pre-activation blocks (He et al. 2016b), as in the discriminators and generators of Mescheder et
 al. 2018; z enters the generator at every resolution.
 """
 
 import flax.linen as nn
 import jax.numpy as jnp
 
-from iae_jax.networks.conv import WIDEST, halvings
+from iae_jax.networks.conv import MAX_CHANNEL_FACTOR, halvings
 from iae_jax.networks.layers import Conv, LayerNorm, Modulate, flattened, leaky, perturbed, styled
 from iae_jax.types import Array
 
-SHARE = 0.5**0.5  # of either part of a sum, so that it has the variance of one
+SHARE = 0.5**0.5  # scales the sum of two parts, so that it has the variance of one of them
 
 
 def halved(x: Array) -> Array:
@@ -26,8 +26,8 @@ def doubled(x: Array) -> Array:
 
 
 class Down(nn.Module):
-    """f32[B, H, W, C] -> f32[B, H/2, W/2, features]. Without normalization, which would hide from
-    a discriminator what it has to tell."""
+    """f32[B, H, W, C] -> f32[B, H/2, W/2, features]. No normalization, which would remove
+    differences that a discriminator has to see."""
 
     features: int
 
@@ -54,30 +54,34 @@ class Up(nn.Module):
 
 
 def perturbable(side: int, width: int) -> list[int]:
-    """The channels that a Trunk's `by` perturbs, block by block, for images of this side."""
-    return [width * min(2 ** (level + 1), WIDEST) for level in range(halvings(side))]
+    """The channels of a Trunk that can be perturbed, block by block, for images of this side."""
+    return [width * min(2 ** (level + 1), MAX_CHANNEL_FACTOR) for level in range(halvings(side))]
 
 
 class Trunk(nn.Module):
-    """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden]. by: see `perturbed`.
+    """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden].
 
-    width: channels at full resolution; they double with every halving, up to `conv.WIDEST` times.
+    width: channels at full resolution; they double with every halving, up to
+    `conv.MAX_CHANNEL_FACTOR` times the width. perturbation: see `perturbed`; of each block's
+    channels.
     """
 
     width: int
     hidden: int
 
     @nn.compact
-    def __call__(self, x: Array, noise: Array | None = None, by: Array | None = None) -> Array:
+    def __call__(
+        self, x: Array, noise: Array | None = None, perturbation: Array | None = None
+    ) -> Array:
         x = Conv(self.width, size=3)(x)
         for features in perturbable(min(x.shape[1:3]), self.width):
-            x, by = perturbed(Down(features)(x), by)
+            x, perturbation = perturbed(Down(features)(x), perturbation)
         return flattened(leaky(x), noise, self.hidden)
 
 
 class Body(nn.Module):
     """Features f32[B, F] and noise f32[B, N] -> logits f32[B, *shape]; both modulate every block,
-    and the features are also what the smallest grid is made of."""
+    and the smallest grid is computed from the features."""
 
     shape: tuple[int, ...]
     width: int
@@ -88,9 +92,9 @@ class Body(nn.Module):
         height, width, channels = self.shape
         levels = halvings(min(height, width))
         style = styled(h, noise, self.hidden)
-        features = self.width * min(2**levels, WIDEST)
+        features = self.width * min(2**levels, MAX_CHANNEL_FACTOR)
         x = nn.Dense((height >> levels) * (width >> levels) * features)(h)
         x = x.reshape(-1, height >> levels, width >> levels, features)
         for level in reversed(range(levels)):
-            x = Up(self.width * min(2**level, WIDEST), self.hidden)(x, style)
+            x = Up(self.width * min(2**level, MAX_CHANNEL_FACTOR), self.hidden)(x, style)
         return Conv(channels, size=3)(leaky(LayerNorm()(x)))

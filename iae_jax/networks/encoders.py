@@ -1,0 +1,113 @@
+"""Encoders: q(z|x), deterministic, Gaussian or implicit."""
+
+import math
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from iae_jax.errors import InputError
+from iae_jax.networks.layers import LayerNorm, perturbed
+from iae_jax.networks.layouts import Layout, check_layout, computed
+from iae_jax.types import Array, Encoder, Encoding, Params
+
+KINDS = ("deterministic", "gaussian", "implicit")
+MAX_LOG_VARIANCE = 10.0  # of a Gaussian q(z|x); the minimum is its negative
+
+
+class _Encoder(nn.Module):
+    layout: Layout
+    size: int
+    categories: int
+    gaussian: bool
+
+    @nn.compact
+    def __call__(self, x: Array, noise: Array, perturbation: Array | None) -> Encoding:
+        # Normalized, so that codes have unit scale from the first step: a discriminator under R1
+        # hardly distinguishes codes that start near 0, and the generator then learns to ignore
+        # them.
+        read = None if self.gaussian else noise
+        h = features = LayerNorm()(self.layout.trunk()(x, read, perturbation))
+        if perturbation is not None:
+            h, _ = perturbed(h, perturbation[:, -self.layout.hidden :])
+        logits = nn.Dense(self.categories)(h) if self.categories else None
+        if not self.size:
+            return Encoding(logits=logits, features=features)
+        mean = nn.Dense(self.size)(h)
+        if not self.gaussian:
+            return Encoding(vector=mean, logits=logits, features=features)
+        log_variance = jnp.clip(nn.Dense(self.size)(h), -MAX_LOG_VARIANCE, MAX_LOG_VARIANCE)
+        vector = mean + jnp.exp(0.5 * log_variance) * noise
+        return Encoding(vector, mean, log_variance, logits, features)
+
+
+def _log_density(noise: Array, log_variance: Array) -> Array:
+    """log N(z; mean, variance) of z = mean + SD * noise, in nats: f32[B].
+
+    From the noise, not from z - mean: a difference of two rounded numbers, divided by a small SD.
+    """
+    each = jax.scipy.stats.norm.logpdf(noise) - 0.5 * log_variance
+    return jnp.sum(each, axis=-1)
+
+
+def encoder(
+    layout: Layout,
+    shape: tuple[int, ...],
+    kind: str,
+    size: int,
+    categories: int = 0,
+    noise: int = 0,
+    pixel_noise: float = 0.0,
+    dropout: float = 0.0,
+) -> Encoder:
+    """q(z|x) for x f32[B, *shape].
+
+    Args:
+      layout: the layers.
+      shape: of one x.
+      kind: "deterministic", "gaussian" (factorized, with a density) or "implicit" (reads noise;
+        its density is unknown).
+      size: components of the code's vector, or 0.
+      categories: of the code, or 0.
+      noise: components of noise that an implicit encoder reads.
+      pixel_noise: SD of the Gaussian noise that is added to each value of x in training.
+      dropout: SD of the factor around 1 that multiplies each channel of every layer in training:
+        Gaussian dropout (Srivastava et al. 2014).
+
+    Raises:
+      InputError: an unknown kind, or sizes that contradict it.
+    """
+    check_layout(layout, shape)
+    if kind not in KINDS:
+        raise InputError(f"an encoder is deterministic, gaussian or implicit, not {kind!r}")
+    if kind == "implicit" and noise < 1:
+        raise InputError("an implicit encoder reads noise: set encoder.noise or kind=deterministic")
+    if kind != "implicit" and noise:
+        raise InputError(f"a {kind} encoder reads no noise: set encoder.noise=0, or kind=implicit")
+    if not size and not categories:
+        raise InputError("the code has neither a size nor categories: give it one of them")
+    gaussian = kind == "gaussian" and size > 0
+    noise = size if gaussian else noise
+    module = _Encoder(layout, size, categories, gaussian)
+    values = math.prod(shape) if pixel_noise else 0
+    channels = sum(layout.perturbable(shape)) + layout.hidden if dropout else 0
+
+    def init(key: Array) -> Params:
+        return module.init(key, jnp.zeros((1, *shape)), jnp.zeros((1, noise)), None)
+
+    compute = computed(layout, module)
+
+    def apply(params: Params, x: Array, drawn: Array) -> Encoding:
+        chex.assert_shape(x, (None, *shape))
+        chex.assert_shape(drawn, (len(x), noise + values + channels))
+        own, pixels, factors = jnp.split(drawn, [noise, noise + values], axis=-1)
+        if values:
+            x = x + pixel_noise * pixels.reshape(x.shape)
+        encoding: Encoding = compute(params, x, own, dropout * factors if channels else None)
+        if encoding.log_variance is None:
+            return encoding
+        return encoding._replace(log_density=_log_density(own, encoding.log_variance))
+
+    factorized = gaussian or (not size and kind != "implicit")
+    return Encoder(init, apply, noise, factorized, values + channels)

@@ -1,0 +1,97 @@
+"""Layout: the kind, sizes and precision of a network, whichever player it belongs to."""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NamedTuple, TypeVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from iae_jax.errors import InputError
+from iae_jax.networks import conv, mlp, residual
+
+IMAGE_KINDS: dict[str, ModuleType] = {"conv": conv, "residual": residual}
+PRECISIONS = ("float32", "bfloat16")
+MAX_GRID_SIDE = 16  # of the smallest grid, which dense layers read and write
+
+Tree = TypeVar("Tree")
+
+
+class Layout(NamedTuple):
+    """The layers of a network.
+
+    kind: "mlp" (x of any shape), "conv" or "residual" (x f32[B, H, W, C]; the second for colour
+        images and more computation).
+    width: channels of the first convolution.
+    hidden: features of the dense layers.
+    depth: number of dense layers of an mlp.
+    precision: "float32" or "bfloat16", of the computation; parameters, codes, logits and x are
+        float32 either way.
+    """
+
+    kind: str
+    width: int = 32
+    hidden: int = 256
+    depth: int = 2
+    precision: str = "float32"
+
+    def trunk(self) -> nn.Module:
+        """The layers that read x."""
+        if self.kind in IMAGE_KINDS:
+            return IMAGE_KINDS[self.kind].Trunk(self.width, self.hidden)
+        return mlp.Trunk((self.hidden,) * self.depth)
+
+    def perturbable(self, shape: tuple[int, ...]) -> list[int]:
+        """The channels of a trunk that can be perturbed, layer by layer, for x f32[B, *shape]."""
+        if self.kind in IMAGE_KINDS:
+            return list(IMAGE_KINDS[self.kind].perturbable(min(shape[:2]), self.width))
+        return [self.hidden] * (self.depth - 1)
+
+    def body(self, shape: tuple[int, ...]) -> nn.Module:
+        """The layers that write x f32[B, *shape]."""
+        if self.kind in IMAGE_KINDS:
+            return IMAGE_KINDS[self.kind].Body(shape, self.width, self.hidden)
+        return mlp.Body(shape, (self.hidden,) * self.depth)
+
+
+def check_layout(layout: Layout, shape: tuple[int, ...]) -> None:
+    """Refuses a layout that cannot read or write x f32[B, *shape].
+
+    Raises:
+      InputError: an unknown kind or precision, or a shape that the kind does not take.
+    """
+    if layout.kind not in ("mlp", *IMAGE_KINDS):
+        raise InputError(f"a network is one of mlp, {', '.join(IMAGE_KINDS)}, not {layout.kind!r}")
+    if layout.precision not in PRECISIONS:
+        raise InputError(f"precision is {' or '.join(PRECISIONS)}, not {layout.precision!r}")
+    if layout.kind == "mlp":
+        return
+    if len(shape) != 3:
+        raise InputError(
+            f"{layout.kind} reads images and x has shape {shape}: set the network to mlp"
+        )
+    factor = 2 ** conv.halvings(min(shape[:2]))
+    if any(side % factor or side // factor > MAX_GRID_SIDE for side in shape[:2]):
+        raise InputError(
+            f"{layout.kind} halves images until a side is at most {MAX_GRID_SIDE}, and "
+            f"{shape[0]}x{shape[1]} cannot be halved that far: crop or resize them, to 32x32 or "
+            "64x64 for example"
+        )
+
+
+def computed(layout: Layout, module: nn.Module) -> Callable[..., Any]:
+    """The module's apply, computed in the layout's precision from float32 to float32."""
+    if layout.precision == "float32":
+        return module.apply
+
+    def apply(*arguments: Any) -> Any:
+        return _cast(module.apply(*_cast(arguments, jnp.bfloat16)), jnp.float32)
+
+    return apply
+
+
+def _cast(tree: Tree, dtype: DTypeLike) -> Tree:
+    cast: Tree = jax.tree.map(lambda leaf: leaf.astype(dtype), tree)
+    return cast

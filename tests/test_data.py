@@ -1,8 +1,8 @@
-"""Data sets and batches. Expected values come from scikit-learn, numpy and files written here."""
+"""Data sets: digits, slices, damaged files, imports. Oracles: scikit-learn, numpy, files written
+here."""
 
 import json
 import os
-import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from iae_jax.data import batches, indices, load, open_source, stream
+from iae_jax.data import load, open_source, stream
 from iae_jax.data.prepare import prepare
 from iae_jax.errors import InputError
 
 RNG = np.random.default_rng(7)
-IMAGES = RNG.integers(0, 256, (23, 5, 4, 3), dtype=np.uint8)  # no two sizes alike
+IMAGES = RNG.integers(0, 256, (23, 5, 4, 3), dtype=np.uint8)  # no two sizes are equal
 LABELS = RNG.permutation(23) % 6
 
 
@@ -151,92 +151,6 @@ def test_bad_splits_are_refused(data_dir, tmp_path, split):
             open_source(name, split, data_dir)
 
 
-def test_npz_of_gray_images_without_labels(tmp_path):
-    source = open_source(write_npz(tmp_path / "a.npz", images=IMAGES[..., 1]), "train[2:]")
-    images, labels = load(source)
-    assert source.shape == (5, 4, 1) and source.classes is None
-    np.testing.assert_array_equal(images, IMAGES[2:, :, :, 1:2])
-    np.testing.assert_array_equal(labels, np.full(21, -1))
-
-
-def test_npz_classes_are_those_of_the_whole_file(tmp_path):
-    npz = write_npz(tmp_path / "a.npz", images=IMAGES, labels=np.arange(23, dtype=np.uint8))
-    assert open_source(npz, "train[:2]").classes == 23
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"labels": LABELS}, "no array 'images'"),
-        ({"images": IMAGES / 255}, "images is float64"),
-        ({"images": IMAGES.astype(np.int64)}, "images is int64"),
-        ({"images": IMAGES[0, 0]}, r"images is uint8\[4, 3\]"),
-        ({"images": IMAGES[:0]}, r"images is uint8\[0, 5, 4, 3\]"),
-        ({"images": IMAGES, "labels": LABELS[:-1]}, r"labels is int64\[22\]"),
-        ({"images": IMAGES, "labels": LABELS[:, None]}, r"labels is int64\[23, 1\]"),
-        ({"images": IMAGES, "labels": LABELS + 0.5}, "labels is float64"),
-        ({"images": IMAGES, "labels": LABELS - 3}, "labels must be 0, 1, 2"),
-        ({"images": IMAGES, "labels": LABELS + 2**31}, "labels must be 0, 1, 2"),
-        ({"images": IMAGES, "test_images": IMAGES[:, 1:]}, "test_images are"),
-        ({"images": IMAGES, "test_labels": LABELS}, "test_labels and no test_images"),
-        ({"images": IMAGES, "val_images": IMAGES[:2]}, "'val_images' would not be read"),
-        (
-            {"images": IMAGES, "test_images": IMAGES[:4], "test_labels": LABELS[:3]},
-            r"test_labels is int64\[3\]",
-        ),
-    ],
-)
-def test_bad_npz_contents_are_refused(tmp_path, arrays, message):
-    with pytest.raises(InputError, match=message):
-        open_source(write_npz(tmp_path / "a.npz", **arrays), "train")
-
-
-@pytest.mark.parametrize("kept", [0, 1, 60, 500, 0.5, -30, -1])
-def test_truncated_npz_is_refused(tmp_path, kept):
-    name = write_npz(tmp_path / "a.npz", images=IMAGES, labels=LABELS)
-    data = (tmp_path / "a.npz").read_bytes()
-    (tmp_path / "a.npz").write_bytes(data[: int(kept * len(data)) if kept == 0.5 else kept])
-    with pytest.raises(InputError, match="a.npz"):
-        open_source(name, "train")
-
-
-def test_npz_that_is_missing_changed_or_another_file_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no file"):
-        open_source(f"npz:{tmp_path}/nothing.npz", "train")
-    with pytest.raises(InputError, match=str(tmp_path)):
-        open_source(f"npz:{tmp_path}", "train")
-    np.save(tmp_path / "one.npy", IMAGES)
-    with pytest.raises(InputError, match="one.npy"):
-        open_source(f"npz:{tmp_path}/one.npy", "train")
-    write_npz(tmp_path / "a.npz", images=IMAGES)
-    data = bytearray((tmp_path / "a.npz").read_bytes())
-    for place in (len(data) // 2, 6, data.rfind(b"PK\1\2") + 8):  # of the pixels; "encrypted"
-        data[place] ^= 255
-        (tmp_path / "a.npz").write_bytes(data)
-        with pytest.raises(InputError, match="a.npz"):
-            open_source(f"npz:{tmp_path}/a.npz", "train")
-
-
-class Evil:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (self.path, "w")  # unpickling makes a file
-
-
-def test_pickles_are_refused_and_not_run(tmp_path):
-    trace = tmp_path / "trace"
-    evil = np.array([Evil(str(trace))], dtype=object)
-    name = write_npz(tmp_path / "a.npz", images=IMAGES, labels=evil)
-    with pytest.raises(InputError, match="plain arrays"):
-        open_source(name, "train")
-    (tmp_path / "b.npz").write_bytes(pickle.dumps(Evil(str(trace))))
-    with pytest.raises(InputError, match="plain arrays"):
-        open_source(f"npz:{tmp_path}/b.npz", "train")
-    assert not trace.exists()
-
-
 def test_an_unknown_set_says_how_to_prepare_it(tmp_path):
     with pytest.raises(InputError, match=f"prepare mnist --data_dir {tmp_path}$"):
         open_source("mnist", "train", str(tmp_path))
@@ -291,86 +205,6 @@ def test_missing_files_of_a_prepared_set_are_refused(digits_copy):
     info.unlink()
     with pytest.raises(InputError, match=f"{records.parent} is incomplete: delete"):
         open_source("digits", "test", directory)
-
-
-# --- batches --------------------------------------------------------------------------------
-
-
-def run(size, seed, batch_size, steps):
-    return np.concatenate([indices(size, seed, step, batch_size) for step in range(steps)])
-
-
-@pytest.mark.parametrize(("size", "batch_size"), [(23, 5), (23, 50), (24, 6), (1, 2)])
-def test_every_epoch_is_another_permutation_and_nothing_is_dropped(size, batch_size):
-    steps = -(-3 * size // batch_size)
-    positions = run(size, 3, batch_size, steps)
-    assert positions.dtype == np.int64 and len(positions) == steps * batch_size
-    epochs = positions[: 3 * size].reshape(3, size)
-    np.testing.assert_array_equal(np.sort(epochs), np.tile(np.arange(size), (3, 1)))
-    if size > 1:
-        assert len({tuple(epoch) for epoch in epochs} | {tuple(range(size))}) == 4
-
-
-def test_batches_depend_on_seed_and_step_only():
-    forwards = [indices(101, 5, step, 8) for step in range(30)]
-    batches._order.cache_clear()
-    for step in (29, 3, 17, 0):
-        np.testing.assert_array_equal(indices(101, 5, step, 8), forwards[step])
-    np.testing.assert_array_equal(np.concatenate(forwards), run(101, 5, 12, 20))
-    assert (run(101, 6, 8, 30) != np.concatenate(forwards)).any()
-    assert indices(101, 5, 10**12, 8).shape == (8,)
-
-
-@pytest.mark.parametrize("processes", [1, 2, 4])
-def test_processes_take_contiguous_pieces_of_the_global_batch(processes):
-    for step in (0, 7):
-        pieces = [indices(37, 1, step, 12, (p, processes)) for p in range(processes)]
-        assert {len(piece) for piece in pieces} == {12 // processes}
-        np.testing.assert_array_equal(np.concatenate(pieces), indices(37, 1, step, 12))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((10, 0, 0, 6, (0, 4)), "multiple of 4"),
-        ((10, 0, 0, 0), "batch_size 0"),
-        ((10, 0, 0, 4, (2, 2)), "process 2 of 2"),
-        ((10, 0, 0, 4, (-1, 2)), "process -1"),
-        ((10, 0, 0, 4, (0, 0)), "process 0 of 0"),
-        ((10, 0, -1, 4), "step is -1"),
-        ((10, -2, 0, 4), "seed -2"),
-        ((0, 0, 0, 4), "size is 0"),
-    ],
-)
-def test_bad_batches_are_refused(arguments, message):
-    with pytest.raises(InputError, match=message):
-        indices(*arguments)
-
-
-def test_bad_streams_are_refused(tmp_path):
-    source = open_source(write_npz(tmp_path / "a.npz", images=IMAGES), "train")
-    for start, batch_size, ahead, process in [
-        (-1, 4, 2, (0, 1)),
-        (0, 4, 0, (0, 1)),
-        (0, 5, 2, (0, 2)),
-    ]:
-        with pytest.raises(InputError):
-            stream(source, 0, start, batch_size, ahead, process)
-
-
-@pytest.mark.parametrize("process", [(0, 1), (1, 2)])
-def test_streamed_images_equal_the_resident_ones(data_dir, tmp_path, process):
-    npz = write_npz(tmp_path / "a.npz", images=IMAGES, labels=LABELS)
-    for source in (open_source("digits", "train[:50]", data_dir), open_source(npz, "train")):
-        images, labels = load(source)
-        batches = stream(source, 4, 3, 6, 5, process)
-        for step in range(3, 23):  # 20 steps of 6: across epoch borders
-            got_images, got_labels = next(batches)
-            want = indices(len(source), 4, step, 6, process)
-            np.testing.assert_array_equal(got_images, images[want])
-            np.testing.assert_array_equal(got_labels, labels[want])
-        assert got_images.shape == (6 // process[1], *source.shape)
-        assert got_images.dtype == np.uint8 and got_labels.dtype == np.int32
 
 
 # --- imports --------------------------------------------------------------------------------

@@ -61,33 +61,6 @@ SHOWN = (
     "break_even_steps",
     "busy_share",
 )
-NOTES = """
-`throughput_ratio` is our steps a second over theirs, of medians; above 1, ours is faster. `pythae`
-is its trainer as its users call it, `pythae_bare` its model in a loop without the trainer. The twin
-is a PyTorch IAE with the same parameters, tuned for it: each network runs once a step, one backward
-for encoder and generator, channels-last. `torch.compile` was tried on it first and was slower in
-every work, so that the plain one is compared (the command prints both; in this run `conv_mnist` 101
-ms, not 70, `conv32` 166, not 114, `conv64` 664, not 427). `gemm_share` is XLA's count of a step's
-operations, those on padding included, over its time, as a share of the rate of a product of two
-2048 x 2048 matrices.
-
-What falls short, and by how much: the convolutional steps are slower than the twin's everywhere,
-where 1.2 times as fast was the aim; an MLP step is twice as fast as pythae's, where 2.5 was; and a
-second start takes .2 seconds longer than 5. The machine was alone but not steady (see the ranges).
-In a profile, two thirds of a convolutional step are products and convolutions, one third copies,
-patches and optimizers. The gradient of a kernel is a product over all positions, of patches that
-have to be written to memory first. Tried by hand, and no faster: a product for each tap, rows
-instead of patches, patches of a few images at a time, transposed products, the native convolution
-for every value, other choices of XLA's fusions, noise drawn 32 steps ahead, two virtual devices;
-and oneDNN's convolution and product, which jaxlib contains and a custom call reaches: up to 6 times
-faster for a single layer, 1.15 for the step of `conv32` and 1.0 for that of `conv_mnist`, which is
-not worth an interface that no one promises to keep. An evaluation is .6 as fast as the twin's: a
-convolution that nothing is reduced after is given to YNNPACK, which is 5 times slower there than
-XLA's own (by hand too; `XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=individual_dot,reduce`
-avoids it; with native convolutions everywhere an evaluation then takes .6 of the time, a step no
-less). The set streamed from disk costs a fifteenth (a PNG is a tenth of a millisecond to decode,
-and both cores are busy); what fits into memory, as MNIST does, costs nothing.
-"""
 
 
 # --------------------------------------------------------------------------------- in a child

@@ -48,26 +48,6 @@ FIGURES = figures_of(VARIANTS + FULL)
 REFERENCES = {
     ("pixel_error_ratio", variant): Reference(0.60, "lower", "aim") for variant in VARIANTS + FULL
 }
-NOTES = """
-The presets were chosen by the validation split (`train[4000:4500]`, 500 faces; a line a run, seed 7
-but for the last but one, which has seed 0; all but the first were stopped early). Each is the
-launcher with these --config fields; errors are the `validation_pixel_error` of its metrics.jsonl.
-Between random pairs of faces it is .303.
-
-| 150D | at step 1,000 | least | last |
-|---|---|---|---|
-| as SVHN's with a convolutional generator, widths 16 | .158 | .138 (2,500) | .146 (5,000) |
-| the same, R1 .1 throughout | .166 | .143 (2,500) | .143 (2,500) |
-| a residual generator of width 8, R1 .3 | .146 | .146 (1,000) | .153 (2,500) |
-| the same, R1 .1, discriminators see blurred images at first | .135 | .135 (1,000) | .135 (1,500) |
-| the same, the discriminator of pairs at .3 of the rate | .137 | .137 (1,000) | .140 (1,500) |
-| blurred as above, numerator_weight .05 | .126 | .126 (1,000) | .140 (3,500) |
-| the same, recovery and consistency .133, as it is | .121 | .121 (1,000) | stopped |
-
-With SVHN's five times as strong a charge for codes that cannot be read off x_hat, held-out errors
-grew after step 1,000, and a lattice lay over each face in the figures of these runs. The code with
-a local part had less of that charge from the start, and was run as it is only.
-"""
 
 
 def get_config(variant: str = VARIANTS[0]) -> Config:

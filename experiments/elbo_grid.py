@@ -85,18 +85,6 @@ REFERENCES = {"elbo_gap": Reference(0.1, "lower", "aim, nats", seeds=1.0)}
 
 SHOWN = ("elbo_gap",)  # beside the table below
 
-NOTES = """
-A cell's terms are what its discriminators say (or, without one, a mean over samples), beside the
-same from the densities; `elbo_gap` is the larger of the two differences. Without a discriminator
-(the autoencoder, the VAE) it is only the error of the sample. The last column is what the cell's
-sum leaves out of -ELBO: 0 for VAE and AVB, -I(z;x) for AAE, -H(x|z) for the adversarial row,
--H_data, the same number, for IAE and ALI; and without a regularization, that as well.
-
-The adversarial row under analytic KL and joint code is played with the regularization at a weight
-of .3, since at 1 the code says little and a round p(x|z) then drops modes of x given z; the table
-has the terms themselves, at weight 1.
-"""
-
 
 class Settings(NamedTuple):
     steps: int = 3000

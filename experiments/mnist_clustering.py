@@ -45,42 +45,6 @@ SHOWN = (
     "compile_seconds",
     "peak_memory_megabytes",
 )
-NOTES = """
-For K = 10, clusters are matched one to one with the labels of the split that is measured; for more,
-each is named by the labels of the validation split, and on that split by those of the training set.
-No label is read before.
-
-How it was chosen, on the validation split (`train[55000:]`), one seed; the accuracies for K = 30 of
-this table are still by names from the same split:
-
-| K | steps | batch | marginal | consistency | accuracy | usage | Fréchet |
-|---|---|---|---|---|---|---|---|
-| 30 | 3,000 | 128 | 2 | 1 | 96.0 % | | |
-| 30 | 3,000 | 128 | 1 | 1 | 95.9 % | .988 | 7.0 |
-| 30 | 3,000 | 128 | .5 | 1 | 92.3 % | .56 | 34 |
-| 30 | 2,000 | 256 | 2 | 1 | 94.6 % | .994 | |
-| 30 | 3,000 | 128 | 2 | 3 | 96.8 % | .989 | 6.2 |
-| 30 | 3,000 | 128 | 2 | 8 | 95.9 % | .959 | 12 |
-| 10 | 2,500 | 128 | 2 | 1 | 98.4 % | | |
-
-If every cluster had exactly 1/K of the images, as the prior says, no more than the sum over digits
-of min(share of the digit, its clusters / K) could be in a cluster named after their digit: with the
-best numbers of clusters 97.9 % (K = 10 and 30) and 87.0 % (16) of the test images. 16 clusters are
-too many for one a digit and too few for two.
-
-With 4,500 steps and a consistency of 1, seed 0 had 95.4 % of the test split, below the aim, and the
-rest of this table was made because of it. What was wrong, on the training set: three clusters of
-two digits each (1,293 twos and 615 sevens in one), where the uniform prior gives a digit that is
-more or less frequent than others a fraction of a cluster. A weaker prior merges clusters instead; a
-stronger consistency takes them apart.
-
-Published, K = 10 by matching: IIC 98.4 ± .65 %, ClusterGAN 91.0 ± 4.0 %; K = 30 by names: the
-PixelGAN autoencoder 94.7 %.
-
-With the local code modulating every level and no recovery, 30 categories had 95.1 % after 1,000
-steps and a local code that changed nothing (`local_spread` .016); beside the category, and with the
-recovery at .1, it is .12.
-"""
 
 
 def get_config(variant: str = "k30") -> Config:

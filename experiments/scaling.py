@@ -46,11 +46,6 @@ PROBLEMS = ("elbo_grid", "regression", "gaussian_mixture", "avb_four_points", "a
 SIZES |= {f"seeds_of_{problem}": (1, 2, 4, 8, 16) for problem in PROBLEMS}
 REFERENCES = {("cost_of_eight", problem): Reference(3.0, "lower", "aim") for problem in PROBLEMS}
 SHOWN = ("exponent", "cost_of_eight")
-NOTES = """
-Eight seeds at once cost five to six times one, where less than three was the aim; from two seeds
-on, time grows in proportion. On virtual devices, which two cores share, a step of eight costs 2.6
-times one.
-"""
 
 
 def planar(problem: str) -> tuple[Game, Batch]:

@@ -56,14 +56,6 @@ CHANGES: dict[str, dict[str, Any]] = {
 VARIANTS = tuple(CHANGES)
 FIGURES: dict[str, tuple[str, ...]] = {}
 SHOWN = ("validation_error", *semisupervised.SHOWN[1:])
-NOTES = """
-Of 5,000 images and one draw, so that differences of .1 or .2 % tell nothing: of `iae_best` only
-consistency, changes other than shifts, and entropy stand out. After 2,000 steps it is not better
-than without its generator, whose samples are far from digits yet (`frechet_sample` 35; after 24,000
-steps, of the test images, 3): what it owes to being a generative model these runs do not show. In
-`iae_faithful` the flipped term hurts then (4.0 %, and 2.6 % without it or without a generator).
-What these parts bring at full length stands in the notes of `semisupervised`.
-"""
 
 
 def get_config(variant: str = VARIANTS[0]) -> Config:

@@ -50,10 +50,6 @@ REFERENCES = {
     "bits_lost": Reference(0, "lower", "aim"),
     "lines_lost": Reference(0, "lower", "aim"),
 }
-NOTES = """
-A state is compared bit for bit, a line of metrics number for number. Of `n_examples` kills, those
-`inside_a_save` struck while a checkpoint was being written, as the unfinished folder shows.
-"""
 
 
 def get_config() -> Config:

@@ -38,10 +38,6 @@ REFERENCES = {
     ("peak_host_megabytes", "streamed"): Reference(4096, "lower", "aim"),
     "bits_lost": Reference(0, "lower", "aim"),
 }
-NOTES = """
-`bits_lost` are those of the final state in which a run differs from the streamed one that was not
-stopped. From memory, the set is there twice: as it was read, and as the device holds it.
-"""
 
 
 def get_config() -> Config:

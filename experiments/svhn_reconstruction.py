@@ -41,27 +41,6 @@ REFERENCES = {
     ("label_agreement", "deterministic_150/small/standin"): Reference(0.80, "higher", "aim"),
     ("label_agreement", "global_75_local_1000/small/standin"): Reference(0.65, "higher", "aim"),
 }
-NOTES = """
-The presets were chosen by the validation split (`train[7000:8000]`, 1,000 images; seed 7, each line
-one run):
-
-| code | generator | steps | label agreement | pixel_error_ratio | frechet_sample |
-|---|---|---|---|---|---|
-| 150D | convolutional, width 32 | 8,000 | 89.4 % | .176 | 122 |
-| 150D | residual, width 16, as it is | 6,000 | 90.3 % | .182 | 132 |
-| 75D + 1000D | convolutional, width 32 | 8,000 | 81.6 % | .461 | 124 |
-
-That was of splits of shuffled images, where digits of one photo lay on both sides; they are split
-in the order of their names since, where such digits are neighbours. Nothing was chosen again.
-
-The residual generator draws no checkerboard. The local code is light and colour, as consistency
-asks: it changes each channel's mean over an image (`local_tint`, of values from 0 to 1) about as
-much as its pixels (`local_spread`).
-
-What falls short are samples from the prior: `frechet_sample` is nine to fourteen times what it is
-between images (`frechet_data`), and some are too bright. With 7,000 images in 150 components, a
-discriminator still tells codes from the prior at the last step.
-"""
 
 
 def get_config(variant: str = VARIANTS[0]) -> Config:

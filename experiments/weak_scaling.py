@@ -34,11 +34,6 @@ STEPS, IMAGES = 10, 1000  # of a call; of the set
 REFERENCES = {
     ("collective_share", f"devices/{count}"): Reference(0.1, "lower", "aim") for count in DEVICES
 }
-NOTES = """
-`milliseconds_per_step` is with collectives. Devices are virtual and share two cores, and what they
-exchange is copied in memory: between hosts it costs something else, which is not measured. One
-device has nothing to exchange: its share is the error of the method, and no other is surer.
-"""
 
 
 def chunk(axis_name: str | None, devices: list[jax.Device]) -> Any:

@@ -29,7 +29,7 @@ def data_dir(tmp_path_factory):
 
 @pytest.fixture
 def digits_copy(data_dir, tmp_path):
-    """A prepared set that a test may damage: (data_dir, the train split's record file)."""
+    """A prepared data set that a test may damage: (data_dir, record file of the train split)."""
     source = Path(data_dir) / "digits" / "1.0.0"
     target = tmp_path / "digits" / "1.0.0"
     target.mkdir(parents=True)
@@ -47,9 +47,9 @@ def write_npz(path, **arrays):
 # --- digits ---------------------------------------------------------------------------------
 
 
-def test_digits_are_scikit_learns_in_its_order(data_dir):
+def test_digits_are_those_of_scikit_learn_in_its_order(data_dir):
     digits = load_digits()
-    # 0..16 -> 0..255, rounded half up, in integers
+    # 0 to 16 -> 0 to 255, rounded half up, in integers
     pixels = (2 * 255 * digits.images.astype(int) + 16) // 32
     for split, part in {"train": slice(0, 1500), "test": slice(1500, 1797)}.items():
         source = open_source("digits", split, data_dir)
@@ -151,7 +151,7 @@ def test_bad_splits_are_refused(data_dir, tmp_path, split):
             open_source(name, split, data_dir)
 
 
-def test_an_unknown_set_says_how_to_prepare_it(tmp_path):
+def test_the_error_for_an_unknown_data_set_says_how_to_prepare_it(tmp_path):
     with pytest.raises(InputError, match=f"prepare mnist --data_dir {tmp_path}$"):
         open_source("mnist", "train", str(tmp_path))
     with pytest.raises(InputError, match="no data set 'nosuchset'.*prepare.*prepare nosuchset"):

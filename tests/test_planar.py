@@ -1,4 +1,4 @@
-"""Mixtures of the plane, priors of the plane, and what is said of samples' modes and clusters.
+"""Distributions and priors of the plane, and metrics of samples: modes, distances, divergences.
 
 Oracles: scipy's densities, moments in closed form, samples placed by hand, brute force.
 """
@@ -66,8 +66,8 @@ def test_swiss_roll_is_even_along_its_length():
     z = drawn(priors.swiss_roll(radius=3.0, turns=2.0, deviation=1e-4))
     radius = np.hypot(*z.T)
     # On the spiral the angle is 4 pi radius / 3.
-    turned = np.stack([np.cos(4 * np.pi * radius / 3), np.sin(4 * np.pi * radius / 3)], axis=-1)
-    np.testing.assert_allclose(z, radius[:, None] * turned, atol=0.02)
+    spiral = np.stack([np.cos(4 * np.pi * radius / 3), np.sin(4 * np.pi * radius / 3)], axis=-1)
+    np.testing.assert_allclose(z, radius[:, None] * spiral, atol=0.02)
     # Uniform in length, so (but near the origin) in radius squared.
     quarters = np.quantile(radius**2, [0.25, 0.5, 0.75])
     np.testing.assert_allclose(quarters, [2.25, 4.5, 6.75], rtol=0.03)
@@ -81,7 +81,7 @@ def test_modes_of_samples_placed_by_hand():
     line = Mixture(np.array([[0, 0], [10, 0], [20, 0]], np.float32), 1.0)
     x = np.array([[0, 2.9], [0, -2.9], [10, 3.1], [3.5, 0]], np.float32)
     found = modes(line, x)
-    assert found.captured == 1  # 3.1 deviations off is not captured
+    assert found.captured == 1  # 3.1 SD away is not captured
     assert found.high_quality_share == 0.5
     shares = np.array([3, 1]) / 4
     assert found.reverse_kl == pytest.approx(np.sum(shares * np.log(shares * 3)))
@@ -90,8 +90,8 @@ def test_modes_of_samples_placed_by_hand():
 
 @pytest.mark.parametrize("factor", [0.7, 1.0, 1.4])
 def test_spread_of_the_worst_mode(factor):
-    """Modes with the right deviation give 1; one whose samples are too tight or too wide is
-    reported, against the truth cut off alike."""
+    """Modes with the right SD give 1; the mode farthest off is reported, relative to the true SD
+    within the same radius."""
     x, mode = (np.asarray(part) for part in LOPSIDED.sample(jax.random.key(2), 60_000))
     x = np.where(mode[:, None] == 1, LOPSIDED.centres[1] + factor * (x - LOPSIDED.centres[1]), x)
     expected = norm_cut(factor)
@@ -101,8 +101,8 @@ def test_spread_of_the_worst_mode(factor):
 
 
 def norm_cut(factor):
-    """Deviation along one axis of `factor` N(0, I) within radius 3, over that of N(0, I), by sums
-    over the radius."""
+    """SD along one axis of `factor` N(0, I) within radius 3, over that of N(0, I): sums over the
+    radius."""
     r = (np.arange(3000) + 0.5) / 1000
     second = [
         np.sum(r**3 * np.exp(-(r**2) / (2 * s * s))) / np.sum(r * np.exp(-(r**2) / (2 * s * s)))
@@ -130,7 +130,7 @@ def test_energy_distance_is_the_mean_over_pairs():
 
 
 def test_energy_distance_of_gaussians():
-    """E|N(m, s^2)| in closed form; the samples are far from equal in size and place."""
+    """E|N(m, s^2)| in closed form; the samples differ in size and location."""
     rng = np.random.default_rng(5)
     a, b = rng.normal(0, 1, 200_000), rng.normal(1.5, 0.5, 100_000)
 
@@ -143,7 +143,7 @@ def test_energy_distance_of_gaussians():
 
 
 def test_sliced_wasserstein_of_a_shift():
-    """A shift by v costs E|v . d| = 2/pi |v| over directions of the plane."""
+    """A shift by v: E|v . d| = 2/pi |v| over directions d of the plane."""
     a = np.random.default_rng(6).normal(size=(500, 2))
     shift = np.array([3.0, -4.0])
     found = sliced_wasserstein(a, a[::-1] + shift, slices=4000)
@@ -151,7 +151,7 @@ def test_sliced_wasserstein_of_a_shift():
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.5])
-def test_two_sample_accuracy_is_nearly_the_best_classifiers(shift):
+def test_two_sample_accuracy_is_close_to_the_best_classifier(shift):
     """Two unit Gaussians `shift` apart: the best classifier is right with probability
     Phi(shift / 2)."""
     rng = np.random.default_rng(7)
@@ -160,7 +160,7 @@ def test_two_sample_accuracy_is_nearly_the_best_classifiers(shift):
 
 
 def test_two_sample_accuracy_sees_fine_gaps():
-    """Dots on the black fields of a board of 8 x 8 against dots anywhere: at best .75."""
+    """Points on the black squares of an 8 x 8 board against points anywhere: at best 0.75."""
     rng = np.random.default_rng(8)
     anywhere = rng.uniform(0, 8, (40_000, 2))
     black = anywhere[np.floor(anywhere).sum(axis=1) % 2 == 0][:8000]
@@ -169,7 +169,7 @@ def test_two_sample_accuracy_sees_fine_gaps():
 
 @pytest.mark.parametrize("degrees", [0, 17, 45])
 def test_kl_of_samples_with_an_edge(degrees):
-    """A quarter of N(0, I): log 4, however it is turned. A histogram with bins of .1 says 1.35."""
+    """A quarter of N(0, I): log 4 at any rotation. A histogram with bins of 0.1 gives 1.35."""
     z = np.abs(np.random.default_rng(degrees).normal(size=(40_000, 2)))
     turn = np.deg2rad(degrees)
     rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])

@@ -1,4 +1,4 @@
-"""Preparing data sets, on a tiny MNIST whose files are written here, byte by byte."""
+"""Preparing data sets, with a tiny MNIST whose files are written here byte by byte."""
 
 import functools
 import gzip
@@ -45,7 +45,7 @@ def originals(tmp_path):
 
 @pytest.fixture
 def server(originals):
-    """Those files over HTTP on this machine: (base address, list of paths asked for)."""
+    """Those files over HTTP on this machine: (base address, list of requested paths)."""
     asked = []
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -78,13 +78,13 @@ def table(originals, server, monkeypatch):
 
 
 def rows(images, labels):
-    """Records in an order of their own, because TFDS shuffles them once when it writes them."""
+    """Records, sorted, because TFDS shuffles them when it writes them."""
     pairs = zip(images, labels, strict=True)
     return sorted(bytes([label]) + np.asarray(image).tobytes() for image, label in pairs)
 
 
 @pytest.mark.parametrize("download", [False, True])
-def test_mnist_holds_the_files_records_under_tfds_own_name(
+def test_mnist_has_the_records_of_the_files_under_its_tfds_name(
     tmp_path, originals, server, table, download
 ):
     place = tmp_path / "data"
@@ -112,7 +112,7 @@ def test_mnist_is_checked_against_tfds_own_table():
     assert all(len(info.checksum) == 64 for info in Mnist.url_infos.values())
 
 
-def test_the_command_says_where_the_set_is_and_a_second_run_that_it_is_there(
+def test_the_command_says_where_the_data_set_is_and_whether_it_was_there(
     tmp_path, originals, table, capfd
 ):
     arguments = ["mnist", "--data_dir", str(tmp_path / "data"), "--manual_dir", str(originals)]
@@ -175,7 +175,7 @@ def test_a_bad_download_gives_one_line_and_leaves_nothing(tmp_path, originals, t
     assert not place.exists()
 
 
-def test_no_network_is_said_at_once_in_one_line(tmp_path, server, table, capfd, monkeypatch):
+def test_a_missing_network_gives_one_line_at_once(tmp_path, server, table, capfd, monkeypatch):
     with socket.socket() as closed:  # a port that nobody listens on
         closed.bind(("localhost", 0))
         port = closed.getsockname()[1]
@@ -210,7 +210,7 @@ def test_a_failure_halfway_leaves_nothing(tmp_path, originals, table, capfd, mon
 
 def test_an_unwritable_data_dir_gives_one_line(tmp_path, originals, table, capfd):
     (tmp_path / "file").write_text("")
-    # A place below a file cannot be written even by root.
+    # Even root cannot write below a file.
     for name, more in (("digits", []), ("mnist", ["--manual_dir", str(originals)])):
         assert main([name, "--data_dir", str(tmp_path / "file" / "x"), *more]) == 2
         check_error(capfd, "cannot write to .*file/x .*choose another --data_dir")
@@ -233,7 +233,7 @@ def test_the_module_is_a_command():
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 
 
-def test_a_set_that_tfds_has_not_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+def test_a_data_set_that_tfds_does_not_have_gives_one_line(tmp_path, monkeypatch, capsys):
     """Where TensorFlow is installed, so that TFDS is asked."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     assert main(["nosuchset", f"--data_dir={tmp_path}"]) == 2

@@ -1,4 +1,4 @@
-"""Sets that TFDS would build with TensorFlow, from tiny originals that are written here."""
+"""Data sets that TFDS would build with TensorFlow, prepared from tiny originals written here."""
 
 import gzip
 import hashlib
@@ -45,7 +45,7 @@ def fashion_mnist():
 
 
 def svhn_cropped():
-    """As in the set itself, a 0 has the label 10, and examples are the last axis."""
+    """As in the original files, the digit 0 has label 10 and examples are the last axis."""
     parts = {
         split: (images(count, 32, 32, 3), labels)
         for split, count, labels in (
@@ -63,7 +63,7 @@ def svhn_cropped():
 
 
 def cifar10():
-    """Records of a label and three planes, in six files of an archive."""
+    """Six files in an archive; a record is a label and three planes."""
     parts = {
         "train": (images(5, 32, 32, 3), [3, 1, 4, 1, 5]),
         "test": (images(2, 32, 32, 3), [9, 2]),
@@ -99,7 +99,7 @@ def cifar10():
 
 @pytest.fixture
 def prepared(tmp_path, monkeypatch, request):
-    """What a tiny set of that name was made of, and where it is prepared."""
+    """A tiny data set of that name: (name, its parts, data_dir, its directory)."""
     name, make = request.param
     files, parts = make()
     originals = tmp_path / "originals"
@@ -119,7 +119,7 @@ def prepared(tmp_path, monkeypatch, request):
 
 
 def rows(images, labels):
-    """Records in an order of their own: TFDS shuffles them once."""
+    """Records, sorted: TFDS shuffles them once."""
     return sorted(
         bytes([label]) + np.asarray(x).tobytes() for x, label in zip(images, labels, strict=True)
     )
@@ -130,7 +130,7 @@ OF_TFDS = [(make.__name__, make) for make in (fashion_mnist, svhn_cropped, cifar
 
 @pytest.mark.parametrize("prepared", OF_TFDS, indirect=True, ids=[name for name, _ in OF_TFDS])
 def test_a_set_is_tfds_own(prepared):
-    """Name, version, features and records; TFDS opens it under the stock name."""
+    """Name, version, features and records; TFDS opens it under its own name."""
     name, parts, place, directory = prepared
     stock = tfds.builder_cls(name)
     assert directory == place / name / str(stock.VERSION)
@@ -148,7 +148,7 @@ def test_a_set_is_tfds_own(prepared):
 
 
 def celeb_a_64():
-    """Faces of 178x218 whose central 178 rows are one colour, which resizing keeps."""
+    """Faces of 178x218 whose central 178 rows have one colour, which resizing keeps."""
     colours = {"000001.jpg": 40, "000002.jpg": 90, "000003.jpg": 140, "000004.jpg": 210}
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
@@ -156,7 +156,7 @@ def celeb_a_64():
             face = np.full((218, 178, 3), 255 - level, np.uint8)
             face[20:198] = (level, level // 2, 0)
             data = io.BytesIO()
-            Image.fromarray(face).save(data, format="PNG")  # whatever its name says
+            Image.fromarray(face).save(data, format="PNG")  # despite its suffix
             archive.writestr(f"img_align_celeba/{name}", data.getvalue())
     parts = {
         "train": ["000001.jpg", "000004.jpg"],
@@ -178,7 +178,7 @@ def test_faces_are_cropped_and_resized_once(prepared):
         found = load(open_source("celeb_a_64", split, str(place)))
         assert found.x.shape == (len(levels), 64, 64, 3)
         assert sorted(found.x[:, 30, 30, 0]) == sorted(levels)
-        for image in found.x:  # nothing of what is above and below
+        for image in found.x:  # no pixel from above or below the square
             level = image[30, 30, 0]
             np.testing.assert_array_equal(
                 image, np.broadcast_to([level, level // 2, 0], image.shape)
@@ -186,7 +186,7 @@ def test_faces_are_cropped_and_resized_once(prepared):
         assert (found.labels == -1).all()
 
 
-def test_every_set_can_be_named():
+def test_every_data_set_has_a_name_and_checksums():
     assert sorted(BUILDERS) == sorted(NAMES)
     tables = [builder.url_infos for name, builder in BUILDERS.items() if name != "digits"]
     assert all(len(info.checksum) == 64 for table in tables for info in table.values())

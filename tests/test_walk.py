@@ -1,5 +1,4 @@
-"""What is found below a folder of images: through links, past what cannot be read, by a pattern;
-and in which order."""
+"""Walking a folder of images: links, unreadable folders, patterns, the order, cached headers."""
 
 import os
 import zipfile
@@ -21,7 +20,7 @@ def found(path, pattern=""):
     return sorted(zip(images[:, 0, 0, 0].tolist(), labels.tolist(), strict=True))
 
 
-def test_links_between_folders_do_not_go_round(tmp_path):
+def test_links_between_folders_do_not_loop(tmp_path):
     write(tmp_path / "ant" / "a.png", 10)
     write(tmp_path / "bee" / "b.png", 20)
     (tmp_path / "ant" / "other").symlink_to(tmp_path / "bee")
@@ -48,7 +47,7 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         found(tmp_path)
 
 
-def test_a_pattern_does_not_see_the_folder_that_holds_all_others(tmp_path):
+def test_a_pattern_does_not_see_a_folder_that_contains_everything(tmp_path):
     for name, value in (("0_3.png", 7), ("1_4.png", 8)):
         write(tmp_path / "files" / name, value)
     path = tmp_path / "all.zip"
@@ -65,14 +64,16 @@ def test_a_plain_bitmap_is_read_whatever_it_is_called(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["images", "npz"])
-def test_an_empty_path_is_not_a_set_of_tfds(kind):
+def test_an_empty_path_is_not_a_name_for_tfds(kind):
     with pytest.raises(InputError, match=f"'{kind}:': give {kind}:PATH"):
         open_source(f"{kind}:", "train")
-    with pytest.raises(InputError, match="~nobody-at-all/x has no such home .*: write the path in full"):
+    with pytest.raises(
+        InputError, match="~nobody-at-all/x has no such home .*: write the path in full"
+    ):
         open_source(f"{kind}:~nobody-at-all/x", "train")
 
 
-def test_neighbours_that_are_alike_stay_on_one_side_of_a_split(tmp_path):
+def test_unshuffled_neighbours_stay_on_one_side_of_a_split(tmp_path):
     labels = [3, 1, 1, 0, 2, 3, 0, 2, 1, 0]
     for number, label in enumerate(labels):
         write(tmp_path / f"{number:02}_{label}.png", 20 * number)
@@ -89,7 +90,7 @@ def test_neighbours_that_are_alike_stay_on_one_side_of_a_split(tmp_path):
 
 
 @pytest.mark.parametrize("pack", [False, True])
-def test_headers_are_read_once_until_files_are_others(tmp_path, monkeypatch, pack):
+def test_headers_are_read_once_until_files_change(tmp_path, monkeypatch, pack):
     names, path = ["a.png", "b.png", "c.png"], tmp_path / "all.zip" if pack else tmp_path / "files"
 
     def packed():

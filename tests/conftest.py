@@ -1,9 +1,7 @@
 """Eight virtual CPU devices and no window, before anything imports jax or matplotlib."""
 
-import atexit
 import os
-import shutil
-import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -12,13 +10,11 @@ os.environ["MPLBACKEND"] = "Agg"
 _FLAGS = os.environ.get("XLA_FLAGS", "")
 if "xla_force_host_platform_device_count" not in _FLAGS:
     os.environ["XLA_FLAGS"] = f"{_FLAGS} --xla_force_host_platform_device_count=8".strip()
-# Runs of the same program, in this process and in those that tests start, compile it once.
-# A worker of several (pytest -n) uses that of the process that started it.
-if "PYTEST_XDIST_WORKER" not in os.environ:
-    _CACHE = tempfile.mkdtemp(prefix="iae_jax_compiled_")
-    atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = _CACHE
-os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
+# Runs of the same program, in this process and in others, now and later, compile it once.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".compiled_cache")
+)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.2"
 
 
 @pytest.fixture(scope="module")

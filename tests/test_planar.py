@@ -19,6 +19,7 @@ from iae_jax.metrics.distances import (
 from iae_jax.metrics.modes import CUT, modes
 from iae_jax.sampling import priors
 from iae_jax.sampling.draws import example_keys
+from iae_jax.types import Code
 
 LOPSIDED = Mixture(np.array([[0.0, 1.0], [2.0, -1.0], [-1.5, 0.5]], np.float32), 0.3)
 
@@ -50,7 +51,8 @@ def test_the_published_sets():
 
 
 def drawn(prior, count=50_000):
-    return np.asarray(prior.sample(example_keys(jax.random.key(1), 0, count)).vector)
+    numbers = jax.vmap(prior.draw)(example_keys(jax.random.key(1), 0, count))
+    return np.asarray(prior.sample((), numbers).vector)
 
 
 def test_petals():
@@ -60,6 +62,18 @@ def test_petals():
     assert len(first) / len(z) == pytest.approx(1 / 3, abs=0.01)
     np.testing.assert_allclose(first.mean(axis=0), [2.0, 0.0], atol=0.01)
     np.testing.assert_allclose(first.std(axis=0), [0.5, 0.1], rtol=0.02)
+
+
+def test_density_of_petals():
+    prior = priors.petals(components=3, radius=2.0, radial=0.5, tangential=0.1)
+    x = np.random.default_rng(1).normal(scale=2, size=(7, 2)).astype(np.float32)
+    truth = 0.0
+    for angle in 2 * np.pi * np.arange(3) / 3:
+        axes = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        covariance = axes @ np.diag([0.25, 0.01]) @ axes.T
+        truth += multivariate_normal(2 * axes[:, 0], covariance).pdf(x) / 3
+    found = prior.log_density((), Code(vector=jnp.asarray(x)))
+    np.testing.assert_allclose(found, np.log(truth), rtol=1e-4, atol=1e-4)
 
 
 def test_swiss_roll_is_even_along_its_length():

@@ -32,6 +32,13 @@ class Moments:
         return centered / max(self.count - 1, 1)
 
 
+def moments_of(rows: np.ndarray) -> Moments:
+    """Of all rows at once."""
+    moments = Moments()
+    moments.add(rows)
+    return moments
+
+
 def frechet_distance(a: Moments, b: Moments) -> float:
     """|m_a - m_b|^2 + tr(A + B - 2 (AB)^(1/2)): the squared Wasserstein distance of two Gaussians
     (Dowson & Landau 1982; Heusel et al. 2017, eq. 6), in float64.

@@ -2,11 +2,12 @@
 
     python -m iae_jax.sweep mnist_reconstruction --variants=deterministic_20,vae_20 --seeds=3
 
-Each run is a process of its own. It is trained (or resumed) and evaluated on the test split, and
-its numbers are added to results/EXPERIMENT.json at once. A seed that is there already, with the
-variant's present config, is not run again. Runs lie in runs/EXPERIMENT/VARIANT/SEED-CONFIG, so that
-those of an earlier config are left alone. --only=I is the I-th run of the list alone, for a job
-array; the command without it draws the figures once all are done.
+Each run is a process of its own, of one seed or, where the experiment says so, of all. It is
+trained (or resumed) and evaluated on the test split, and its numbers are added to
+results/EXPERIMENT.json at once. A seed that is there already, with the variant's present config, is
+not run again. Runs lie in runs/EXPERIMENT/VARIANT/SEED-CONFIG, so that those of an earlier config
+are left alone. --only=I is the I-th run of the list alone, for a job array; the command without it
+draws the figures once all are done.
 
     python -m iae_jax.sweep mnist_reconstruction --variants=vae_20 --grid code.size=5,10 \\
         --grid batch_size=32,64
@@ -24,7 +25,6 @@ from typing import Any
 from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, TransientError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.lock import lock
-from iae_jax.records.experiment import MAX_SEEDS
 from iae_jax.records.merge import merge, replaced
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import locked_records, read_records, table
@@ -40,6 +40,7 @@ from iae_jax.records.variants import (
     split_of,
     views_of,
 )
+from iae_jax.runs.checks import MAX_SEEDS
 from iae_jax.runs.interruption import SIGNALS, Interrupted, awaited
 from iae_jax.runs.workdir import LOCK
 
@@ -60,7 +61,6 @@ def launch(experiment: str, run: Run, *words: str) -> None:
         "-m",
         "iae_jax.launch",
         f"--config=experiments/{experiment}.py:{run.variant}",
-        f"--config.seed={run.seed}",
         f"--workdir={run.workdir}",
         *run.flags,
         *words,
@@ -75,7 +75,7 @@ def launch(experiment: str, run: Run, *words: str) -> None:
     if status:
         # A process that nobody has sent a signal was mostly killed for want of memory.
         kind = TransientError if status == EXIT_TRANSIENT or status < 0 else InputError
-        raise kind(f"{run.name}, seed {run.seed}: the launcher ended with {status}")
+        raise kind(f"{run.label}: the launcher ended with {status}")
 
 
 def show(module: ModuleType, experiment: str, run: Run) -> None:
@@ -116,7 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = Parser(prog="python -m iae_jax.sweep", allow_abbrev=False)
     parser.add_argument("experiment", help="a module of experiments/ with VARIANTS")
     parser.add_argument("--variants", default="", help="separated by commas (all)")
-    parser.add_argument("--seeds", type=int, default=3, help="how many of each (3)")
+    parser.add_argument("--seeds", type=int, help="how many (3, or the experiment's SEEDS)")
     parser.add_argument("--first_seed", type=int, help="(0, or the experiment's FIRST_SEED)")
     parser.add_argument("--only", type=int, default=-1, help="the number of one run, from 0")
     parser.add_argument(
@@ -160,15 +160,14 @@ def sweep(options: dict[str, Any]) -> int:
         module.get_config(variant)  # raises if there is no such variant
         if variants.count(variant) > 1:
             raise InputError(f"--variants has {variant} twice: leave one out")
-    first = options["first_seed"]
-    if first is None:
-        first = getattr(module, "FIRST_SEED", 0)
-    if not 1 <= options["seeds"] <= MAX_SEEDS or not 0 <= first < 2**32 - MAX_SEEDS:
+    count, first = options["seeds"], options["first_seed"]
+    count = getattr(module, "SEEDS", 3) if count is None else count
+    first = getattr(module, "FIRST_SEED", 0) if first is None else first
+    if not 1 <= count <= MAX_SEEDS or not 0 <= first < 2**32 - MAX_SEEDS:
         raise InputError(
             f"--seeds is from 1 to {MAX_SEEDS}, and --first_seed from 0 to below 2^32 - {MAX_SEEDS}"
         )
-    seeds = range(first, first + options["seeds"])
-    runs = runs_of(module, variants, seeds, folder, grid)
+    runs = runs_of(module, variants, range(first, first + count), folder, grid)
     if not -1 <= options["only"] < len(runs):
         raise InputError(f"--only is from 0 to {len(runs) - 1}, not {options['only']}")
     chosen = runs if options["only"] < 0 else [runs[options["only"]]]
@@ -178,12 +177,11 @@ def sweep(options: dict[str, Any]) -> int:
     for number, run in enumerate(chosen):
         with locked_records(directory, experiment) as records:
             recorded = done(run, records)
-        what = f"{run.name}, seed {run.seed}"
         try:
             if recorded:
-                print(f"{what}: in the results already", file=sys.stderr)
+                print(f"{run.label}: in the results already", file=sys.stderr)
             else:
-                print(f"{what}: {number + 1} of {len(chosen)}", file=sys.stderr)
+                print(f"{run.label}: {number + 1} of {len(chosen)}", file=sys.stderr)
                 perform(experiment, run, directory, split_of(module))
             # For recorded runs too: one may have been broken off before it was shown.
             if not grid and (run.workdir / "run.json").exists():

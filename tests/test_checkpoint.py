@@ -22,8 +22,9 @@ from iae_jax.errors import InputError
 from iae_jax.files.checksums import MANIFEST
 from iae_jax.runs import checkpoint_record, renamed
 from iae_jax.runs.checkpoint import Checkpoints
-from iae_jax.runs.config import difference
+from iae_jax.runs.config import Config, difference, identity
 from iae_jax.runs.orbax_manager import quiet_orbax
+from iae_jax.runs.workdir import check_unchanged
 from iae_jax.types import Players, TrainState
 
 # When an array of many cannot be read, Orbax does not wait for the others.
@@ -439,6 +440,27 @@ with quiet_orbax():
 assert state() == before, "afterwards"
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=240)
+
+
+# --- configs --------------------------------------------------------------------------------
+
+
+def test_a_config_that_was_saved_with_old_names_is_the_same_config():
+    config = Config()
+    config.auxiliary.marginal.weight.value = 0.5
+    config.affine.vat_radius = 3.0
+    saved = json.loads(json.dumps(identity(config)))
+    for new in ("ema", "auxiliary", "prior"):  # `prior` was not there then
+        del saved[new]
+    del saved["affine"]["vat_radius"]
+    saved |= {"average": 0.999}
+    saved["affine"]["worst"] = 3.0
+    saved["code"] |= {"marginal_weight": 0.5, "teacher": False}
+    check_unchanged(saved, config)
+    saved["average"], saved["affine"]["worst"] = 0.5, 2.0
+    with pytest.raises(InputError, match="ema: 0.5 -> 0.999") as error:
+        check_unchanged(saved, config)
+    assert "affine.vat_radius: 2.0 -> 3.0" in one_line(error)
 
 
 # --- difference -----------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Records of several seeds. The oracle is arithmetic done by hand."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from experiments.mnist_reconstruction import get_config
 from iae_jax.errors import InputError
 from iae_jax.records.merge import merge
 from iae_jax.records.record import read_records
-from iae_jax.records.results import collect, main
+from iae_jax.records.results import collect, main, shared_digest
 from iae_jax.runs.config import to_dict
 
 
@@ -165,6 +166,18 @@ def records_of(tmp_path, name, seed, value, **options):
     return collect("mnist_reconstruction", "deterministic_20", [Path(folder)])
 
 
+def test_a_run_with_old_names_of_fields_joins_the_others(tmp_path):
+    new = records_of(tmp_path, "a", 1, 0.9)
+    folder = Path(workdir(tmp_path / "b", 2, 0.8))
+    config = json.loads((folder / "config.json").read_text())
+    config["average"] = config.pop("ema")
+    config["affine"]["worst"] = config["affine"].pop("vat_radius")
+    (folder / "config.json").write_text(json.dumps(config))
+    old = collect("mnist_reconstruction", "deterministic_20", [folder])
+    assert old[0]["config"] == new[0]["config"] and old[0]["command"] == new[0]["command"]
+    assert merge(new, old)[0]["seeds"] == [1, 2]
+
+
 def test_a_further_seed_joins_the_others(tmp_path):
     first, second = records_of(tmp_path, "a", 3, 0.9), records_of(tmp_path, "b", 1, 0.8)
     other = [{**first[0], "variant": "another"}]
@@ -176,6 +189,26 @@ def test_a_further_seed_joins_the_others(tmp_path):
     assert record["values"] == [0.8, 0.7] and record["seeds"] == [1, 3]
     assert record["seconds"] == [30, 90] and record["mean"] == pytest.approx(0.75)
     assert record["device"] == "1 x cpu, 2 cores" and record["commit"] == "abc"
+
+
+def test_where_all_seeds_are_measured_again_nothing_old_remains(tmp_path):
+    first = records_of(tmp_path, "a", 3, 0.9, n=50)
+    again = records_of(tmp_path, "b", 3, 0.8, n=60)
+    assert merge(first, again) == again
+
+
+def test_a_config_with_lists_has_one_hash_and_says_them_in_its_command(tmp_path):
+    """Tuples become lists in config.json."""
+    folder = Path(workdir(tmp_path / "a", 1, 0.9))
+    config = json.loads((folder / "config.json").read_text())
+    plain = collect("mnist_reconstruction", "deterministic_20", [folder])
+    assert plain[0]["config"] == shared_digest(to_dict(get_config("deterministic_20")))
+    assert "metrics" not in plain[0]["command"]
+    config["metrics"] = ["mine:sharp", "mine:blunt"]
+    (folder / "config.json").write_text(json.dumps(config))
+    (record, *_) = collect("mnist_reconstruction", "deterministic_20", [folder])
+    words = shlex.split(record["command"].partition(";")[0])
+    assert words[-1] == "--config.metrics=('mine:sharp', 'mine:blunt')"
 
 
 def test_each_seed_has_the_interval_of_its_value(tmp_path):

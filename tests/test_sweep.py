@@ -202,6 +202,7 @@ def test_a_grid_is_every_combination_and_is_kept_apart(tmp_path, monkeypatch):
     words = ["mnist_reconstruction", f"--runs={tmp_path / 'runs'}", "--variants=vae_20", *grid]
     assert sweep.main([*words, "--seeds=2", "--only=6"]) == 0
     of_one = ["--config.code.size=7", "--config.generator.optimizer.rate=0.125"]
+    of_one = ["--config.seed=1", *of_one]
     assert started == [of_one, [*of_one, "--mode=evaluate", "--split=test"]]
     assert sweep.main([*words, "--seeds=2"]) == 0
     assert sum("--mode=evaluate" in each for each in started) == 8
@@ -238,6 +239,43 @@ def test_a_module_says_on_which_split_it_is_measured(tmp_path, monkeypatch):
     assert values(tmp_path, "vae_20")[0] == [2, 40]
     (record, *_) = json.loads((tmp_path / "r/mnist_reconstruction.json").read_text())["records"]
     assert record["command"].endswith("--checkpoint=latest --split=validation")
+
+
+def test_seeds_that_are_trained_together_are_one_run(tmp_path, monkeypatch):
+    """And what is recorded already is not run again, however many seeds are asked for."""
+    module = importlib.import_module("experiments.mnist_reconstruction")
+    monkeypatch.setattr(module, "TOGETHER", True, raising=False)
+    monkeypatch.setattr(module, "SEEDS", 4, raising=False)
+    started = []
+
+    def launch(experiment, run, *words):
+        started.append([*run.flags, *words])
+        if not words:
+            trained(run)
+            path = run.workdir / "evaluation_test.json"
+            evaluation = json.loads(path.read_text())
+            evaluation["records"] = [
+                {**one, "seed": run.seed + i, "value": 10 * i}
+                for i in range(run.seeds)
+                for one in evaluation["records"]
+            ]
+            path.write_text(json.dumps(evaluation))
+
+    monkeypatch.setattr(sweep, "launch", launch)
+    assert command(tmp_path, "--variants=vae_20", "--first_seed=5") == 0
+    of_all = ["--config.seed=5", "--seeds=4"]
+    assert started == [of_all, [*of_all, "--mode=evaluate", "--split=test"]]
+    assert values(tmp_path, "vae_20") == ([5, 6, 7, 8], [0, 10, 20, 30])
+    (record,) = json.loads((tmp_path / "r" / "mnist_reconstruction.json").read_text())["records"]
+    assert record["seconds"] == [30.0] and " --config.seed=SEED --seeds=COUNT;" in record["command"]
+    for words in (["--first_seed=5"], ["--first_seed=6", "--seeds=2"]):
+        assert command(tmp_path, "--variants=vae_20", *words) == 0
+    assert len(started) == 2
+    # Others join them; of all that take part, no time of a single seed is known.
+    assert command(tmp_path, "--variants=vae_20", "--seeds=2") == 0
+    assert values(tmp_path, "vae_20") == ([0, 1, 5, 6, 7, 8], [0, 10, 0, 10, 20, 30])
+    (record,) = json.loads((tmp_path / "r" / "mnist_reconstruction.json").read_text())["records"]
+    assert record["seconds"] == [30.0, 30.0]
 
 
 def test_a_variant_may_be_a_path(tmp_path, monkeypatch):
@@ -353,8 +391,7 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
         assert error.startswith("error: ") and said in error and error.count("\n") == 1
     for name, said in (
         ("nothing", "there is no experiments"),
-        ("ali", "has no configs"),
-        ("avb_four_points", "has no configs"),
+        ("benchmark", "has no configs"),
     ):
         assert sweep.main([name]) == 2
         assert said in capsys.readouterr().err

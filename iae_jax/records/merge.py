@@ -1,5 +1,7 @@
 """Records of further seeds joined with those that a results file has already."""
 
+from typing import Any
+
 from iae_jax.errors import InputError
 from iae_jax.records.record import Record, Trainings, record
 
@@ -14,7 +16,7 @@ def merge(old: list[Record], new: list[Record]) -> list[Record]:
     """Old records with the new seeds of one variant.
 
     A seed that is there already is replaced by the new one. If the variant has another config now,
-    all its old seeds are replaced.
+    all its old seeds are replaced. Where all old seeds are measured again, nothing old remains.
 
     Raises:
       InputError: seeds of the same config were measured differently: other metrics, another
@@ -40,28 +42,25 @@ def merge(old: list[Record], new: list[Record]) -> list[Record]:
 
 def _joined(earlier: Record, now: Record) -> Record:
     """One metric of one variant, with the seeds of both records."""
+    if set(earlier["seeds"]) <= set(now["seeds"]):
+        return now
     for field in ("command", "n_examples", "extractor"):
         if earlier[field] != now[field]:
             raise InputError(
                 f"{now['variant']}: {now['metric']} has {field} {earlier[field]!r} in the results "
                 f"and {now[field]!r} now: evaluate alike, or move the old results away"
             )
-    by_seed = {
-        seed: (value, seconds, interval)
-        for one in (earlier, now)
-        for seed, value, seconds, interval in zip(
-            one["seeds"],
-            one["values"],
-            one["seconds"],
-            one.get("intervals", [None] * len(one["seeds"])),
-            strict=True,
-        )
-    }
-    seeds = sorted(by_seed)
+    values, intervals, seconds = (
+        _by_seed(earlier, field) | _by_seed(now, field)
+        for field in ("values", "intervals", "seconds")
+    )
+    seeds = sorted(values)
+    # Of seeds that were trained at once, only the time of all is known.
+    known = seconds.keys() == values.keys()
     trainings = Trainings(
         seeds,
         now["command"],
-        [by_seed[seed][1] for seed in seeds],
+        [seconds[seed] for seed in seeds] if known else [*earlier["seconds"], *now["seconds"]],
         _united(earlier["device"], now["device"]),
         _united(earlier["commit"], now["commit"]),
         now.get("config", ""),
@@ -69,12 +68,18 @@ def _joined(earlier: Record, now: Record) -> Record:
     return record(
         now["metric"],
         now["variant"],
-        [by_seed[seed][0] for seed in seeds],
+        [values[seed] for seed in seeds],
         now["n_examples"],
         now["extractor"],
         trainings,
-        [by_seed[seed][2] for seed in seeds] if "intervals" in now else None,
+        [intervals[seed] for seed in seeds] if "intervals" in now else None,
     )
+
+
+def _by_seed(one: Record, field: str) -> dict[int, Any]:
+    """A record's list by seed; nothing if it has another length."""
+    found = one.get(field, [None] * len(one["seeds"]))
+    return dict(zip(one["seeds"], found, strict=True)) if len(found) == len(one["seeds"]) else {}
 
 
 def _united(earlier: str, now: str) -> str:

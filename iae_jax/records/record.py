@@ -34,11 +34,11 @@ FIELDS = (
 
 
 class Trainings(NamedTuple):
-    """The runs that a variant's metrics come from, one for each seed.
+    """The runs that a variant's metrics come from.
 
     seeds: of the runs.
     command: how to get the same.
-    seconds: of each training, or one number if all seeds were trained at once.
+    seconds: of each training, which may be of several seeds at once.
     config: hash of what the configs of the seeds have in common; "" without a config file.
     """
 

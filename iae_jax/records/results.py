@@ -2,13 +2,15 @@
 
     python -m iae_jax.records.results mnist_reconstruction deterministic_20=runs/mnist_20 ...
 
-Workdirs of one variant, separated by commas, are its seeds. Records that the file has already stay.
+Workdirs of one variant, separated by commas, are its seeds; a workdir may also have several seeds
+that were trained at once. Records that the file has already stay.
 """
 
 import argparse
 import importlib
 import inspect
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -56,9 +58,11 @@ def read(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def without_seed(config: dict[str, Any]) -> dict[str, Any]:
-    """The part of a nested config that the seeds of a variant have in common."""
+    """The part of a nested config that the seeds of a variant have in common, as JSON has it."""
     kept = {name: value for name, value in config.items() if name not in ("seed", "run")}
-    return kept | {"data": {**config["data"], "directory": ""}}
+    shared = kept | {"data": {**config["data"], "directory": ""}}
+    plain: dict[str, Any] = json.loads(json.dumps(shared))  # tuples become lists
+    return plain
 
 
 def shared_digest(config: dict[str, Any]) -> str:
@@ -78,8 +82,15 @@ def overrides(experiment: str, variant: str, config: dict[str, Any]) -> list[str
         raise InputError(f"there is no experiments/{experiment}.py here: see README.md") from error
     has_variants = inspect.signature(module.get_config).parameters
     own = module.get_config(variant) if has_variants else module.get_config()
-    plain = without_seed(to_dict(own))
-    return [f"--config.{field}={value}" for field, value in changes(plain, without_seed(config))]
+    changed = changes(without_seed(to_dict(own)), without_seed(config))
+    return [_flag(field, value) for field, value in changed]
+
+
+def _flag(field: str, value: Any) -> str:
+    """The flag of the launcher that sets a field."""
+    if isinstance(value, list):
+        return shlex.quote(f"--config.{field}={tuple(value)!r}")
+    return f"--config.{field}={value}"
 
 
 class _Values(NamedTuple):
@@ -98,7 +109,7 @@ def collect(
 
     Args:
       experiment, variant: a module of experiments/ and one of its variants.
-      workdirs: one for each seed.
+      workdirs: one for each seed, or for several that were trained at once.
       name: of the variant in the records; its own by default.
       split: what was evaluated.
 
@@ -116,25 +127,32 @@ def collect(
                 f"{workdir} was evaluated at step {evaluation['step']} and has {run['steps']}: "
                 "evaluate it again"
             )
-    seeds = [evaluation["records"][0]["seed"] for evaluation in evaluations]
+    own_seeds = [list(dict.fromkeys(one["seed"] for one in e["records"])) for e in evaluations]
+    seeds = [seed for own in own_seeds for seed in own]
     if len(set(seeds)) < len(seeds):
         raise InputError(f"{variant}: the seeds {seeds} are not all different")
+    at_once = len(seeds) > len(workdirs)
     configs = [translated(read(workdir / "config.json")) for workdir in workdirs]
     if any(without_seed(config) != without_seed(configs[0]) for config in configs):
         raise InputError(f"{variant}: the seeds were trained with different configs")
     found = _measured(variant, seeds, evaluations)
-    for metric in OF_RUN:
+    for metric in () if at_once else OF_RUN:  # they are of a run, not of one of its seeds
         values = [run[metric] for run in runs]
         if None not in values:  # a run of a single call has no speed
             found[metric] = _Values(values, runs[0]["steps"], "")
     checkpoints = {evaluation["checkpoint"] for evaluation in evaluations}
     if len(checkpoints) > 1:
         raise InputError(f"{variant}: some seeds were evaluated at another checkpoint")
-    accuracies = [evaluation["judge_test_accuracy"] for evaluation in evaluations]
+    accuracies = [
+        evaluation["judge_test_accuracy"]
+        for evaluation, own in zip(evaluations, own_seeds, strict=True)
+        for _ in own
+    ]
     # A game that generates nothing is not measured by the feature classifier.
     if None not in accuracies and (judged := found.get("judge_accuracy")):
         found["judge_test_accuracy"] = judged._replace(values=accuracies, intervals=None)
-    flags = " ".join(["--config.seed=SEED", *overrides(experiment, variant, configs[0])])
+    seed_flags = ["--config.seed=SEED", *(["--seeds=COUNT"] if at_once else [])]
+    flags = " ".join([*seed_flags, *overrides(experiment, variant, configs[0])])
     command = (
         f"python -m iae_jax.launch --config=experiments/{experiment}.py:{variant} --workdir=DIR "
         f"{flags}; the same with --mode=evaluate --checkpoint={checkpoints.pop()}"
@@ -157,15 +175,17 @@ def collect(
 def _measured(
     variant: str, seeds: list[int], evaluations: list[dict[str, Any]]
 ) -> dict[str, _Values]:
-    """The metrics of evaluations, one for each seed.
+    """The metrics of some evaluations, with a value for each seed.
 
     Raises:
       InputError: they were not measured alike, or a value is not finite.
     """
-    by_metric = [{one["metric"]: one for one in each["records"]} for each in evaluations]
+    by_seed: dict[int, dict[str, Any]] = {seed: {} for seed in seeds}
+    for one in (one for evaluation in evaluations for one in evaluation["records"]):
+        by_seed[one["seed"]][one["metric"]] = one
     found = {}
-    for metric, first in by_metric[0].items():
-        same = [records.get(metric) for records in by_metric]
+    for metric, first in by_seed[seeds[0]].items():
+        same = [records.get(metric) for records in by_seed.values()]
         for other in same:
             differing = [
                 field
@@ -182,8 +202,10 @@ def _measured(
         lost = [seed for seed, value in zip(seeds, values, strict=True) if value is None]
         if lost:
             raise InputError(f"{variant}: {metric} of the seeds {lost} is not finite: train again")
-        intervals = [[one["low"], one["high"]] for one in measured] if "low" in first else None
-        found[metric] = _Values(values, first["n"], first["extractor"], intervals)
+        intervals = [[one["low"], one["high"]] if "low" in one else None for one in measured]
+        found[metric] = _Values(
+            values, first["n"], first["extractor"], intervals if any(intervals) else None
+        )
     return found
 
 

@@ -4,7 +4,9 @@ A module of experiments/ that can be swept has VARIANTS and `get_config(variant)
 
 VIEWS       modes of the launcher that its figures are made from ("reconstruct" by default)
 SPLIT       that its records are of ("test" by default; "validation" for what is chosen by them)
+SEEDS       how many of them by default (3)
 FIRST_SEED  (0 by default)
+TOGETHER    whether a variant's seeds are trained at once, in one run (False by default)
 FIGURES     {"": variants of its figure, "small": those of EXPERIMENT_small.png}
 draw(path, {variant: workdir}), draw_curve(path, records)
 """
@@ -36,8 +38,10 @@ VIEW_FILES = {
 class Run(NamedTuple):
     """One training.
 
+    seed: the first of its seeds.
     config: the hash that the seeds of its variant share.
     changes: FIELD=VALUE of the variant's config.
+    seeds: how many are trained at once.
     """
 
     variant: str
@@ -45,6 +49,7 @@ class Run(NamedTuple):
     workdir: Path
     config: str
     changes: tuple[str, ...] = ()
+    seeds: int = 1
 
     @property
     def name(self) -> str:
@@ -53,7 +58,15 @@ class Run(NamedTuple):
 
     @property
     def flags(self) -> list[str]:
-        return [f"--config.{change}" for change in self.changes]
+        several = [f"--seeds={self.seeds}"] if self.seeds > 1 else []
+        return [f"--config.seed={self.seed}", *several, *(f"--config.{c}" for c in self.changes)]
+
+    @property
+    def label(self) -> str:
+        """Its name and seeds, for messages."""
+        last = self.seed + self.seeds - 1
+        seeds = f"seed {self.seed}" if self.seeds == 1 else f"seeds {self.seed} to {last}"
+        return f"{self.name}, {seeds}"
 
 
 def module_of(experiment: str) -> ModuleType:
@@ -140,7 +153,8 @@ def runs_of(
     folder: Path,
     grid: Sequence[str] = (),
 ) -> list[Run]:
-    """Every run, seed by seed, so that a sweep that is broken off has every variant.
+    """Every run, seed by seed, so that a sweep that is broken off has every variant. One run has
+    all seeds if the module trains them together.
 
     Raises:
       InputError: as `combinations` and `config_of`.
@@ -155,9 +169,11 @@ def runs_of(
         if any((run.variant, run.config) == (variant, digest) for run in runs):
             raise InputError(f"--grid has {', '.join(changes)} twice: leave one out")
         runs.append(Run(variant, 0, folder / variant / digest, digest, changes))
+    count = len(seeds) if getattr(module, "TOGETHER", False) else 1
     return [
-        run._replace(seed=seed, workdir=run.workdir.with_name(f"{seed}-{run.config}"))
-        for seed in seeds
+        run._replace(seed=seed, seeds=count, workdir=run.workdir.with_name(f"{name}-{run.config}"))
+        for seed in seeds[::count]
+        for name in [str(seed) if count == 1 else f"{seed}to{seed + count - 1}"]
         for run in runs
     ]
 
@@ -165,8 +181,9 @@ def runs_of(
 def done(run: Run, records: list[Record]) -> bool:
     """Whether the records have a run, in every metric of its variant."""
     own = [record for record in records if record["variant"] == run.name]
+    seeds = set(range(run.seed, run.seed + run.seeds))
     return bool(own) and all(
-        record.get("config") == run.config and run.seed in record["seeds"] for record in own
+        record.get("config") == run.config and seeds <= set(record["seeds"]) for record in own
     )
 
 
@@ -177,7 +194,7 @@ def draw(module: ModuleType, folder: Path, runs: list[Run]) -> list[str]:
       For each figure that lacks variants, their names.
     """
     experiment, lacking = module.__name__.rpartition(".")[2], []
-    files = [VIEW_FILES[view] for view in views_of(module)]
+    files = ["run.json", *(VIEW_FILES[view] for view in views_of(module))]
     for suffix, variants in figures_of(module).items():
         own = [run for run in runs if run.variant in variants]
         if {run.variant for run in own} < set(variants):

@@ -7,16 +7,15 @@ deterministic_150/full/celeb_a_64 --workdir=runs/celeba_150
         --variants=deterministic_150/small/celeb_a_64,global_50_local_1000/small/celeb_a_64
 
 A variant is CODE/PRESET/SET, with the presets of svhn_reconstruction. Sets: celeb_a_64, which
-`python -m iae_jax.data.prepare` makes, or `standin`: not CelebA but its first 5,000 faces from
-sources of half the resolution, in a file celeba_standin.zip in the folder you start from, and
-labelled so.
+`python -m iae_jax.data.prepare` makes, or `standin`: its first 5,000 faces, from sources of half
+the resolution, in a file celeba_standin.zip in the folder you start from. Results say which.
 
-Faces have no classes here, so that there is no judge: distances are in the features of
-`iae_jax/metrics/hog.py`, which are the same for everyone.
+Faces have no classes here, so there is no feature classifier: distances are in the features of
+`iae_jax/metrics/hog.py`, which are fixed.
 
 Expected of `small`: 23 to 30 minutes and 2.3 GB (1.5 with compiled programs in the cache) on one
-core of a fast machine (a server of 2025) with another run beside it. Of `full`: not measured (no
-accelerator was at hand).
+core of a fast machine (a server of 2025) with another run beside it. `full` is not measured yet: it
+needs an accelerator.
 """
 
 from experiments.colour import SHOWN, VIEWS, config_of, draw, figures_of
@@ -25,7 +24,7 @@ from iae_jax.runs.config import Config, Data
 
 __all__ = ["FIGURES", "FULL", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
 
-# Of the global and of the local code.
+# Sizes of the global and of the local code.
 CODES = {"deterministic_150": (150, 0), "global_50_local_1000": (50, 1000)}
 SETS = {
     "standin": Data(
@@ -53,7 +52,7 @@ REFERENCES = {
 def get_config(variant: str = VARIANTS[0]) -> Config:
     config = config_of(variant, CODES, SETS)
     if config.generator.noise:
-        # The colour of hair is not style.
+        # The colour of hair is not style: it stays in z.
         bounds = config.affine
         bounds.brightness, bounds.saturation, bounds.contrast = 0.05, 0.1, 0.05
     if variant.split("/")[1] == "small":
@@ -61,10 +60,13 @@ def get_config(variant: str = VARIANTS[0]) -> Config:
         for player in (config.encoder, config.reconstruction):
             player.network.width = 16
         config.generator.network.width = 8
-        # Where faces look to and what hair is like before how sharp they are.
+        # A stronger R1 throughout: first the pose and the hair, then how sharp they are.
         config.reconstruction.r1, config.reconstruction.r1_final = 0.1, 1.0
         config.reconstruction.numerator_weight = 0.05
-        # More, and a generator that cannot draw faces yet marks them with their codes.
-        config.code.recovery_weight = config.code.consistency_weight = config.code.marginal_weight
+        # With a larger weight of the code information, a generator that cannot draw faces yet marks
+        # its images with their codes.
+        losses = config.auxiliary
+        losses.consistency.weight.value = losses.marginal.weight.value
+        losses.code_information.weight.value = losses.marginal.weight.value
         config.diffaugment.blur, config.diffaugment.blur_steps = 3.0, config.steps // 2
     return config

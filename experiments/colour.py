@@ -1,4 +1,4 @@
-"""What the experiments on colour images share: presets, names of variants, a figure, a set."""
+"""Shared parts of the experiments on colour images: presets, variants, the figure, a data set."""
 
 import dataclasses
 from pathlib import Path
@@ -13,7 +13,7 @@ from iae_jax.sampling.augmentation import Affine
 VIEWS = ("reconstruct", "sample", "interpolate")
 INTERPOLATIONS = 3
 # Not SVHN but 10,000 images of its test split, named INDEX_DIGIT. Digits of one photo follow each
-# other and overlap.
+# other and overlap, so the images are split in the order of their names.
 SVHN_STANDIN = Data(
     "images:svhn_standin.zip",
     label_pattern=r"_(\d+)\.",
@@ -47,10 +47,19 @@ SHOWN = (
 
 
 def config_of(variant: str, codes: dict[str, tuple[int, int]], sets: dict[str, Data]) -> Config:
-    """Of CODE/PRESET/SET. codes: global and local size. Errors: InputError if a part is not one."""
+    """The config of a variant CODE/PRESET/SET.
+
+    Args:
+      variant: its name.
+      codes: the sizes of the global and of the local code, by CODE.
+      sets: the data sets, by SET.
+
+    Raises:
+      InputError: there is no such code, preset or set.
+    """
     parts = variant.split("/")
-    known = [*codes], [*PRESETS], [*sets]
-    if len(parts) != len(known) or any(p not in k for p, k in zip(parts, known, strict=True)):
+    tables = (codes, PRESETS, sets)
+    if len(parts) != len(tables) or any(p not in t for p, t in zip(parts, tables, strict=True)):
         raise InputError(
             f"a variant is CODE/PRESET/SET with a code of {', '.join(codes)}; a preset of "
             f"{', '.join(PRESETS)}; a set of {', '.join(sets)}; not {variant!r}"
@@ -62,7 +71,7 @@ def config_of(variant: str, codes: dict[str, tuple[int, int]], sets: dict[str, D
 
 
 class Preset(NamedTuple):
-    """Sizes. kind, width: of every player's network but the generator's, which has its own."""
+    """Sizes of networks and of the run. kind, width: of all networks but the generator's."""
 
     kind: str
     width: int
@@ -86,35 +95,39 @@ def preset_of(name: str, size: int, local: int) -> Config:
     config = Config(steps=preset.steps, batch_size=preset.batch_size, turns="alternating")
     config.code.size, config.generator.noise = size, local
     if local:
-        # As one input with z, so many more components would drown it.
+        # At the input, 1000 components of n would outweigh those of z.
         config.generator.noise_at = "depth"
         config.reconstruction.numerator_weight = 0.05
-    for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
+    for player in config.players:
         player.network.kind, player.network.width = preset.kind, preset.width
         player.network.hidden, player.network.precision = preset.hidden, preset.precision
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
-    drawn = config.generator.network
-    drawn.kind, drawn.width = preset.generator_kind, preset.generator_width
+    network = config.generator.network
+    network.kind, network.width = preset.generator_kind, preset.generator_width
     config.reconstruction.r1 = config.regularization.r1 = 0.1
     config.regularization.weight = 0.1
-    # What held for MNIST's 20D, and 10D beside a local code: charges are sums over components.
+    # The weights of MNIST with 20D (10D beside a local code), scaled to this size: the losses are
+    # sums over components.
     share = (10 if local else 20) / size
-    config.code.marginal_weight = share
-    config.code.consistency_weight, config.code.recovery_weight = share, share
+    marginal, consistency, information = (
+        getattr(config.auxiliary, name).weight
+        for name in ("marginal", "consistency", "code_information")
+    )
+    marginal.value = consistency.value = information.value = share
     if not local:
         config.reconstruction.r1, config.reconstruction.r1_final = 0.01, 0.1
-        config.code.consistency_weight, config.code.recovery_weight = 0.2 * share, 5 * share
+        consistency.value, information.value = 0.2 * share, 5 * share
     bounds = config.affine = Affine(rotation=5.0, scale=0.1, shear=0.05, shift=1.0, edge="nearest")
     if local:
-        # Light and colour are style, for n.
+        # Light and colour are style, which is left to n.
         bounds.brightness, bounds.saturation, bounds.contrast = 0.2, 0.4, 0.2
-    # A discriminator that is shown pairs moved about cannot tell where in x_hat something is.
+    # No shifts: a discriminator that reads shifted pairs cannot tell where in x_hat something is.
     config.diffaugment.cutout = 0.25
     return config
 
 
 def figures_of(variants: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """A figure for each PRESET_SET, of all its codes."""
+    """The variants of each figure PRESET_SET: one for each code."""
     found: dict[str, tuple[str, ...]] = {}
     for variant in variants:
         _, preset, data = variant.split("/")
@@ -124,12 +137,17 @@ def figures_of(variants: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Originals; what the deterministic code makes of them; what local codes do. Under them prior
-    samples, and interpolations between two images. runs: variant -> its workdir."""
+    """Originals, reconstructions by the deterministic code and with several local codes; below
+    them samples from the prior, and interpolations between two images.
+
+    Args:
+      path: of the figure.
+      runs: variant -> its workdir.
+    """
     from iae_jax.files.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
-    codes = [(named(variant), workdir) for variant, workdir in runs.items()]
+    codes = [(code_name(variant), workdir) for variant, workdir in runs.items()]
     for name, workdir in codes:
         with np.load(workdir / "reconstructions.npz") as file:
             if not groups:
@@ -144,7 +162,7 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
     rows_of_images(path, groups)
 
 
-def named(variant: str) -> str:
+def code_name(variant: str) -> str:
     """global_75_local_1000/... -> 75D + 1000D."""
     code = variant.split("/")[0]
     return " + ".join(f"{part}D" for part in code.split("_") if part.isdigit())

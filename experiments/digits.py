@@ -2,8 +2,8 @@
 
     python -m iae_jax.launch --config=experiments/digits.py --workdir=runs/digits
 
-A deterministic encoder of 6 global components and a decoder that reads 16 local ones, played by
-the IAE objective.
+A deterministic encoder of 6 global components and a generator that reads 16 local ones, with the
+IAE objective.
 """
 
 from iae_jax.runs.config import Config
@@ -17,7 +17,7 @@ def get_config() -> Config:
     config.generator.ramp_start_steps = 800
     config.generator.ramp_steps = 1200
     config.reconstruction.numerator_weight = 0.1
-    for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
+    for player in config.players:
         player.network.hidden = 128
         player.optimizer.rate = 5e-4
     return config

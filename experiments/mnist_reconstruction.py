@@ -10,7 +10,7 @@ global_5_local_100 (2d), the same with a global size of 2, 20 and 50, and vae_20
 A sweep evaluates the last checkpoint.
 
 Expected: 5 to 10 minutes on 2 CPU cores for a run, and 8 to 13 for deterministic_20; three times
-that on slow ones; VAE and AAE a third of it. What is measured: RESULTS.md.
+that on slow ones; VAE and AAE a third of it. Measured numbers: RESULTS.md.
 """
 
 from pathlib import Path
@@ -22,7 +22,7 @@ from iae_jax.errors import InputError
 from iae_jax.records.references import Reference
 from iae_jax.runs.config import Config
 
-# Of the global and of the local code.
+# Sizes of the global and of the local code.
 SIZES = {
     "deterministic_20": (20, 0),
     "global_10_local_100": (10, 100),
@@ -83,20 +83,23 @@ def get_config(variant: str = "deterministic_20") -> Config:
     config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
     config.code.size = size
     config.generator.noise = local
-    for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
+    for player in config.players:
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.3
     config.reconstruction.r1 = config.regularization.r1 = 0.1
     model = variant.split("_")[0]
+    marginal, consistency, information = (
+        getattr(config.auxiliary, name).weight
+        for name in ("marginal", "consistency", "code_information")
+    )
     if model in ("deterministic", "global"):
-        config.code.marginal_weight = config.code.recovery_weight = 1.0
-        # What an affine change leaves alone is what z should say first.
-        config.code.consistency_weight = 1.0
-        # More information in the code, for prior samples that are further off.
+        # Consistency: z is to say first what an affine change leaves as it is.
+        marginal.value = consistency.value = information.value = 1.0
+        # More information in the code, at the price of samples further from the data.
         config.regularization.weight = 0.1
     if model == "deterministic":
         config.steps = 10_000
         config.reconstruction.r1, config.reconstruction.r1_final = 0.01, 0.1
-        config.code.consistency_weight, config.code.recovery_weight = 0.2, 5.0
+        consistency.value, information.value = 0.2, 5.0
     if local:
         config.reconstruction.numerator_weight = 0.05
     if model in ("vae", "aae"):
@@ -110,12 +113,12 @@ def get_config(variant: str = "deterministic_20") -> Config:
     return config
 
 
-# By how much a Fréchet distance may be above another to be called no worse.
+# A Fréchet distance is no worse than another if it is larger by at most this.
 MARGIN = 0.5
 
 
 def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
-    """What the slides' figure says, and whether the means over seeds say it too."""
+    """The statements of the slides' figure, each with whether it holds of the means over seeds."""
     means = {(one["metric"], one["variant"]): one["mean"] for one in records}
     shrinking = ("deterministic_20", "global_10_local_100", "global_5_local_100")
     ways = {
@@ -125,37 +128,37 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
         ],
     }
     found = []
-    for metric, said, sign in (
+    for metric, statement, sign in (
         ("label_agreement", "fewer reconstructions keep the label", -1),
-        ("pixel_error", "the error of a pixel grows", 1),
+        ("pixel_error", "the pixel error grows", 1),
         ("local_spread", "the local code (none beside 20D) changes more", 1),
         ("frechet_reconstruction", "reconstructions get no worse as images", 0),
     ):
         for which, variants in ways.items():
-            known = [means[metric, one] for one in variants if (metric, one) in means]
-            if len(known) == len(variants):
-                pairs = zip(known, known[1:], strict=False)
+            values = [means[metric, one] for one in variants if (metric, one) in means]
+            if len(values) == len(variants):
+                pairs = zip(values, values[1:], strict=False)
                 holds = all(
                     sign * (after - before) > 0 if sign else after <= before + MARGIN
                     for before, after in pairs
                 )
-                numbers = ", ".join(f"{one:.4f}" for one in known)
-                found.append((f"as the global code shrinks ({which}), {said}: {numbers}", holds))
+                numbers = ", ".join(f"{one:.4f}" for one in values)
+                text = f"as the global code shrinks ({which}), {statement}: {numbers}"
+                found.append((text, holds))
     ours, theirs = (
         means.get(("frechet_reconstruction", variant)) for variant in (shrinking[1], "vae_20")
     )
     if ours is not None and theirs is not None:
-        said = (
-            f"as images, reconstructions of 10D + 100D are not more than {MARGIN} worse than those "
-            f"of the VAE of 20D: {ours:.2f} and {theirs:.2f}"
+        text = (
+            f"as images, reconstructions of 10D + 100D are at most {MARGIN} worse than those of "
+            f"the VAE of 20D: {ours:.2f} and {theirs:.2f}"
         )
-        found.append((said, ours <= theirs + MARGIN))
+        found.append((text, ours <= theirs + MARGIN))
     return found
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Fig. 2: originals, and what the codes of the slides make of them. runs: variant -> its
-    workdir."""
+    """Fig. 2: originals, and their reconstructions by each model. runs: variant -> its workdir."""
     from iae_jax.files.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
@@ -172,8 +175,8 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
 
 
 def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
-    """What the slides suggest: each measure over the size of the global code, mean and spread over
-    seeds. Dotted: the deterministic code of 20."""
+    """Each metric over the size of the global code, mean and SD over seeds. Dotted: the
+    deterministic code of 20."""
     from iae_jax.files.canvas import COLORS
     from iae_jax.files.figures import panels
 
@@ -181,11 +184,11 @@ def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
     sizes = {size: name for name, (size, local) in SIZES.items() if local}
     with panels(path, 1, len(CURVE), [metric.replace("_", " ") for metric in CURVE]) as axes:
         for ax, metric in zip(axes[0], CURVE, strict=True):
-            known = [size for size in sorted(sizes) if (metric, sizes[size]) in found]
-            of_size = [found[metric, sizes[size]] for size in known]
-            spread = [one["sd"] or 0.0 for one in of_size]
-            ax.errorbar(known, [one["mean"] for one in of_size], spread, fmt="o-", color=COLORS[0])
+            measured = [size for size in sorted(sizes) if (metric, sizes[size]) in found]
+            of_size = [found[metric, sizes[size]] for size in measured]
+            means, sds = [one["mean"] for one in of_size], [one["sd"] or 0.0 for one in of_size]
+            ax.errorbar(measured, means, sds, fmt="o-", color=COLORS[0])
             if (metric, "deterministic_20") in found:
                 ax.axhline(found[metric, "deterministic_20"]["mean"], ls=":", color=COLORS[6])
-            ax.set(xscale="log", xticks=known, xticklabels=known, xlabel="global size")
+            ax.set(xscale="log", xticks=measured, xticklabels=measured, xlabel="global size")
             ax.minorticks_off()

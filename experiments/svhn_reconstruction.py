@@ -7,13 +7,13 @@ deterministic_150/full/svhn_cropped --workdir=runs/svhn_150
         --variants=deterministic_150/small/svhn_cropped,global_75_local_1000/small/svhn_cropped
 
 A variant is CODE/PRESET/SET. Sets: svhn_cropped, which `python -m iae_jax.data.prepare` makes, or
-`standin`: not SVHN but 10,000 images of its test split, in a file svhn_standin.zip in the folder
-you start from, named INDEX_DIGIT, and labelled so. Presets: `small` for 2 CPU cores, `full` for one
-accelerator, which a sweep runs where --variants names it.
+`standin`: 10,000 images of its test split, named INDEX_DIGIT, in a file svhn_standin.zip in the
+folder you start from. Results say which. Presets: `small` for 2 CPU cores, `full` for one
+accelerator, which a sweep runs only if --variants names it.
 
 Expected of `small`: 13 to 15 minutes and 1.2 GB (2.1 where it has to be compiled first) on one core
-of a fast machine (a server of 2025) with another run beside it, and once 2 to 6 minutes for a
-judge. Of `full`: not measured (no accelerator was at hand).
+of a fast machine (a server of 2025) with another run beside it, and once 2 to 6 minutes for the
+feature classifier. `full` is not measured yet: it needs an accelerator.
 """
 
 from experiments.colour import SHOWN, SVHN_STANDIN, VIEWS, config_of, draw, figures_of
@@ -22,7 +22,7 @@ from iae_jax.runs.config import Config, Data
 
 __all__ = ["FIGURES", "FULL", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
 
-# Of the global and of the local code.
+# Sizes of the global and of the local code.
 CODES = {"deterministic_150": (150, 0), "global_75_local_1000": (75, 1000)}
 SETS = {
     "standin": SVHN_STANDIN,

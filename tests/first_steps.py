@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 if __name__ == "__main__":
     os.environ["JAX_PLATFORMS"] = "cpu"
@@ -28,10 +28,12 @@ from iae_jax.devices.parallel import Chunk
 from iae_jax.game.step import init
 from iae_jax.runs.build import build
 from iae_jax.runs.config import Config
+from iae_jax.runs.feed import Feed
 from iae_jax.types import Labelled
 
 RECORD = Path(__file__).parent / "first_steps.npz"
 STEPS, BATCH, SEED = 30, 12, 3
+SEEDS = (3, 5)  # of the small problems, at once
 GREY, COLOUR = (8, 8, 1), (8, 8, 3)
 # Metrics of the record that have another name now.
 RENAMED = {"code_recovery": "code_information", "flipped_recovery": "sleep_loss"}
@@ -262,6 +264,53 @@ def games() -> Iterator[tuple[str, Played]]:
             yield f"{method}:{cut}", Played(config, **options)
 
 
+def small_network(config: Config) -> Config:
+    """The same game of a small problem with small networks."""
+    config.steps, config.batch_size = STEPS, BATCH
+    for player in config.players:
+        # What is given as 64 beside 128 is half of it.
+        player.network.hidden = 4 if player.network.hidden == 64 else 8
+    return config
+
+
+def small_problems() -> Iterator[tuple[str, Config]]:
+    """The mixtures, the regression, and ALI, whose data are drawn on the device; each for two
+    seeds, SEEDS."""
+    from experiments import ali, gaussian_mixture, regression
+
+    for variant in gaussian_mixture.VARIANTS:
+        config = small_network(gaussian_mixture.get_config(variant))
+        # The same shares of the run, which are not whole steps here.
+        entropy: Any = config.auxiliary.entropy.weight
+        if entropy.start_steps:
+            entropy.start_steps, entropy.ramp_steps = 0.25 * STEPS, 0.1 * STEPS
+        part = f"start_steps={0.35 * STEPS}, ramp_steps={0.3 * STEPS}"
+        kind = f"experiments.gaussian_mixture:two_rates(fine_rate=5.0, {part})"
+        config.reconstruction.optimizer.kind = kind
+        yield f"gaussian_mixture:{variant}", config
+    for variant in regression.VARIANTS:
+        config = small_network(regression.get_config(variant))
+        for player in config.players:
+            player.network.hidden = 8
+        yield f"regression:{variant}", config
+    for variant in ali.VARIANTS:
+        config = small_network(ali.get_config(variant))
+        for player in config.players:
+            player.network.width = 3
+        yield f"ali:{variant}", config
+
+
+def metrics_of_seeds(config: Config) -> dict[str, np.ndarray]:
+    """metric -> f32[SEEDS, STEPS]."""
+    feed = Feed(config)
+    game = build(config, feed.x.shape, feed.x.values)
+    chunk = Chunk(game, jax.local_devices()[:1], samplers=feed.samplers, seeds=True)
+    keys = jnp.stack([jax.random.key(seed) for seed in SEEDS])
+    state = jax.jit(jax.vmap(partial(init, game)))(keys)
+    _, metrics = chunk(state, {}, steps=STEPS)
+    return {name: np.asarray(values) for name, values in jax.device_get(metrics).items()}
+
+
 def recorded(name: str) -> dict[str, np.ndarray]:
     """metric -> f32[STEPS], under today's names."""
     with np.load(RECORD) as file:
@@ -272,10 +321,12 @@ def recorded(name: str) -> dict[str, np.ndarray]:
 
 def main(wanted: list[str]) -> None:
     jax.config.update("jax_disable_most_optimizations", True)
-    for name, played in [*presets(), *games()]:
+    for name, played in [*presets(), *games(), *small_problems()]:
         if wanted and name not in wanted:
             continue
-        now, then = metrics_of(name, played), recorded(name)
+        seeds = isinstance(played, Config)
+        now = metrics_of_seeds(played) if seeds else metrics_of(name, played)
+        then = recorded(name)
         assert now.keys() == then.keys(), (name, sorted(now.keys() ^ then.keys()))
         off = {metric: float(np.abs(now[metric] - then[metric]).max()) for metric in then}
         worst = max(off, key=lambda metric: off[metric])

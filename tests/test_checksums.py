@@ -8,7 +8,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 from etils import epath
-from test_checkpoint import CONFIG, TEMPLATE, arrays, at, load, one_line, same, save
+from states import CONFIG, TEMPLATE, arrays, at, load, one_line, same, save
 
 from iae_jax.errors import InputError
 from iae_jax.files import checksums

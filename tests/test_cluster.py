@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_multihost import LIMIT_SECONDS, free_port
+from processes import LIMIT_SECONDS, free_port
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "experiments" / "cluster"

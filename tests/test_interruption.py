@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from test_multihost import ROOT, started, wait_for
+from processes import ROOT, started, wait_for
 from test_train import assert_same_bits, config_of, state_of
 
 from iae_jax.runs import interruption

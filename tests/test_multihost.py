@@ -1,88 +1,14 @@
-"""Several processes on this machine. The oracle is one process with the same global batch.
+"""Several processes on this machine. The oracle is one process with the same global batch."""
 
-Every process has a time limit, and a test ends those that it started and no others.
-"""
-
-import contextlib
 import json
-import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import PLAYERS, commands, ended, free_port, started, wait_for
 from test_train import config_of, state_of
 
 from iae_jax.runs.train import train
-
-ROOT = Path(__file__).parent.parent
-LIMIT_SECONDS = 240
-PLAYERS = ("encoder", "generator", "reconstruction", "regularization")
-# SGD, since Adam hides a gradient that is a multiple of what it should be.
-SGD = [f"--config.{player}.optimizer.kind=sgd" for player in PLAYERS] + [
-    f"--config.{player}.optimizer.rate=0.05" for player in PLAYERS
-]
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("localhost", 0))
-        return one.getsockname()[1]
-
-
-@contextlib.contextmanager
-def started(commands, devices):
-    """A process for each command, each with as many virtual devices; all are ended at the end."""
-    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, *command],
-            cwd=ROOT,
-            env=environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for command in commands
-    ]
-    try:
-        yield processes
-    finally:
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
-
-
-def ended(processes):
-    """[(exit code, stdout, stderr)] once all have ended."""
-    limit = time.monotonic() + LIMIT_SECONDS
-    said = [process.communicate(timeout=limit - time.monotonic()) for process in processes]
-    return [(process.returncode, *text) for process, text in zip(processes, said, strict=True)]
-
-
-def commands(workdir, data_directory, processes, *words):
-    port = free_port()
-    return [
-        [
-            "-m",
-            "iae_jax.launch",
-            "--config=tests/tiny.py",
-            f"--workdir={workdir}",
-            f"--config.data.directory={data_directory}",
-            "--config.run.devices=0",
-            *SGD,
-            *words,
-            f"--coordinator=localhost:{port}",
-            f"--processes={processes}",
-            f"--process={process}",
-        ]
-        for process in range(processes)
-    ]
 
 
 def sgd_config(data_directory, **changes):
@@ -130,7 +56,7 @@ def test_processes_are_one_process(tmp_path, data_directory, alone, processes, d
 
 
 def test_a_run_goes_on_with_other_processes_and_devices(tmp_path, data_directory):
-    """8 devices of one process, then 4 of each of two, then one of one: as one of one throughout."""
+    """8 devices of one process, then 4 of each of 2, then 1 of 1: the same as 1 of 1 throughout."""
     constant = [f"--config.{player}.optimizer.decay=constant" for player in PLAYERS]
     for processes, devices, steps in ((1, 8, 10), (2, 4, 20), (1, 1, 30)):
         words = [*constant, f"--config.steps={steps}", "--allow_config_change"]
@@ -146,17 +72,6 @@ def test_a_run_goes_on_with_other_processes_and_devices(tmp_path, data_directory
     assert_close(state_of(config, tmp_path / "several"), state_of(config, tmp_path / "one"))
     lines = (tmp_path / "several" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [10, 20, 30]
-
-
-def wait_for(running, workdir, step):
-    """Until the metrics log has the step."""
-    limit, log = time.monotonic() + LIMIT_SECONDS, workdir / "metrics.jsonl"
-    while time.monotonic() < limit:
-        if log.exists() and f'"step": {step},' in log.read_text():
-            return
-        assert all(process.poll() is None for process in running), ended(running)
-        time.sleep(0.02)
-    raise AssertionError(f"step {step} was not reached")
 
 
 ABORTED = -signal.SIGABRT  # by JAX's runtime, which says why

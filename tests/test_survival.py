@@ -11,7 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from test_multihost import wait_for
+from processes import wait_for
 from test_train import assert_same_bits, command, config_of, state_of
 
 from iae_jax.errors import InputError, TransientError

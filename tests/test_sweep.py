@@ -1,102 +1,25 @@
-"""A sweep that is broken off and goes on. The launcher is replaced; the files are its own."""
+"""A sweep that is broken off and continues. The launcher is replaced; the files are its own."""
 
 import importlib
 import json
 import threading
 from unittest import mock
 
-import numpy as np
 import pytest
+from sweeps import TWO, command, replace_launcher, trained, values
 
-from experiments.mnist_reconstruction import VARIANTS, get_config
+from experiments.mnist_reconstruction import get_config
 from iae_jax import sweep
 from iae_jax.errors import InputError
 from iae_jax.files.lock import lock
 from iae_jax.records.results import shared_digest
 from iae_jax.runs.config import to_dict
-from iae_jax.runs.interruption import Interrupted
 from iae_jax.runs.workdir import locked
-
-TWO = "--variants=deterministic_20,vae_20"
-
-
-def trained(run, changes=()):
-    """What the launcher leaves of a run. changes: FIELD=NUMBER."""
-    config = get_config(run.variant)
-    for change in changes:
-        field, number = change.split("=")
-        *parts, name = field.split(".")
-        part = config
-        for each in parts:
-            part = getattr(part, each)
-        setattr(part, name, type(getattr(part, name))(number))
-    config.seed = run.seed
-    value = run.seed + len(run.variant)
-    record = {
-        "metric": "pixel_error",
-        "value": value,
-        "n": 7,
-        "seed": run.seed,
-        "split": "test",
-        "extractor": "pixels",
-        "config": "c",
-    }
-    run_record = {
-        "steps": 9,
-        "steps_per_second": 2.0,
-        "compile_seconds": 1.0,
-        "peak_memory_megabytes": 7.0,
-        "training_seconds": 30.0,
-        "device": "1 x cpu",
-        "cores": 2,
-        "commit": "abc",
-    }
-    evaluation = {
-        "checkpoint": "latest",
-        "step": 9,
-        "judge_test_accuracy": None,
-        "records": [record],
-    }
-    for name, content in (
-        ("config", to_dict(config)),
-        ("run", run_record),
-        ("evaluation_test", evaluation),
-    ):
-        (run.workdir / f"{name}.json").write_text(json.dumps(content))
-    x = np.random.default_rng(run.seed).random((12, 28, 28, 1))
-    np.savez(run.workdir / "reconstructions.npz", x=x, x_hat=x[None])
 
 
 @pytest.fixture
 def launched(monkeypatch):
-    """Every training that was started, and those that are to fail."""
-    calls, failing = [], set()
-
-    def launch(experiment, run, *words):
-        if not words:
-            calls.append((run.variant, run.seed))
-            if (run.variant, run.seed) in failing:
-                raise InputError("it did not go well")
-            trained(run)
-
-    monkeypatch.setattr(sweep, "launch", launch)
-    return calls, failing
-
-
-def command(tmp_path, *words):
-    folders = {"runs": "runs", "results": "r", "figures": "f"}
-    flags = [f"--{name}={tmp_path / folder}" for name, folder in folders.items()]
-    return sweep.main(["mnist_reconstruction", *flags, *words])
-
-
-def values(tmp_path, variant):
-    content = json.loads((tmp_path / "r" / "mnist_reconstruction.json").read_text())
-    (record,) = [
-        one
-        for one in content["records"]
-        if (one["metric"], one["variant"]) == ("pixel_error", variant)
-    ]
-    return record["seeds"], record["values"]
+    return replace_launcher(monkeypatch)
 
 
 def test_every_run_once_whatever_happens_between(tmp_path, launched, capsys):
@@ -298,76 +221,6 @@ def test_a_variant_may_be_a_path(tmp_path, monkeypatch):
     assert started == [("aae/mnist/100", True), ("full/cifar10/all", True)]
 
 
-def test_all_variants_draw_the_figure(tmp_path, launched, capsys):
-    assert command(tmp_path, TWO, "--seeds=1") == 0
-    assert "no figure" not in capsys.readouterr().err  # what is shown is what was asked for
-    assert command(tmp_path, "--seeds=1") == 0
-    assert (tmp_path / "f" / "mnist_reconstruction.png").read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "f" / "mnist_reconstruction_curve.png").read_bytes().startswith(b"\x89PNG")
-    assert len(VARIANTS) == 9
-
-
-def test_views_are_made_of_what_the_figure_shows(tmp_path, monkeypatch):
-    viewed = []
-
-    def launch(experiment, run, *words):
-        if not words:
-            trained(run)
-            (run.workdir / "reconstructions.npz").unlink()
-        if "--mode=reconstruct" in words:
-            viewed.append(run.variant)
-            trained(run)
-
-    monkeypatch.setattr(sweep, "launch", launch)
-    assert command(tmp_path, "--seeds=1") == 0
-    assert set(VARIANTS) - set(viewed) == {f"global_{n}_local_100" for n in (2, 20, 50)}
-    assert (tmp_path / "f" / "mnist_reconstruction.png").exists()
-
-
-def test_a_view_that_was_broken_off_is_made_by_the_same_command(tmp_path, monkeypatch, capsys):
-    """The numbers of one run are in the results already, its picture is not."""
-    broken, started = {"vae_20"}, []
-
-    def launch(experiment, run, *words):
-        started.append((run.variant, *words[:1]))
-        if not words:
-            trained(run)
-            (run.workdir / "reconstructions.npz").unlink()
-        if "--mode=reconstruct" in words:
-            if run.variant in broken:
-                raise Interrupted("interrupted: the same command continues", 130)
-            trained(run)
-
-    monkeypatch.setattr(sweep, "launch", launch)
-    assert command(tmp_path, "--seeds=1") == 130
-    assert values(tmp_path, "vae_20") == ([0], [6])
-    assert not (tmp_path / "f" / "mnist_reconstruction.png").exists()
-    broken.clear()
-    started.clear()
-    assert command(tmp_path, "--seeds=1") == 0
-    assert ("vae_20", "--mode=reconstruct") in started and ("vae_20",) not in started
-    assert ("deterministic_20", "--mode=reconstruct") not in started
-    assert (tmp_path / "f" / "mnist_reconstruction.png").exists()
-    # Where the runs are not, there is nothing to make it of.
-    (tmp_path / "runs").rename(tmp_path / "away")
-    started.clear()
-    assert command(tmp_path, "--seeds=1") == 0
-    assert not started and "no figure: there is no run here of" in capsys.readouterr().err
-
-
-def test_a_module_may_have_several_figures(tmp_path, launched, monkeypatch):
-    module = importlib.import_module("experiments.mnist_reconstruction")
-    both = {"one": ("vae_20",), "two": ("deterministic_20", "vae_20"), "three": ("ali_20",)}
-    monkeypatch.setattr(module, "FIGURES", both)
-    drawn = {}
-    monkeypatch.setattr(module, "draw", lambda path, runs: drawn.update({path.name: list(runs)}))
-    assert command(tmp_path, TWO, "--seeds=2") == 0
-    assert drawn == {
-        "mnist_reconstruction_one.png": ["vae_20"],
-        "mnist_reconstruction_two.png": ["deterministic_20", "vae_20"],
-    }
-
-
 def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
     calls, _ = launched
     (tmp_path / "r").mkdir()
@@ -407,18 +260,6 @@ def test_a_folder_that_is_a_file_stops_one_run(tmp_path, launched, capsys):
     assert command(tmp_path, TWO, "--seeds=1") == 1
     assert launched[0] == [("vae_20", 0)]
     assert "continuing with the others" in capsys.readouterr().err
-
-
-def test_the_figure_is_of_a_seed_that_is_here(tmp_path, launched, monkeypatch):
-    """Seed 0 was trained elsewhere, and one of its runs is here."""
-    assert command(tmp_path, "--seeds=2") == 0
-    folders = (tmp_path / "runs" / "mnist_reconstruction" / "vae_20").glob("0-*")
-    next(folders).rename(tmp_path / "away")
-    drawn = []
-    module = importlib.import_module("experiments.mnist_reconstruction")
-    monkeypatch.setattr(module, "draw", lambda path, runs: drawn.append(runs))
-    assert command(tmp_path, "--seeds=2") == 0
-    assert {workdir.name[:2] for workdir in drawn[0].values()} == {"1-"}
 
 
 def test_seeds_of_another_config_are_named_before_they_go(tmp_path, launched, monkeypatch, capsys):

@@ -41,5 +41,6 @@ def draw(workdir: Workdir, game: Game, ema: Players, step: int, images: np.ndarr
     """Draws the figure of a step, by the averaged parameters, from the first of the images."""
     x = to_unit(jnp.asarray(images[:FIGURE_IMAGES]))
     scale = jnp.float32(at(game.local_scale, jnp.float32(step)))
-    drawn = pictures(game, ema, x, scale)
+    # Auxiliary losses cannot be hashed, and do not matter here.
+    drawn = pictures(game._replace(objective=None, optimizers=Players()), ema, x, scale)
     return workdir.figure(step, np.asarray(x), *jax.device_get(drawn))

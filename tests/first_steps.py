@@ -108,7 +108,9 @@ def changed(**fields: object) -> Config:
 
 def weight(loss: str, value: float, start_steps: int = 0) -> dict[str, object]:
     fields: dict[str, object] = {f"auxiliary__{loss}__weight__value": value}
-    return fields | ({f"auxiliary__{loss}__weight__start_steps": start_steps} if start_steps else {})
+    return fields | (
+        {f"auxiliary__{loss}__weight__start_steps": start_steps} if start_steps else {}
+    )
 
 
 LIKELIHOOD: dict[str, object] = {
@@ -300,6 +302,24 @@ def small_problems() -> Iterator[tuple[str, Config]]:
         yield f"ali:{variant}", config
 
 
+def code_problems() -> Iterator[tuple[str, Config]]:
+    """The four points, every cell of the grid, and the priors of AAE, on digits; each for two
+    seeds, SEEDS."""
+    from experiments import aae_priors, avb_four_points, elbo_grid
+
+    for module in (avb_four_points, elbo_grid, aae_priors):
+        for variant in module.VARIANTS:
+            config = module.get_config(variant)
+            config.steps, config.batch_size = STEPS, BATCH
+            if module is aae_priors:
+                config.data.name = "experiments.aae_priors:binarized(name='digits')"
+            for player in config.players:
+                player.network.hidden = 8
+                if player.optimizer.warmup_steps:
+                    player.optimizer.warmup_steps = STEPS // 5
+            yield f"{module.__name__.split('.')[1]}:{variant}", config
+
+
 def metrics_of_seeds(config: Config) -> dict[str, np.ndarray]:
     """metric -> f32[SEEDS, STEPS]."""
     feed = Feed(config)
@@ -321,7 +341,7 @@ def recorded(name: str) -> dict[str, np.ndarray]:
 
 def main(wanted: list[str]) -> None:
     jax.config.update("jax_disable_most_optimizations", True)
-    for name, played in [*presets(), *games(), *small_problems()]:
+    for name, played in [*presets(), *games(), *small_problems(), *code_problems()]:
         if wanted and name not in wanted:
             continue
         seeds = isinstance(played, Config)

@@ -1,19 +1,24 @@
-"""An encoder that is perturbed in training: what is added to x, what multiplies its channels."""
+"""An encoder that is perturbed in training: noise on x, and factors of its channels."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from iae_jax import init, networks
-from iae_jax.game.game import losses, noise_of
+from iae_jax import networks
+from iae_jax.game.game import losses
+from iae_jax.game.step import init
 from iae_jax.networks import Layout
 from iae_jax.networks.layers import perturbed
+from iae_jax.objectives.adversarial import moments
+from iae_jax.objectives.auxiliary import CodeInformation, LabelCrossEntropy, sleep_encoding
+from iae_jax.objectives.consistency import changed_encoding, teacher_encoding
 from iae_jax.runs.build import build
 from iae_jax.runs.config import Config
-from iae_jax.sampling import draws, priors
+from iae_jax.sampling import priors
 from iae_jax.sampling.augmentation import Affine, affine
-from iae_jax.types import Labelled, Players
+from iae_jax.sampling.draws import Draws, Noise, example_keys, uniform
+from iae_jax.types import Game, Players
 
 LAYOUT = {
     "mlp": Layout("mlp", hidden=5, depth=3),
@@ -49,9 +54,9 @@ def test_numbers_of_0_change_nothing(kind):
     params, own = plain.init(jax.random.key(1)), jnp.array([[0.3, -1.0]] * 4)
     jax.tree.map(np.testing.assert_array_equal, params, both.init(jax.random.key(1)))
     numbers = jnp.pad(own, ((0, 0), (0, both.perturbations)))
-    said, again = plain.apply(params, X, own), both.apply(params, X, numbers)
-    np.testing.assert_allclose(said.vector, again.vector, rtol=1e-6)
-    np.testing.assert_allclose(said.logits, again.logits, rtol=1e-6)
+    found, expected = both.apply(params, X, numbers), plain.apply(params, X, own)
+    np.testing.assert_allclose(found.vector, expected.vector, rtol=1e-6)
+    np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", LAYOUT)
@@ -65,7 +70,7 @@ def test_pixel_noise_is_added_to_x(kind):
 
 
 @pytest.mark.parametrize("layer, reader", [(0, "Conv_1"), (1, "Dense_0"), (2, "own")])
-def test_a_perturbed_channel_is_one_whose_readers_weights_are_scaled(layer, reader):
+def test_perturbing_a_channel_scales_the_weights_that_read_it(layer, reader):
     plain, dropped = of("conv"), of("conv", dropout=0.5)
     params, own = plain.init(jax.random.key(1)), jnp.array([[0.3, -1.0]] * 4)
     channel, number = 1, 1.5  # times 1.75
@@ -96,91 +101,111 @@ def test_every_channel_and_only_the_own_example_is_perturbed(kind):
     dropped = of(kind, dropout=0.5)
     params, own = dropped.init(jax.random.key(1)), jnp.array([[0.3, -1.0]] * 4)
 
-    def said(by):
+    def vector(by):
         return dropped.apply(params, X, jnp.concatenate([own, by], axis=-1)).vector
 
-    still = said(jnp.zeros((4, dropped.perturbations)))
+    still = vector(jnp.zeros((4, dropped.perturbations)))
     for place in range(dropped.perturbations):
         by = jnp.zeros((4, dropped.perturbations)).at[2, place].set(1.5)
-        moved = np.abs(said(by) - still).max(axis=-1)
+        moved = np.abs(vector(by) - still).max(axis=-1)
         assert moved[2] > 1e-4 and not moved[[0, 1, 3]].any(), place
 
 
-def test_only_what_teaches_is_perturbed_and_no_two_uses_alike():
-    encoder = of("mlp", pixel_noise=0.3, dropout=0.5)
-    generator = networks.generator(LAYOUT["mlp"], SHAPE, 3, 2)
-    players, prior = Players(encoder, generator), priors.standard(3, 2)
-    keys = draws.example_keys(jax.random.key(3), 0, 2000)
-    needs = frozenset({"recovery", "flipped", "moments"})
-    still = draws.draw_noise(players, prior, keys, needs)
-    noise = draws.draw_noise(players, prior, keys, needs, training=True)
-    for name in ("encoder", "recovery", "perturbed", "flipped"):
-        own, numbers = getattr(still, name), getattr(noise, name)
-        assert own.shape == numbers.shape == (2000, 2 + encoder.perturbations)
-        np.testing.assert_array_equal(own[:, :2], numbers[:, :2])
-        assert own[:, :2].any() and not own[:, 2:].any()
-        if name in ("encoder", "recovery"):
-            assert not numbers[:, 2:].any()
-        else:
-            np.testing.assert_allclose(numbers[:, 2:].mean(), 0, atol=0.01)
-            np.testing.assert_allclose(numbers[:, 2:].std(), 1, atol=0.01)
-    np.testing.assert_array_equal(noise.encoder[:, :2], noise.perturbed[:, :2])
-    assert noise.moments.shape[-1] == 2 + encoder.perturbations and not noise.moments[..., 2:].any()
-    tails = noise.perturbed[:, 2:].ravel(), noise.flipped[:, 2:].ravel()
-    assert abs(np.corrcoef(*tails)[0, 1]) < 0.01
-    z, _ = draws.infer(players, Players(encoder.init(jax.random.key(1))), keys[:4], X)
-    own = jnp.pad(draws.noise(keys[:4], draws.ENCODER_NOISE, 2), ((0, 0), (0, 527)))
-    expected = encoder.apply(encoder.init(jax.random.key(1)), X, own)
-    np.testing.assert_allclose(z.vector, expected.vector, rtol=1e-5)
-
-
-def test_who_is_perturbed():
-    """The encodings that an encoder is taught by are; a code, a teacher and what reads x_hat are
-    not. Oracle: the encoder without perturbations, and its apply."""
-    encoder, plain = of("conv", pixel_noise=0.3, dropout=0.5), of("conv")
-    generator = networks.generator(LAYOUT["conv"], SHAPE, 3, 2)
-    players, prior = Players(encoder, generator), priors.standard(3, 2)
+def drawn(kind, batch, count, **options):
+    """Draws of a game whose encoder is perturbed, the same encoder without, and its parameters."""
+    encoder, plain = of(kind, pixel_noise=0.3, dropout=0.5), of(kind)
+    generator = networks.generator(LAYOUT[kind], SHAPE, 3, 2)
     params = Players(encoder.init(jax.random.key(1)), generator.init(jax.random.key(4)))
-    teacher, bank = encoder.init(jax.random.key(2)), Labelled(X[:3], jnp.array([1, 0, 1]))
-    keys = draws.example_keys(jax.random.key(3), 0, 4)
+    ema = Players(encoder.init(jax.random.key(2)))
+    prior = priors.prior("gaussian", 3, 2)
+    game = Game(Players(encoder, generator), prior, None, Players(), **options)
+    keys = example_keys(jax.random.key(3), 0, count)
+    return Draws(game, params, Noise(keys), batch, ema=ema), plain, params
+
+
+def test_perturbations_are_normal_and_no_two_uses_are_alike():
+    draws, _, _ = drawn("mlp", {}, 2000)
+    size = draws.encoder.perturbations
+    tails = []
+    for name in ("encoder", "sleep"):
+        still, moved = draws.encoder_noise(name), draws.encoder_noise(name, perturbed=True)
+        assert still.shape == moved.shape == (2000, 2 + size)
+        np.testing.assert_array_equal(still[:, :2], moved[:, :2])
+        assert still[:, :2].any() and not still[:, 2:].any()
+        np.testing.assert_allclose(moved[:, 2:].mean(), 0, atol=0.01)
+        np.testing.assert_allclose(moved[:, 2:].std(), 1, atol=0.01)
+        tails.append(moved[:, 2:].ravel())
+    assert abs(np.corrcoef(*tails)[0, 1]) < 0.01
+
+
+def test_which_encodings_are_perturbed():
+    """Those that the encoder learns from are; a code that others read, a teacher and the reader of
+    x_hat are not. Oracle: the encoder without perturbations, and its apply."""
     change = affine(Affine(), SHAPE)
-    needs = frozenset({"recovery", "flipped", "labels", "changed labels"})
-    noise = draws.draw_noise(players, prior, keys, needs, change.noise, training=True)
-    picked = draws.pick(bank, keys)
-    drawn = draws.draw(players, params, noise, X, augment=change, labelled=picked, teacher=teacher)
-    changed = change.apply(X, noise.augment)
-    told = change.apply(picked.x, noise.labelled)
+    batch = {"x": X, "labelled": X[::-1], "labels": jnp.array([1, 0, 1, 1])}
+    draws, plain, params = drawn("conv", batch, 4, augment=change)
+
+    def plainly(x, name, theta=params.encoder):
+        return plain.apply(theta, x, draws.encoder_noise(name)[:, :2])
+
+    def perturbedly(x, name):
+        return draws.encoder.apply(params.encoder, x, draws.encoder_noise(name, perturbed=True))
+
+    def changed(x, name):
+        return change.apply(x, draws.noise(name, uniform(change.noise)), 0)
+
     for found, expected in (
-        (drawn.encoding, plain.apply(params.encoder, X, noise.encoder[:, :2])),
-        (drawn.taught, plain.apply(teacher, X, noise.encoder[:, :2])),
-        (drawn.recovered, plain.apply(params.encoder, drawn.x_hat, noise.recovery[:, :2])),
-        (drawn.perturbed, encoder.apply(params.encoder, X, noise.perturbed)),
-        (drawn.augmented, encoder.apply(params.encoder, changed, noise.perturbed)),
-        (drawn.flipped, encoder.apply(params.encoder, drawn.x_prior, noise.flipped)),
-        (drawn.told.encoding, encoder.apply(params.encoder, told, noise.perturbed)),
+        (draws.encoding, plainly(X, "encoder")),
+        (teacher_encoding(draws), plainly(X, "encoder", draws.ema)),
+        (changed_encoding(draws), perturbedly(changed(X, "augment"), "encoder")),
+        (sleep_encoding(draws), perturbedly(draws.x_prior, "sleep")),
     ):
         np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
-    without = draws.draw_noise(players, prior, keys, needs - {"changed labels"}, change.noise)
-    drawn = draws.draw(players, params, without, X, augment=change, labelled=picked)
-    expected = plain.apply(params.encoder, picked.x, noise.encoder[:, :2])
-    np.testing.assert_allclose(drawn.told.encoding.logits, expected.logits, rtol=1e-4, atol=1e-5)
+
+    def cross_entropy(encoding, labels):
+        return -np.asarray(jax.nn.log_softmax(encoding.logits))[np.arange(4), labels]
+
+    for augment, x in ((False, X[::-1]), (True, changed(X[::-1], "labelled_augment"))):
+        found = LabelCrossEntropy(augment=augment).loss(draws)
+        expected = cross_entropy(perturbedly(x, "encoder"), batch["labels"])
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    read = plainly(draws.x_hat, "code_information")
+    squares = np.square(draws.z.vector - read.vector).sum(axis=-1)
+    expected = 0.5 * squares + 1.5 * np.log(2 * np.pi)
+    expected += cross_entropy(read, np.argmax(draws.z.category, axis=-1))
+    np.testing.assert_allclose(CodeInformation().loss(draws), expected, rtol=1e-4)
+
+
+def test_moments_are_of_an_encoder_that_is_not_perturbed():
+    draws, plain, params = drawn("mlp", {"x": X}, 4)
+    quiet = Draws(
+        Game(Players(plain), priors.gaussian(3), None, Players()),
+        params, Noise(draws.noise_source.keys), {"x": X},
+    )  # fmt: skip
+    for found, expected in zip(moments(draws), moments(quiet), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
 def test_a_game_that_is_trained_perturbs():
-    """Oracle: the cross entropy of labels by hand, of the encoder with what was drawn."""
+    """Oracle: the cross entropy of labels by hand, of the encoder with the numbers it read."""
     config = Config(batch_size=4)
-    config.code.size, config.code.categories, config.code.label_weight = 0, 2, 1.0
+    config.code.size, config.code.categories, config.auxiliary.labels.weight.value = 0, 2, 1.0
+    config.data.labels_per_class = -1
     config.reconstruction.kind = config.regularization.kind = "none"
     config.encoder.dropout = 0.5
     game = build(config, SHAPE)
     params = init(game, jax.random.key(1)).params
-    noise = noise_of(game, draws.example_keys(jax.random.key(3), 0, 4))
-    told = Labelled(X, jnp.array([1, 0, 0, 1]))
-    _, metrics = losses(game, params, noise, jnp.int32(0), X[::-1], labelled=told)
-    said = [
-        -jax.nn.log_softmax(game.networks.encoder.apply(params.encoder, X, read).logits)
-        for read in (noise.perturbed, noise.encoder)
-    ]
-    perturbed, still = (np.asarray(one)[np.arange(4), told.label] for one in said)
-    np.testing.assert_allclose(metrics["label_cross_entropy"], perturbed, rtol=1e-4, atol=1e-5)
-    assert np.abs(perturbed - still).min() > 1e-3
+    labels = jnp.array([1, 0, 0, 1])
+    batch = {"x": X[::-1], "labelled": X, "labels": labels}
+    keys = example_keys(jax.random.key(3), 0, 4)
+    _, metrics = losses(game, params, Noise(keys), batch, 0)
+    draws = Draws(game, params, Noise(keys), batch)
+    moved, still = (
+        -np.asarray(jax.nn.log_softmax(encoding.logits))[np.arange(4), labels]
+        for encoding in (
+            game.networks.encoder.apply(params.encoder, X, draws.encoder_noise(perturbed=changed))
+            for changed in (True, False)
+        )
+    )
+    np.testing.assert_allclose(metrics["label_cross_entropy"], moved, rtol=1e-4, atol=1e-5)
+    assert np.abs(moved - still).min() > 1e-3

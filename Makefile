@@ -31,4 +31,4 @@ results: $(BIN)/.installed
 	$(BIN)/python -m iae_jax.report
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist *.egg-info .compiled_cache

@@ -1,20 +1,23 @@
 """Implicit autoencoders and their family as pure functions.
 
-The public names, in reading order. Importing this loads jax, flax, optax and chex only; data,
-checkpoints, figures and the launcher are imported where they are used.
+The public names. Importing this loads jax, flax, optax and chex only; data sets of TFDS, checkpoints,
+figures and the launcher are imported where they are used. `iae_jax.networks` has the networks.
 """
 
-from iae_jax.devices.parallel import Chunk, compile_step
+from iae_jax import networks
+from iae_jax.data.dataset import ArraySource, Dataset
+from iae_jax.devices.parallel import compile_step
 from iae_jax.errors import InputError
-from iae_jax.game.check import check, inspect
-from iae_jax.game.game import ALTERNATING, SIMULTANEOUS, TWO_TO_ONE
-from iae_jax.game.optimizers import by_step
+from iae_jax.game.check import check
+from iae_jax.game.game import ALTERNATING
 from iae_jax.game.step import init, train_step
-from iae_jax.objectives.adversarial import R1, Adversary, Pairing
-from iae_jax.objectives.grid import Objective, cell
+from iae_jax.metrics.metric import Metric
+from iae_jax.metrics.seen import Seen
+from iae_jax.objectives.adversarial import R1, Adversary
+from iae_jax.objectives.grid import cell
 from iae_jax.objectives.scoring import Losses, Scoring
-from iae_jax.objectives.terms import Term
 from iae_jax.objectives.weights import Weight
+from iae_jax.runs.config import Config
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.model import decode, encode, generate, reconstruct
 from iae_jax.types import (
@@ -32,11 +35,11 @@ from iae_jax.types import (
 __all__ = [
     "ALTERNATING",
     "R1",
-    "SIMULTANEOUS",
-    "TWO_TO_ONE",
     "Adversary",
-    "Chunk",
+    "ArraySource",
     "Code",
+    "Config",
+    "Dataset",
     "Discriminator",
     "Draws",
     "Encoder",
@@ -45,15 +48,13 @@ __all__ = [
     "Generator",
     "InputError",
     "Losses",
-    "Objective",
-    "Pairing",
+    "Metric",
     "Players",
     "Prior",
     "Scoring",
-    "Term",
+    "Seen",
     "TrainState",
     "Weight",
-    "by_step",
     "cell",
     "check",
     "compile_step",
@@ -61,7 +62,7 @@ __all__ = [
     "encode",
     "generate",
     "init",
-    "inspect",
+    "networks",
     "reconstruct",
     "train_step",
 ]

@@ -12,35 +12,37 @@ by JAX, when another process of the run has died. The same command goes on where
 """
 
 import errno
-import math
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from logging import getLogger
 from pathlib import Path
 
 import jax
-import numpy as np
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from iae_jax.data import title
-from iae_jax.devices import multihost as hosts
+from iae_jax.devices import multihost
 from iae_jax.devices.parallel import keep_compiled
-from iae_jax.errors import EXIT_TRANSIENT, InputError, TransientError, first_line
-from iae_jax.files.atomic import write_json
-from iae_jax.metrics.evaluate import MOST_CODES, evaluate
-from iae_jax.metrics.feature_classifier import Judge, judge_of
-from iae_jax.metrics.hog import SMALLEST_SIDE, Descriptor, descriptor
-from iae_jax.objectives.terms import at
+from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, TransientError, first_line
 from iae_jax.runs import config as configs
-from iae_jax.runs import visualize as views
-from iae_jax.runs.build import load_split, open_split
+from iae_jax.runs import visualize
+from iae_jax.runs.checks import MAX_SEEDS
 from iae_jax.runs.console import log
+from iae_jax.runs.evaluation import cache_of, evaluate_run
 from iae_jax.runs.interruption import Interrupted
+from iae_jax.runs.orbax_manager import quiet_orbax
 from iae_jax.runs.train import train
-from iae_jax.runs.trained import trained
 
-MOST_PROCESSES, MOST_JOIN_SECONDS, MOST_IMAGES = 100_000, 86_400, 10**7
-MODES = ("train", "evaluate", "sample", "reconstruct", "interpolate", "traverse", "encode")
+MAX_PROCESSES, MAX_JOIN_SECONDS, MAX_IMAGES = 100_000, 86_400, 10**7
+VIEWS: dict[str, Callable[[visualize.Asked], list[Path]]] = {
+    "sample": visualize.samples,
+    "reconstruct": visualize.reconstructions,
+    "interpolate": visualize.interpolations,
+    "traverse": visualize.traversals,
+    "encode": visualize.codes,
+}
+MODES = ("train", "evaluate", *VIEWS)
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -62,7 +64,15 @@ _COUNT = flags.DEFINE_integer(
     "How many to sample or reconstruct (64); rows of other pictures (12), of which "
     "traverse has one for each component of a vector.",
     lower_bound=1,
-    upper_bound=MOST_IMAGES,
+    upper_bound=MAX_IMAGES,
+)
+_SEEDS = flags.DEFINE_integer(
+    "seeds",
+    None,
+    "How many seeds from config.seed on are trained at once, and measured by --mode=evaluate: "
+    "for small problems. The same as --config.run.seeds.",
+    lower_bound=1,
+    upper_bound=MAX_SEEDS,
 )
 _ALLOW = flags.DEFINE_bool(
     "allow_config_change", False, "Go on with a run though its config has changed."
@@ -80,83 +90,21 @@ _DISTRIBUTED = flags.DEFINE_bool(
 )
 _COORDINATOR = flags.DEFINE_string("coordinator", "", "HOST:PORT of process 0.")
 _PROCESSES = flags.DEFINE_integer(
-    "processes", 0, "How many there are.", lower_bound=0, upper_bound=MOST_PROCESSES
+    "processes", 0, "How many there are.", lower_bound=0, upper_bound=MAX_PROCESSES
 )
 _PROCESS = flags.DEFINE_integer(
-    "process", -1, "Which one this is, from 0.", lower_bound=-1, upper_bound=MOST_PROCESSES
+    "process", -1, "Which one this is, from 0.", lower_bound=-1, upper_bound=MAX_PROCESSES
 )
 _JOIN = flags.DEFINE_integer(
     "join_seconds",
     300,
     "How long to wait for the others to start.",
     lower_bound=1,
-    upper_bound=MOST_JOIN_SECONDS,
+    upper_bound=MAX_JOIN_SECONDS,
 )
 
 PEER_LOST = 3  # exit code
-PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
-MOST_JUDGED_BYTES = 2**30  # of images that a judge learns from
-
-
-def cache_of(config: configs.Config) -> Path:
-    """Where judges and compiled programs are kept."""
-    return Path(config.run.cache or Path.home() / ".cache" / "iae_jax")
-
-
-def evaluate_run(config: configs.Config, workdir: Path, checkpoint: str, split: str) -> None:
-    """Measures a trained run on a split; writes evaluation_SPLIT.json."""
-    game, restored = trained(config, workdir, checkpoint)
-    held_out, source = load_split(config, split), open_split(config, "train")
-    classes, judge = source.classes, None
-    generates = game.networks.generator is not None
-    judged = config.run.judge and generates and classes is not None and classes > 1
-    most = max(MOST_CODES, len(held_out.images))
-    if judged:
-        most = max(most, MOST_JUDGED_BYTES // math.prod(source.shape))
-    # Not all may fit in memory. The judge of a part is the same for all seeds.
-    rng = np.random.default_rng(0 if judged else config.seed)
-    train_set = source.read(np.sort(rng.permutation(len(source))[:most]))
-    if judged:
-        assert classes is not None
-        test = load_split(config, "test")
-        judge = judge_of(title(config.data.name), train_set, test, cache_of(config), classes)
-        log(f"judge: {judge.extractor}, test accuracy {judge.test_accuracy:.4f}")
-    see: Judge | Descriptor | None = judge
-    if judge is None and min(source.shape[:2]) >= SMALLEST_SIDE:
-        see = descriptor(source.shape)
-    records = evaluate(
-        game,
-        restored.state.average,
-        held_out.images,
-        held_out.labels,
-        split=split,
-        seed=config.seed,
-        noise_scale=at(game.noise_scale, restored.state.step),
-        judge=see,
-        config_hash=configs.digest(config),
-        # A floor, and a probe, of the split itself would tell nothing.
-        train=None if split == "train" else train_set,
-        # Clusters have their names from another split than the one that is measured.
-        validation=None if split == "validation" else load_split(config, "validation"),
-    )
-    path = workdir / f"evaluation_{split}.json"
-    content = {
-        "data": f"{config.data.name} {getattr(config.data, split)}",
-        "checkpoint": checkpoint,
-        "step": restored.step,
-        # Without test images that have a label nobody knows it.
-        "judge_test_accuracy": (
-            judge.test_accuracy if judge and math.isfinite(judge.test_accuracy) else None
-        ),
-        "records": [record.to_json() for record in records],
-    }
-    write_json(path, content)
-    for record in records:
-        extractor = f"  {record.extractor}" if record.extractor else ""
-        known = record.low is not None
-        interval = f"  in {record.low:.4f} ... {record.high:.4f}" if known else ""
-        print(f"{record.metric:32s} {record.value:10.4f}  n {record.n}{interval}{extractor}")
-    print(path)
+TRANSIENT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 
 
 def main(argv: list[str]) -> None:
@@ -183,58 +131,66 @@ def main(argv: list[str]) -> None:
         _WORKDIR.value.encode()  # Orbax would refuse it at the first save
     except UnicodeEncodeError as error:
         raise InputError(f"--workdir is a name in UTF-8, not {_WORKDIR.value!r}") from error
-    workdir, checkpoint = Path(_WORKDIR.value), _CHECKPOINT.value
+    if _SEEDS.value:
+        config.run.seeds = _SEEDS.value
+    workdir = Path(_WORKDIR.value)
     several = _PROCESSES.value > 0 or _PROCESS.value >= 0
     if _DISTRIBUTED.value or _COORDINATOR.value or several:
         if _MODE.value != "train":
             raise InputError(f"--mode={_MODE.value} is for one process: leave --distributed out")
-        hosts.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _JOIN.value, late)
+        multihost.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _JOIN.value, late)
     keep_compiled(cache_of(config) / "compiled")
     if _MODE.value == "train":
         summary = train(config, workdir, _ALLOW.value, _PROFILE.value)
-        if hosts.first():
+        if multihost.first() and summary.figure is not None:
             print(f"figure: {summary.figure}")
         return
-    run, split = (config, workdir, checkpoint), _SPLIT.value
-    count = _COUNT.value or (64 if _MODE.value in ("sample", "reconstruct") else 12)
     if _MODE.value == "evaluate":
-        evaluate_run(*run, split)
+        evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value)
         return
-    if _MODE.value == "sample":
-        paths = views.samples(*run, count)
-    elif _MODE.value == "encode":
-        paths = views.codes(*run, split)
-    else:
-        view = {
-            "reconstruct": views.reconstructions,
-            "interpolate": views.interpolations,
-            "traverse": views.traversals,
-        }[_MODE.value]
-        paths = view(*run, split, count)
-    print(*paths, sep="\n")
+    count = _COUNT.value or (64 if _MODE.value in ("sample", "reconstruct") else 12)
+    asked = visualize.Asked(config, workdir, _CHECKPOINT.value, _SPLIT.value, count)
+    print(*VIEWS[_MODE.value](asked), sep="\n")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without what libraries print beside their errors, which are raised too and take one line."""
+    if flags.FLAGS["verbosity"].present:
+        yield
+        return
+    before, tasks = logging.get_verbosity(), getLogger("asyncio")
+    logging.set_verbosity(logging.WARNING)
+    # Of a save that fails, Orbax leaves tasks that nobody awaits: asyncio would print each of them.
+    level = tasks.level
+    tasks.setLevel("CRITICAL")
+    try:
+        with quiet_orbax():
+            yield
+    finally:
+        tasks.setLevel(level)
+        logging.set_verbosity(before)
 
 
 def guarded(argv: list[str]) -> None:
-    """main, with what the user can mend said in one line."""
-    if not flags.FLAGS["verbosity"].present:
-        logging.set_verbosity(logging.WARNING)
-        # Of a save that fails, Orbax leaves tasks that nobody awaits: asyncio would print each of
-        # them after the one line that says it.
-        getLogger("asyncio").setLevel("CRITICAL")
+    """main, with errors that the user can mend as one line."""
+    with quiet():
+        _guarded(argv)
+
+
+def _guarded(argv: list[str]) -> None:
     try:
         main(argv)
     except InputError as error:
-        fail(str(error), EXIT_TRANSIENT if isinstance(error, TransientError) else 2)
+        fail(str(error), EXIT_TRANSIENT if isinstance(error, TransientError) else EXIT_USER)
     except OSError as error:
         what = f"{error.filename or f'a file in {_WORKDIR.value}'}: {error.strerror or error}"
-        fail(
-            f"{what}: mend that, then the same command",
-            EXIT_TRANSIENT if error.errno in PASSING else 2,
-        )
+        code = EXIT_TRANSIENT if error.errno in TRANSIENT else EXIT_USER
+        fail(f"{what}: mend that, then the same command", code)
     except jax.errors.JaxRuntimeError as error:
         if not (line := first_line(error)).startswith("RESOURCE_EXHAUSTED"):
             raise
-        smaller = "--config.run.pieces=2 or more, or a smaller batch_size or network"
+        smaller = "--config.run.microbatches=2 or more, or a smaller batch_size or network"
         fail(
             f"the device's memory is too small ({line}): use "
             + (smaller if _MODE.value == "train" else "a smaller --count or part of the split")
@@ -245,24 +201,24 @@ def guarded(argv: list[str]) -> None:
     except KeyboardInterrupt:
         print("interrupted: the same command resumes", file=sys.stderr)
         sys.exit(130)
-    except hosts.PeerLost as error:
+    except multihost.PeerLost as error:
         print(
             f"error: another process has died, or a device has failed ({error}): the same "
             "commands resume",
             file=sys.stderr,
             flush=True,
         )
-        hosts.leave(PEER_LOST)
+        multihost.leave(PEER_LOST)
 
 
 def late() -> None:
     """Ends this process, whose main thread waits inside JAX."""
     said = f"the other processes did not come within --join_seconds={_JOIN.value}"
     print(f"error: {said}: the same commands again", file=sys.stderr, flush=True)
-    hosts.leave(EXIT_TRANSIENT)
+    multihost.leave(EXIT_TRANSIENT)
 
 
-def fail(message: str, code: int = 2) -> None:
+def fail(message: str, code: int = EXIT_USER) -> None:
     print("error: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(code)
 
@@ -282,9 +238,11 @@ def parse(argv: list[str]) -> list[str]:
         name = sys.argv[0] if __name__ == "__main__" else __name__
         print(__doc__, flags.FLAGS.module_help(name), sep="\n")
         sys.exit(0)
-    # Configs import their neighbours; a console script's path begins with its own folder.
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
+    # Configs import their neighbours, and name them in kinds; a console script's path begins with
+    # its own folder.
+    for folder in (*_config_folder(argv), str(Path.cwd())):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
     try:
         return flags.FLAGS(argv)
     except (flags.Error, InputError) as error:
@@ -295,6 +253,16 @@ def parse(argv: list[str]) -> list[str]:
     except (OSError, ImportError, SyntaxError, NameError, TypeError, ValueError) as error:
         fail(f"cannot read --config: {said(error)}")
     raise AssertionError("fail() exits")
+
+
+def _config_folder(argv: list[str]) -> list[str]:
+    """The folder of the file that --config names."""
+    named = [
+        argv[i + 1] if word.endswith("config") and i + 1 < len(argv) else word.partition("=")[2]
+        for i, word in enumerate(argv)
+        if word in ("--config", "-config") or word.startswith(("--config=", "-config="))
+    ]
+    return [str(Path(name.partition(":")[0]).resolve().parent) for name in named[-1:] if name]
 
 
 def run() -> None:

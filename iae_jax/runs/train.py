@@ -17,7 +17,7 @@ from iae_jax.devices import multihost
 from iae_jax.devices.parallel import check_divisible, place
 from iae_jax.errors import InputError
 from iae_jax.game.step import init
-from iae_jax.metrics.evaluate import validate
+from iae_jax.metrics.evaluate import Trained, validate
 from iae_jax.objectives.weights import at
 from iae_jax.runs import pictures
 from iae_jax.runs.build import build, open_split
@@ -237,10 +237,14 @@ class Loop:
     def validate(self) -> dict[str, float]:
         """Validation metrics, means over the seeds."""
         config, game = self.config, self.setup.game
-        ema, validation = jax.device_get(self.state.ema), self.setup.validation
-        scale = at(game.local_scale, jnp.float32(self.step))
+        ema, scale = jax.device_get(self.state.ema), at(game.local_scale, jnp.float32(self.step))
+        x, labels = self.setup.validation
         found = [
-            validate(game, seed_of(ema, i, config.run.seeds), validation, scale, seed)
+            validate(
+                Trained(
+                    game, seed_of(ema, i, config.run.seeds), x, labels, "validation", seed, scale
+                )
+            )
             for i, seed in enumerate(seeds_of(config))
         ]
         return {name: float(np.mean([one[name] for one in found])) for name in found[0]}

@@ -1,36 +1,80 @@
 """A trained run as it is read from its folder: its game and one of its checkpoints."""
 
+import json
 import re
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from iae_jax.errors import InputError, TransientError
 from iae_jax.game.step import init
-from iae_jax.runs.build import build, open_split
+from iae_jax.metrics.evaluate import best_metric
+from iae_jax.objectives.weights import at
+from iae_jax.runs.build import also, build, open_split
 from iae_jax.runs.checkpoint import Checkpoints, Restored
 from iae_jax.runs.config import Config
-from iae_jax.runs.workdir import best_metric, check_unchanged, checkpoints_of
-from iae_jax.types import Game
+from iae_jax.runs.feed import seeds_of
+from iae_jax.runs.workdir import DATA_FILE, check_unchanged, checkpoints_of
+from iae_jax.types import Array, Game, Players
 
 MAX_READS = 5  # of checkpoints that a training deletes meanwhile
 
 
-def trained(config: Config, path: Path, checkpoint: str) -> tuple[Game, Restored]:
-    """The game of the run in the folder `path`, and its checkpoint "latest", "best" or at a step.
+class TrainedRun(NamedTuple):
+    """A trained run. ema: the averaged parameters; with several seeds each array has a leading
+    axis [S]. step: of the checkpoint."""
+
+    config: Config
+    game: Game
+    ema: Players
+    step: int
+
+    def params(self, index: int = 0) -> Players:
+        """Of one of the seeds, by its place."""
+        if self.config.run.seeds == 1:
+            return self.ema
+        return jax.tree.map(lambda leaf: leaf[index], self.ema)
+
+    @property
+    def local_scale(self) -> Array | float:
+        return at(self.game.local_scale, jnp.float32(self.step))
+
+
+def trained(config: Config, path: Path, checkpoint: str) -> TrainedRun:
+    """The run in the folder `path` at its checkpoint "latest", "best" or of a step.
 
     Raises:
       InputError: there is no such checkpoint, or the run has another config.
       TransientError: a training deletes checkpoints faster than they can be read.
     """
-    game = build(config, open_split(config, "train").shape)
+    game = game_of(config, path)
     for _ in range(MAX_READS):
         with suppress(FileNotFoundError):  # of a checkpoint that is no longer kept
-            return game, restored(game, config, path, checkpoint)
+            found = restored(game, config, path, checkpoint)
+            return TrainedRun(config, game, found.state.ema, found.step)
     raise TransientError(
         f"a training deletes the checkpoints in {path} while they are read: try again"
     )
+
+
+def game_of(config: Config, path: Path) -> Game:
+    """The game of a run, from the shapes that are saved with it; of a run from before they were,
+    from its data."""
+    saved = path / DATA_FILE
+    if not saved.is_file():
+        source = open_split(config, "train")
+        further = {name: open_split(config, "train", name).shape for name in also(config)}
+        return build(config, source.shape, source.values, further)
+    try:
+        data: dict[str, Any] = json.loads(saved.read_text())
+        shapes = {name: tuple(shape) for name, shape in data["shapes"].items()}
+        x, values = shapes.pop("x"), data["values"]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{saved} is damaged: delete it, then the same command") from error
+    return build(config, x, values, shapes)
 
 
 def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restored:
@@ -55,8 +99,15 @@ def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restore
             step = int(checkpoint)
         else:
             raise InputError(f"--checkpoint is latest, best or a step, not {checkpoint!r}")
-        template = jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
-        found = checkpoints.restore(template, step)
+        found = checkpoints.restore(_template(game, config), step)
     if found is None:
         raise InputError(f"there is no checkpoint in {path}: train with --mode=train")
     return found
+
+
+def _template(game: Game, config: Config) -> Any:
+    """The shapes and types of the run's state."""
+    if config.run.seeds == 1:
+        return jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
+    keys = jax.eval_shape(lambda: jnp.stack([jax.random.key(seed) for seed in seeds_of(config)]))
+    return jax.eval_shape(jax.vmap(lambda key: init(game, key)), keys)

@@ -1,90 +1,112 @@
-"""What a trained run shows: samples, reconstructions, ways between codes, components, codes.
+"""Pictures of a trained run: samples, reconstructions, interpolations, traversals; and its codes.
 
-Each view writes an npz of what it shows and a PNG of it to the workdir, and returns their paths.
+Each function writes an npz of what it shows and a PNG of it to the workdir, and returns their
+paths. Of a run of several seeds, the first is shown.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iae_jax.data import Dataset
 from iae_jax.errors import InputError
 from iae_jax.files import figures
 from iae_jax.files.atomic import write_npz
+from iae_jax.metrics.codes import CATEGORY, CODE_VECTOR
+from iae_jax.metrics.measurement import Trained
 from iae_jax.metrics.stream import stream
-from iae_jax.objectives.terms import at
 from iae_jax.runs.build import load_split, open_split
 from iae_jax.runs.config import Config
-from iae_jax.runs.train import STOCHASTIC_ROWS
-from iae_jax.runs.trained import trained
-from iae_jax.sampling import draws
-from iae_jax.sampling.draws import to_unit
+from iae_jax.runs.pictures import STOCHASTIC_ROWS
+from iae_jax.runs.trained import TrainedRun, trained
+from iae_jax.sampling.draws import Draws, Noise, example_keys, to_unit
 from iae_jax.sampling.model import encode, generate, reconstruct
-from iae_jax.types import Array, Code, Game, Players
+from iae_jax.types import Array, Code, Game
 
-COLUMNS = 12  # from one end of a way to the other
-REACH = 2.0  # of a traversal, in deviations of the component over the codes it is among
-MOST_COMPONENTS = 20  # rows of a traversal
-BATCH = 500
+COLUMNS = 12  # from one end of an interpolation to the other
+REACH = 2.0  # of a traversal, in SDs of the component over the codes of the split
+MAX_COMPONENTS = 20  # rows of a traversal
+MAX_CODES = 500  # of which a component's SD is taken
 
 
-def _loaded(config: Config, workdir: Path, checkpoint: str) -> tuple[Game, Players, Array | float]:
-    """Of a model that can show something. Errors: InputError."""
-    game, restored = trained(config, workdir, checkpoint)
-    if game.networks.generator is None:
+class Asked(NamedTuple):
+    """What is to be shown: of which checkpoint, whose images, how many."""
+
+    config: Config
+    workdir: Path
+    checkpoint: str
+    split: str
+    count: int
+
+    @property
+    def key(self) -> Array:
+        return jax.random.key(self.config.seed)
+
+
+def _generating(asked: Asked) -> TrainedRun:
+    """The run. Raises: InputError if it has no generator."""
+    run = trained(asked.config, asked.workdir, asked.checkpoint)
+    if run.game.networks.generator is None:
         raise InputError("this model has no generator: use --mode=evaluate or encode")
-    return game, restored.state.average, at(game.noise_scale, jnp.float32(restored.state.step))
+    return run
 
 
-def _images(config: Config, split: str, count: int) -> Array:
-    """The first images of a split: f32[count, ...]. Errors: InputError if it has fewer."""
-    source = open_split(config, split)
+def _images(asked: Asked, count: int) -> Array:
+    """The first images of the split: f32[count, ...]. Raises: InputError if it has fewer."""
+    source = open_split(asked.config, asked.split)
     if count > len(source):
-        raise InputError(f"this needs {count} images and {split} has {len(source)}: lower --count")
-    return to_unit(jnp.asarray(source.read(np.arange(count)).images))
+        raise InputError(
+            f"this needs {count} images and {asked.split} has {len(source)}: lower --count"
+        )
+    return to_unit(jnp.asarray(source.read(np.arange(count)).x))
 
 
-def _needs_encoder(game: Game) -> None:
+def _check_encoder(game: Game) -> None:
     if game.networks.encoder is None:
         raise InputError("this model has no encoder: use --mode=sample, interpolate or traverse")
 
 
-def samples(config: Config, workdir: Path, checkpoint: str, count: int) -> list[Path]:
+def samples(asked: Asked) -> list[Path]:
     """samples.npz, x: f32[count, ...]."""
-    game, params, scale = _loaded(config, workdir, checkpoint)
-    x = np.asarray(generate(game, params, jax.random.key(config.seed), count, scale))
-    paths = [workdir / "samples.npz", workdir / "samples.png"]
+    run = _generating(asked)
+    x = np.asarray(generate(run.game, run.params(), asked.key, asked.count, run.local_scale))
+    paths = [asked.workdir / "samples.npz", asked.workdir / "samples.png"]
     write_npz(paths[0], x=x)
+    if not figures.drawable(x.shape[1:]):
+        return paths[:1]
     figures.reconstructions(paths[1], None, [], x)
     return paths
 
 
-def reconstructions(
-    config: Config, workdir: Path, checkpoint: str, split: str, count: int
-) -> list[Path]:
+def reconstructions(asked: Asked) -> list[Path]:
     """reconstructions.npz, x: f32[count, ...], x_hat: f32[draws, count, ...], one draw of a
     deterministic model."""
-    game, params, scale = _loaded(config, workdir, checkpoint)
-    _needs_encoder(game)
-    x, networks = _images(config, split, count), game.networks
-    stochastic = networks.encoder.noise or networks.generator.noise
-    keys = jax.random.split(jax.random.key(config.seed), STOCHASTIC_ROWS if stochastic else 1)
-    x_hat = np.stack([reconstruct(game, params, x, key, scale) for key in keys])
-    paths = [workdir / "reconstructions.npz", workdir / "reconstructions.png"]
+    run = _generating(asked)
+    _check_encoder(run.game)
+    x, networks = _images(asked, asked.count), run.game.networks
+    stochastic = networks.encoder.noise or networks.generator.noise  # type: ignore[union-attr]
+    keys = jax.random.split(asked.key, STOCHASTIC_ROWS if stochastic else 1)
+    x_hat = np.stack([reconstruct(run.game, run.params(), x, key, run.local_scale) for key in keys])
+    paths = [asked.workdir / "reconstructions.npz", asked.workdir / "reconstructions.png"]
     write_npz(paths[0], x=np.asarray(x), x_hat=x_hat)
+    if not figures.drawable(x.shape[1:]):
+        return paths[:1]
     figures.reconstructions(paths[1], np.asarray(x), list(x_hat), None)
     return paths
 
 
-def _some_codes(config: Config, game: Game, params: Players, split: str, count: int) -> Code:
-    """Codes of the first images of a split, or of the prior where there is no encoder."""
-    key = jax.random.key(config.seed)
-    if game.networks.encoder is None:
-        return game.prior.sample(draws.purpose_keys(draws.example_keys(key, 0, count), draws.PRIOR))
-    return encode(game, params, _images(config, split, count), key)
+def _prior_codes(run: TrainedRun, keys: Array) -> Code:
+    """z ~ p(z), one for each key."""
+    return Draws(run.game, run.params(), Noise(keys), {}).z_prior
+
+
+def _some_codes(asked: Asked, run: TrainedRun, count: int) -> Code:
+    """Codes of the first images of the split, or of the prior where there is no encoder."""
+    if run.game.networks.encoder is None:
+        return _prior_codes(run, example_keys(asked.key, 0, count))
+    return encode(run.game, run.params(), _images(asked, count), asked.key)
 
 
 def between(a: Array, b: Array, shares: Array) -> Array:
@@ -107,21 +129,19 @@ def between(a: Array, b: Array, shares: Array) -> Array:
     return way * ((1 - t) * norm_a[:, None] + t * norm_b[:, None])
 
 
-def _decoded(
-    game: Game, params: Players, z: Code, keys: Array, scale: Array | float, columns: int
-) -> np.ndarray:
+def _decoded(run: TrainedRun, z: Code, keys: Array, columns: int) -> np.ndarray:
     """Each row of `columns` codes with one local code: f32[rows, columns, ...]. keys: [rows]."""
-    x = draws.generate(game.networks, params, jnp.repeat(keys, columns, axis=0), z, scale)
+    noise = Noise(jnp.repeat(keys, columns, axis=0))
+    draws = Draws(run.game, run.params(), noise, {}, local_scale=run.local_scale)
+    x = draws.decode(z, "local")
     return np.asarray(x).reshape(len(keys), columns, *x.shape[1:])
 
 
-def interpolations(
-    config: Config, workdir: Path, checkpoint: str, split: str, count: int
-) -> list[Path]:
-    """interpolations.npz, x: f32[count, COLUMNS, ...]: ways between the codes of two images, the
-    local code fixed; a category changes half-way."""
-    game, params, scale = _loaded(config, workdir, checkpoint)
-    codes = _some_codes(config, game, params, split, 2 * count)
+def interpolations(asked: Asked) -> list[Path]:
+    """interpolations.npz, x: f32[count, COLUMNS, ...]: between the codes of two images, the local
+    code fixed; a category changes half-way."""
+    run, count = _generating(asked), asked.count
+    codes = _some_codes(asked, run, 2 * count)
     shares = jnp.linspace(0.0, 1.0, COLUMNS)
 
     def rows(values: Array) -> Array:
@@ -134,37 +154,34 @@ def interpolations(
         first = (shares < 0.5)[None, :, None]
         category = jnp.where(first, codes.category[:count, None], codes.category[count:, None])
         z = z._replace(category=rows(category), probabilities=rows(category))
-    keys = draws.example_keys(jax.random.key(config.seed), 0, count)
-    x = _decoded(game, params, z, keys, scale, COLUMNS)
-    return _rows(workdir, "interpolations", x, [("interpolations", list(x))])
+    x = _decoded(run, z, example_keys(asked.key, 0, count), COLUMNS)
+    return _rows(asked.workdir, "interpolations", x, "interpolations", count)
 
 
-def traversals(
-    config: Config, workdir: Path, checkpoint: str, split: str, count: int
-) -> list[Path]:
+def traversals(asked: Asked) -> list[Path]:
     """traversals.npz. Of a categorical code, x: f32[count, K, ...], a column for each category and
     a local code (and vector) for each row. Else x: f32[D, COLUMNS, ...], a row for each component
-    of one image's code, from -2 to 2 deviations of that component, with one local code for all; the
-    first 20 are shown, whatever `count` is."""
-    game, params, scale = _loaded(config, workdir, checkpoint)
-    key = jax.random.key(config.seed)
-    if categories := game.prior.categories:
-        category = jnp.tile(jnp.eye(categories), (count, 1))
-        z, keys = Code(category=category, probabilities=category), draws.example_keys(key, 0, count)
-        if game.prior.size:
-            vector = game.prior.sample(draws.purpose_keys(keys, draws.PRIOR)).vector
+    of one image's code, from -2 to 2 SDs of that component, with one local code for all; the
+    picture has the first 20, whatever `count` is."""
+    run = _generating(asked)
+    prior = run.game.prior
+    if categories := prior.categories:
+        category = jnp.tile(jnp.eye(categories), (asked.count, 1))
+        z, keys = Code(None, category, category), example_keys(asked.key, 0, asked.count)
+        if prior.size:
+            vector = _prior_codes(run, keys).vector
             assert vector is not None
             z = z._replace(vector=jnp.repeat(vector, categories, axis=0))
-        x = _decoded(game, params, z, keys, scale, categories)
-        return _rows(workdir, "traversals", x, [("categories", list(x))], categories)
-    some = _some_codes(config, game, params, split, min(BATCH, len(open_split(config, split))))
+        x = _decoded(run, z, keys, categories)
+        return _rows(asked.workdir, "traversals", x, "categories", asked.count)
+    some = _some_codes(asked, run, min(MAX_CODES, len(open_split(asked.config, asked.split))))
     assert some.vector is not None
     moved = moved_components(some.vector)
     size = len(moved)
     z = Code(vector=moved.reshape(size * COLUMNS, size))
-    one_local = jnp.repeat(draws.example_keys(key, 0, 1), size, axis=0)
-    x = _decoded(game, params, z, one_local, scale, COLUMNS)
-    return _rows(workdir, "traversals", x, [("components", list(x[:MOST_COMPONENTS]))])
+    one_local = jnp.repeat(example_keys(asked.key, 0, 1), size, axis=0)
+    x = _decoded(run, z, one_local, COLUMNS)
+    return _rows(asked.workdir, "traversals", x, "components", MAX_COMPONENTS)
 
 
 def moved_components(codes: Array) -> Array:
@@ -176,46 +193,33 @@ def moved_components(codes: Array) -> Array:
     return jnp.where(one, moved[..., None], codes[0])
 
 
-def _rows(
-    workdir: Path,
-    name: str,
-    x: np.ndarray,
-    groups: list[tuple[str, list[np.ndarray]]],
-    columns: int = COLUMNS,
-) -> list[Path]:
+def _rows(workdir: Path, name: str, x: np.ndarray, label: str, max_rows: int) -> list[Path]:
+    """x: f32[rows, columns, ...]. label, max_rows: of the picture."""
     paths = [workdir / f"{name}.npz", workdir / f"{name}.png"]
     write_npz(paths[0], x=x)
     if x.ndim == 5 and figures.drawable(x.shape[2:]):
-        figures.rows_of_images(paths[1], groups, columns)
+        figures.rows_of_images(paths[1], [(label, list(x[:max_rows]))], x.shape[1])
         return paths
     return paths[:1]
 
 
-def codes(config: Config, workdir: Path, checkpoint: str, split: str) -> list[Path]:
-    """codes_SPLIT.npz of all its images, vector: f32[N, D], probabilities: f32[N, K] of the
-    category (what the model has of them), labels: i32[N]; a vector of two components as a picture
-    too."""
-    game, restored = trained(config, workdir, checkpoint)
-    _needs_encoder(game)
-    params, scale = restored.state.average, at(game.noise_scale, jnp.float32(restored.state.step))
-    data: Dataset = load_split(config, split)
-    seen = stream(
-        game,
-        params,
-        data.images,
-        data.labels,
-        seed=config.seed,
-        noise_scale=scale,
-        judge=None,
-        batch_size=BATCH,
-        wanted=("code_vector", "category"),
-    ).rows
-    own = {"code_vector": "vector", "category": "probabilities"}
-    paths = [workdir / f"codes_{split}.npz"]
-    found: dict[str, Any] = {own[name]: rows for name, rows in seen.items()}
+def codes(asked: Asked) -> list[Path]:
+    """codes_SPLIT.npz of all images of the split, vector: f32[N, D], probabilities: f32[N, K] of
+    the category (what the model has of them), labels: i32[N]; a vector of two components as a
+    picture too."""
+    run = trained(asked.config, asked.workdir, asked.checkpoint)
+    _check_encoder(run.game)
+    data, split = load_split(asked.config, asked.split), asked.split
+    model = Trained(
+        run.game, run.params(), data.x, data.labels, split, asked.config.seed, run.local_scale
+    )
+    rows = stream(model, (CODE_VECTOR, CATEGORY)).rows
+    fields = {CODE_VECTOR.name: "vector", CATEGORY.name: "probabilities"}
+    found: dict[str, Any] = {fields[name]: values for name, values in rows.items()}
+    paths = [asked.workdir / f"codes_{split}.npz"]
     write_npz(paths[0], labels=data.labels, **found)
-    vector = seen.get("code_vector")
+    vector = found.get("vector")
     if vector is not None and vector.shape[1] == 2:
-        paths.append(workdir / f"codes_{split}.png")
+        paths.append(asked.workdir / f"codes_{split}.png")
         figures.labelled(paths[1], vector, data.labels)
     return paths

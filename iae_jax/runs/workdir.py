@@ -2,6 +2,7 @@
 
 import math
 import platform
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
@@ -10,6 +11,7 @@ import jax
 import numpy as np
 from etils import epath
 
+from iae_jax.data.dataset import Source
 from iae_jax.devices import multihost
 from iae_jax.errors import InputError
 from iae_jax.files import curves, figures
@@ -17,6 +19,7 @@ from iae_jax.files.atomic import open_folder, write_json
 from iae_jax.files.commit import commit
 from iae_jax.files.lock import lock
 from iae_jax.files.metrics_log import MetricsLog
+from iae_jax.metrics.evaluate import best_metric
 from iae_jax.runs.checkpoint import Checkpoints
 from iae_jax.runs.config import Config, completed, difference, identity, to_dict
 from iae_jax.runs.console import log
@@ -25,6 +28,7 @@ from iae_jax.runs.renamed import translated
 from iae_jax.types import Game, TrainState
 
 LOCK = ".training.lock"
+DATA_FILE = "data.json"  # what a game is built from beside the config
 
 
 class Summary(NamedTuple):
@@ -65,14 +69,6 @@ def checkpoints_of(config: Config, path: Path) -> epath.Path:
         raise InputError(
             f"run.checkpoints is a path or gs://BUCKET/FOLDER, not {config.run.checkpoints!r}"
         ) from error
-
-
-def best_metric(game: Game) -> str | None:
-    """The metric by which the best checkpoint is chosen. It is never an adversarial loss; None if
-    the game neither reconstructs nor learns from labels."""
-    if "labels" in game.objective.needs:
-        return "label_error"
-    return "pixel_error" if game.networks.encoder and game.networks.generator else None
 
 
 def check_unchanged(
@@ -187,9 +183,17 @@ class Workdir:
             extra.get("unlogged", {}),
         )
 
-    def begin(self, position: Position) -> None:
-        """Writes config.json and cuts the lines of the metrics log after the position."""
+    def begin(self, position: Position, source: Source, shapes: Mapping[str, Any]) -> None:
+        """Writes config.json and data.json, and cuts the lines of the metrics log after the
+        position.
+
+        Args:
+          source: the training data.
+          shapes: of one example of each set in the batch.
+        """
         write_json(self.path / "config.json", to_dict(self._config))
+        data = {"shapes": shapes, "values": source.values, "classes": source.classes}
+        write_json(self.path / DATA_FILE, data)
         self._metrics_log = MetricsLog(self.path / "metrics.jsonl", position.lines)
         if lost := position.lines - self._metrics_log.lines:
             log(f"{lost} of {position.lines} lines of {self._metrics_log.path} are missing")
@@ -232,7 +236,7 @@ class Workdir:
         summary: Summary,
         devices: list[jax.Device],
         seconds: float,
-        labelled: list[int] | str | None,
+        labelled: list[Any] | str | None,
     ) -> None:
         """Writes run.json, once the last checkpoint is whole.
 

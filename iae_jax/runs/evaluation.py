@@ -1,0 +1,111 @@
+"""The evaluation of a trained run: evaluation_SPLIT.json."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from iae_jax.data import Dataset, Source, title
+from iae_jax.files.atomic import write_json
+from iae_jax.metrics.evaluate import MAX_CODES, Record, Trained, evaluate, named
+from iae_jax.metrics.extractor import Extractor
+from iae_jax.metrics.feature_classifier import FeatureClassifier, feature_classifier
+from iae_jax.metrics.hog import has_hog, hog
+from iae_jax.runs.build import load_split, open_split
+from iae_jax.runs.config import Config, digest
+from iae_jax.runs.console import log
+from iae_jax.runs.feed import seeds_of
+from iae_jax.runs.trained import trained
+
+MAX_CLASSIFIER_BYTES = 2**30  # of images that a feature classifier learns from
+
+
+def cache_of(config: Config) -> Path:
+    """Where feature classifiers and compiled programs are kept."""
+    return Path(config.run.cache or Path.home() / ".cache" / "iae_jax")
+
+
+def extractor_of(config: Config, source: Source, train: Dataset) -> Extractor | None:
+    """What images are compared by: a classifier where there are labels, else HOG; None for x that
+    is no image. train: examples of the source."""
+    if len(source.shape) != 3:
+        return None
+    if classifies(config, source):
+        assert source.classes is not None
+        test = load_split(config, "test")
+        name, cache = title(config.data.name), cache_of(config)
+        found = feature_classifier(name, train, test, cache, source.classes)
+        log(f"feature classifier: {found.extractor}, test accuracy {found.test_accuracy:.4f}")
+        return found
+    return hog(source.shape) if has_hog(source.shape) else None
+
+
+def classifies(config: Config, source: Source) -> bool:
+    """Whether a feature classifier is trained on the source."""
+    several = source.classes is not None and source.classes > 1
+    return config.run.classifier and several and len(source.shape) == 3
+
+
+def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> Path:
+    """Measures every seed of a trained run on a split, prints the numbers and writes
+    evaluation_SPLIT.json, whose path it returns.
+
+    Raises:
+      InputError: there is no such checkpoint, or a metric of the config is none.
+    """
+    extra = named(config.metrics)
+    run = trained(config, workdir, checkpoint)
+    held_out, source = load_split(config, split), open_split(config, "train")
+    generates = run.game.networks.generator is not None
+    learns = generates and classifies(config, source)
+    most = max(MAX_CODES, len(held_out.x))
+    if learns:
+        most = max(most, MAX_CLASSIFIER_BYTES // math.prod(source.shape))
+    # Not all may fit in memory. The classifier of a part is the same for all seeds.
+    rng = np.random.default_rng(0 if learns else config.seed)
+    train = source.read(np.sort(rng.permutation(len(source))[:most]))
+    extractor = extractor_of(config, source, train) if generates else None
+    model = Trained(
+        run.game,
+        run.params(),
+        held_out.x,
+        held_out.labels,
+        split,
+        config.seed,
+        run.local_scale,
+        extractor,
+        # A floor, and a probe, of the split itself would say nothing.
+        None if split == "train" else train,
+        # Clusters have their names from another split than the one that is measured.
+        None if split == "validation" else load_split(config, "validation"),
+    )
+    records: list[Record] = []
+    for index, seed in enumerate(seeds_of(config)):
+        folder = workdir if index == 0 else None
+        one = model._replace(params=run.params(index), seed=seed, folder=folder)
+        records += evaluate(one, extra, digest(config))
+    path = workdir / f"evaluation_{split}.json"
+    accuracy = extractor.test_accuracy if isinstance(extractor, FeatureClassifier) else math.nan
+    content = {
+        "data": f"{config.data.name} {getattr(config.data, split)}",
+        "checkpoint": checkpoint,
+        "step": run.step,
+        # Unknown without test images that have a label.
+        "judge_test_accuracy": accuracy if math.isfinite(accuracy) else None,
+        "records": [record.to_json() for record in records],
+    }
+    write_json(path, content)
+    for record in records:
+        print(line_of(record, config.run.seeds > 1))
+    print(path)
+    return path
+
+
+def line_of(record: Record, several: bool) -> str:
+    """A record as a line to read."""
+    extractor = f"  {record.extractor}" if record.extractor else ""
+    interval = ""
+    if record.low is not None and record.high is not None:
+        interval = f"  in {record.low:.4f} ... {record.high:.4f}"
+    seed = f"  seed {record.seed}" if several else ""
+    return f"{record.metric:32s} {record.value:10.4f}  n {record.n}{interval}{extractor}{seed}"

@@ -53,8 +53,8 @@ def started(commands, devices):
 def ended(processes):
     """[(exit code, stdout, stderr)] once all have ended."""
     limit = time.monotonic() + LIMIT_SECONDS
-    said = [process.communicate(timeout=limit - time.monotonic()) for process in processes]
-    return [(process.returncode, *text) for process, text in zip(processes, said, strict=True)]
+    output = [process.communicate(timeout=limit - time.monotonic()) for process in processes]
+    return [(process.returncode, *text) for process, text in zip(processes, output, strict=True)]
 
 
 def commands(workdir, data_directory, processes, *words):

@@ -1,4 +1,4 @@
-"""Checkpoints: round trip, old names, which are kept, silence. Expected values are numpy copies."""
+"""Checkpoints: round trip, old names, retention, Orbax silenced. The oracles are numpy copies."""
 
 import json
 import logging
@@ -77,8 +77,8 @@ def test_the_state_may_be_donated_before_and_after(tmp_path):
         assert same(checkpoints.restore(TEMPLATE).state, expected)
 
 
-def test_a_save_goes_on_behind_the_caller_and_keeps_what_it_was_given(tmp_path):
-    """The state's memory is written over again and again while it is saved."""
+def test_a_save_runs_in_the_background_and_keeps_its_state(tmp_path):
+    """The state's memory is overwritten again and again while it is saved."""
     state = at(5)
     expected = arrays(state)
     donating = jax.jit(advance, donate_argnums=0)
@@ -161,7 +161,7 @@ def test_orbax_is_quiet_even_under_verbose_absl(tmp_path, caplog):
     assert [record.getMessage() for record in caplog.records] == ["ours"]
 
 
-def test_silence_ends_with_its_block_and_is_no_effect_of_an_import():
+def test_orbax_is_quiet_in_the_block_only_and_not_after_an_import():
     program = f"""
 import logging, sys
 sys.path.insert(0, {str(Path(__file__).parents[1])!r})

@@ -139,8 +139,8 @@ def in_the_middle(event, args):
 sys.addaudithook(in_the_middle)
 save({str(tmp_path)!r}, at(2, seed=2))
 """
-    given = [sys.executable, "-c", program]
-    done = subprocess.run(given, capture_output=True, text=True, timeout=240)
+    argv = [sys.executable, "-c", program]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=240)
     assert done.returncode == -signal.SIGKILL, done.stderr
     left = [path for path in tmp_path.iterdir() if path.name != "1"]
     assert left and not (tmp_path / "2").exists()  # it was in the middle
@@ -176,8 +176,8 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, caplog):
             resource.setrlimit(resource.RLIMIT_FSIZE, limit)
         message = one_line(error)
         assert not caplog.records
-        told = f"write checkpoint 2 to {tmp_path} .*File too large.*disk may be full"
-        assert re.search(told, message)
+        expected = f"write checkpoint 2 to {tmp_path} .*File too large.*disk may be full"
+        assert re.search(expected, message)
         assert checkpoints.steps() == [1]
         assert same(checkpoints.restore(TEMPLATE).state, arrays(at(1)))
         checkpoints.save(at(2), CONFIG, {}, {})  # space was freed

@@ -1,5 +1,5 @@
-"""What is damaged, what only cannot be read now, and what another job writes; of the last two
-nothing is lost."""
+"""Damaged files, files that cannot be read at present, and files that another job writes; nothing
+is lost of the last two."""
 
 import hashlib
 import shutil
@@ -50,7 +50,7 @@ def test_arrays_of_the_same_bytes_differ_by_type_and_shape():
 def test_a_file_that_may_not_be_read_is_not_damaged(
     two, tmp_path, monkeypatch, what, killed, caplog
 ):
-    """Nor of a checkpoint whose run was killed before it knew that it was whole."""
+    """Not even without a manifest, of a run that was killed right after a save."""
     shutil.copytree(two, tmp_path, dirs_exist_ok=True)
     if killed:
         (tmp_path / "2" / "files.json").unlink()

@@ -27,7 +27,7 @@ highest=0
 for task in "${tasks[@]}"; do wait $task; code=$?; ((code > highest)) && highest=$code; done
 exit $highest
 """
-SAY = '#!/bin/bash\necho "$(basename "$0")" "$@" >> "$SAID"\n'
+SAY = '#!/bin/bash\necho "$(basename "$0")" "$@" >> "$OUTPUT"\n'
 ASK_TO_END = "#!/bin/bash\nexit 143\n"
 
 
@@ -50,7 +50,7 @@ def test_a_script_can_be_read_and_run(script):
 
 @pytest.fixture
 def cluster(tmp_path):
-    """run(script, arguments, programs, environment) -> (process, what was said)."""
+    """run(script, arguments, programs, environment) -> (process, the output of the programs)."""
     folder = tmp_path / "programs"
     folder.mkdir()
 
@@ -60,11 +60,11 @@ def cluster(tmp_path):
         for name, text in (programs | ours).items():
             (folder / name).write_text(text)
             (folder / name).chmod(0o755)
-        said = tmp_path / "said"
-        said.unlink(missing_ok=True)
-        given = {
+        output = tmp_path / "output"
+        output.unlink(missing_ok=True)
+        variables = {
             "PATH": f"{folder}:{os.environ['PATH']}",
-            "SAID": str(said),
+            "OUTPUT": str(output),
             "XLA_FLAGS": "",
             "SLURM_JOB_ID": str(free_port()),
             "SLURM_CPUS_PER_TASK": "8",
@@ -73,7 +73,7 @@ def cluster(tmp_path):
         with subprocess.Popen(
             ["bash", FOLDER / script, *arguments],
             cwd=ROOT,
-            env=os.environ | given,
+            env=os.environ | variables,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -85,13 +85,13 @@ def cluster(tmp_path):
                 os.killpg(started.pid, signal.SIGKILL)  # and all that it has started
                 raise
         done = subprocess.CompletedProcess(started.args, started.returncode, out, err)
-        return done, said.read_text() if said.exists() else ""
+        return done, output.read_text() if output.exists() else ""
 
     return run
 
 
 def test_slurm_trains_with_its_tasks(cluster, tmp_path, data_directory):
-    done, said = cluster(
+    done, output = cluster(
         "slurm.sh",
         "tests/tiny.py",
         str(tmp_path / "run"),
@@ -101,31 +101,33 @@ def test_slurm_trains_with_its_tasks(cluster, tmp_path, data_directory):
     )
     assert done.returncode == 0, done.stderr
     assert '"processes": 2' in (tmp_path / "run" / "run.json").read_text()
-    assert said == ""
+    assert output == ""
 
 
 @pytest.mark.parametrize("script", ["slurm.sh", "slurm_sweep.sh"])
-def test_slurm_requeues_what_was_asked_to_end(cluster, script):
+def test_slurm_requeues_a_job_that_was_asked_to_end(cluster, script):
     programs = {"srun": ASK_TO_END, "scontrol": SAY}
-    done, said = cluster(script, programs=programs, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3")
-    assert done.returncode == 143 and said == "scontrol requeue 7\n"
+    done, output = cluster(script, programs=programs, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3")
+    assert done.returncode == 143 and output == "scontrol requeue 7\n"
     codes = (3, 75, 134, 135, 137, 139) if script == "slurm.sh" else (75, 137)
     for code, before in [(code, before) for code in codes for before in ("0", "20")]:
-        done, said = cluster(
+        done, output = cluster(
             script,
             programs=programs | {"srun": f"#!/bin/bash\nexit {code}\n"},
             SLURM_JOB_ID="7",
             SLURM_ARRAY_TASK_ID="3",
             SLURM_RESTART_COUNT=before,
         )
-        assert done.returncode == code and said == ("scontrol requeue 7\n" if before == "0" else "")
+        assert done.returncode == code and output == (
+            "scontrol requeue 7\n" if before == "0" else ""
+        )
     failing = programs | {"srun": "#!/bin/bash\nexit 2\n"}
-    done, said = cluster(script, programs=failing, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3")
-    assert done.returncode == 2 and said == ""
+    done, output = cluster(script, programs=failing, SLURM_JOB_ID="7", SLURM_ARRAY_TASK_ID="3")
+    assert done.returncode == 2 and output == ""
 
 
 def test_a_sweep_is_an_array(cluster):
-    done, said = cluster(
+    done, output = cluster(
         "slurm_sweep.sh",
         "mnist_clustering",
         "--runs=a b",
@@ -134,14 +136,14 @@ def test_a_sweep_is_an_array(cluster):
     )
     assert done.returncode == 0
     words = "-m iae_jax.sweep mnist_clustering --seeds=3 --only=5 --runs=a b"
-    assert said == f"srun --cpus-per-task=8 python {words}\n"
+    assert output == f"srun --cpus-per-task=8 python {words}\n"
 
 
 def test_every_worker_of_a_tpu_pod_gets_the_command(cluster):
-    """The words reach the workers' shell as they were given."""
+    """The words reach the workers' shell unchanged."""
     words = "${last#--command=*launch }"
-    worker = f'#!/bin/bash\nfor last; do :; done\neval "printf \'%s\\n\' {words}" > "$SAID"\n'
-    done, said = cluster(
+    worker = f'#!/bin/bash\nfor last; do :; done\neval "printf \'%s\\n\' {words}" > "$OUTPUT"\n'
+    done, output = cluster(
         "tpu_pod.sh",
         "experiments/digits.py",
         "runs/my pod",
@@ -151,7 +153,7 @@ def test_every_worker_of_a_tpu_pod_gets_the_command(cluster):
         ZONE="z",
     )
     assert done.returncode == 0, done.stderr
-    assert said.splitlines() == [
+    assert output.splitlines() == [
         "--distributed",
         "--config=experiments/digits.py",
         "--workdir=runs/my pod",
@@ -161,7 +163,7 @@ def test_every_worker_of_a_tpu_pod_gets_the_command(cluster):
     assert done.returncode != 0 and "the name of the TPU VM" in done.stderr
 
 
-def test_kubernetes_starts_as_many_processes_as_it_says(tmp_path):
+def test_kubernetes_starts_as_many_processes_as_the_run_expects(tmp_path):
     """Oracle: the names that Kubernetes' documentation gives the pods of an indexed JobSet."""
     manifest = yaml.safe_load((FOLDER / "jobset.yaml").read_text())
     assert (manifest["apiVersion"], manifest["kind"]) == ("jobset.x-k8s.io/v1alpha2", "JobSet")
@@ -170,7 +172,7 @@ def test_kubernetes_starts_as_many_processes_as_it_says(tmp_path):
     indexed = job["template"]["spec"]
     assert indexed["completionMode"] == "Indexed" and indexed["backoffLimit"] == 0
     assert job["replicas"] == 1 and indexed["parallelism"] == indexed["completions"]
-    # What says what is to be mended ends the set; all else restarts it.
+    # An error that the user has to fix ends the set; any other restarts it.
     (rule,) = indexed["podFailurePolicy"]["rules"]
     (ended,) = spec["failurePolicy"]["rules"]
     assert rule["action"] == "FailJob" and rule["onExitCodes"]["values"] == [2]
@@ -178,25 +180,25 @@ def test_kubernetes_starts_as_many_processes_as_it_says(tmp_path):
     pod = indexed["template"]["spec"]
     assert pod["restartPolicy"] == "Never" and pod["terminationGracePeriodSeconds"] >= 120
     (container,) = pod["containers"]
-    given = {one["name"]: one["value"] for one in container["env"]}
-    assert int(given["PROCESSES"]) == indexed["completions"]
+    variables = {one["name"]: one["value"] for one in container["env"]}
+    assert int(variables["PROCESSES"]) == indexed["completions"]
     mounts = {mount["name"] for mount in container["volumeMounts"]}
     assert mounts == {volume["name"] for volume in pod["volumes"]}
     (tmp_path / "python").write_text('#!/bin/bash\nprintf "%s\\n" "$@"\n')
     (tmp_path / "python").chmod(0o755)
-    said = subprocess.run(
+    output = subprocess.run(
         [*container["command"], *container["args"]],
         check=True,
         capture_output=True,
         text=True,
-        env={**given, "JOB_COMPLETION_INDEX": "2", "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        env={**variables, "JOB_COMPLETION_INDEX": "2", "PATH": f"{tmp_path}:{os.environ['PATH']}"},
     ).stdout.splitlines()
     pod_0 = f"{name}-{job['name']}-0-0.{spec['network']['subdomain']}"
     port = container["ports"][0]["containerPort"]
-    assert said == [
+    assert output == [
         "-m",
         "iae_jax.launch",
-        f"--config={given['CONFIG']}",
+        f"--config={variables['CONFIG']}",
         "--workdir=/runs/iae-jax",
         "--config.data.directory=/runs/data",
         f"--coordinator={pod_0}:{port}",

@@ -72,7 +72,7 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     other = evaluated(tmp_path / "two", OTHERS[0])
     (tmp_path / "list.json").write_text("[]")
     half = evaluated(tmp_path / "half", {"metric": "pixel_error", "value": 1.0})
-    for words, said in (
+    for words, message in (
         ([one, other], "no metric in common"),
         ([one], "required"),
         ([one, tmp_path / "none"], "is not there"),
@@ -81,4 +81,4 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     ):
         assert compare.main([str(word) for word in words]) == 2
         error = capsys.readouterr().err
-        assert error.startswith("error: ") and said in error and error.count("\n") == 1
+        assert error.startswith("error: ") and message in error and error.count("\n") == 1

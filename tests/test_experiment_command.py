@@ -16,7 +16,7 @@ class Settings(NamedTuple):
 
 
 def run(settings, seeds):
-    """Two metrics that say which settings and seeds they were given."""
+    """Two metrics whose values show the settings and the seeds."""
     values = [settings.steps + settings.rate * seed for seed in seeds]
     yield Measured("error", settings.name, values, 11, 4.24, "pixels")
     yield Measured("count", "other", list(seeds), 7, 1.0)
@@ -64,7 +64,7 @@ def test_records(tmp_path):
     assert (tmp_path / "docs" / "toy.png").read_bytes() == b"drawn"
 
 
-def test_one_seed_has_no_spread(tmp_path):
+def test_one_seed_has_no_sd(tmp_path):
     assert command(tmp_path, "--seeds=1") == 0
     records = json.loads((tmp_path / "results" / "toy.json").read_text())["records"]
     assert records[0]["sd"] is None
@@ -159,7 +159,7 @@ def test_a_missing_value_is_refused(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("flag", "said"),
+    ("flag", "message"),
     [
         ("--rate=-1", "from 0 up"),
         ("--rate=nan", "from 0 up"),
@@ -167,10 +167,10 @@ def test_a_missing_value_is_refused(tmp_path, capsys):
         ("--rate=0", "above 0"),
     ],
 )
-def test_a_number_that_cannot_be_is_refused_before_the_run(tmp_path, capsys, flag, said):
+def test_an_impossible_number_is_refused_before_the_run(tmp_path, capsys, flag, message):
     assert command(tmp_path, flag) == 2
-    told = capsys.readouterr().err.strip().splitlines()
-    assert len(told) == 1 and told[0].startswith("error: --rate is") and said in told[0]
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: --rate is") and message in lines[0]
     assert not (tmp_path / "results").exists()
 
 
@@ -179,7 +179,7 @@ def test_flags_are_not_abbreviated(tmp_path, capsys):
     assert "unrecognized arguments: --step=5" in capsys.readouterr().err
 
 
-def test_the_seeds_begin_where_they_are_told_to(tmp_path):
+def test_the_first_seed_is_a_flag(tmp_path):
     """Other seeds are a trial, and its record says which."""
     assert command(tmp_path, "--seeds=2", "--first_seed=7") == 0
     records = json.loads((tmp_path / "results" / "toy.json").read_text())["records"]
@@ -223,7 +223,7 @@ def test_what_was_measured_before_a_failure_is_kept(tmp_path, capsys, interrupte
 
 
 def test_what_was_measured_is_there_before_the_next_variant(tmp_path):
-    """So that a process which is killed has left it."""
+    """So that a process that is killed leaves it."""
 
     def looking(settings, seeds):
         yield Measured("error", "a", [1.0], 5, 1.0)

@@ -1,4 +1,4 @@
-"""Signals as wishes, and what a run leaves when it is asked to end."""
+"""Signals as requests to end, and what a run leaves when it is asked to."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from test_train import assert_same_bits, config_of, state_of
 from iae_jax.runs import interruption
 from iae_jax.runs.console import log
 from iae_jax.runs.interruption import awaited
-from iae_jax.runs.train import _say, train
+from iae_jax.runs.train import _announce, train
 
 
 def send(number):
@@ -24,15 +24,15 @@ def send(number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_is_a_wish_and_a_second_one_is_not(monkeypatch, number):
+def test_a_first_signal_is_a_request_and_a_second_one_is_not(monkeypatch, number):
     got, passed_on = [], []
     before = signal.signal(number, lambda *_: got.append("before"))
     try:
-        with awaited(passed_on.append) as wish:
-            assert wish.asked == 0
+        with awaited(passed_on.append) as request:
+            assert request.asked == 0
             send(number)
-            assert wish.asked == number and passed_on == [number] and not got
-            send(number)  # at once: the same wish
+            assert request.asked == number and passed_on == [number] and not got
+            send(number)  # at once: the same request
             assert not got
             monkeypatch.setattr(interruption, "ONE_SIGNAL_SECONDS", -1.0)
             send(number)
@@ -43,28 +43,28 @@ def test_a_signal_is_a_wish_and_a_second_one_is_not(monkeypatch, number):
         signal.signal(number, before)
 
 
-def test_a_wish_is_heard_though_nobody_reads_what_is_said(monkeypatch):
+def test_a_request_is_heard_though_nobody_reads_stderr(monkeypatch):
     """stderr is a pipe whose reader has gone."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", buffering=1) as dead:
         monkeypatch.setattr(sys, "stderr", dead)
-        with awaited(_say) as wish:
+        with awaited(_announce) as request:
             os.kill(os.getpid(), signal.SIGTERM)
-            assert wish.asked == signal.SIGTERM
-        log("said to nobody")
+            assert request.asked == signal.SIGTERM
+        log("nobody reads this")
         monkeypatch.undo()
         with contextlib.suppress(BrokenPipeError):
             dead.close()
 
 
-def test_a_wish_is_heard_while_something_is_said(monkeypatch):
+def test_a_request_is_heard_while_something_is_printed(monkeypatch):
     """stderr is a pipe that is full, in which the signal finds a print; its reader waits for the
-    wish."""
+    request."""
     reader, writer = os.pipe()
     with os.fdopen(writer, "w") as full:
         monkeypatch.setattr(sys, "stderr", full)
-        with awaited(_say) as wish:
+        with awaited(_announce) as request:
 
             def read():
                 time.sleep(0.2)
@@ -76,7 +76,7 @@ def test_a_wish_is_heard_while_something_is_said(monkeypatch):
             thread.start()
             print("x" * 100_000, file=full, flush=True)
             thread.join()
-            assert wish.asked == signal.SIGTERM
+            assert request.asked == signal.SIGTERM
         monkeypatch.undo()
     os.close(reader)
 
@@ -85,8 +85,8 @@ def test_another_thread_asks_nothing():
     asked = []
 
     def wait():
-        with awaited() as wish:
-            asked.append(wish.asked)
+        with awaited() as request:
+            asked.append(request.asked)
 
     thread = threading.Thread(target=wait)
     thread.start()
@@ -94,7 +94,7 @@ def test_another_thread_asks_nothing():
     assert asked == [0]
 
 
-def test_what_was_asked_to_end_goes_on_bit_for_bit(tmp_path, data_directory):
+def test_a_run_that_was_asked_to_end_resumes_bit_for_bit(tmp_path, data_directory):
     """At moments that are no multiple of an interval (but of the one length of a call, so that one
     is compiled). Oracle: the run that was not interrupted."""
     config = config_of(data_directory, steps=616)
@@ -118,10 +118,10 @@ def test_what_was_asked_to_end_goes_on_bit_for_bit(tmp_path, data_directory):
         with started([words], 1) as running:
             wait_for(running, tmp_path / "broken", moment)
             running[0].send_signal(number)
-            _, said = running[0].communicate(timeout=120)
-            assert running[0].returncode == code, said
-        assert "stopping after these steps" in said
-        stops.append(int(said.split("stopped at step ")[1].split()[0]))
+            _, output = running[0].communicate(timeout=120)
+            assert running[0].returncode == code, output
+        assert "stopping after these steps" in output
+        stops.append(int(output.split("stopped at step ")[1].split()[0]))
     assert stops[0] < stops[1] < 616
     train(config, tmp_path / "broken")
     assert_same_bits(state_of(config, tmp_path / "whole"), state_of(config, tmp_path / "broken"))
@@ -140,13 +140,13 @@ def test_a_sweep_passes_a_signal_on_and_waits(tmp_path, to_both):
     signal."""
     child = (
         "import os, sys, time; from iae_jax.runs.interruption import awaited\n"
-        "with awaited() as wish:\n"
+        "with awaited() as request:\n"
         "    open(sys.argv[1], 'w').write(str(os.getpid()))\n"
         "    limit = time.monotonic() + 90\n"
-        "    while not wish.asked and time.monotonic() < limit: time.sleep(0.01)\n"
+        "    while not request.asked and time.monotonic() < limit: time.sleep(0.01)\n"
         "    time.sleep(0.5)\n"
         "    open(sys.argv[1] + '.saved', 'w').close()\n"
-        "sys.exit(128 + wish.asked)\n"
+        "sys.exit(128 + request.asked)\n"
     )
     pid = tmp_path / "pid"
     parent = (
@@ -171,8 +171,8 @@ def test_a_sweep_passes_a_signal_on_and_waits(tmp_path, to_both):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid.read_text()), signal.SIGTERM)
         try:
-            _, said = sweep.communicate(timeout=60)
+            _, output = sweep.communicate(timeout=60)
         finally:
             sweep.kill()
-    assert sweep.returncode == 143 and "interrupted: the same command continues" in said
+    assert sweep.returncode == 143 and "interrupted: the same command continues" in output
     assert (tmp_path / "pid.saved").exists()

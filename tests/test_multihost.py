@@ -55,14 +55,14 @@ def test_processes_are_one_process(tmp_path, data_directory, alone, processes, d
     assert json.loads((tmp_path / "run.json").read_text())["processes"] == processes
 
 
-def test_a_run_goes_on_with_other_processes_and_devices(tmp_path, data_directory):
+def test_a_run_resumes_with_other_processes_and_devices(tmp_path, data_directory):
     """8 devices of one process, then 4 of each of 2, then 1 of 1: the same as 1 of 1 throughout."""
     constant = [f"--config.{player}.optimizer.decay=constant" for player in PLAYERS]
     for processes, devices, steps in ((1, 8, 10), (2, 4, 20), (1, 1, 30)):
         words = [*constant, f"--config.steps={steps}", "--allow_config_change"]
-        given = commands(tmp_path / "several", data_directory, processes, *words)
-        given = given if processes > 1 else [given[0][:-3]]
-        with started(given, devices) as running:
+        argv = commands(tmp_path / "several", data_directory, processes, *words)
+        argv = argv if processes > 1 else [argv[0][:-3]]
+        with started(argv, devices) as running:
             outcomes = ended(running)
         assert [code for code, *_ in outcomes] == [0] * processes, outcomes
     config = sgd_config(data_directory, steps=30)
@@ -86,7 +86,7 @@ ABORTED = -signal.SIGABRT  # by JAX's runtime, which says why
     ],
 )
 def test_one_of_two_processes_ends(tmp_path, data_directory, killed, sent, codes):
-    """None hangs: one that died is an error of the other, one that was asked to end ends both."""
+    """None hangs. One that died is an error of the other; one that is asked to end ends both."""
     words = ["--config.steps=100000", "--config.run.checkpoint_steps=20"]
     with started(commands(tmp_path, data_directory, 2, *words), 1) as running:
         wait_for(running, tmp_path, 20)
@@ -94,11 +94,11 @@ def test_one_of_two_processes_ends(tmp_path, data_directory, killed, sent, codes
         outcomes = ended(running)
     assert tuple(code for code, *_ in outcomes) in codes, outcomes
     if sent == signal.SIGKILL:
-        said = outcomes[1 - killed][2]
-        assert "error: another process has died" in said or "another task died" in said
+        output = outcomes[1 - killed][2]
+        assert "error: another process has died" in output or "another task died" in output
     else:
-        said = outcomes[0][2].strip().splitlines()[-1]
-        step = int(said.split("stopped at step ")[1].split()[0])
+        output = outcomes[0][2].strip().splitlines()[-1]
+        step = int(output.split("stopped at step ")[1].split()[0])
         assert (tmp_path / "checkpoints" / str(step)).is_dir()
 
 
@@ -110,9 +110,9 @@ def test_one_of_two_processes_ends(tmp_path, data_directory, killed, sent, codes
     ],
 )
 def test_a_process_that_cannot_start_stops_all(tmp_path, data_directory, words, message):
-    given = commands(tmp_path, data_directory, 2)
-    given[1] += words
-    with started(given, 1) as running:
+    argv = commands(tmp_path, data_directory, 2)
+    argv[1] += words
+    with started(argv, 1) as running:
         outcomes = ended(running)
     assert [code for code, *_ in outcomes] == [2, 2], outcomes
     assert message in outcomes[0][2]
@@ -136,9 +136,9 @@ launch.run()
 
 @pytest.mark.parametrize("what", ["the parameters at the start", "the parameters at step 20"])
 def test_parameters_that_drift_apart_stop_all(tmp_path, data_directory, what):
-    given = commands(tmp_path, data_directory, 2, "--config.run.checkpoint_steps=20")
-    given[1] = ["-c", OTHER.format(what=what), *given[1][2:]]
-    with started(given, 1) as running:
+    argv = commands(tmp_path, data_directory, 2, "--config.run.checkpoint_steps=20")
+    argv[1] = ["-c", OTHER.format(what=what), *argv[1][2:]]
+    with started(argv, 1) as running:
         outcomes = ended(running)
     assert [code for code, *_ in outcomes] == [2, 2], outcomes
     assert f"{what} are not the same on all processes" in outcomes[0][2]
@@ -162,14 +162,14 @@ launch.run()
 
 
 def test_one_that_dies_before_the_first_step_is_an_error_of_the_other(tmp_path, data_directory):
-    given = commands(tmp_path, data_directory, 2)
-    given[1] = ["-c", DYING, *given[1][2:]]
-    with started(given, 1) as running:
+    argv = commands(tmp_path, data_directory, 2)
+    argv[1] = ["-c", DYING, *argv[1][2:]]
+    with started(argv, 1) as running:
         outcomes = ended(running)
     assert [code for code, *_ in outcomes] in ([3, -9], [ABORTED, -9]), outcomes
-    said = outcomes[0][2]
-    assert "error: another process has died" in said or "another task died" in said
-    assert "step 10/40" not in said
+    output = outcomes[0][2]
+    assert "error: another process has died" in output or "another task died" in output
+    assert "step 10/40" not in output
 
 
 # A last save that takes longer than one that is done would wait for the others.
@@ -194,10 +194,10 @@ launch.run()
 
 
 def test_all_wait_for_the_last_save_and_the_first_one_traces(tmp_path, data_directory):
-    given = [
+    argv = [
         ["-c", SLOW, *words[2:], "--profile"] for words in commands(tmp_path, data_directory, 2)
     ]
-    with started(given, 1) as running:
+    with started(argv, 1) as running:
         outcomes = ended(running)
     assert [code for code, *_ in outcomes] == [0, 0], outcomes
     assert (tmp_path / "checkpoints" / "40" / "files.json").exists()
@@ -225,18 +225,18 @@ print(same, jax.random.key_data(found[3]).tolist() == jax.random.key_data(own[3]
 def test_what_is_shared_has_the_same_bits(tmp_path):
     """Also where a sum with zeros would change them."""
     port = free_port()
-    given = [["-c", SHARED, f"localhost:{port}", str(process)] for process in range(2)]
-    with started(given, 1) as running:
+    argv = [["-c", SHARED, f"localhost:{port}", str(process)] for process in range(2)]
+    with started(argv, 1) as running:
         outcomes = ended(running)
-    said = [(code, out.splitlines()[-1:]) for code, out, _ in outcomes]
-    assert said == [(0, ["[True, True, True] True"])] * 2, outcomes
+    output = [(code, out.splitlines()[-1:]) for code, out, _ in outcomes]
+    assert output == [(0, ["[True, True, True] True"])] * 2, outcomes
 
 
 @pytest.mark.parametrize("process", [0, 1])
 def test_a_process_that_never_comes_is_an_error(tmp_path, data_directory, process):
-    """Not one that has died: nothing of JAX's own, and the code of what may pass."""
-    given = commands(tmp_path, data_directory, 2, "--join_seconds=3")[process : process + 1]
-    with started(given, 1) as running:
+    """Reported in one line, without JAX's own; it may pass, since the process has not died."""
+    argv = commands(tmp_path, data_directory, 2, "--join_seconds=3")[process : process + 1]
+    with started(argv, 1) as running:
         ((code, _, err),) = ended(running)
-    said = "error: the other processes did not come within --join_seconds=3: the same commands "
-    assert code == 75 and err.splitlines() == [f"{said}again"]
+    output = "error: the other processes did not come within --join_seconds=3: the same commands "
+    assert code == 75 and err.splitlines() == [f"{output}again"]

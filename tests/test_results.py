@@ -64,7 +64,7 @@ def workdir(path, seed, agreement, n=50, extractor="judge/mnist/1a", checkpoint=
     return str(path)
 
 
-def test_one_value_per_seed_with_mean_and_spread(tmp_path, capsys):
+def test_one_value_per_seed_with_mean_and_sd(tmp_path, capsys):
     seeds = [
         workdir(tmp_path / f"s{seed}", seed, value)
         for seed, value in ((1, 0.9), (2, 0.96), (4, 0.93))
@@ -88,7 +88,7 @@ def test_one_value_per_seed_with_mean_and_spread(tmp_path, capsys):
     assert found["vae_20"]["values"] == [0.5]
 
 
-def test_a_model_that_generates_nothing_has_a_judge_and_no_word_of_it(tmp_path):
+def test_a_model_that_generates_nothing_has_no_accuracy_of_the_classifier(tmp_path):
     path = tmp_path / "s"
     workdir(path, 1, 0.9)
     evaluation = json.loads((path / "evaluation_test.json").read_text())
@@ -104,7 +104,7 @@ def test_a_model_that_generates_nothing_has_a_judge_and_no_word_of_it(tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"n": 51}, {"extractor": "judge/mnist/2b"}])
-def test_seeds_that_were_measured_otherwise_are_refused(tmp_path, capsys, change):
+def test_seeds_that_were_measured_differently_are_refused(tmp_path, capsys, change):
     pair = [workdir(tmp_path / "a", 1, 0.9), workdir(tmp_path / "b", 2, 0.9, **change)]
     assert main(["e", f"v={','.join(pair)}", "--directory", str(tmp_path / "r")]) == 2
     assert f"differs in {next(iter(change))} between seeds" in capsys.readouterr().err
@@ -212,7 +212,7 @@ def test_a_config_with_lists_has_one_hash_and_says_them_in_its_command(tmp_path)
 
 
 def test_each_seed_has_the_interval_of_its_value(tmp_path):
-    """KID has one; a seed of before it was kept has none."""
+    """KID has one; seeds recorded before intervals were have none."""
     folder = Path(workdir(tmp_path / "a", 1, 0.9))
     evaluation = json.loads((folder / "evaluation_test.json").read_text())
     evaluation["records"][1] |= {"low": 0.7, "high": 1.5}
@@ -262,7 +262,7 @@ def test_a_damaged_results_file_is_one_line(tmp_path, content):
         read_records(tmp_path / "r.json")
 
 
-def test_another_config_replaces_and_another_measure_is_refused(tmp_path):
+def test_another_config_replaces_and_another_measurement_is_refused(tmp_path):
     first = records_of(tmp_path, "a", 1, 0.9)
     replaced = merge(first, records_of(tmp_path, "b", 2, 0.8, rate=1e-3))
     assert all(record["seeds"] == [2] for record in replaced)

@@ -1,4 +1,4 @@
-"""What the soak test counts, of states and journals that differ as it is told."""
+"""What the soak test counts, for states and metrics logs whose differences are known."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_lines_are_counted_whatever_their_seconds(tmp_path, found, lost):
     assert lines_lost(tmp_path / "found", tmp_path / "expected") == lost
 
 
-def test_what_is_not_seen_in_time_is_told():
+def test_waiting_ends_with_whether_it_was_seen():
     answers = iter([False, False, True])
     assert wait_until(lambda: next(answers), 60.0)
     assert not wait_until(lambda: False, 0.01)

@@ -1,5 +1,5 @@
-"""What a run survives. The oracle is the run to which nothing happens: its state, bit for bit, and
-its metrics, line for line but for the seconds."""
+"""What a run survives. The oracle is an undisturbed run: its state, bit for bit, and its metrics,
+line for line but for the seconds."""
 
 import json
 import os
@@ -79,24 +79,26 @@ def assert_nothing_lost(config, workdir, whole):
 
 def test_a_full_disk(half, whole, data_directory):
     """Files beyond 64 kB cannot be written: a checkpoint and a figure have larger ones."""
-    given = command(half, *words(data_directory))
+    argv = command(half, *words(data_directory))
     full = subprocess.run(
-        ["bash", "-c", 'ulimit -f 64 && exec "$@"', "bash", *given],
+        ["bash", "-c", 'ulimit -f 64 && exec "$@"', "bash", *argv],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=240,
     )
     assert full.returncode == 75, full.stderr
-    told = full.stderr.splitlines()
-    assert told[-1].startswith(("error: cannot write checkpoint 30", "error: a file in "))
-    assert "then " in told[-1] and "Traceback" not in full.stderr
+    lines_of_stderr = full.stderr.splitlines()
+    assert lines_of_stderr[-1].startswith(
+        ("error: cannot write checkpoint 30", "error: a file in ")
+    )
+    assert "then " in lines_of_stderr[-1] and "Traceback" not in full.stderr
     assert (half / "checkpoints" / str(HALF)).is_dir()
-    subprocess.run(given, cwd=ROOT, capture_output=True, timeout=240, check=True)
+    subprocess.run(argv, cwd=ROOT, capture_output=True, timeout=240, check=True)
     assert_nothing_lost(constant(data_directory), half, whole)
 
 
-def test_a_place_that_cannot_be_written(data_directory):
+def test_a_workdir_that_cannot_be_written(data_directory):
     with pytest.raises(InputError, match="cannot write in /proc/.*choose another --workdir"):
         train(constant(data_directory), Path("/proc/iae_jax_run"))
 
@@ -134,7 +136,7 @@ def test_a_run_whose_folder_is_read_only_by_now_is_as_it_was(half, data_director
     assert {path: path.stat().st_mtime_ns for path in half.rglob("*")} == before
 
 
-def test_lines_that_are_lost_are_told(half, whole, data_directory, capsys):
+def test_lines_that_are_lost_are_reported(half, whole, data_directory, capsys):
     """A pod's disk is new, and its checkpoints are elsewhere."""
     (half / "metrics.jsonl").unlink()
     train(constant(data_directory), half, allow_config_change=True)
@@ -143,7 +145,7 @@ def test_lines_that_are_lost_are_told(half, whole, data_directory, capsys):
     assert lines(half) == lines(whole)[2:]
 
 
-def test_half_a_line_is_none(half, whole, data_directory, capsys):
+def test_half_a_line_does_not_count(half, whole, data_directory, capsys):
     """What a machine that died left of the last one."""
     path = half / "metrics.jsonl"
     path.write_text(path.read_text()[:-9])
@@ -172,14 +174,14 @@ def test_rubbish_that_another_program_adds_is_no_record(tmp_path):
 
 
 def test_reading_while_a_training_deletes(half, data_directory, monkeypatch):
-    """It takes what is there by then, and does not try for ever."""
-    config, given, calls = constant(data_directory, HALF), Checkpoints.restore, []
+    """It reads what is there then, and does not try for ever."""
+    config, original, calls = constant(data_directory, HALF), Checkpoints.restore, []
 
     def deleted(self, template, step=None):
         calls.append(step)
         if len(calls) < 3:
             raise FileNotFoundError(2, "No such file or directory", "10")
-        return given(self, template, step)
+        return original(self, template, step)
 
     monkeypatch.setattr(Checkpoints, "restore", deleted)
     assert trained(config, half, "latest")[1].step == HALF and len(calls) == 3
@@ -218,7 +220,7 @@ def test_an_array_is_cut_off(half, whole, data_directory):
 
 
 def test_the_clock_jumps_back(half, whole, data_directory, monkeypatch):
-    """By a year at the restart, and an hour at every look; what is older by its files is newer."""
+    """A year at the restart and an hour at every call. The older checkpoint has the newer files."""
     now, looks = time.time() - 365 * 86400, iter(range(10**9))
     monkeypatch.setattr(time, "time", lambda: now - 3600 * next(looks))
     monkeypatch.setattr(time, "time_ns", lambda: int(1e9 * (now - 3600 * next(looks))))
@@ -236,17 +238,17 @@ def test_the_clock_jumps_back(half, whole, data_directory, monkeypatch):
 
 
 def test_a_second_job_on_a_workdir_is_refused(tmp_path, data_directory):
-    """The first one goes on and ends as if it had been alone."""
+    """The first one continues and ends as if it had been alone."""
     steps, config = 300, constant(data_directory, 300)
     train(config, tmp_path / "whole")
-    given = command(tmp_path / "run", *words(data_directory, steps))
-    with subprocess.Popen(given, cwd=ROOT, stderr=subprocess.PIPE, text=True) as first:
+    argv = command(tmp_path / "run", *words(data_directory, steps))
+    with subprocess.Popen(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True) as first:
         try:
             wait_for([first], tmp_path / "run", 50)
             first.send_signal(signal.SIGSTOP)  # however slow the second one starts
-            second = subprocess.run(given, cwd=ROOT, capture_output=True, text=True, timeout=240)
+            second = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=240)
             first.send_signal(signal.SIGCONT)
-            _, said = first.communicate(timeout=240)
+            _, output = first.communicate(timeout=240)
         finally:
             first.kill()
     assert second.returncode == 2 and not second.stdout
@@ -254,6 +256,6 @@ def test_a_second_job_on_a_workdir_is_refused(tmp_path, data_directory):
         f"error: another process trains in {tmp_path / 'run'}: wait for it, or choose another "
         "--workdir\n"
     )
-    assert first.returncode == 0, said
+    assert first.returncode == 0, output
     assert_same_bits(state_of(config, tmp_path / "whole"), state_of(config, tmp_path / "run"))
     assert lines(tmp_path / "run") == lines(tmp_path / "whole")

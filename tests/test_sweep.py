@@ -22,7 +22,7 @@ def launched(monkeypatch):
     return replace_launcher(monkeypatch)
 
 
-def test_every_run_once_whatever_happens_between(tmp_path, launched, capsys):
+def test_every_run_is_run_once_although_some_fail(tmp_path, launched, capsys):
     calls, failing = launched
     failing.add(("vae_20", 0))
     assert command(tmp_path, TWO, "--seeds=2") == 1
@@ -39,7 +39,9 @@ def test_every_run_once_whatever_happens_between(tmp_path, launched, capsys):
 
 
 @pytest.mark.parametrize(("statuses", "code"), [((75, 75), 75), ((75, -9), 75), ((75, 2), 1)])
-def test_what_may_pass_is_said_to_the_scheduler(tmp_path, monkeypatch, statuses, code):
+def test_failures_that_may_pass_have_an_exit_code_of_their_own(
+    tmp_path, monkeypatch, statuses, code
+):
     """Of launchers that end so."""
     left = list(statuses)
 
@@ -140,16 +142,15 @@ def test_a_grid_is_every_combination_and_is_kept_apart(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*.png"))
 
 
-def test_a_module_says_on_which_split_it_is_measured(tmp_path, monkeypatch):
-    """The launcher is told, and what it writes of that split is what is recorded. Its seeds may
-    begin elsewhere."""
+def test_a_module_chooses_its_split_and_first_seed(tmp_path, monkeypatch):
+    """The launcher gets the split, and what it writes of that split is recorded."""
     module = importlib.import_module("experiments.mnist_reconstruction")
     monkeypatch.setattr(module, "SPLIT", "validation", raising=False)
     monkeypatch.setattr(module, "FIRST_SEED", 40, raising=False)
-    told = []
+    launches = []
 
     def launch(experiment, run, *words):
-        told.append(words)
+        launches.append(words)
         if not words:
             trained(run)
             file = run.workdir / "evaluation_test.json"
@@ -157,7 +158,7 @@ def test_a_module_says_on_which_split_it_is_measured(tmp_path, monkeypatch):
 
     monkeypatch.setattr(sweep, "launch", launch)
     assert command(tmp_path, "--variants=vae_20", "--seeds=1") == 0
-    assert ("--mode=evaluate", "--split=validation") in told
+    assert ("--mode=evaluate", "--split=validation") in launches
     assert command(tmp_path, "--variants=vae_20", "--seeds=1", "--first_seed=2") == 0
     assert values(tmp_path, "vae_20")[0] == [2, 40]
     (record, *_) = json.loads((tmp_path / "r/mnist_reconstruction.json").read_text())["records"]
@@ -224,7 +225,7 @@ def test_a_variant_may_be_a_path(tmp_path, monkeypatch):
 def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
     calls, _ = launched
     (tmp_path / "r").mkdir()
-    for words, said in (
+    for words, message in (
         (["--variants=vae_21"], "a variant is one of"),
         (["--seeds=0"], "--seeds is from 1"),
         (["--variants=vae_20,vae_20"], "--variants has vae_20 twice"),
@@ -241,13 +242,13 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
     ):
         assert command(tmp_path, *words) == 2
         error = capsys.readouterr().err
-        assert error.startswith("error: ") and said in error and error.count("\n") == 1
-    for name, said in (
+        assert error.startswith("error: ") and message in error and error.count("\n") == 1
+    for name, message in (
         ("nothing", "there is no experiments"),
         ("benchmark", "has no configs"),
     ):
         assert sweep.main([name]) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     (tmp_path / "r" / "mnist_reconstruction.json").write_text("{")
     assert command(tmp_path, TWO) == 2
     assert "is damaged: move it away" in capsys.readouterr().err.splitlines()[-1]
@@ -262,7 +263,9 @@ def test_a_folder_that_is_a_file_stops_one_run(tmp_path, launched, capsys):
     assert "continuing with the others" in capsys.readouterr().err
 
 
-def test_seeds_of_another_config_are_named_before_they_go(tmp_path, launched, monkeypatch, capsys):
+def test_seeds_of_another_config_are_named_before_they_are_replaced(
+    tmp_path, launched, monkeypatch, capsys
+):
     assert command(tmp_path, "--variants=vae_20", "--seeds=2") == 0
     other = get_config("vae_20")
     other.batch_size += 1

@@ -1,12 +1,13 @@
-"""How fast the steps are, beside PyTorch doing the same work.
+"""Speed of training steps compared with PyTorch on the same workloads.
 
     pip install '.[bench]'        # PyTorch (its CPU build will do on a CPU), pythae, psutil
     python -m experiments.benchmark
 
-Each side of each work runs in a fresh process, the sides in turn, for several rounds; a ratio is of
-the medians. Before anything is timed, both sides must have as many parameters and, from the same
-ones, the same losses (`peers.py`). The machine has to be idle at the start; how busy it was before
-any process is in the record (`busy_share`, the most). TFDS's mnist has to be prepared (README.md).
+Each side of each workload runs in a fresh process, the sides in turn, for several rounds; ratios
+are of medians. Before anything is timed, both sides must have the same number of parameters and,
+with the same parameters, the same losses (`agreement.py`). The machine has to be idle at the start;
+the largest share of its cores that was at work before any process is recorded (`busy_share`).
+TFDS's mnist has to be prepared (README.md).
 
 Expected: an hour on 2 idle CPU cores.
 """
@@ -15,7 +16,6 @@ import argparse
 import importlib.util
 import statistics
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,21 +23,17 @@ from typing import Any
 import numpy as np
 
 from experiments import timing
-from experiments.timing import Row, Timings, device_kind, median_seconds, say
+from experiments.sides import COMPILED, CONV, GEMM, GEMM_SIZE, MLP, PIPELINES, measure
+from experiments.timing import Row, Timings, say
 from iae_jax.errors import InputError
 from iae_jax.records.references import Reference
 
-MLP, CONV = ("mlp_vae", "mlp_aae"), ("conv_mnist", "conv32", "conv64")
 WORKS = (*MLP, *(f"{name}{r1}" for name in CONV for r1 in ("", "_r1")), "evaluation_mnist")
 SIDES = {
     work: ("ours", "pythae", "pythae_bare") if work in MLP else ("ours", "torch_twin")
     for work in WORKS
 }
-COMPILED = "torch_twin_compiled"
-OF_A_RUN = "conv_mnist"  # the work whose input pipeline and starts are timed
-PIPELINES = ("resident", "streamed")
-GEMM = "gemm"  # its own child: the rate of a large product
-GEMM_SIZE = 2048
+OF_A_RUN = "conv_mnist"  # the workload whose input pipeline and starts are timed
 TICKS = (0.1, 0.2, 0.5, 0.8, 1, 1.25, 2, 5, 10)  # of the figure's ratios
 
 REFERENCES = {
@@ -63,92 +59,27 @@ SHOWN = (
 )
 
 
-# --------------------------------------------------------------------------------- in a child
-
-
-def measure(words: list[str], seconds: float) -> dict[str, Any]:
-    """What a child is asked for: a product, a check, a part of a run, or a side of a work."""
-    import jax
-
-    if jax.default_backend() != "cpu":
-        # As of PyTorch's side. What a GPU does by default has 10 bits and not the 23 of float32.
-        jax.config.update("jax_default_matmul_precision", "float32")
-    what = words[0]
-    if what == GEMM:
-        return gemm(seconds)
-    if what == "check":
-        from experiments.peers import check
-
-        return {"compared": check(words[1])}
-    if what in PIPELINES:
-        from experiments.works import pipeline
-
-        on_device, from_set = pipeline(what == "streamed", rounds=3)
-        return {"on_device": on_device, "from_set": from_set}
-    if what == "start":
-        from experiments.works import first_step
-
-        return {"seconds": first_step(Path(words[1]))}
-    return of_side(what, words[1], seconds)
-
-
-def of_side(work: str, side: str, seconds: float) -> dict[str, Any]:
-    """One side of one work, timed for some seconds."""
-    if side == "ours":
-        from experiments.works import ours
-
-        runner = ours(work)
-    else:
-        from experiments import peers
-
-        if work == "evaluation_mnist":
-            runner = peers.evaluation()
-        elif side.startswith("torch_twin"):
-            runner = peers.twin(work, compiled=side == COMPILED)
-        else:
-            runner = {"pythae": peers.pythae, "pythae_bare": peers.pythae_bare}[side](work)
-    steps = 1 if work == "evaluation_mnist" else 100 if work in MLP else 10
-    ready = time.perf_counter()
-    runner.run(steps)
-    first = time.perf_counter() - ready
-    runner.run(steps)
-    step = median_seconds(partial(runner.run, steps), seconds, steps)
-    return {
-        "seconds": step,
-        "first": max(first - steps * step, 0.0),
-        "parameters": runner.parameters,
-        "floats": runner.floats() if runner.floats else 0.0,
-    }
-
-
-def gemm(seconds: float) -> dict[str, Any]:
-    """Floating-point operations a second of a large float32 product."""
-    import jax
-
-    a, b = (jax.random.normal(jax.random.key(i), (GEMM_SIZE, GEMM_SIZE)) for i in range(2))
-    product = jax.jit(lambda a, b: a @ b)
-    product(a, b).block_until_ready()
-    one = median_seconds(lambda: product(a, b).block_until_ready(), seconds)
-    return {"rate": 2 * GEMM_SIZE**3 / one, "device": device_kind()}
-
-
-# -------------------------------------------------------------------------------- in the parent
-
-
 child = partial(timing.child, "experiments.benchmark")
 
-
-Measured = dict[tuple[str, str], list[dict[str, Any]]]  # of a side of a work, by round
+Measured = dict[tuple[str, str], list[dict[str, Any]]]  # (workload, side) -> one a round
 Ratios = dict[tuple[str, str], tuple[float, float, float]]
 
 
 def of_works(
     wanted: list[str], rounds: int, seconds: float, compiled: bool, programs: Path
 ) -> tuple[Measured, list[dict[str, Any]]]:
-    """(what each side of each work measured, the products), by round.
+    """Measures every side of the workloads, and the product, in each round.
 
-    compiled: whether torch.compile is tried. programs: an empty folder for compiled programs, so
-    that the first round compiles and the later ones do not wait for it."""
+    Args:
+      wanted: the workloads.
+      rounds: how many.
+      seconds: of each measurement.
+      compiled: whether torch.compile is tried.
+      programs: an empty folder for compiled programs, so that only the first round compiles.
+
+    Returns:
+      (of each side of each workload, of the products).
+    """
     sides = {work: list(SIDES[work]) for work in wanted}
 
     def one_of(*words: str) -> dict[str, Any]:
@@ -157,7 +88,7 @@ def of_works(
     if compiled:
         for work in wanted:
             if work not in MLP and work != "evaluation_mnist":
-                # Apart: what is compiled here must not be there in the first round.
+                # In a folder of its own: the first round has to compile.
                 trial = partial(child, work, seconds=seconds, compiled=programs / f"{work}_trial")
                 try:
                     plain, fused = (trial(side)["seconds"] for side in ("torch_twin", COMPILED))
@@ -172,7 +103,7 @@ def of_works(
     for number in range(rounds):
         products.append(one_of(GEMM))
         for work in wanted:
-            # In turn, so that none has the better place.
+            # In turn, so that no side is always first.
             for side in sides[work][:: 1 if number % 2 == 0 else -1]:
                 one = one_of(work, side)
                 found.setdefault((work, side), []).append(one)
@@ -187,27 +118,27 @@ def median(measured: list[dict[str, Any]], what: str) -> float:
 def figures_of(found: Measured, products: list[dict[str, Any]]) -> list[Row]:
     """The rows of what was measured."""
     rate = median(products, "rate")
-    idle = [one["busy"] for measured in found.values() for one in measured]
-    spread = ranges(found)
+    shares = [one["busy"] for measured in found.values() for one in measured]
+    ratios = ranges(found)
     rows = [
         Row("gemm_gflops", "all", [one["rate"] / 1e9 for one in products], GEMM_SIZE),
-        Row("busy_share", "all", [max(idle)], len(idle)),
+        Row("busy_share", "all", [max(shares)], len(shares)),
     ]
     for (work, side), measured in found.items():
         step = [1e3 * one["seconds"] for one in measured]
         rows.append(Row("milliseconds_per_step", f"{work}/{side}", step, len(step)))
         if side == "ours":
             ours = measured
-            # Of the first round, in which there were no compiled programs.
+            # Of the first round: later ones have compiled programs.
             rows.append(Row("compile_seconds", work, [measured[0]["first"]], 1))
-            if ours[0]["floats"]:
-                share = ours[0]["floats"] / median(ours, "seconds") / rate
-                rows.append(Row("gflop_per_step", work, [ours[0]["floats"] / 1e9], 1))
+            if ours[0]["flops"]:
+                share = ours[0]["flops"] / median(ours, "seconds") / rate
+                rows.append(Row("gflop_per_step", work, [ours[0]["flops"] / 1e9], 1))
                 rows.append(Row("gemm_share", work, [share], 1))
             continue
         variant = f"{work}/{side.removesuffix('_compiled')}"
         own, other = median(ours, "seconds"), median(measured, "seconds")
-        middle, low, high = spread[work, side]
+        middle, low, high = ratios[work, side]
         for metric, ratio in (("", middle), ("_lowest", low), ("_highest", high)):
             rows.append(Row(f"throughput_ratio{metric}", variant, [ratio], len(measured)))
         if other > own:
@@ -217,8 +148,8 @@ def figures_of(found: Measured, products: list[dict[str, Any]]) -> list[Row]:
 
 
 def of_a_run(rounds: int, seconds: float) -> list[Row]:
-    """The same for what surrounds the steps: the input pipeline, and the first step of a run that
-    was compiled before. Of the convolutional IAE on TFDS's mnist, its real training config."""
+    """The rows of what surrounds the steps, of the convolutional IAE in its real training config on
+    TFDS's mnist: the input pipeline, and the first step of a run, compiled or not before."""
     rows = []
     for kind in PIPELINES:
         with tempfile.TemporaryDirectory() as folder:
@@ -260,28 +191,29 @@ def draw(found: Ratios, path: Path) -> None:
 
 
 def ranges(found: Measured) -> Ratios:
-    """Of each side but ours: (ratio of medians, smallest and largest ratio within a round)."""
-    shown: Ratios = {}
+    """The ratios of each other side to ours: of the medians, and the smallest and largest of a
+    round."""
+    ratios: Ratios = {}
     for (work, side), measured in found.items():
         if side == "ours":
             continue
         ours = found[work, "ours"]
         each = [b["seconds"] / a["seconds"] for a, b in zip(ours, measured, strict=True)]
         middle = median(measured, "seconds") / median(ours, "seconds")
-        shown[work, side] = (middle, min(*each, middle), max(*each, middle))
-    return shown
+        ratios[work, side] = (middle, min(*each, middle), max(*each, middle))
+    return ratios
 
 
 def run(options: argparse.Namespace) -> Timings:
     wanted = options.works.split(",")
     for work in wanted:
         if work not in WORKS:
-            raise InputError(f"--works are of {', '.join(WORKS)}, not {work!r}")
+            raise InputError(f"--works are some of {', '.join(WORKS)}, not {work!r}")
     for name in ("pythae", "torch"):
         if importlib.util.find_spec(name) is None:
             raise InputError(f"{name} is not installed: pip install '.[bench]'")
     timing.check_idle(options.busy_allowed)
-    # First what can be refused: sides that differ, and a set that is not prepared.
+    # First what can fail: sides that differ, and a data set that is not prepared.
     for work in wanted:
         with tempfile.TemporaryDirectory() as folder:
             compared = child("check", work, seconds=options.seconds, compiled=Path(folder))
@@ -297,7 +229,9 @@ def run(options: argparse.Namespace) -> Timings:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = timing.parser("experiments.benchmark", rounds=5, seconds=2.0)
-    parser.add_argument("--works", default=",".join(WORKS), help="which, separated by commas")
+    parser.add_argument(
+        "--works", default=",".join(WORKS), help="workloads, separated by commas (all)"
+    )
     parser.add_argument("--no_compiled", action="store_true", help="do not try torch.compile")
     return timing.main(parser, measure, run, arguments)
 

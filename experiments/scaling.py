@@ -1,20 +1,21 @@
-"""What a step costs as the work grows: with the batch, the image's side, the devices, the seeds.
+"""The time of a training step as a function of the batch, the image size, devices and seeds.
 
     python -m experiments.scaling
 
-Each measurement is a fresh process. Batch, side and devices are of the convolutional IAE of the
-README, the side with 1 channel; the devices are virtual, so that on a CPU they show what a step
-loses to being cut, not what more devices would gain. Seeds are of the problems of the plane, under
-`vmap`. An exponent is the slope of log time over log size, by least squares: 1 is proportional.
+Each measurement is a fresh process. Batch, side and devices are those of the convolutional IAE of
+the README, with images of 1 channel; the devices are virtual, so that on a CPU they show the cost
+of cutting a step, not the gain of more devices. Seeds are those of the problems of the plane, at
+once by `vmap`. An exponent is the slope of log time over log size, by least squares: 1 is
+proportional.
 
 Expected: 23 minutes on 2 idle CPU cores.
 """
 
 import argparse
+import importlib
 import itertools
 import statistics
 import tempfile
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,84 +24,69 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import (
-    ali,
-    avb_four_points,
-    elbo_grid,
-    gaussian_mixture,
-    regression,
-    timing,
-    works,
-)
+from experiments import timing, works
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
-from iae_jax.devices.seeds import Batch, compile_seeds, init_seeds
+from iae_jax import init
+from iae_jax.devices.parallel import Chunk, place
 from iae_jax.records.references import Reference
-from iae_jax.types import Game
+from iae_jax.runs.build import build
+from iae_jax.runs.feed import Feed
 
 SIZES = {
     "batch": (16, 32, 64, 128, 256),
     "side": (16, 32, 64),
     "devices": (1, 2, 4, 8),
 }
-PROBLEMS = ("elbo_grid", "regression", "gaussian_mixture", "avb_four_points", "ali")
+# Experiment -> variant.
+PROBLEMS = {
+    "elbo_grid": "joint_reconstruction/marginal_code",
+    "regression": "adversarial",
+    "gaussian_mixture": "grid25/iae",
+    "avb_four_points": "avb",
+    "ali": "plane/iae",
+}
+SEED_STEPS, CONV_STEPS = 50, 10  # of one call
 SIZES |= {f"seeds_of_{problem}": (1, 2, 4, 8, 16) for problem in PROBLEMS}
 REFERENCES = {("cost_of_eight", problem): Reference(3.0, "lower", "aim") for problem in PROBLEMS}
 SHOWN = ("exponent", "cost_of_eight")
 
 
-def planar(problem: str) -> tuple[Game, Batch]:
-    """The game of an experiment of the plane, with its own settings, and its data."""
-    if problem == "elbo_grid":
-        settings = elbo_grid.Settings()
-        game = elbo_grid.game(settings, "joint_reconstruction", "marginal_code")
-        return game, partial(elbo_grid.batch, settings.batch_size)
-    if problem == "regression":
-        regressed = regression.Settings()
-        game = regression.game(regressed, adversarial=True)
-        return game, partial(regression.batch, regressed.batch_size)
-    if problem == "gaussian_mixture":
-        mixed, (mixture, scale) = gaussian_mixture.Settings(), gaussian_mixture.SETS["grid25"]
-        game = gaussian_mixture.iae(mixed, len(mixture.centres))
-        return game, partial(gaussian_mixture.batch, mixture.scaled(scale), mixed.batch_size)
-    if problem == "avb_four_points":
-        four = avb_four_points.Settings()
-        return avb_four_points.game(four, "avb"), partial(avb_four_points.batch, four.batch_size)
-    plane = ali.sets(ali.Settings())["plane"]
-    return ali.game(ali.Settings(), plane, "iae"), plane.batch
+def seeds_of(problem: str, count: int) -> works.Call:
+    """Steps of so many seeds of a problem of the plane at once, with its own config."""
+    module = importlib.import_module(f"experiments.{problem}")
+    config = module.get_config(PROBLEMS[problem])
+    feed, devices = Feed(config), jax.local_devices()[:1]
+    game = build(config, feed.x.shape, feed.x.values)
+    states = jax.jit(jax.vmap(partial(init, game)))(jax.vmap(jax.random.key)(jnp.arange(count)))
+    # Every set is drawn on the device: nothing is left to pass.
+    chunk = Chunk(game, devices, samplers=feed.samplers, seeds=True)
+    return works.Call(chunk, place(states, devices), {"batches": {}}, SEED_STEPS)
 
 
-def runner(kind: str, size: int) -> tuple[Callable[[], Any], int]:
-    """(a call that takes steps and waits for them, how many steps it takes)."""
+def call_of(kind: str, size: int) -> works.Call:
+    """The steps of one measurement."""
     if kind.startswith("seeds_of_"):
-        game, batch = planar(kind.removeprefix("seeds_of_"))
-        step, states = compile_seeds(game, batch), [init_seeds(game, range(size))]
-        numbers = jnp.arange(50)
-
-        def call() -> None:
-            states[0], metrics = step(states[0], numbers)
-            jax.block_until_ready(metrics)
-
-        return call, len(numbers)
+        return seeds_of(kind.removeprefix("seeds_of_"), size)
     batch_size = size if kind == "batch" else works.CONV_BATCH
     side = size if kind == "side" else 28
     devices = size if kind == "devices" else 1
     data = np.random.default_rng(0).integers(0, 256, (1000, side, side, 1), dtype=np.uint8)
     game = works.conv((side, side, 1), r1=False)
-    steps = works.steps_of(works.call_of(game, data, batch_size, 10, devices))
-    return partial(steps.run, 10), 10
+    return works.call_of(game, data, batch_size, CONV_STEPS, devices)
 
 
 def measure(words: list[str], seconds: float) -> dict[str, Any]:
-    """Seconds a step, the median of the calls after two."""
+    """Seconds for a step: the median of the calls after the first two."""
     kind, size = words
-    call, steps = runner(kind, int(size))
-    call()
-    call()
-    return {"seconds": median_seconds(call, seconds, steps), "device": device_kind()}
+    call = call_of(kind, int(size))
+    run = partial(works.steps_of(call).run, call.steps)
+    run()
+    run()
+    return {"seconds": median_seconds(run, seconds, call.steps), "device": device_kind()}
 
 
 def child(kind: str, size: int, seconds: float, compiled: Path) -> dict[str, Any]:
-    """What a fresh process measures."""
+    """`measure` in a fresh process."""
     devices = f"--xla_force_host_platform_device_count={size}" if kind == "devices" else ""
     return timing.child(
         "experiments.scaling", kind, str(size), seconds=seconds, compiled=compiled, flags=devices
@@ -113,7 +99,7 @@ def exponent(sizes: np.ndarray, seconds: np.ndarray) -> float:
 
 
 def draw(found: dict[str, dict[int, list[float]]], path: Path) -> None:
-    """A panel for each kind: milliseconds a step over the size, both logarithmic."""
+    """A panel for each kind: milliseconds for a step over the size, both logarithmic."""
     from iae_jax.files.canvas import COLORS
     from iae_jax.files.figures import panels
 
@@ -131,7 +117,7 @@ def draw(found: dict[str, dict[int, list[float]]], path: Path) -> None:
             ax.minorticks_off()
             ax.set_yticks(step[[0, -1]].round(1), step[[0, -1]].round(1))
         for row in axes:
-            row[0].set_ylabel("ms a step; dotted: proportional")
+            row[0].set_ylabel("ms for a step; dotted: proportional")
 
 
 def run(options: argparse.Namespace) -> Timings:
@@ -140,15 +126,15 @@ def run(options: argparse.Namespace) -> Timings:
     found: dict[str, dict[int, list[float]]] = {
         kind: {size: [] for size in sizes} for kind, sizes in SIZES.items()
     }
-    device, idle = "", []
+    device, busy = "", []
     with tempfile.TemporaryDirectory() as compiled:
         for number, (kind, size) in itertools.product(range(options.rounds), every):
             one = child(kind, size, options.seconds, Path(compiled))
             device = one["device"]
-            idle.append(one["busy"])
+            busy.append(one["busy"])
             found[kind][size].append(one["seconds"])
             say(f"round {number}  {kind} {size}  {1e3 * one['seconds']:.3f} ms")
-    rows = [Row("busy_share", "all", [max(idle)], len(idle))]
+    rows = [Row("busy_share", "all", [max(busy)], len(busy))]
     for kind, of_size in found.items():
         middle = {size: statistics.median(each) for size, each in of_size.items()}
         for size, each in of_size.items():

@@ -1,14 +1,14 @@
-"""Runs that are killed again and again lose nothing: not a bit of the state, not a line of metrics.
+"""A soak test: runs that are killed at random moments lose no bit of the state and no metrics.
 
     python -m experiments.soak
 
-One process is killed by SIGKILL at random moments, of which many are inside the writing of a
-checkpoint, and started again by the same command; then one of two processes. At last the run is
-left to end, and its state and metrics are compared with those of a run that was never killed. The
-`bits_lost` are those of the final state that differ; `lines_lost` are lines of metrics.jsonl that
-are missing, there twice, or different but for their seconds.
+A run of one process is killed by SIGKILL at random moments, often while it writes a checkpoint,
+and started again by the same command; then the same with two processes, one of which is killed. In
+the end the run is left alone, and its state and metrics are compared with those of a run that was
+never killed. `bits_lost` is the number of bits of the final state that differ; `lines_lost` counts
+the lines of metrics.jsonl that are missing, repeated, or different in anything but their seconds.
 
-Expected: 0 and 0, in 36 minutes on 2 slow CPU cores that do other work too.
+Expected: 0 and 0, in 36 minutes on 2 slow CPU cores that do other work at the same time.
 """
 
 import contextlib
@@ -29,8 +29,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from iae_jax.devices import multihost as hosts
-from iae_jax.errors import InputError
+from iae_jax.devices import multihost
+from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.commit import commit
 from iae_jax.game.step import init
@@ -44,8 +44,8 @@ from iae_jax.runs.config import Config
 CONFIG = "experiments/soak.py"
 STEPS = 4000
 KILLS = {"single_process": 30, "two_processes": 10}
-# For which a process waits for one that was killed before it came, and a process's end is awaited.
-JOIN_SECONDS, LIMIT_SECONDS = 20, 180
+JOIN_SECONDS = 20  # a process waits so long for others, which may have been killed at their start
+LIMIT_SECONDS, MAX_RUN_SECONDS = 180, 1800  # in which a process and a whole run have to end
 REFERENCES = {
     "bits_lost": Reference(0, "lower", "aim"),
     "lines_lost": Reference(0, "lower", "aim"),
@@ -53,10 +53,10 @@ REFERENCES = {
 
 
 def get_config() -> Config:
-    """A small run that writes checkpoints most of its time."""
+    """A small run that spends most of its time writing checkpoints."""
     config = Config(steps=STEPS, batch_size=16)
     config.code.size, config.generator.noise = 3, 4
-    for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
+    for player in config.players:
         player.network.kind, player.network.hidden = "mlp", 24
     run = config.run
     run.devices = 1
@@ -74,7 +74,7 @@ def free_port() -> int:
 def start(
     workdir: Path, processes: int, words: list[str], config: str = CONFIG
 ) -> list[subprocess.Popen[bytes]]:
-    """The run's processes, as its user starts them."""
+    """Starts the processes of a run as a user does."""
     command = [
         sys.executable,
         "-m",
@@ -95,14 +95,22 @@ def start(
     ]
     running = []
     for number, more in enumerate(several if processes > 1 else [[]]):
-        with workdir.with_name(f"{workdir.name}_{number}.txt").open("wb") as said:
-            running.append(subprocess.Popen(command + more, stdout=said, stderr=said))
+        with output_of(workdir, number).open("wb") as output:
+            running.append(subprocess.Popen(command + more, stdout=output, stderr=output))
     return running
 
 
+def output_of(workdir: Path, process: int) -> Path:
+    """The file with what a process of the run prints."""
+    return workdir.with_name(f"{workdir.name}_{process}.txt")
+
+
 def end(running: list[subprocess.Popen[bytes]], workdir: Path, limit: float) -> list[int]:
-    """Their exit codes. Errors: InputError, with what it said last, if one does not end within
-    `limit` seconds, and is killed."""
+    """Waits for processes; returns their exit codes.
+
+    Raises:
+      InputError: one does not end within `limit` seconds; all are killed.
+    """
     until, codes = time.monotonic() + limit, []
     try:
         for process in running:
@@ -111,26 +119,26 @@ def end(running: list[subprocess.Popen[bytes]], workdir: Path, limit: float) -> 
         for process in running:
             process.kill()
             process.wait()
-        said = workdir.with_name(f"{workdir.name}_{len(codes)}.txt").read_text().splitlines()
+        lines = output_of(workdir, len(codes)).read_text().splitlines()
         raise InputError(
             f"process {len(codes)} did not end within {limit:.0f} seconds: it hangs after "
-            f"{(said or ['nothing'])[-1]!r}"
+            f"{(lines or ['nothing'])[-1]!r}"
         ) from error
     return codes
 
 
 def unfinished(workdir: Path) -> set[tuple[str, int]]:
-    """Checkpoints that are being written, or were when the run was killed: name and inode."""
+    """(name, inode) of each checkpoint that is being written, or was when the run was killed."""
     found = set()
     for path in (workdir / "checkpoints").glob("*tmp*"):
-        with contextlib.suppress(FileNotFoundError):  # it may be whole by now
+        with contextlib.suppress(FileNotFoundError):  # it may be finished by now
             found.add((path.name, path.stat().st_ino))
     return found
 
 
-def saving(workdir: Path, left: set[tuple[str, int]]) -> bool:
-    """Whether there is an unfinished checkpoint that was not `left` before."""
-    return bool(unfinished(workdir) - left)
+def saving(workdir: Path, before: set[tuple[str, int]]) -> bool:
+    """Whether there is an unfinished checkpoint that is not one of `before`."""
+    return bool(unfinished(workdir) - before)
 
 
 def size(path: Path) -> int:
@@ -141,10 +149,10 @@ def longer(path: Path, before: int) -> bool:
     return size(path) > before
 
 
-def wait_until(seen: Callable[[], bool], limit: float) -> bool:
-    """Whether it was seen within `limit` seconds."""
+def wait_until(condition: Callable[[], bool], limit: float) -> bool:
+    """Waits for a condition; returns whether it was true within `limit` seconds."""
     until = time.monotonic() + limit
-    while not seen():
+    while not condition():
         if time.monotonic() > until:
             return False
         time.sleep(0.001)
@@ -152,15 +160,18 @@ def wait_until(seen: Callable[[], bool], limit: float) -> bool:
 
 
 def killed(workdir: Path, processes: int, words: list[str], kills: int, rng: random.Random) -> int:
-    """Kills one process `kills` times, each time at a moment of the run's own, and lets the run
-    end. Returns how many struck inside a save."""
-    inside, journal = 0, workdir / "metrics.jsonl"
+    """Kills one process `kills` times, at random moments, and then lets the run end.
+
+    Returns:
+      how many kills were during a save.
+    """
+    inside, log = 0, workdir / "metrics.jsonl"
     for number in range(kills):
-        left = unfinished(workdir)  # by an earlier kill, until the first save
+        left = unfinished(workdir)  # of an earlier kill, until the first save
         running = start(workdir, processes, words)
-        before, kind = size(journal), rng.random()
-        # Now and then before there is anything; mostly once it has gone on, and often in a save.
-        if kind > 0.2 and not wait_until(partial(longer, journal, before), LIMIT_SECONDS):
+        before, kind = size(log), rng.random()
+        # Sometimes before the run has begun; mostly after a line of metrics, and often in a save.
+        if kind > 0.2 and not wait_until(partial(longer, log, before), LIMIT_SECONDS):
             running[0].kill()
             end(running, workdir, LIMIT_SECONDS)
             raise InputError(f"the run wrote no line within {LIMIT_SECONDS} seconds")
@@ -168,20 +179,20 @@ def killed(workdir: Path, processes: int, words: list[str], kills: int, rng: ran
         if kind > 0.6:
             wait_until(partial(saving, workdir, left), 5)
         rng.choice(running).send_signal(signal.SIGKILL)
-        # The other process has to notice.
+        # The other process has to notice and end too.
         codes = end(running, workdir, LIMIT_SECONDS)
         inside += saving(workdir, left)
         print(f"kill {number + 1} of {kills}: exit codes {codes}", file=sys.stderr)
         if 0 in codes:
             raise InputError("the run ended before it was killed often enough: give more --steps")
-    codes = end(start(workdir, processes, words), workdir, 1800)
+    codes = end(start(workdir, processes, words), workdir, MAX_RUN_SECONDS)
     if any(codes):
         raise InputError(f"the run did not end well after {kills} kills: exit codes {codes}")
     return inside
 
 
 def final_state(workdir: Path, config: Config, shape: tuple[int, ...]) -> list[np.ndarray]:
-    """Every array of the last checkpoint."""
+    """The arrays of the last checkpoint."""
     game = build(config, shape)
     template = jax.eval_shape(lambda: init(game, jax.random.key(config.seed)))
     with Checkpoints(workdir / "checkpoints", config.run.keep) as checkpoints:
@@ -193,6 +204,7 @@ def final_state(workdir: Path, config: Config, shape: tuple[int, ...]) -> list[n
 
 
 def bits_lost(found: list[np.ndarray], expected: list[np.ndarray]) -> int:
+    """How many bits of the arrays differ."""
     pairs = zip(found, expected, strict=True)
     bits = [
         np.frombuffer(one.tobytes(), np.uint8) ^ np.frombuffer(other.tobytes(), np.uint8)
@@ -202,7 +214,8 @@ def bits_lost(found: list[np.ndarray], expected: list[np.ndarray]) -> int:
 
 
 def lines_lost(found: Path, expected: Path) -> int:
-    """Lines of one journal that are not in the other, or not as often, both ways."""
+    """How many lines of one metrics log are missing in the other, or are there less often, both
+    ways."""
 
     def lines(path: Path) -> list[dict[str, Any]]:
         read = [json.loads(line) for line in path.read_text().splitlines()]
@@ -223,23 +236,23 @@ def soak(name: str, kills: int, steps: int, folder: Path, seed: int) -> list[dic
     inside = killed(folder / name, processes, words, kills, random.Random(seed))
     print(f"{name}: the same run, never killed", file=sys.stderr)
     whole = folder / f"{name}_whole"
-    if any(end(start(whole, processes, words), whole, 1800)):
+    if any(end(start(whole, processes, words), whole, MAX_RUN_SECONDS)):
         raise InputError(f"{name}: the run that is not killed fails")
     seconds = time.perf_counter() - since
     states = [final_state(workdir, config, (8, 8, 1)) for workdir in (folder / name, whole)]
-    journals = [workdir / "metrics.jsonl" for workdir in (folder / name, whole)]
+    logs = [workdir / "metrics.jsonl" for workdir in (folder / name, whole)]
     trainings = Trainings(
         [seed],
         f"python -m experiments.soak --seed=SEED --steps={steps}",
         [round(seconds, 1)],
-        f"{processes} x cpu, {hosts.cores()} cores",
+        f"{processes} x cpu, {multihost.cores()} cores",
         commit(),
     )
     return [
         record(metric, name, [float(value)], kills, "", trainings)
         for metric, value in (
             ("bits_lost", bits_lost(*states)),
-            ("lines_lost", lines_lost(*journals)),
+            ("lines_lost", lines_lost(*logs)),
             ("inside_a_save", inside),
         )
     ]
@@ -256,7 +269,9 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser.parse_args(arguments)
         kinds = options.kinds.split(",")
         if not set(kinds) <= set(KILLS) or options.kills < 0 or options.steps < 1:
-            raise InputError(f"--kinds are of {', '.join(KILLS)}; --kills and --steps are positive")
+            raise InputError(
+                f"--kinds are some of {', '.join(KILLS)}; --kills and --steps are positive"
+            )
         open_folder(options.results, "--results")
         records = []
         with tempfile.TemporaryDirectory() as folder:
@@ -265,9 +280,9 @@ def main(arguments: list[str] | None = None) -> int:
                 records += soak(name, kills, options.steps, Path(folder), options.seed)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    given = options.kills, options.steps, options.seed
-    whole = kinds == list(KILLS) and given == (0, STEPS, 0)
+        return EXIT_USER
+    settings = options.kills, options.steps, options.seed
+    whole = kinds == list(KILLS) and settings == (0, STEPS, 0)
     write_records(options.results, "soak", records, ".json" if whole else ".partial.json")
     print(table(records))
     return 0

@@ -1,11 +1,11 @@
-"""A set that memory need not hold: streamed from a zip it trains to the same bits as from memory.
+"""Streaming a data set from the disk: bits as from memory, and the memory that a run takes.
 
     python -m experiments.streaming
 
-170,000 images of 64x64x3 that are made up (2.1 GB decoded, and as much on the disk while this runs)
-are trained on three times, each time for a little more than an epoch: streamed; streamed, stopped
-half-way and resumed; and from memory. What differs in the last checkpoint is counted in bits.
-Memory is the most that a run's process held, of the one that was resumed its second process.
+170,000 synthetic images of 64x64x3 (2.1 GB decoded, and as much on the disk while this runs) are
+trained on three times, each time for a little more than an epoch: streamed; streamed, stopped
+half-way and resumed; and resident in memory. The last checkpoints are compared bit for bit. Memory
+is the largest that a run's process held; for the resumed run, its second process.
 
 Expected: 14 minutes on one core of a fast machine with another run beside it.
 """
@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.soak import bits_lost, end, final_state, start, wait_until
+from experiments.soak import bits_lost, end, final_state, output_of, start, wait_until
 from iae_jax.devices.multihost import cores
-from iae_jax.errors import InputError
+from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.commit import commit
 from iae_jax.records.parser import Parser
@@ -41,11 +41,11 @@ REFERENCES = {
 
 
 def get_config() -> Config:
-    """A small IAE of colour images, which the set's size costs more than the steps do."""
+    """A small IAE of colour images, for which reading the set costs more than the steps."""
     config = Config(steps=1400, batch_size=128)
     config.data.train, config.data.validation = "train[1000:]", "train[:1000]"
     config.data.test = "train[:1000]"
-    for player in (config.encoder, config.generator, config.reconstruction, config.regularization):
+    for player in config.players:
         player.network.width, player.network.hidden = 4, 32
     config.run.log_steps, config.run.checkpoint_steps, config.run.steps_per_call = 20, 20, 20
     config.run.validate_steps = config.run.figure_steps = config.steps
@@ -53,7 +53,7 @@ def get_config() -> Config:
 
 
 def make(path: Path, images: int) -> None:
-    """A zip of so many noisy images, each of a colour of its own, stored as they are."""
+    """Writes a zip of so many noisy images, each of its own colour, without compression."""
     from PIL import Image
 
     rng = np.random.default_rng(0)
@@ -70,8 +70,19 @@ def lines(path: Path) -> int:
 
 
 def trained(workdir: Path, words: list[str], half: int = 0) -> dict[str, Any]:
-    """What run.json says of the run; with `half`, of the second part of one that was stopped once
-    so many lines were logged. Errors: InputError if it does not end well."""
+    """Trains a run.
+
+    Args:
+      workdir: of the run.
+      words: more flags of the launcher.
+      half: if not 0, the run is stopped after so many lines of metrics and then resumed.
+
+    Returns:
+      its run.json.
+
+    Raises:
+      InputError: it fails.
+    """
     if half:
         running = start(workdir, 1, words, CONFIG)
         wait_until(
@@ -82,15 +93,18 @@ def trained(workdir: Path, words: list[str], half: int = 0) -> dict[str, Any]:
         status = end(running, workdir, LIMIT_SECONDS)
         saved = list(workdir.glob("checkpoints/*/commit_success.txt"))
         if status != [128 + signal.SIGTERM] or not saved:
-            raise InputError(f"the run was to be stopped, and ended with {status}: more --steps")
+            raise InputError(
+                f"the run was to be stopped and resumed, and ended with {status} before: give more "
+                "--steps"
+            )
     if end(start(workdir, 1, words, CONFIG), workdir, LIMIT_SECONDS) != [0]:
-        said = workdir.with_name(f"{workdir.name}_0.txt").read_text().splitlines()
-        raise InputError(f"the run {workdir.name} failed: {(said or ['it says nothing'])[-1]}")
+        output = output_of(workdir, 0).read_text().splitlines()
+        raise InputError(f"the run {workdir.name} failed: {(output or ['no message'])[-1]}")
     return read(workdir / "run.json")
 
 
 def measure(images: int, steps: int, where: Path | None) -> list[dict[str, Any]]:
-    """The records of all three runs. where: what has room for them."""
+    """The records of all three runs. where: a folder with room for them."""
     config, source, records = get_config(), commit(), []
     config.steps = steps
     half = steps // config.run.log_steps // 2
@@ -127,7 +141,7 @@ def measure(images: int, steps: int, where: Path | None) -> list[dict[str, Any]]
             records += [
                 record(metric, name, [float(value)], images, "", trainings)
                 for metric, value in values.items()
-                # A run of few steps has no time of its own but that of compiling.
+                # A run of few steps has no speed: every call of it compiles.
                 if value is not None and (name, metric) != ("streamed", "bits_lost")
             ]
     return records
@@ -150,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
         records = measure(options.images, options.steps, options.folder)
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return EXIT_USER
     whole = (options.images, options.steps) == (IMAGES, steps)
     write_records(options.results, "streaming", records, ".json" if whole else ".partial.json")
     print(table(records))

@@ -1,7 +1,7 @@
-"""A timing as a command: measurements in fresh processes, rows, one record and one figure.
+"""The command of a benchmark: measurements in fresh processes, written as records and a figure.
 
-A module of timings has `measure(words, seconds)`, which a child process calls and whose dictionary
-it prints, and `run(options)`, which asks for such children and returns rows; its last lines call
+A benchmark is a module with `measure(words, seconds)`, which a child process calls and whose result
+it prints, and `run(options)`, which starts such children and returns rows. Its last lines call
 `main`.
 """
 
@@ -20,19 +20,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iae_jax.devices.multihost import cores
-from iae_jax.errors import InputError
+from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.commit import commit
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import Trainings, record, table, write_records
 
-BUSY = 0.15  # of all cores: more is not idle
+MAX_BUSY = 0.15  # the share of all cores at work on an idle machine
 PATIENCE = 10  # seconds, in one of which it has to be idle
-LONGEST = 1800  # seconds of one measurement
+MAX_SECONDS = 1800  # of one measurement
 
 
 class Row(NamedTuple):
-    """One metric of one variant. values: one a round, or one of all rounds' medians."""
+    """One metric of one variant. values: one for each round, or one for all."""
 
     metric: str
     variant: str
@@ -41,7 +41,8 @@ class Row(NamedTuple):
 
 
 class Timings(NamedTuple):
-    """What a command has timed. device: a kind, as JAX names it. draw: the figure, to a path."""
+    """The result of a benchmark. device: its kind, as JAX names it. draw: writes the figure to a
+    path."""
 
     rows: list[Row]
     device: str
@@ -49,7 +50,8 @@ class Timings(NamedTuple):
 
 
 def median_seconds(call: Callable[[], Any], seconds: float, steps: int = 1) -> float:
-    """The median of calls that wait for their end, per step, at least 3 of them."""
+    """The median time of a call that waits for its end, divided by its steps; of at least 3 calls
+    and so many seconds."""
     samples: list[float] = []
     while len(samples) < 3 or sum(samples) < seconds:
         since = time.perf_counter()
@@ -67,11 +69,16 @@ def device_kind() -> str:
 def child(
     module: str, *words: str, seconds: float, compiled: Path, flags: str = ""
 ) -> dict[str, Any]:
-    """What `measure(words, seconds)` of a module finds in a fresh process, and `busy`, the share of
-    all cores that was at work before it.
+    """The result of a module's `measure(words, seconds)` in a fresh process, with `busy`, the share
+    of all cores that was at work before it.
 
-    compiled: where its programs are kept; an empty folder makes it compile. flags: of XLA, beside
-    those of this process. Errors: InputError with the child's last line.
+    Args:
+      module, words, seconds: what to measure.
+      compiled: the folder of compiled programs; an empty one makes the child compile.
+      flags: of XLA, beside those of this process.
+
+    Raises:
+      InputError: the child failed, with its last line, or took too long.
     """
     command = [sys.executable, "-m", module, f"--seconds={seconds}", "--child", *words]
     own = {
@@ -83,10 +90,10 @@ def child(
     before = busy()
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, env=os.environ | own, timeout=LONGEST
+            command, capture_output=True, text=True, env=os.environ | own, timeout=MAX_SECONDS
         )
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"{' '.join(words)} took more than {LONGEST} s: stopped") from error
+        raise InputError(f"{' '.join(words)} took more than {MAX_SECONDS} s: stopped") from error
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise InputError(f"{' '.join(words)} failed: {last.removeprefix('error: ')}")
@@ -95,7 +102,7 @@ def child(
 
 
 def busy(seconds: float = 1.0) -> float:
-    """The share of all cores that is at work."""
+    """The share of all cores that is at work, over so many seconds."""
     import psutil
 
     share: float = psutil.cpu_percent(interval=seconds)
@@ -103,11 +110,11 @@ def busy(seconds: float = 1.0) -> float:
 
 
 def check_idle(busy_allowed: bool) -> None:
-    """Errors: InputError if psutil is missing, or the machine is at work all the time."""
+    """Raises: InputError if psutil is missing, or the machine is not idle."""
     if importlib.util.find_spec("psutil") is None:
         raise InputError("psutil is not installed: pip install '.[bench]'")
-    # What is measured later must not be lost to a moment's work: that is in the record.
-    if not busy_allowed and all(busy() > BUSY for _ in range(PATIENCE)):
+    # At the start only: later work of others goes into the record, and does not end an hour's run.
+    if not busy_allowed and all(busy() > MAX_BUSY for _ in range(PATIENCE)):
         raise InputError("the machine is busy: wait until it is idle, or --busy_allowed")
 
 
@@ -116,13 +123,13 @@ def say(message: str) -> None:
 
 
 def parser(module: str, rounds: int, seconds: float) -> Parser:
-    """The flags that all timings have."""
+    """The parser with the flags that all benchmarks have."""
     made = Parser(prog=f"python -m {module}", allow_abbrev=False)
     made.add_argument("--rounds", type=int, default=rounds, help=f"({rounds})")
     made.add_argument(
         "--seconds", type=float, default=seconds, help=f"of each measurement ({seconds})"
     )
-    elsewhere = "or runs/NAME with other settings than these"
+    elsewhere = "or runs/NAME with other settings"
     made.add_argument("--results", type=Path, help=f"folder of the record (results, {elsewhere})")
     made.add_argument("--figures", type=Path, help=f"folder of the figure (docs, {elsewhere})")
     made.add_argument("--busy_allowed", action="store_true", help="time on a busy machine too")
@@ -136,7 +143,7 @@ def main(
     run: Callable[[argparse.Namespace], Timings],
     arguments: list[str] | None = None,
 ) -> int:
-    """The command: writes results/NAME.json and docs/NAME.png. Returns the exit status."""
+    """Writes results/NAME.json and docs/NAME.png; returns the exit status."""
     module = made.prog.split()[-1]
     name = module.split(".")[-1]
     try:
@@ -156,7 +163,7 @@ def main(
         lasted = round(time.perf_counter() - since, 1)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return EXIT_USER
     device = f"1 x {timings.device}, {cores()} cores"
     command = shlex.join([*made.prog.split(), *changed(made, options)])
     records = []
@@ -170,7 +177,7 @@ def main(
 
 
 def changed(made: Parser, options: argparse.Namespace) -> list[str]:
-    """The flags that are not as they are by default, but for where the result goes."""
+    """The flags with another value than the default, but for the folders of the result."""
     flags = []
     for flag, value in vars(options).items():
         if value != made.get_default(flag) and flag not in ("results", "figures", "child"):

@@ -1,11 +1,10 @@
-"""The IAE in PyTorch: what `benchmark.py` compares our step with. Tuned, so that a ratio is fair.
+"""The IAE in PyTorch, which `benchmark.py` compares our step with. Tuned, so that a ratio is fair.
 
 The same networks, losses and optimizers as `iae_jax.networks`' conv layout with a deterministic
-code, and built from its parameters. Tuned: codes and reconstructions are made once, with a graph
-that the discriminators' turn is cut from; both sides of a discriminator are one batch, but under
-R1; one backward pass for encoder and generator, whose discriminators are frozen; memory in
-channels-last order; fused Adam; the moving average by one fused call; and `torch.compile`, where it
-is faster.
+code, built from its parameters. Tuned: codes and reconstructions are computed once, and detached
+for the discriminators' turn; both sides of a discriminator are one batch, except with R1; one
+backward pass for encoder and generator, with frozen discriminators; memory in channels-last order;
+fused Adam; the moving average by one fused call; and `torch.compile`, where it is faster.
 """
 
 from collections.abc import Iterator
@@ -142,8 +141,8 @@ class OfCodes(nn.Module):
 
 
 class Recipe(NamedTuple):
-    """What both sides share. r1: the weights of the two penalties, on (x, z) and on the prior's
-    code, or None. decay: of the moving average."""
+    """Settings of both sides. r1: the weights of the two penalties, on (x, z) and on the prior's
+    code, or None. decay: of the exponential moving average."""
 
     size: int
     rate: float
@@ -183,11 +182,11 @@ class Twin:
             for player in self.players
         ]
         self.averaged = [p for player in self.players[:2] for p in player.parameters()]
-        self.average = [p.detach().clone() for p in self.averaged]
+        self.ema = [p.detach().clone() for p in self.averaged]
         wrap: Any = torch.compile if compiled else lambda function: function
         self.reconstruct = wrap(self._reconstruct)
-        self.path_loss = wrap(self._path_loss)
-        # A gradient of a gradient is not compiled by PyTorch.
+        self.autoencoder_loss = wrap(self._autoencoder_loss)
+        # PyTorch does not compile a gradient of a gradient.
         self.discriminator_losses = (
             self._discriminator_losses if recipe.r1 else wrap(self._discriminator_losses)
         )
@@ -199,10 +198,10 @@ class Twin:
     def _discriminator_losses(
         self, x: Tensor, z: Tensor, x_hat: Tensor, z_prior: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """What the two discriminators are told, in nats, and the penalties."""
+        """The loss of both discriminators, in nats, and their penalties."""
         z_side = z
         if self.recipe.r1:
-            # Apart: in one batch the penalty would be of the other side's rows too.
+            # Separately: in one batch the penalty would include the other side's rows.
             x, z_side = x.requires_grad_(), z.detach().requires_grad_()
             z_prior = z_prior.requires_grad_()
             a, b = self.of_pairs(x, z_side), self.of_pairs(x_hat, z)
@@ -210,8 +209,8 @@ class Twin:
         else:
             a, b = self.of_pairs(torch.cat([x, x_hat]), torch.cat([z, z])).chunk(2)
             code, prior = self.of_codes(torch.cat([z, z_prior])).chunk(2)
-        told = F.softplus(-a).mean() + F.softplus(b).mean()
-        told_codes = F.softplus(-code).mean() + F.softplus(prior).mean()
+        loss = F.softplus(-a).mean() + F.softplus(b).mean()
+        loss = loss + F.softplus(-code).mean() + F.softplus(prior).mean()
         penalty = torch.zeros((), device=x.device)
         if self.recipe.r1:
             for weight, logit, read in (
@@ -221,34 +220,42 @@ class Twin:
                 gradients = torch.autograd.grad(logit.sum(), read, create_graph=True)
                 squares = sum(g.square().flatten(1).sum(1) for g in gradients)
                 penalty = penalty + 0.5 * weight * squares.mean()
-        return told + told_codes, penalty
+        return loss, penalty
 
     def _reconstruct(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes and what is generated from them."""
+        """Codes and reconstructions."""
         z = self.encoder(x)
         return z, self.generator(z)
 
-    def _path_loss(self, x: Tensor, z: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
+    def _autoencoder_loss(self, x: Tensor, z: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
         """Reconstruction and regularization, in nats."""
         a, b = self.of_pairs(torch.cat([x, x_hat]), torch.cat([z, z])).chunk(2)
         reconstruction = F.softplus(a).mean() + F.softplus(-b).mean()
         return reconstruction, F.softplus(self.of_codes(z)).mean()
 
     def step(self, x: Tensor, z_prior: Tensor | None = None) -> Tensor:
-        """x: [B, C, H, W] in [0, 1]. z_prior: [B, size], drawn if not given. Returns the losses
-        of the discriminators, of reconstruction and of regularization: [3]."""
+        """One step of all players.
+
+        Args:
+          x: [B, C, H, W] in [0, 1].
+          z_prior: [B, size]; None draws it.
+
+        Returns:
+          the losses of the discriminators, of reconstruction and of regularization: [3].
+        """
         if z_prior is None:
             z_prior = torch.randn(len(x), self.recipe.size, device=x.device)
-        # Once, with a graph: the discriminators move in between, and these do not read them.
+        # Once for both turns: encoder and generator do not read the discriminators, which move in
+        # between.
         z, x_hat = self.reconstruct(x)
-        told, penalty = self.discriminator_losses(x.detach(), z.detach(), x_hat.detach(), z_prior)
+        loss, penalty = self.discriminator_losses(x.detach(), z.detach(), x_hat.detach(), z_prior)
         for optimizer in self.optimizers[2:]:
             optimizer.zero_grad(set_to_none=True)
-        (told + penalty).backward()
+        (loss + penalty).backward()
         for optimizer in self.optimizers[2:]:
             optimizer.step()
         with frozen(self.of_pairs, self.of_codes):
-            reconstruction, regularization = self.path_loss(x, z, x_hat)
+            reconstruction, regularization = self.autoencoder_loss(x, z, x_hat)
             for optimizer in self.optimizers[:2]:
                 optimizer.zero_grad(set_to_none=True)
             (reconstruction + regularization).backward()
@@ -257,12 +264,12 @@ class Twin:
         self.steps += 1
         decay = min(self.recipe.decay, self.steps / (self.steps + 9))
         with torch.no_grad():
-            torch._foreach_lerp_(self.average, self.averaged, 1 - decay)
-        return torch.stack([told + penalty, reconstruction, regularization]).detach()
+            torch._foreach_lerp_(self.ema, self.averaged, 1 - decay)
+        return torch.stack([loss + penalty, reconstruction, regularization]).detach()
 
 
 class Classifier(nn.Module):
-    """x [B, C, H, W] in [0, 1] -> features [B, F], as the judge's."""
+    """x [B, C, H, W] in [0, 1] -> features [B, F], the network of the feature classifier."""
 
     def __init__(self, params: Any) -> None:
         super().__init__()

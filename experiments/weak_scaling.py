@@ -1,11 +1,11 @@
-"""What a step spends on collectives as devices are added, each with the same share of the batch.
+"""The share of a training step that collectives take, with the same batch on each of more devices.
 
     python -m experiments.weak_scaling
 
-The convolutional IAE of the README, 16 images a device, on virtual devices of one process. A step
-is timed with its collectives and without them, in turns: the share is what they add, of the whole.
-On a CPU the devices share the cores, so that a step of eight takes as long as eight; what is
-measured is the share alone. Each measurement is a fresh process.
+The convolutional IAE of the README, 16 images on each virtual device of one process. A step is
+timed with its collectives and without them, in turn; the share is the difference over the whole.
+On a CPU the devices share the cores, so that a step of eight devices takes as long as eight steps:
+only the share means something. Each measurement is a fresh process.
 
 Expected: 17 minutes on 2 idle CPU cores.
 """
@@ -22,29 +22,29 @@ import numpy as np
 
 from experiments import timing, works
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
+from iae_jax import init, train_step
 from iae_jax.devices.parallel import AXIS, place
-from iae_jax.game.step import train_step
 from iae_jax.records.references import Reference
 from iae_jax.sampling.draws import to_unit
 from iae_jax.types import Array, TrainState
 
 DEVICES = (1, 2, 4, 8)
 BATCH = 16  # of each device
-STEPS, IMAGES = 10, 1000  # of a call; of the set
+STEPS, IMAGES = 10, 1000  # of a call; of the data set
 REFERENCES = {
     ("collective_share", f"devices/{count}"): Reference(0.1, "lower", "aim") for count in DEVICES
 }
 
 
 def chunk(axis_name: str | None, devices: list[jax.Device]) -> Any:
-    """`parallel.compile_chunk` on resident images; without an axis, every device steps alone."""
+    """As `parallel.Chunk` on resident images; without an axis, every device steps alone."""
     game = works.conv((28, 28, 1), r1=False)
 
-    def run(state: TrainState, indices: Array, images: Array) -> Any:
+    def run(state: TrainState, positions: Array, images: Array) -> Any:
         def body(state: TrainState, batch: Array) -> Any:
             return train_step(game, state, to_unit(images[batch]), axis_name)
 
-        return jax.lax.scan(body, state, indices)
+        return jax.lax.scan(body, state, positions)
 
     return jax.pmap(
         run,
@@ -57,18 +57,18 @@ def chunk(axis_name: str | None, devices: list[jax.Device]) -> Any:
 
 
 def measure(words: list[str], seconds: float) -> dict[str, Any]:
-    """Seconds a step, with collectives and without, the medians of calls in turns."""
+    """Seconds for a step with and without collectives: medians of calls in turn."""
     devices = jax.local_devices()[: int(words[0])]
     rng = np.random.default_rng(0)
     images = place(rng.integers(0, 256, (IMAGES, 28, 28, 1), dtype=np.uint8), devices)
-    indices = rng.integers(0, IMAGES, (STEPS, len(devices), BATCH)).astype(np.int32)
-    state = works.call_of(works.conv((28, 28, 1), r1=False), np.asarray(images), BATCH, 1).state
+    positions = rng.integers(0, IMAGES, (STEPS, len(devices), BATCH)).astype(np.int32)
+    state = jax.jit(partial(init, works.conv((28, 28, 1), r1=False)))(jax.random.key(0))
     calls = {}
     for name, axis_name in (("with", AXIS), ("without", None)):
         compiled, states = chunk(axis_name, devices), [place(jax.device_get(state), devices)]
 
         def call(compiled: Any = compiled, states: list[TrainState] = states) -> None:
-            states[0], metrics = compiled(states[0], indices, images)
+            states[0], metrics = compiled(states[0], positions, images)
             jax.block_until_ready(metrics)
 
         call()

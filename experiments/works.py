@@ -1,13 +1,11 @@
-"""The work that `benchmark.py` times: our side of it, and what both sides have to agree on.
+"""The workloads of `benchmark.py`: our side of each, and the sizes that both sides share.
 
-A work is a game, the shape of its images and a batch size. `ours` runs it as `iae_jax.runs.train` does:
+A workload is a game, the shape of its images and a batch size. `ours` runs it as a training does:
 many steps in one call, on uint8 images that lie on the device.
 """
 
-import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -16,32 +14,31 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.mnist_reconstruction import get_config
 from iae_jax import (
     ALTERNATING,
     R1,
-    SIMULTANEOUS,
     Adversary,
+    Code,
+    Discriminator,
+    Encoder,
+    Encoding,
     Game,
+    Generator,
     Players,
     TrainState,
-    build,
     cell,
-    compile_chunk,
+    check,
     encode,
     generate,
     init,
     networks,
 )
-from iae_jax.devices.parallel import keep_compiled, place
+from iae_jax.devices.parallel import Chunk, place
 from iae_jax.metrics.frechet import Moments, frechet_distance
 from iae_jax.networks.classifier import Classifier, classifier
-from iae_jax.runs.build import build as build_config
-from iae_jax.runs.build import open_split
-from iae_jax.runs.train import calls
-from iae_jax.sampling import draws, priors
-from iae_jax.sampling.draws import to_unit
-from iae_jax.types import Array, Code, Discriminator, Encoder, Encoding, Generator, Params
+from iae_jax.sampling import priors
+from iae_jax.sampling.draws import Noise, example_keys, to_unit
+from iae_jax.types import Array, Params
 
 IMAGES = 10_000  # of the set on the device, and of an evaluation
 CONV = {"conv_mnist": (28, 28, 1), "conv32": (32, 32, 3), "conv64": (64, 64, 3)}
@@ -49,19 +46,19 @@ MLP = ("mlp_vae", "mlp_aae")
 # pythae's defaults; the weight is of the adversarial loss.
 MLP_SHAPE, MLP_BATCH, MLP_SIZE, MLP_RATE, MLP_WEIGHT = (28, 28, 1), 100, 16, 1e-4, 0.5
 CONV_BATCH, CONV_SIZE = 64, 20
-RATE, B1, B2, DECAY = 2e-4, 0.5, 0.99, 0.999
+RATE, B1, B2, EMA_DECAY = 2e-4, 0.5, 0.99, 0.999
 R1_WEIGHTS = (0.5, 0.25)  # of the two discriminators; their values cost nothing
 EVALUATION, EVALUATION_BATCH = "evaluation_mnist", 500
 STEPS_PER_CALL = {"mlp": 100, "conv": 10}
 
 
 class Runner(NamedTuple):
-    """run: does so many steps (an evaluation is one) and waits for them. floats: counts the
+    """run: does so many steps (an evaluation is one) and waits for them. flops: counts the
     floating-point operations of a step."""
 
     run: Callable[[int], Any]
     parameters: int
-    floats: Callable[[], float] | None = None
+    flops: Callable[[], float] | None = None
 
 
 def shape_of(work: str) -> tuple[int, int, int]:
@@ -69,7 +66,7 @@ def shape_of(work: str) -> tuple[int, int, int]:
 
 
 def images(work: str) -> np.ndarray:
-    """uint8[IMAGES, H, W, C]: no step's time depends on what they show."""
+    """uint8[IMAGES, H, W, C]: the time of a step does not depend on what they show."""
     return np.random.default_rng(0).integers(0, 256, (IMAGES, *shape_of(work)), dtype=np.uint8)
 
 
@@ -78,18 +75,18 @@ def batch_size(work: str) -> int:
 
 
 def game_of(work: str) -> Game:
-    """Errors: KeyError for a work that is not there."""
+    """Raises: KeyError for an unknown workload."""
     if work in MLP:
         return mlp(adversarial=work == "mlp_aae")
     return conv(shape_of(work), r1=work.endswith("_r1"))
 
 
 def conv(shape: tuple[int, int, int], r1: bool) -> Game:
-    """The IAE of the README: deterministic code of 20, alternating turns."""
+    """The IAE of the README: a deterministic code of 20, alternating turns."""
     layout, size = networks.Layout("conv"), CONV_SIZE
     of_pairs, of_codes = (
-        Adversary(r1=R1(weight, on=on) if r1 else None)
-        for weight, on in zip(R1_WEIGHTS, ("numerator", "denominator"), strict=True)
+        Adversary(penalties=(R1(weight, on=side),) if r1 else ())
+        for weight, side in zip(R1_WEIGHTS, ("numerator", "denominator"), strict=True)
     )
     players = Players(
         networks.encoder(layout, shape, "deterministic", size=size),
@@ -99,14 +96,9 @@ def conv(shape: tuple[int, int, int], r1: bool) -> Game:
     )
     adam = optax.adam(RATE, b1=B1, b2=B2)
     objective = cell("joint_reconstruction", "marginal_code", of_pairs, of_codes)
-    return build(
-        players,
-        priors.gaussian(size),
-        objective,
-        Players(adam, adam, adam, adam),
-        ALTERNATING,
-        decay=DECAY,
-    )
+    optimizers = Players(adam, adam, adam, adam)
+    game = Game(players, priors.gaussian(size), objective, optimizers, ALTERNATING)
+    return check(game._replace(ema_decay=EMA_DECAY), shape)
 
 
 class _PythaeEncoder(nn.Module):
@@ -131,30 +123,30 @@ class _PythaeDiscriminator(nn.Module):
 
 def mlp(adversarial: bool) -> Game:
     """pythae's VAE or AAE with its default networks: other networks are other pure functions."""
-    of_x, of_z, judge = _PythaeEncoder(), _PythaeDecoder(), _PythaeDiscriminator()
+    encoder, decoder, of_codes = _PythaeEncoder(), _PythaeDecoder(), _PythaeDiscriminator()
     x, z = jnp.zeros((1, *MLP_SHAPE)), jnp.zeros((1, MLP_SIZE))
 
     def infer(params: Params, x: Array, noise: Array) -> Encoding:
-        out: Any = of_x.apply(params, x)
+        out: Any = encoder.apply(params, x)
         mean, log_variance = out
         return Encoding(mean + jnp.exp(0.5 * log_variance) * noise, mean, log_variance)
 
     def sample(params: Params, z: Code, noise: Array) -> Array:
-        out: Any = of_z.apply(params, z.vector)
+        out: Any = decoder.apply(params, z.vector)
         return out
 
     def log_likelihood(params: Params, z: Code, x: Array) -> Array:
-        """Of a Gaussian of deviation 1, without its constant: pythae's loss."""
+        """Of a Gaussian of SD 1, without its constant: pythae's loss."""
         return -0.5 * jnp.sum(jnp.square(sample(params, z, x) - x).reshape(len(x), -1), axis=-1)
 
-    def tell(params: Params, x: Array | None, vector: Array | None) -> Array:
-        out: Any = judge.apply(params, vector)
+    def logit(params: Params, x: Array | None, vector: Array | None) -> Array:
+        out: Any = of_codes.apply(params, vector)
         return out
 
-    discriminator = Discriminator(lambda key: judge.init(key, z), tell, ("z",))
+    discriminator = Discriminator(lambda key: of_codes.init(key, z), logit, ("z",))
     players = Players(
-        Encoder(lambda key: of_x.init(key, x), infer, MLP_SIZE, factorized=True),
-        Generator(lambda key: of_z.init(key, z), sample, 0, log_likelihood),
+        Encoder(lambda key: encoder.init(key, x), infer, MLP_SIZE, factorized=True),
+        Generator(lambda key: decoder.init(key, z), sample, 0, log_likelihood),
         None,
         discriminator if adversarial else None,
     )
@@ -164,7 +156,8 @@ def mlp(adversarial: bool) -> Game:
     adam = optax.adam(MLP_RATE)
     optimizers = Players(adam, adam, None, adam if adversarial else None)
     # pythae keeps no average of its parameters.
-    return build(players, priors.gaussian(MLP_SIZE), objective, optimizers, SIMULTANEOUS, decay=0)
+    game = Game(players, priors.gaussian(MLP_SIZE), objective, optimizers, ema_decay=0)
+    return check(game, MLP_SHAPE)
 
 
 def count(tree: Any) -> int:
@@ -172,25 +165,25 @@ def count(tree: Any) -> int:
 
 
 class Call(NamedTuple):
-    """Many steps in one call: chunk(state, indices, images)."""
+    """Several steps in one call: chunk(state, **arguments, steps=steps)."""
 
-    chunk: Any
+    chunk: Chunk
     state: TrainState
-    indices: np.ndarray
-    images: Array
+    arguments: dict[str, Any]
+    steps: int
 
 
 def call_of(game: Game, data: np.ndarray, batch: int, steps: int, devices: int = 1) -> Call:
     """data: uint8[N, H, W, C]."""
     used = jax.local_devices()[:devices]
     state = place(jax.jit(partial(init, game))(jax.random.key(0)), used)
-    indices = np.random.default_rng(1).integers(0, len(data), (steps, batch))
-    chunk = compile_chunk(game, used, resident=True)
-    return Call(chunk, state, indices.astype(np.int32), place(data, used))
+    positions = np.random.default_rng(1).integers(0, len(data), (steps, batch)).astype(np.int32)
+    arguments = {"batches": {"x": positions}, "sets": {"x": place(data, used)}}
+    return Call(Chunk(game, used), state, arguments, steps)
 
 
 def ours(work: str) -> Runner:
-    """Our side of a work."""
+    """Our side of a workload."""
     if work == EVALUATION:
         return evaluation()
     steps = STEPS_PER_CALL["mlp" if work in MLP else "conv"]
@@ -198,35 +191,37 @@ def ours(work: str) -> Runner:
 
 
 def steps_of(call: Call) -> Runner:
-    """A call as steps."""
-    chunk, state, indices, on_device = call
-    shapes = jax.eval_shape(lambda: state), indices, on_device
-    parameters, states = count(state.params), [state]
+    """A call, repeated as often as the number of steps needs."""
+    chunk = partial(call.chunk, steps=call.steps)
+    shapes = jax.eval_shape(lambda: (call.state, call.arguments))
+    parameters, states = count(call.state.params), [call.state]
 
-    def floats() -> float:
+    def flops() -> float:
         # XLA counts the body of the loop over steps once.
-        counted: float = chunk.lower(*shapes).compile().cost_analysis()["flops"]
+        program = jax.jit(lambda state, arguments: chunk(state, **arguments)).lower(*shapes)
+        counted: float = program.compile().cost_analysis()["flops"]
         return counted
 
     def run(steps: int) -> None:
-        for _ in range(-(-steps // len(indices))):
-            states[0], metrics = chunk(states[0], indices, on_device)
+        for _ in range(-(-steps // call.steps)):
+            states[0], metrics = chunk(states[0], **call.arguments)
         jax.block_until_ready(metrics)
 
-    return Runner(run, parameters, floats)
+    return Runner(run, parameters, flops)
 
 
-def judge_and_players() -> tuple[Game, Players, Classifier, Params]:
-    """What an evaluation reads: an untrained IAE and a classifier as the judge is."""
-    game, judge = game_of("conv_mnist"), classifier(MLP_SHAPE, 10)
-    players = jax.jit(partial(init, game))(jax.random.key(0)).average
-    return game, players, judge, judge.init(jax.random.key(1))
+def classifier_and_players() -> tuple[Game, Players, Classifier, Params]:
+    """What an evaluation reads: an untrained IAE, and an untrained network of the feature
+    classifier."""
+    game, of_features = game_of("conv_mnist"), classifier(MLP_SHAPE, 10)
+    players = jax.jit(partial(init, game))(jax.random.key(0)).ema
+    return game, players, of_features, of_features.init(jax.random.key(1))
 
 
 def evaluation() -> Runner:
-    """Encode 10,000 images, decode as many codes of the prior, and the Fréchet distance of both in
-    the judge's features."""
-    game, players, judge, params = judge_and_players()
+    """Encodes 10,000 images, decodes as many codes of the prior, and computes the Fréchet distance
+    of both in the classifier's features."""
+    game, players, of_features, params = classifier_and_players()
     data = images(EVALUATION)
 
     @jax.jit
@@ -235,7 +230,7 @@ def evaluation() -> Runner:
         z = encode(game, players, x, key)
         samples = generate(game, players, key, EVALUATION_BATCH)
         assert z.vector is not None
-        return z.vector, judge.apply(params, x)[1], judge.apply(params, samples)[1]
+        return z.vector, of_features.apply(params, x)[1], of_features.apply(params, samples)[1]
 
     def run(times: int) -> float:
         for _ in range(times):
@@ -250,54 +245,13 @@ def evaluation() -> Runner:
     return Runner(run, count((players, params)))
 
 
+def first_keys(state: TrainState, size: int) -> Array:
+    """Keys [size] of the examples in the first turn of the next step."""
+    key = jax.random.fold_in(jax.random.fold_in(state.key, state.step + 1), 0)
+    return example_keys(key, 0, size)
+
+
 def prior_codes(game: Game, state: TrainState, size: int) -> np.ndarray:
     """The codes of the prior that the first turn of the next step draws: f32[size, D]."""
-    key = jax.random.fold_in(jax.random.fold_in(state.key, state.step + 1), 0)
-    keys = draws.purpose_keys(draws.example_keys(key, 0, size), draws.PRIOR)
-    vector = game.prior.sample(keys).vector
-    return np.array(vector)
-
-
-def pipeline(streamed: bool, rounds: int) -> tuple[float, float]:
-    """(seconds a step on a batch that already lies on the device, the same from the prepared set),
-    of `rounds` calls in a row each. The set is TFDS's mnist, resident as in a training or, with
-    `streamed`, read from disk as a larger set is. Errors: InputError if it is not prepared."""
-    config = get_config("deterministic_20")
-    config.run.resident_megabytes = 0 if streamed else 1024
-    # Shorter calls than a training's: what a call costs beside its steps weighs more here.
-    config.run.steps_per_call = 20
-    source, devices = open_split(config, "train"), jax.local_devices()[:1]
-    game = build_config(config, source.shape)
-    resident, work = calls(config, source, devices, 0)
-    chunk = compile_chunk(game, devices, resident)
-    states = [place(jax.jit(partial(init, game))(jax.random.key(0)), devices)]
-    first, arguments = next(work)
-    ready = place(arguments, devices)
-
-    def block(fresh: bool, count: int) -> float:
-        """Seconds a step of so many calls in a row: a loader that has time to run ahead between
-        them would look faster than it is."""
-        since, taken = time.perf_counter(), 0
-        for _ in range(count):
-            steps, given = next(work) if fresh else (first, ready)
-            states[0], metrics = chunk(states[0], *given)
-            jax.device_get(metrics)
-            taken += steps
-        return (time.perf_counter() - since) / taken
-
-    block(False, 1), block(True, 1)
-    return block(False, rounds), block(True, rounds)
-
-
-def first_step(folder: Path) -> float:
-    """Seconds from here to the end of the first step of the README's MNIST run, with programs kept
-    in a folder."""
-    keep_compiled(folder)
-    since = time.perf_counter()
-    config = get_config("deterministic_20")
-    game, devices = build_config(config, MLP_SHAPE), jax.local_devices()[:1]
-    state = place(jax.jit(partial(init, game))(jax.random.key(0)), devices)
-    indices = np.zeros((1, config.batch_size), np.int32)
-    data = place(images("conv_mnist"), devices)
-    jax.block_until_ready(compile_chunk(game, devices, resident=True)(state, indices, data))
-    return time.perf_counter() - since
+    numbers = Noise(first_keys(state, size))("prior", game.prior.draw)
+    return np.array(game.prior.sample(None, numbers).vector)

@@ -1,4 +1,5 @@
-"""The benchmark's arithmetic against numbers by hand; its works where their peers are installed."""
+"""The benchmark's arithmetic against numbers by hand; its workloads where PyTorch and pythae are
+installed; steps of its own networks and of several seeds."""
 
 import json
 import math
@@ -7,20 +8,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 
-from experiments import benchmark, scaling, timing, works
+from experiments import benchmark, overheads, scaling, timing, works
 from experiments.timing import Row, Timings
 from iae_jax import init, train_step
 from iae_jax.errors import InputError
 
 
-def measured(*seconds, first=0.0, floats=0.0, busy=0.02):
-    return [{"seconds": one, "first": first, "floats": floats, "busy": busy} for one in seconds]
+def measured(*seconds, first=0.0, flops=0.0, busy=0.02):
+    return [{"seconds": one, "first": first, "flops": flops, "busy": busy} for one in seconds]
 
 
 def test_ratios_are_of_medians():
     found = {
-        ("conv_mnist", "ours"): measured(0.02, 0.01, 0.05, first=7.0, floats=1e9),
+        ("conv_mnist", "ours"): measured(0.02, 0.01, 0.05, first=7.0, flops=1e9),
         ("conv_mnist", "torch_twin"): measured(0.03, 0.08, 0.04, first=1.0, busy=0.04),
     }
     products = [{"rate": rate} for rate in (80e9, 100e9, 300e9)]
@@ -31,13 +33,13 @@ def test_ratios_are_of_medians():
     assert rows["throughput_ratio", "conv_mnist/torch_twin"] == pytest.approx([2.0])
     assert rows["throughput_ratio_lowest", "conv_mnist/torch_twin"] == pytest.approx([0.8])
     assert rows["throughput_ratio_highest", "conv_mnist/torch_twin"] == pytest.approx([8.0])
-    assert rows["gemm_share", "conv_mnist"] == pytest.approx([0.5])  # 1e9 / .02 / 100e9
+    assert rows["gemm_share", "conv_mnist"] == pytest.approx([0.5])  # 1e9 / 0.02 / 100e9
     assert rows["break_even_steps", "conv_mnist/torch_twin"] == pytest.approx([300.0])
     assert rows["busy_share", "all"] == [0.04]
     assert rows["milliseconds_per_step", "conv_mnist/ours"] == pytest.approx([20, 10, 50])
 
 
-def test_a_row_that_is_lost_has_no_break_even():
+def test_a_slower_side_has_no_break_even():
     found = {
         ("conv64", "ours"): measured(0.04),
         ("conv64", "torch_twin_compiled"): measured(0.03, first=40.0),
@@ -79,7 +81,7 @@ def test_other_settings_write_elsewhere(tmp_path, monkeypatch, idle):
             assert not (tmp_path / "results").exists() and not (tmp_path / "docs").exists()
 
 
-def test_a_timing_says_what_was_run(tmp_path, capsys, idle):
+def test_a_record_holds_the_command_and_the_rounds(tmp_path, capsys, idle):
     parser = timing.parser("experiments.scaling", rounds=3, seconds=2.0)
     parser.add_argument("--short", action="store_true")
     words = ["--rounds=2", "--short", f"--results={tmp_path}", f"--figures={tmp_path / 'f'}"]
@@ -100,7 +102,7 @@ def test_a_timing_says_what_was_run(tmp_path, capsys, idle):
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"got": ["a", "b"]}
 
 
-def test_what_a_child_says_of_its_failure_is_kept(tmp_path, idle):
+def test_the_error_of_a_child_is_kept(tmp_path, idle):
     with pytest.raises(InputError, match="^batch three failed: ValueError"):
         timing.child("experiments.scaling", "batch", "three", seconds=1.0, compiled=tmp_path)
 
@@ -136,21 +138,55 @@ def test_the_networks_of_pythae(work, parameters):
     assert all(jax.tree.leaves(moved))
 
 
+def test_the_operations_of_a_step_are_counted_once(quick_compile):
+    """By hand: of each product three, forward, for the kernel and for the input, but for the
+    images. What is not a product is a twentieth at most."""
+    steps = works.steps_of(works.call_of(works.game_of("mlp_vae"), works.images("mlp_vae"), 100, 7))
+    kernels = 784 * 512 + 2 * 512 * 16 + 16 * 512 + 512 * 784
+    products = 2 * 100 * (3 * kernels - 784 * 512)
+    assert products < steps.flops() < 1.05 * products
+
+
+@pytest.mark.parametrize("problem", scaling.PROBLEMS)
+def test_every_problem_trains_several_seeds(problem):
+    """Traced, not computed."""
+    chunk, states, arguments, steps = scaling.seeds_of(problem, 3)
+    after, metrics = jax.eval_shape(lambda s: chunk(s, **arguments, steps=steps), states)
+    assert after.step.shape == (3,) and metrics["reconstruction"].shape == (3, steps)
+    keys = jax.random.key_data(states.key)
+    assert len({tuple(key) for key in keys.tolist()}) == 3
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_the_input_pipeline_is_timed(streamed, monkeypatch, data_directory, quick_compile):
+    config = tiny.get_config()
+    config.steps, config.data.directory = 1000, data_directory
+    monkeypatch.setattr(overheads, "get_config", lambda variant: config)
+    on_device, from_set = overheads.pipeline(streamed, rounds=1)
+    assert on_device > 0 and from_set > 0
+    assert config.run.resident_megabytes == (0 if streamed else 1024)
+
+
+def test_the_first_step_is_timed(tmp_path, monkeypatch, quick_compile):
+    monkeypatch.setattr(overheads, "get_config", lambda variant: tiny.get_config())
+    assert overheads.first_step(tmp_path) > 0
+
+
 @pytest.mark.parametrize("work", ["mlp_aae", "conv_mnist_r1"])
 def test_both_sides_compute_the_same(work):
     pytest.importorskip("pythae", reason="an extra: pip install '.[bench]'")
-    from experiments import peers
+    from experiments import agreement
 
-    assert "parameters" in peers.check(work)
+    assert "parameters" in agreement.check(work)
 
 
 def test_bad_input_is_refused_in_one_line(capsys):
-    for arguments, said in (
-        (["--works=conv_mnist,nothing"], "--works are of mlp_vae"),
+    for arguments, message in (
+        (["--works=conv_mnist,nothing"], "--works are some of mlp_vae"),
         (["--rounds=0"], "--rounds is at least 1"),
     ):
         assert benchmark.main(arguments) == 2
         error = capsys.readouterr().err
-        assert error.startswith("error: ") and said in error and error.count("\n") == 1
+        assert error.startswith("error: ") and message in error and error.count("\n") == 1
     assert scaling.main(["--seconds=0"]) == 2
     assert "and --seconds above 0" in capsys.readouterr().err

@@ -48,7 +48,7 @@ def test_a_run_that_was_not_stopped_is_not_resumed(status, saved, tmp_path, monk
         (tmp_path / "checkpoints" / "20" / "commit_success.txt").write_text("")
     command = [sys.executable, "-c", f"raise SystemExit({status})"]
     monkeypatch.setattr(streaming, "start", lambda *_: [subprocess.Popen(command)])
-    with pytest.raises(InputError, match=f"to be stopped, and ended with .{status}.: more --steps"):
+    with pytest.raises(InputError, match=f"and ended with .{status}. before: give more --steps"):
         streaming.trained(tmp_path, [], half=5)
 
 

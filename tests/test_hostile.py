@@ -21,7 +21,7 @@ from iae_jax.game.game import TURNS
 from iae_jax.game.step import init, train_step
 from iae_jax.objectives.grid import RECONSTRUCTIONS, REGULARIZATIONS
 from iae_jax.objectives.scoring import SCORINGS
-from iae_jax.runs import build as assembly
+from iae_jax.runs.build import build
 from iae_jax.runs.config import Config
 from iae_jax.types import Labelled
 
@@ -42,7 +42,7 @@ def leaves(part, prefix=""):
 FIELDS = dict(leaves(Config()))
 BY_TYPE = {
     kind: [name for name, value in FIELDS.items() if type(value) is kind]
-    for kind in (int, float, str, bool)
+    for kind in (int, float, str, bool, tuple)
 }
 assert sum(map(len, BY_TYPE.values())) == len(FIELDS)
 # Texts that are no free choice: a kind, a name.
@@ -50,7 +50,7 @@ NAMES = [
     name
     for name in BY_TYPE[str]
     if name.split(".")[-1]
-    in ("kind", "decay", "precision", "scoring", "turns", "noise_at", "likelihood", "r1_on")
+    in ("kind", "decay", "precision", "scoring", "turns", "noise_at", "likelihood", "r1_on", "discriminator")
 ]
 AT_LEAST_1 = [
     "steps",
@@ -61,7 +61,9 @@ AT_LEAST_1 = [
     "run.figure_steps",
     "run.checkpoint_steps",
     "run.keep",
-    "run.pieces",
+    "run.microbatches",
+    "run.seeds",
+    "auxiliary.marginal.examples_per_component",
     *(f"{player}.network.{size}" for player in PLAYERS for size in ("width", "hidden", "depth")),
 ]
 AT_LEAST_0 = [name for name in BY_TYPE[int] if not name.startswith("data.")]
@@ -103,7 +105,7 @@ bad_settings = st.one_of(
     setting(NAMES, word.map(lambda text: f"no_{text}")),
     setting(AT_LEAST_1, st.integers(-(2**62), 0)),
     setting(AT_LEAST_0, st.integers(-(2**62), -1)),
-    setting(AT_LEAST_1[:9], st.integers(2**31, 2**62)),
+    setting(AT_LEAST_1[:10], st.integers(2**31, 2**62)),
     setting(["run.resident_megabytes", "code.size", "generator.noise"], st.integers(2**31, 2**62)),
     setting(POSITIVE, st.floats(max_value=0)),
     setting(FINITE, st.sampled_from((math.nan, math.inf, -math.inf))),
@@ -134,7 +136,10 @@ plausible = st.one_of(
         st.integers(0, 4),
     ),
     setting(
-        [name for name in FIELDS if name.startswith("code.") and name.endswith("weight")],
+        [
+            name for name in FIELDS
+            if name.startswith("auxiliary.") and name.endswith("weight.value")
+        ],
         st.just(0.5),
     ),
     *(
@@ -153,7 +158,7 @@ plausible = st.one_of(
     ),
     setting(["turns"], st.sampled_from(sorted(TURNS))),
     setting(["data.labels_per_class"], st.sampled_from((-1, 2))),
-    setting(["code.labelled_share", "average"], st.sampled_from((0.0, 0.5))),
+    setting(["reconstruction.labelled_share", "ema"], st.sampled_from((0.0, 0.5))),
 )
 any_setting = setting(list(FIELDS), st.one_of(number, word))
 
@@ -237,13 +242,13 @@ def test_what_is_not_refused_can_be_traced(tmp_path):
             launch(f"--config={CONFIG}", f"--workdir={tmp_path / 'run'}", *words)
         except Trained as trained:
             (config,) = trained.args
-            game = assembly.build(config, (8, 8, 1))
+            game = build(config, (8, 8, 1))
             state = jax.eval_shape(lambda: init(game, jax.random.key(0)))
             x = jax.ShapeDtypeStruct((config.batch_size, 8, 8, 1), jnp.float32)
-            bank = None
-            if "labels" in game.objective.needs:
-                bank = Labelled(jnp.zeros((20, 8, 8, 1)), jnp.zeros(20, jnp.int32))
-            _, metrics = jax.eval_shape(functools.partial(train_step, game), state, x, None, bank)
+            labelled = None
+            if "labelled" in game.sources:
+                labelled = Labelled(jnp.zeros((20, 8, 8, 1)), jnp.zeros(20, jnp.int32))
+            _, metrics = jax.eval_shape(functools.partial(train_step, game), state, x, None, labelled)
             assert all(metric.shape == () for metric in metrics.values())
             traced.append(words)
 

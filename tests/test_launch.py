@@ -18,7 +18,8 @@ from absl.testing import flagsaver
 from PIL import Image
 
 import iae_jax.launch
-from iae_jax.metrics.feature_classifier import Judge
+import iae_jax.runs.evaluation
+from iae_jax.metrics.feature_classifier import FeatureClassifier
 
 ROOT = Path(__file__).parent.parent
 
@@ -237,7 +238,7 @@ def test_clusters_are_not_named_on_the_split_that_is_measured(tmp_path, monkeypa
         "--config.steps=10",
         "--config.code.categories=12",
         f"--config.data.directory={tmp_path}/tfds",
-        "--config.run.judge=false",
+        "--config.run.classifier=false",
     ]
     assert launch(*common)[0] == 0
     given = []
@@ -290,7 +291,7 @@ def evaluated(tmp_path, name, *words, run="run"):
     return json.loads((folder / "evaluation_test.json").read_text())
 
 
-def test_images_of_one_folder_have_no_judge(tmp_path):
+def test_images_of_one_folder_have_no_classifier(tmp_path):
     """One class is no label: what compares them is the same for every such set."""
     images = np.random.default_rng(0).integers(0, 256, (30, 8, 8), dtype=np.uint8)
     (tmp_path / "set" / "photos").mkdir(parents=True)
@@ -303,8 +304,8 @@ def test_images_of_one_folder_have_no_judge(tmp_path):
     assert "label_agreement" not in extractors
 
 
-def judged(tmp_path):
-    """A set whose test images have no labels, and a judge that nobody trained."""
+def classified(tmp_path):
+    """A set whose test images have no labels, and a feature classifier that nobody trained."""
     images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
     labels = np.arange(40) % 3
     np.savez(tmp_path / "set.npz", images=images[:40], labels=labels, test_images=images[40:])
@@ -312,12 +313,12 @@ def judged(tmp_path):
     def see(x):
         return x.reshape(len(x), -1)[:, :3], x.reshape(len(x), -1)[:, :5]
 
-    return Judge(see, 3, 5, float("nan"), "0123456789", 0.0, "set"), images
+    return FeatureClassifier(see, 3, 5, float("nan"), "0123456789", 0.0, "set"), images
 
 
-def test_a_judge_that_was_not_tested_is_a_judge(tmp_path, monkeypatch):
-    judge, _ = judged(tmp_path)
-    monkeypatch.setattr(iae_jax.launch, "judge_of", lambda *_: judge)
+def test_a_classifier_that_was_not_tested_is_one(tmp_path, monkeypatch):
+    classifier, _ = classified(tmp_path)
+    monkeypatch.setattr(iae_jax.runs.evaluation, "feature_classifier", lambda *_: classifier)
     found = evaluated(tmp_path, f"npz:{tmp_path / 'set.npz'}")
     assert found["judge_test_accuracy"] is None
     extractors = {one["metric"]: one["extractor"] for one in found["records"]}
@@ -326,13 +327,15 @@ def test_a_judge_that_was_not_tested_is_a_judge(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("images_held", "most"), [(100, 40), (30, 30), (3, 25)])
-def test_a_judge_learns_from_what_memory_holds(tmp_path, monkeypatch, images_held, most):
+def test_a_classifier_learns_from_what_memory_holds(tmp_path, monkeypatch, images_held, most):
     """The same images for every seed."""
-    (judge, images), seen = judged(tmp_path), []
-    monkeypatch.setattr(iae_jax.launch, "MOST_CODES", 25)
-    monkeypatch.setattr(iae_jax.launch, "MOST_JUDGED_BYTES", 64 * images_held)
+    (classifier, images), seen = classified(tmp_path), []
+    monkeypatch.setattr(iae_jax.runs.evaluation, "MAX_CODES", 25)
+    monkeypatch.setattr(iae_jax.runs.evaluation, "MAX_CLASSIFIER_BYTES", 64 * images_held)
     monkeypatch.setattr(
-        iae_jax.launch, "judge_of", lambda name, train, *_: seen.append(train.x) or judge
+        iae_jax.runs.evaluation,
+        "feature_classifier",
+        lambda name, train, *_: seen.append(train.x) or classifier,
     )
     for seed in (1, 2):
         evaluated(tmp_path, f"npz:{tmp_path / 'set.npz'}", f"--config.seed={seed}", run=str(seed))

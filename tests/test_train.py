@@ -96,11 +96,11 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory, megabytes):
 
 def test_a_changed_config_is_refused_with_its_difference(tmp_path, data_directory):
     train(config_of(data_directory), tmp_path)
-    changed = config_of(data_directory, average=0.5)
+    changed = config_of(data_directory, ema=0.5)
     changed.generator.optimizer.rate = 0.125
     with pytest.raises(InputError) as error:
         train(changed, tmp_path)
-    assert "average: 0.999 -> 0.5" in str(error.value)
+    assert "ema: 0.999 -> 0.5" in str(error.value)
     assert "generator.optimizer.rate: 0.0002 -> 0.125" in str(error.value)
     assert "\n" not in str(error.value)
     unimportant = config_of(data_directory)
@@ -220,8 +220,8 @@ def test_a_broken_newest_checkpoint_is_told_in_one_line(tmp_path, data_directory
     assert [line.split()[0] for line in rest] == ["resuming", "step"]
 
 
-# What JAX calls the compiled chunk: `run` under jit, and what pmap makes of it.
-NAMES_OF_THE_STEP = ("jit(run)", "jit(_fun)", "pmap(run)")
+# What JAX calls the compiled chunk under jit, and what pmap makes of it.
+NAMES_OF_THE_STEP = ("jit(_run)", "jit(_fun)", "pmap(_run)")
 
 
 @pytest.mark.parametrize("devices", [1, 2])
@@ -244,7 +244,7 @@ def test_a_profile_traces_the_steps(tmp_path, data_directory):
     config.run.steps_per_call = 20
     train(config, tmp_path, profile=True)
     (trace,) = (tmp_path / "profile").rglob("*.xplane.pb")
-    assert b"jit_run" in trace.read_bytes()
+    assert b"jit__run" in trace.read_bytes()
     assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
 
 

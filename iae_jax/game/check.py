@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.errors import InputError
-from iae_jax.game.game import discriminate
+from iae_jax.objectives.terms import Discriminate
 from iae_jax.sampling.draws import Draws, Noise, Reads, example_keys
-from iae_jax.types import DISCRIMINATORS, Game, Players
+from iae_jax.types import DISCRIMINATORS, Array, Game, Players
 
 Shapes = Mapping[str, jax.ShapeDtypeStruct]  # of a batch
 BATCH = 64  # of a batch that is not computed
@@ -45,7 +45,7 @@ def inspect(game: Game, batch: Shapes) -> tuple[dict[str, Reads], Players]:
             draws.reads = reads
             if role is None:
                 return term.loss(draws)
-            return term.loss(draws, discriminate(draws, role) if term.reads else None)
+            return term.loss(draws, _unread(game, draws, role) if term.reads else None)
 
         try:
             jax.eval_shape(trace)
@@ -53,6 +53,17 @@ def inspect(game: Game, batch: Shapes) -> tuple[dict[str, Reads], Players]:
             raise InputError(f"{term.name} {error}") from error
         found[term.name] = reads
     return found, lazy.read
+
+
+def _unread(game: Game, draws: Draws, role: str) -> Discriminate:
+    """In the place of a discriminator: of its logits only the shape matters here."""
+    reads = draws.discriminator(role).reads
+    outputs = (game.prior.categories if "z" in reads else 0) or 1
+
+    def apply(x: Array | None, vector: Array | None) -> Array:
+        return jnp.zeros((draws.x.shape[0], outputs))
+
+    return apply
 
 
 class _LazyParams:

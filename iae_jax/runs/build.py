@@ -56,16 +56,16 @@ def local_scale(config: GeneratorConfig) -> Scheduled:
 def r1_weight(term: Term, steps: int) -> Scheduled:
     """The weight of R1 as a function of the step. A penalty that holds a discriminator back at the
     start, so that the players can follow, blurs it at the end, when differences are small."""
-    if term.r1_final == 1.0:
-        return term.r1
+    first, last = term.r1_fall_from, term.r1_fall_until
     if not 0 < term.r1_final < math.inf:
         raise InputError(f"r1_final is a positive share of r1, not {term.r1_final}")
-    first, last = term.r1_fall_from, term.r1_fall_until
     if not 0 <= first < last <= 1:
         raise InputError(
             f"r1_fall_from and r1_fall_until are shares of the run in this order, not {first} and "
             f"{last}"
         )
+    if term.r1_final == 1.0:
+        return term.r1
 
     def weight(step: Array) -> Array:
         share = step / steps
@@ -141,8 +141,10 @@ def encoder(config: Config, shape: Shape) -> Encoder:
 def generator(config: Config, shape: Shape, values: str = "unit") -> Generator:
     """values: "unit" if x is in [0, 1], "real" if it is any number."""
     own, code = config.generator, config.code
-    if own.kind != "network":
+    if ":" in own.kind:
         return cast(Generator, made(own.kind, {}, "generator.kind", config, shape))
+    if own.kind != "network":
+        raise InputError(f"generator.kind is network or MODULE:NAME, not {own.kind!r}")
     return networks.generator(
         layout(own.network), shape, code.size, code.categories, own.noise, own.noise_at,
         Likelihood(own.likelihood, own.deviation), values,

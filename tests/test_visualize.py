@@ -1,17 +1,16 @@
-"""Ways between codes, against geometry; what cannot be shown."""
-
-from types import SimpleNamespace
+"""Interpolations between codes, against geometry; what cannot be shown."""
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from iae_jax.errors import InputError
-from iae_jax.runs import visualize as views
+from iae_jax.runs import visualize
 from iae_jax.runs.config import Config
-from iae_jax.runs.visualize import COLUMNS, between, moved_components
-from iae_jax.sampling.priors import standard
-from iae_jax.types import Generator, Players
+from iae_jax.runs.trained import TrainedRun
+from iae_jax.runs.visualize import COLUMNS, Asked, between, moved_components
+from iae_jax.sampling.priors import prior
+from iae_jax.types import Game, Generator, Players
 
 
 def test_a_way_is_along_the_circle():
@@ -48,18 +47,23 @@ def test_one_component_moves_at_a_time():
         np.testing.assert_allclose(moved[component][[0, -1], component], ends, rtol=1e-4)
 
 
+def asked(tmp_path, count):
+    return Asked(Config(), tmp_path, "latest", "test", count)
+
+
 @pytest.mark.parametrize("size", [0, 2])
 def test_a_category_in_each_column_and_a_local_code_in_each_row(size, tmp_path, monkeypatch):
-    """The generator paints what it is given: the category, the vector and the local code."""
+    """The generator paints what it reads: the category, the vector and the local code."""
 
     def sample(params, z, n):
         parts = [z.category] + ([z.vector] if size else []) + [n]
         return jnp.concatenate(parts, -1)[:, None, :, None]
 
     painter = Generator(init=lambda key: None, sample=sample, noise=3)
-    game = SimpleNamespace(networks=Players(generator=painter), prior=standard(size, 4))
-    monkeypatch.setattr(views, "_loaded", lambda *_: (game, Players(), 1.0))
-    views.traversals(Config(), tmp_path, "latest", "test", 5)
+    game = Game(Players(generator=painter), prior("gaussian", size, 4), None, Players())
+    run = TrainedRun(Config(), game, Players(), 1)
+    monkeypatch.setattr(visualize, "trained", lambda *_: run)
+    visualize.traversals(asked(tmp_path, 5))
     x = np.load(tmp_path / "traversals.npz")["x"][:, :, 0, :, 0]
     assert x.shape == (5, 4, 4 + size + 3)
     for row in range(5):
@@ -70,10 +74,9 @@ def test_a_category_in_each_column_and_a_local_code_in_each_row(size, tmp_path, 
 
 @pytest.mark.parametrize("view", ["samples", "reconstructions", "interpolations", "traversals"])
 def test_what_a_model_without_a_generator_cannot_show_is_refused(view, tmp_path, monkeypatch):
-    state = SimpleNamespace(average=Players(), step=jnp.int32(1))
-    game = SimpleNamespace(networks=Players(encoder="an encoder"), noise_scale=1.0)
-    monkeypatch.setattr(views, "trained", lambda *_: (game, SimpleNamespace(state=state)))
-    split = () if view == "samples" else ("test",)
+    game = Game(Players(encoder="an encoder"), prior("gaussian", 2), None, Players())
+    run = TrainedRun(Config(), game, Players(), 1)
+    monkeypatch.setattr(visualize, "trained", lambda *_: run)
     with pytest.raises(InputError, match="this model has no generator: use --mode=evaluate"):
-        getattr(views, view)(Config(), tmp_path, "latest", *split, 3)
+        getattr(visualize, view)(asked(tmp_path, 3))
     assert not list(tmp_path.iterdir())

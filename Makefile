@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := constraints/$(shell $(PYTHON) -c 'import sys; print("python3.11" if sys.version_info[:2] == (3, 11) else "python3.12")').txt
 DEMO ?= runs/digits
 
-.PHONY: demo test test-slow results lint clean
+.PHONY: demo test test-all results lint clean
 
 $(BIN)/.installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
@@ -18,14 +18,16 @@ demo: $(BIN)/.installed
 	@echo "Look at the pictures in $(DEMO)/figures"
 
 lint: $(BIN)/.installed
+	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-test-slow: $(BIN)/.installed
-	$(BIN)/python -m pytest -m slow
+# Also what kills processes, joins several, or takes thousands of inputs.
+test-all: lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m ""
 
 results: $(BIN)/.installed
 	$(BIN)/python -m iae_jax.report

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from iae_jax.errors import InputError
 from iae_jax.objectives import adversarial, terms
+from iae_jax.objectives.adaptive_contrast import adaptive_contrast
 from iae_jax.objectives.adversarial import Adversary
 from iae_jax.objectives.auxiliary import AuxiliaryLoss
 from iae_jax.objectives.improved_gan import improved_gan
@@ -61,7 +62,7 @@ def _adaptive_contrast(adversary: Adversary) -> Term:
             "adaptive_contrast adds a discriminator's KL to one in closed form: set its scoring to "
             "kl and the weights of its sides to 1"
         )
-    return adversarial.adaptive_contrast(adversary.penalties)
+    return adaptive_contrast(adversary.penalties)
 
 
 REGULARIZATIONS: dict[str, Callable[[Adversary], Term]] = {

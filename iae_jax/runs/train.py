@@ -260,8 +260,7 @@ class Loop:
         text = "  ".join(f"{k} {v:.4f}" for k, v in {**terms, **self.measured}.items())
         self.bar.set_postfix_str(text, refresh=False)
         if not self.terminal:
-            pace = self.pace()
-            log(f"step {self.step}/{self.config.steps}  {text}  {pace}")
+            log(f"step {self.step}/{self.config.steps}  {text}  {self.pace()}")
 
     def pace(self) -> str:
         """Speed and time left."""

@@ -4,8 +4,9 @@ Each function writes an npz of what it shows and a PNG of it to the workdir, and
 paths. Of a run of several seeds, the first is shown.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +32,8 @@ MAX_COMPONENTS = 20  # rows of a traversal
 MAX_CODES = 500  # of which a component's SD is taken
 
 
-class Asked(NamedTuple):
+@dataclass(frozen=True)
+class Asked:
     """What is to be shown: of which checkpoint, whose images, how many."""
 
     config: Config

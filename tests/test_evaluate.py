@@ -17,13 +17,14 @@ import scipy.linalg
 from iae_jax.data import Dataset
 from iae_jax.errors import InputError
 from iae_jax.metrics import evaluate
-from iae_jax.metrics import stream as metrics
-from iae_jax.metrics.evaluate import Record
-from iae_jax.metrics.feature_classifier import Judge
-from iae_jax.metrics.hog import descriptor
+from iae_jax.metrics.evaluate import Record, Trained, validate
+from iae_jax.metrics.feature_classifier import FeatureClassifier
+from iae_jax.metrics.hog import hog
 from iae_jax.metrics.quality import partners
+from iae_jax.metrics.reconstruction import REPEATED
 from iae_jax.objectives.grid import cell
-from iae_jax.sampling import draws, priors
+from iae_jax.sampling import priors
+from iae_jax.sampling.draws import NUMBERS
 from iae_jax.types import Encoder, Encoding, Game, Generator, Players
 
 N, SHAPE = 23, (4, 3, 1)
@@ -52,7 +53,7 @@ def copying_game(local=0, encoder=True, prior=None):
     return Game(networks, prior or priors.gaussian(12), cell("none"), Players(), ())
 
 
-def brightness_judge(threshold=0.45):
+def brightness_classifier(threshold=0.45):
     """Class 1 for images that are brighter than the threshold; features: the first 5 pixels."""
 
     def apply(images):
@@ -60,12 +61,13 @@ def brightness_judge(threshold=0.45):
         bright = flat.mean(axis=-1)
         return jnp.stack([jnp.full_like(bright, threshold), bright], axis=-1), flat[:, :5]
 
-    return Judge(jax.jit(apply), 2, 5, 1.0, "0123456789abcdef", 0.0, "bright")
+    return FeatureClassifier(jax.jit(apply), 2, 5, 1.0, "0123456789abcdef", 0.0, "bright")
 
 
-def measured(game, judge=None, images=IMAGES, labels=LABELS, params=NO_PARAMS, **options):
-    options = {"split": "test", "seed": 3, "noise_scale": 1.0, "batch_size": 10} | options
-    records = evaluate.evaluate(game, params, images, labels, judge=judge, **options)
+def measured(game, extractor=None, x=IMAGES, labels=LABELS, params=NO_PARAMS, **options):
+    options = {"split": "test", "seed": 3, "batch_size": 10, "extractor": extractor} | options
+    config_hash = options.pop("config_hash", "")
+    records = evaluate.evaluate(Trained(game, params, x, labels, **options), (), config_hash)
     assert len({record.metric for record in records}) == len(records)
     return {record.metric: record for record in records}
 
@@ -90,7 +92,7 @@ def test_reconstruction_metrics_of_a_known_game():
     assert found["code_standard_deviation"].value == pytest.approx(deviation, rel=1e-5)
     norm = np.mean([np.sqrt((x**2).sum()) for x in UNIT])
     assert found["code_norm"].value == pytest.approx(norm, rel=1e-5)
-    # z = x, x_hat = z + .1: a code of the prior comes back .1 higher.
+    # z = x, x_hat = z + 0.1: a code of the prior comes back 0.1 higher.
     assert found["code_consistency"].value == pytest.approx(0.1, rel=1e-4)
     assert set(found) == {
         "pixel_error",
@@ -108,9 +110,9 @@ def test_reconstruction_metrics_of_a_known_game():
     assert {record.n for record in found.values()} == {N}
 
 
-def test_judged_metrics_of_a_known_game():
+def test_classified_metrics_of_a_known_game():
     labels = np.where(np.arange(N) % 4, LABELS % 2, -1).astype(np.int32)
-    found = measured(copying_game(), brightness_judge(), labels=labels)
+    found = measured(copying_game(), brightness_classifier(), labels=labels)
     seen = UNIT.reshape(N, -1).mean(1) > 0.45
     seen_hat = UNIT.reshape(N, -1).mean(1) + 0.1 > 0.45
     assert 0 < np.sum(seen != seen_hat) < N  # the oracle can tell right from wrong
@@ -120,7 +122,7 @@ def test_judged_metrics_of_a_known_game():
         assert found[metric].value == pytest.approx(np.mean(verdict[known] == labels[known]))
         assert found[metric].n == known.sum() < N
     features, features_hat = (
-        np.asarray(brightness_judge().apply(jnp.asarray(x, jnp.float32))[1])
+        np.asarray(brightness_classifier().apply(jnp.asarray(x, jnp.float32))[1])
         for x in (UNIT, UNIT + 0.1)
     )
     error = np.abs(features - features_hat).mean()
@@ -133,20 +135,21 @@ def test_judged_metrics_of_a_known_game():
     assert found["pixel_error"].extractor == "pixels"
 
 
-def test_without_labels_nothing_is_said_of_them():
+def test_without_labels_no_metric_reads_them():
     for labels in (None, np.full(N, -1)):
-        found = measured(copying_game(), brightness_judge(), labels=labels)
+        found = measured(copying_game(), brightness_classifier(), labels=labels)
         assert "label_agreement" in found
         assert not {"label_agreement_true", "judge_accuracy"} & set(found)
 
 
 def test_frechet_distance_of_prior_samples(monkeypatch):
     """Against scipy on samples that are drawn here, one by one."""
-    monkeypatch.setitem(metrics.ROWS, "prior_features", 17)
-    found = measured(copying_game(), brightness_judge())["frechet_sample"]
+    fewer = [m._replace(rows=17) if m.name == "prior_features" else m for m in evaluate.METRICS]
+    monkeypatch.setattr(evaluate, "METRICS", fewer)
+    found = measured(copying_game(), brightness_classifier())["frechet_sample"]
     samples = []
     for i in range(17):
-        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(3), i), draws.PRIOR)
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(3), i), NUMBERS["prior"])
         samples.append(np.asarray(jax.random.normal(key, (12,)), np.float64) + 0.1)
     a, b = np.array(samples)[:, :5], UNIT.reshape(N, -1)[:, :5]
     root = scipy.linalg.sqrtm(np.cov(a.T) @ np.cov(b.T)).real
@@ -157,14 +160,14 @@ def test_frechet_distance_of_prior_samples(monkeypatch):
 
 def test_the_floor_is_between_real_images():
     train = Dataset(IMAGES, LABELS)
-    same = measured(copying_game(), brightness_judge(), train=train)
+    same = measured(copying_game(), brightness_classifier(), train=train)
     assert same["frechet_data"].value == pytest.approx(0, abs=1e-9)
     assert same["frechet_data"].n == N
     # Without bias, the distance of a set to itself is below 0.
     assert same["kernel_distance_data"].value < 0 < same["kernel_distance"].value
     assert same["different_bins_data"].value == 0
     more = Dataset(np.concatenate([IMAGES, 255 - IMAGES]), np.concatenate([LABELS, LABELS]))
-    other = measured(copying_game(), brightness_judge(), train=more)["frechet_data"]
+    other = measured(copying_game(), brightness_classifier(), train=more)["frechet_data"]
     assert other.value > 0.01 and other.n == N
 
 
@@ -193,7 +196,7 @@ def test_the_local_spread_is_that_of_the_local_code():
     images = RNG.integers(0, 255, (400, *SHAPE), dtype=np.uint8)
     for scale in (0.2, 0.6):
         found = measured(
-            copying_game(local=12), images=images, labels=None, noise_scale=scale, batch_size=100
+            copying_game(local=12), x=images, labels=None, local_scale=scale, batch_size=100
         )
         expected = 2 * scale / np.sqrt(np.pi)
         assert found["local_spread"].value == pytest.approx(expected, rel=0.03)
@@ -208,7 +211,7 @@ def test_the_spread_of_colour_images_is_also_that_of_each_channel():
 
     networks = copying_game().networks._replace(generator=Generator(lambda key: {}, spread, 12))
     game = copying_game()._replace(networks=networks)
-    found = measured(game, images=images, labels=None, batch_size=100)
+    found = measured(game, x=images, labels=None, batch_size=100)
     for colour, scale in (("red", 0.1), ("green", 0.5), ("blue", 0.3)):
         expected = 2 * scale / np.sqrt(np.pi)
         assert found[f"local_spread_{colour}"].value == pytest.approx(expected, rel=0.05)
@@ -217,13 +220,13 @@ def test_the_spread_of_colour_images_is_also_that_of_each_channel():
     assert found["local_spread"].value == pytest.approx(0.6 / np.sqrt(np.pi), rel=0.03)
 
 
-def test_a_descriptor_stands_in_for_a_judge_but_sees_no_labels():
+def test_hog_replaces_a_classifier_and_has_no_labels():
     images = RNG.integers(0, 255, (60, 8, 8, 3), dtype=np.uint8)
     darker = Generator(lambda key: {}, lambda p, z, n: 0.5 * z.vector.reshape(-1, 8, 8, 3), 0)
     game = copying_game(prior=priors.gaussian(192))
     game = game._replace(networks=game.networks._replace(generator=darker))
-    see = descriptor((8, 8, 3))
-    found = measured(game, see, images=images, labels=np.arange(60) % 3)
+    see = hog((8, 8, 3))
+    found = measured(game, see, x=images, labels=np.arange(60) % 3)
     assert not {"label_agreement", "label_agreement_true", "judge_accuracy"} & set(found)
     features = np.asarray(see.apply(jnp.asarray(images / 255.0, jnp.float32))[1], np.float64)
     # All features halve with the image.
@@ -235,27 +238,27 @@ def test_a_descriptor_stands_in_for_a_judge_but_sees_no_labels():
 
 
 def test_no_value_depends_on_the_batch_size():
-    game, judge = copying_game(local=12), brightness_judge()
+    game, classifier = copying_game(local=12), brightness_classifier()
     train = Dataset(IMAGES, LABELS)
     found = [
-        values(measured(game, judge, train=train, batch_size=size)) for size in (5, 10, 23, 64)
+        values(measured(game, classifier, train=train, batch_size=size)) for size in (5, 10, 23, 64)
     ]
     assert {"precision", "coverage", "different_bins", "code_nearest_accuracy"} < set(found[0])
     for other in found[1:]:
         assert other == pytest.approx(found[0], rel=1e-5, abs=1e-9)
-    another_seed = values(measured(game, judge, seed=4))
+    another_seed = values(measured(game, classifier, seed=4))
     for metric in ("pixel_error", "local_spread", "frechet_sample", "random_pair_error"):
         assert another_seed[metric] != pytest.approx(found[0][metric], rel=1e-5)
 
 
-def test_samples_that_vary_little_are_seen():
+def test_samples_that_vary_little_have_a_high_ms_ssim():
     images = RNG.integers(0, 255, (30, 16, 16, 1), dtype=np.uint8)
     networks = Players(
         None,
         Generator(lambda key: {}, lambda p, z, n: jnp.full((len(z.vector), 16, 16, 1), 0.5), 0),
     )
     found = measured(
-        Game(networks, priors.gaussian(2), cell("none"), Players(), ()), images=images, labels=None
+        Game(networks, priors.gaussian(2), cell("none"), Players(), ()), x=images, labels=None
     )
     assert found["ms_ssim"].value == pytest.approx(1.0)
     assert found["ms_ssim_data"].value < 0.5
@@ -284,7 +287,7 @@ def gaussian_game(likelihood=True):
 def test_negative_elbo_in_closed_form():
     """-E log p(x|z) = log(2 pi)/2 + ((x - 2x)^2 + 1/4)/2; KL = (1/4 + 4 x^2 - 1 - log 1/4)/2."""
     x = RNG.normal(0.3, 1, (3000, 1)).astype(np.float32)
-    found = measured(gaussian_game(), images=x, labels=None, batch_size=1000)["negative_elbo"]
+    found = measured(gaussian_game(), x=x, labels=None, batch_size=1000)["negative_elbo"]
     squares = np.mean(x.astype(np.float64) ** 2)
     expected = (np.log(2 * np.pi) + squares + 0.25) / 2 + (0.25 + 4 * squares - 1 + np.log(4)) / 2
     assert found.value == pytest.approx(expected, abs=0.05)  # 0.5 E|x z| / sqrt(3000): 3 sigma
@@ -293,9 +296,36 @@ def test_negative_elbo_in_closed_form():
 
 def test_no_elbo_where_it_is_not_known():
     x = RNG.normal(size=(5, 1)).astype(np.float32)
-    assert "negative_elbo" not in measured(gaussian_game(False), images=x, labels=None)
-    mixture = gaussian_game()._replace(prior=priors.gaussian(1)._replace(standard_normal=False))
-    assert "negative_elbo" not in measured(mixture, images=x, labels=None)
+    assert "negative_elbo" not in measured(gaussian_game(False), x=x, labels=None)
+    other = priors.gaussian(1)._replace(standard_normal=False)
+    for prior in (other, other._replace(log_density=None)):
+        mixture = gaussian_game()._replace(prior=prior)
+        assert "negative_elbo" not in measured(mixture, x=x, labels=None)
+
+
+def test_negative_elbo_by_densities():
+    """As above, with p(z) = N(3, 1), which has no closed form here."""
+    game = gaussian_game()
+    inner, outer = game.networks.encoder, priors.gaussian(1)
+
+    def encode(params, x, noise):
+        encoding = inner.apply(params, x, noise)
+        density = jax.scipy.stats.norm.logpdf(encoding.vector, encoding.mean, 0.5)
+        return encoding._replace(log_density=density[:, 0])
+
+    def log_density(params, z):
+        return jax.scipy.stats.norm.logpdf(z.vector[:, 0], 3.0)
+
+    prior = outer._replace(standard_normal=False, log_density=log_density)
+    networks = game.networks._replace(encoder=inner._replace(apply=encode))
+    x = RNG.normal(0.3, 1, (3000, 1)).astype(np.float32)
+    options = {"x": x, "labels": None, "batch_size": 1000}
+    found = measured(game._replace(prior=prior, networks=networks), **options)["negative_elbo"]
+    squares, apart = (np.mean(y.astype(np.float64) ** 2) for y in (x, 2 * x - 3))
+    kl = (0.25 + apart - 1 + np.log(4)) / 2
+    expected = (np.log(2 * np.pi) + squares + 0.25) / 2 + kl
+    # With z = 2x + e/2 the noise is 1.5 (x - 1) e - e^2 / 4, of SD 1.9: 3 sigma of 3000.
+    assert found.value == pytest.approx(expected, abs=0.1)
 
 
 # Every cell of the grid, validation, records
@@ -312,19 +342,19 @@ def test_no_elbo_where_it_is_not_known():
 def test_cells_of_the_grid(row, column, code):
     game = games.build(row, column, code)
     params = Players(*(n and n.init(jax.random.key(1)) for n in game.networks[:2]))
-    found = measured(game, images=np.asarray(games.batch(0, 9)), labels=None, params=params)
+    found = measured(game, x=np.asarray(games.batch(0, 9)), labels=None, params=params)
     assert all(np.isfinite(list(values(found).values())))
     assert ("negative_elbo" in found) == (row == "likelihood")
     assert ("pixel_error" in found) == (row != "marginal_data")
     assert ("category_entropy" in found) == (code != "vector")
 
 
-def test_validate_is_the_same_number_on_the_first_n():
+def test_validate_is_the_same_number():
     game = copying_game(local=12)
-    few = measured(game, images=IMAGES[:15], labels=None)
-    found = evaluate.validate(game, NO_PARAMS, IMAGES, 1.0, 3, n=15)
+    few = measured(game, x=IMAGES[:15], labels=None)
+    found = validate(Trained(game, NO_PARAMS, IMAGES[:15], seed=3))
     assert found == {"pixel_error": pytest.approx(few["pixel_error"].value, rel=1e-6)}
-    assert evaluate.validate(copying_game(encoder=False), NO_PARAMS, IMAGES, 1.0, 3) == {}
+    assert validate(Trained(copying_game(encoder=False), NO_PARAMS, IMAGES)) == {}
 
 
 def test_records_are_json():
@@ -340,7 +370,7 @@ def test_records_are_json():
     }
     for value in (np.nan, np.inf):
         assert json.dumps(record._replace(value=value).to_json(), allow_nan=False)
-    for found in measured(copying_game(), brightness_judge(), config_hash="abc").values():
+    for found in measured(copying_game(), brightness_classifier(), config_hash="abc").values():
         assert (found.seed, found.split, found.config) == (3, "test", "abc")
         json.dumps(found.to_json(), allow_nan=False)
 
@@ -352,7 +382,7 @@ def test_a_lost_model_is_measured_as_lost():
         sample=lambda p, z, n: jnp.full((len(z.vector), *SHAPE), jnp.nan)
     )
     broken = game._replace(networks=game.networks._replace(generator=generator))
-    found = measured(broken, brightness_judge())
+    found = measured(broken, brightness_classifier())
     for metric in (
         "pixel_error",
         "frechet_sample",
@@ -367,7 +397,7 @@ def test_a_lost_model_is_measured_as_lost():
 
 
 def test_nothing_to_evaluate_is_one_line():
-    for options in ({"images": IMAGES[:0]}, {"batch_size": 0}):
+    for options in ({"x": IMAGES[:0]}, {"batch_size": 0}):
         with pytest.raises(InputError):
             measured(copying_game(), **options)
 
@@ -375,12 +405,12 @@ def test_nothing_to_evaluate_is_one_line():
 def test_pairs_are_all_pairs():
     """The spread's oracle: a loop over every pair of the four reconstructions."""
     game = copying_game(local=12)
-    found = measured(game, images=IMAGES[:1], labels=None)["local_spread"].value
+    found = measured(game, x=IMAGES[:1], labels=None)["local_spread"].value
     key = jax.random.fold_in(jax.random.key(3), 0)
     codes = []
     for repeat in range(4):
-        again = jax.random.fold_in(key, metrics.REPEATED + repeat) if repeat else key
-        noise_key = jax.random.fold_in(again, draws.LOCAL_CODE)
+        again = jax.random.fold_in(key, REPEATED + repeat) if repeat else key
+        noise_key = jax.random.fold_in(again, NUMBERS["local"])
         codes.append(np.asarray(jax.random.normal(noise_key, (12,))))
     pairs = [np.abs(a - b).mean() for a, b in itertools.combinations(codes, 2)]
     assert len(pairs) == 6

@@ -1,4 +1,4 @@
-"""Distances between two sets of samples of which no density is known."""
+"""Distances between two sets of samples whose densities are not known."""
 
 import numpy as np
 
@@ -22,12 +22,12 @@ def energy_distance(a: np.ndarray, b: np.ndarray) -> float:
 def kl_to_normal(z: np.ndarray, neighbors: int = 4) -> float:
     """KL(q || N(0, I)) in nats from samples of q, f[N, D]: the entropy by the distance to the
     neighbours (Kozachenko & Leonenko 1987; Kraskov et al. 2004, eq. 20), log p exactly. A
-    histogram would blur the edge of a density that has one, and say too little."""
+    histogram would blur a density with a sharp edge, and underestimate."""
     from scipy.spatial import cKDTree
     from scipy.special import digamma, gammaln
 
     n, dimensions = z.shape
-    # Of the samples themselves each is its own nearest.
+    # Each sample is its own nearest neighbour.
     radius = cKDTree(z).query(z, neighbors + 1)[0][:, -1]
     ball = 0.5 * dimensions * np.log(np.pi) - gammaln(0.5 * dimensions + 1)
     entropy = (
@@ -48,20 +48,20 @@ def sliced_wasserstein(a: np.ndarray, b: np.ndarray, slices: int = 200, seed: in
     return float(np.abs(np.sort(a @ directions, axis=0) - np.sort(b @ directions, axis=0)).mean())
 
 
-NEIGHBORS = 30  # that vote: few enough to see a gap of a hundredth of the samples
+NEIGHBORS = 30  # that vote: few enough to resolve a gap of a hundredth of the samples
 
 
 def two_sample_accuracy(a: np.ndarray, b: np.ndarray, seed: int = 0) -> float:
-    """How often a classifier tells held-out samples of a from held-out samples of b (Lopez-Paz &
-    Oquab 2017): .5 for equal distributions. The nearest neighbours in one half of each set vote;
-    the other half is judged. a, b: f[N, D] of few dimensions, of equal N."""
+    """How often a classifier distinguishes held-out samples of a and b (Lopez-Paz & Oquab 2017):
+    0.5 for equal distributions. The nearest neighbours in one half of each set vote on the other
+    half. a, b: f[N, D] of few dimensions, of equal N."""
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     rng, half = np.random.default_rng(seed), len(a) // 2
     a, b = rng.permutation(a), rng.permutation(b)
-    # Not more than a third of what there is to ask.
+    # At most a third of the samples in a half.
     neighbors = KNeighborsClassifier(max(1, min(NEIGHBORS, half // 3)))
     classifier = make_pipeline(StandardScaler(), neighbors)
     classifier.fit(np.concatenate([a[:half], b[:half]]), np.repeat([0, 1], half))

@@ -45,7 +45,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
     The trace of (AB)^(1/2) is the sum of the singular values of A^(1/2) B^(1/2): real and
     non-negative for singular covariances too, where a general matrix square root is neither.
-    NaN if a moment is not finite.
+    It is NaN if a moment is not finite.
     """
     if not all(np.isfinite(m).all() for m in (a.total, a.products, b.total, b.products)):
         return math.nan

@@ -1,7 +1,7 @@
-"""What samples say of the modes of a known mixture: the published protocol (PacGAN, section 4.1).
+"""How samples cover the modes of a known mixture: the published protocol (PacGAN, section 4.1).
 
-A sample is of high quality if it lies within 3 deviations of a centre; a mode is captured if it
-has at least one such sample.
+A sample is of high quality if it lies within 3 SDs of a centre; a mode is captured if it has at
+least one such sample.
 """
 
 from typing import NamedTuple
@@ -10,9 +10,9 @@ import numpy as np
 
 from iae_jax.data.planar import Mixture
 
-WITHIN = 3.0  # deviations
-# Of a round Gaussian of the plane cut off at 3 deviations, along one axis: what the spread of
-# high-quality samples of the true mode is.
+WITHIN = 3.0  # SDs
+# SD along one axis of a round Gaussian in the plane that is cut off at 3 SDs, as high-quality
+# samples are, over the SD of the whole.
 _OUTSIDE = np.exp(-(WITHIN**2) / 2)
 CUT = float(np.sqrt(1 - 0.5 * WITHIN**2 * _OUTSIDE / (1 - _OUTSIDE)))
 
@@ -20,8 +20,8 @@ CUT = float(np.sqrt(1 - 0.5 * WITHIN**2 * _OUTSIDE / (1 - _OUTSIDE)))
 class Modes(NamedTuple):
     """captured: modes with a high-quality sample. high_quality_share: of all samples. reverse_kl:
     KL(shares of the modes, by the nearest centre || uniform) in nats. sd_ratio: over the modes,
-    the standard deviation of the high-quality samples around their own mean (both axes together)
-    over the same of the truth, where it is farthest from 1 (0 for a mode with fewer than two)."""
+    the SD of the high-quality samples around their own mean (both axes together) over that of the
+    truth, where it is farthest from 1 (0 for a mode with fewer than two)."""
 
     captured: int
     high_quality_share: float

@@ -1,5 +1,5 @@
-"""The divergences of the Aggregated-ELBO slide for a model in the plane whose densities are known:
-what the sampled terms are read against.
+"""Exact divergences, by quadrature, of a model in the plane whose densities are known: the
+reference for sampled terms (the Aggregated-ELBO slide).
 
 The data are a mixture of Gaussians, q(z|x) is Gaussian, p(x|z) = N(g(z), deviation^2 I) and
 p(z) = N(0, I). Sums run over a grid of x and Gauss-Hermite nodes or a grid of z.
@@ -16,7 +16,7 @@ from iae_jax.types import Array, Code, Encoder, Generator, Players
 
 NODES = 64  # of the grid of x along each axis
 HERMITE = 6  # nodes of z along each axis
-REACH = 3.5  # of the grid of x: the data lie within
+REACH = 3.5  # of the grid of x along each axis; the data lie within
 
 
 class Exact(NamedTuple):
@@ -35,11 +35,11 @@ class Exact(NamedTuple):
 def exact(
     data: Mixture, deviation: float, encoder: Encoder, generator: Generator, params: Players
 ) -> Exact:
-    """Every term of the slide for one model. deviation: of p(x|z), whose mean g(z) the generator
-    returns for noise 0.
+    """Every term of the slide for one model.
 
     x runs over a grid weighted by p_data, z over Gauss-Hermite nodes of q(z|x), and
-    q(z) = sum_x p_data(x) q(z|x) over the same grid.
+    q(z) = sum_x p_data(x) q(z|x) over the same grid. deviation: SD of p(x|z), whose mean g(z) the
+    generator returns for noise 0.
     """
     x, weight = data_grid(data)
     encoding = encoder.apply(params.encoder, x, jnp.zeros((len(x), 2)))
@@ -69,7 +69,7 @@ def exact(
 
 
 def data_grid(data: Mixture) -> tuple[Array, Array]:
-    """x f32[N, 2] and the mass of p_data at each, without the nodes where there is none."""
+    """x f32[N, 2] and the mass of p_data at each, without the nodes where it is negligible."""
     line = np.linspace(-REACH, REACH, NODES)
     x = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2).astype(np.float32)
     mass = np.exp(np.asarray(data.log_density(jnp.asarray(x)), np.float64))
@@ -102,7 +102,7 @@ def _log_densities(
 
 
 def marginal_data(data: Mixture, deviation: float, generator: Generator, params: Players) -> float:
-    """KL(p_data || p(x)): p(x) is a sum over a fine grid of z."""
+    """KL(p_data || p(x)) in nats; p(x) is a sum over a fine grid of z."""
     x, weight = data_grid(data)
     line = np.linspace(-4, 4, 161)
     z = jnp.asarray(np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2), jnp.float32)

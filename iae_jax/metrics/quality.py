@@ -12,10 +12,10 @@ import numpy as np
 
 BLOCK = 1000  # rows at once
 # Of a kernel distance: a block gives one estimate, and there must be several.
-KERNEL_BLOCK, LEAST_BLOCKS = 500, 5
+MAX_KERNEL_BLOCK, MIN_BLOCKS = 500, 5
 NEIGHBORS = 5  # as Naeem et al.; Kynkäänniemi et al. take 3
-BINS, LEVEL = 100, 0.05
-LEVEL_OF_INTERVAL = 0.95
+BINS, LEVEL = 100, 0.05  # LEVEL: of the test for each bin
+CONFIDENCE = 0.95  # of intervals
 
 
 class Estimate(NamedTuple):
@@ -31,17 +31,19 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, block: int = 0, seed: int = 0)
     Bińkowski et al. 2018, section 4.1). 0 for equal distributions; an estimate can be negative.
 
     The mean over disjoint blocks, which are independent, and Student's interval of it (infinite
-    for a single block). block: rows of one, 0 for 500 or a fifth of them. Blocks are drawn at
-    random: of rows in the order of their labels, each block would be another distribution. Of the
-    longer set as many rows as the other has are used.
-    Errors: ValueError for fewer than 2 rows.
+    for a single block). block: its rows; 0 is a fifth of them, at most 500. Blocks are drawn at
+    random: of rows in the order of their labels, each block would have another distribution. Of
+    the longer set only as many rows are used as the other has.
+
+    Raises:
+      ValueError: fewer than 2 rows.
     """
     from scipy.stats import t
 
     n = min(len(a), len(b))
     if n < 2:
         raise ValueError(f"a kernel distance is of at least 2 samples each, not {n}")
-    count = max(1, n // (block or max(2, min(KERNEL_BLOCK, n // LEAST_BLOCKS))))
+    count = max(1, n // (block or max(2, min(MAX_KERNEL_BLOCK, n // MIN_BLOCKS))))
     rng = np.random.default_rng(seed)
     a, b = (x[rng.permutation(len(x))[:n]] for x in (a, b))
     values = np.array(
@@ -52,7 +54,7 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, block: int = 0, seed: int = 0)
     )
     reach = np.inf
     if count > 1:
-        quantile = t.ppf((1 + LEVEL_OF_INTERVAL) / 2, count - 1)
+        quantile = t.ppf((1 + CONFIDENCE) / 2, count - 1)
         reach = float(quantile * values.std(ddof=1) / np.sqrt(count))
     mean = float(values.mean())
     return Estimate(mean, mean - reach, mean + reach)
@@ -72,10 +74,10 @@ def _discrepancy(a: np.ndarray, b: np.ndarray) -> float:
 
 
 class Support(NamedTuple):
-    """precision: the share of generated samples that lie within the support of the real ones.
-    recall: of real ones within that of the generated. density: how many real neighbourhoods hold a
-    generated sample, over how many hold a real one; can exceed 1. coverage: the share of real
-    neighbourhoods that hold a generated sample."""
+    """precision: the share of generated samples within the support of the real ones. recall: of
+    real samples within that of the generated ones. density: how many real neighbourhoods contain a
+    generated sample, over how many contain a real one; can exceed 1. coverage: the share of real
+    neighbourhoods that contain a generated sample."""
 
     precision: float
     recall: float
@@ -84,14 +86,19 @@ class Support(NamedTuple):
 
 
 def support(real: np.ndarray, fake: np.ndarray, neighbors: int = NEIGHBORS) -> Support:
-    """A neighbourhood is the ball around a sample that reaches to its k-th neighbour in its own
-    set (Kynkäänniemi et al. 2019; Naeem et al. 2020, section 3). Errors: ValueError if a set has
-    not more samples than neighbours."""
+    """How the supports of two sets overlap.
+
+    A neighbourhood is the ball around a sample that reaches to its k-th neighbour in its own set
+    (Kynkäänniemi et al. 2019; Naeem et al. 2020, section 3).
+
+    Raises:
+      ValueError: a set does not have more samples than neighbours.
+    """
     if min(len(real), len(fake)) <= neighbors:
         raise ValueError(f"each set needs more than {neighbors} samples")
     real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
     of_real, of_fake = _radii(real, neighbors), _radii(fake, neighbors)
-    held = np.zeros(len(fake))  # by how many real neighbourhoods
+    held = np.zeros(len(fake))  # in how many real neighbourhoods
     covered = np.zeros(len(real), bool)
     recalled = np.zeros(len(real), bool)
     for rows, distances in _distances(fake, real):
@@ -121,7 +128,7 @@ def _radii(x: np.ndarray, neighbors: int) -> np.ndarray:
     """Squared distance of each sample to its k-th neighbour: f64[N]."""
     found = np.empty(len(x))
     for rows, distances in _distances(x, x):
-        # The nearest of all is the sample itself.
+        # The nearest of all is the sample itself, exactly.
         distances[np.arange(len(distances)), np.arange(len(x))[rows]] = 0.0
         found[rows] = np.partition(distances, neighbors, axis=1)[:, neighbors]
     return found
@@ -131,9 +138,9 @@ def different_bins(
     reference: np.ndarray, samples: np.ndarray, bins: int = BINS, seed: int = 0
 ) -> float:
     """The share of bins whose share of the samples differs significantly from their share of the
-    reference (NDB: Richardson & Weiss 2018, section 3): near the level of the test, .05, for equal
-    distributions (`evaluate` puts that of real images beside it), more where modes are missing or
-    too heavy. Bins: k-means of the reference."""
+    reference (NDB: Richardson & Weiss 2018, section 3): near the level of the test, 0.05, for
+    equal distributions, more where modes are missing or too heavy. Bins are found by k-means of
+    the reference."""
     from scipy.stats import norm
     from sklearn.cluster import KMeans
 
@@ -155,8 +162,12 @@ SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # weights, from the finest
 
 def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multi-scale structural similarity of pairs (MS-SSIM: Wang et al. 2003): f64[N], 1 for equal
-    images. a, b: f[N, H, W, C] in [0, 1]. An image takes as many of the five scales as its sides
-    have room for a window of 11, and their weights are scaled to sum to 1."""
+    images. a, b: f[N, H, W, C] in [0, 1]. As many of the five scales are used as the sides have
+    room for a window of 11, and their weights are scaled to sum to 1.
+
+    Raises:
+      ValueError: sides of fewer than 11 pixels.
+    """
     from scipy.ndimage import correlate1d
 
     offsets = np.arange(WINDOW) - WINDOW // 2
@@ -189,7 +200,7 @@ def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         if level == levels - 1:
             luminance = (2 * mean_a * mean_b + 0.01**2) / (mean_a**2 + mean_b**2 + 0.01**2)
             structure = structure * luminance
-        # A negative mean has no power: it is as unlike as can be.
+        # A negative mean has no real power: it counts as 0, the least similarity.
         found *= np.maximum(structure.mean(axis=(1, 2, 3)), 0.0) ** weight
         a, b = halved(a), halved(b)
     return found
@@ -204,8 +215,8 @@ def partners(size: int, seed: int) -> np.ndarray:
 
 
 def ms_ssim(images: np.ndarray, seed: int = 0) -> float:
-    """Of random pairs of one set: how little it varies (Odena et al. 2017, section 4.2). Each image
-    is in two pairs."""
+    """Mean MS-SSIM of random pairs of one set: how little it varies (Odena et al. 2017, section
+    4.2). Each image is in two pairs."""
     other = partners(len(images), seed)
     total = 0.0
     for first in range(0, len(images), BLOCK):

@@ -1,4 +1,4 @@
-"""The judge: it learns, it is cached with its hash, and a damaged cache is noticed.
+"""The feature classifier: it learns, it is cached with its hash, and a damaged cache is noticed.
 
 The data: 12x12 images of 3 bars whose class is known by construction, in heavy noise.
 """
@@ -15,8 +15,9 @@ import pytest
 
 from iae_jax.data import Dataset
 from iae_jax.errors import InputError
-from iae_jax.metrics import feature_classifier as judge
-from iae_jax.metrics.feature_classifier import Recipe, judge_of, recipe_of
+from iae_jax.metrics import feature_classifier as module
+from iae_jax.metrics.feature_classifier import feature_classifier
+from iae_jax.metrics.recipe import Recipe, recipe_of
 
 RECIPE = Recipe(steps=200, batch_size=20, learning_rate=1e-2, width=8, features=6, shift_pixels=1)
 
@@ -38,9 +39,9 @@ TRAIN, TEST = bars(1, 200), bars(2, 90)
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A judge and its file; tests that change the file work on a copy."""
-    cache = tmp_path_factory.mktemp("judges")
-    made = judge_of("bars", TRAIN, TEST, cache, 3, recipe=RECIPE)
+    """A classifier and its file; tests that change the file work on a copy."""
+    cache = tmp_path_factory.mktemp("classifiers")
+    made = feature_classifier("bars", TRAIN, TEST, cache, 3, recipe=RECIPE)
     (path,) = cache.iterdir()
     return made, path
 
@@ -55,7 +56,7 @@ def copy(trained, tmp_path):
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """Notes trainings (their labels) without doing them: every parameter is 0.1."""
+    """Records trainings (their labels) without doing them: every parameter is 0.1."""
     calls = []
 
     def train(network, data, recipe, seed):
@@ -63,7 +64,7 @@ def trainings(monkeypatch):
         shapes = jax.eval_shape(network.init, jax.random.key(seed))
         return jax.tree.map(lambda leaf: np.full(leaf.shape, 0.1, leaf.dtype), shapes)
 
-    monkeypatch.setattr(judge, "_train", train)
+    monkeypatch.setattr(module, "fit", train)
     return calls
 
 
@@ -86,10 +87,10 @@ def test_the_last_dense_layer_reads_the_features(trained):
     np.testing.assert_allclose(logits, np.asarray(features) @ kernel + bias, atol=1e-5)
 
 
-def test_a_cached_judge_is_the_same_and_not_trained_again(trained, copy, trainings):
+def test_a_cached_classifier_is_the_same_and_not_trained_again(trained, copy, trainings):
     made, _ = trained
     before = copy.read_bytes()
-    again = judge_of("bars", TRAIN, TEST, copy.parent, 3, recipe=RECIPE)
+    again = feature_classifier("bars", TRAIN, TEST, copy.parent, 3, recipe=RECIPE)
     assert trainings == []
     assert copy.read_bytes() == before
     x = jnp.asarray(TEST.x[:5]) / 255
@@ -135,11 +136,11 @@ def with_a_word_for_a_number(data):
 def test_a_damaged_file_is_trained_again_with_one_line(damage, copy, trainings, caplog):
     copy.write_bytes(damage(copy.read_bytes()))
     with caplog.at_level(logging.WARNING):
-        judge_of("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
+        feature_classifier("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
         assert len(trainings) == 1
         (message,) = [record.getMessage() for record in caplog.records]
         assert "damaged" in message and str(copy) in message and "\n" not in message
-        judge_of("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
+        feature_classifier("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
     assert len(trainings) == 1  # the new file is sound
     assert [path.name for path in copy.parent.iterdir()] == [copy.name]  # nothing temporary
 
@@ -150,11 +151,11 @@ def test_parameters_that_are_not_those_of_the_hash_are_refused(copy, trainings, 
         arrays = dict(file)
     arrays["leaf_0"] = arrays["leaf_0"] + 1e-3
     np.savez(copy, **arrays)
-    judge_of("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
+    feature_classifier("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
     assert len(trainings) == 1 and "hash" in caplog.text
 
 
-def test_what_makes_another_judge(tmp_path, trainings):
+def test_what_makes_another_classifier(tmp_path, trainings):
     changed = TRAIN._replace(labels=np.roll(TRAIN.labels, 1))
     for train, classes, seed, recipe in (
         (TRAIN, 3, 0, RECIPE),
@@ -163,37 +164,42 @@ def test_what_makes_another_judge(tmp_path, trainings):
         (TRAIN, 3, 0, RECIPE._replace(weight_decay=0.0)),
         (changed, 3, 0, RECIPE),
     ):
-        judge_of("bars", train, None, tmp_path, classes, seed, recipe)
+        feature_classifier("bars", train, None, tmp_path, classes, seed, recipe)
     assert len(trainings) == 5 == len(list(tmp_path.iterdir()))
 
 
 def test_another_test_set_is_measured_without_training(copy, trainings):
     other = TEST._replace(labels=(TEST.labels + 1) % 3)
-    accuracy = judge_of("bars", TRAIN, other, copy.parent, 3, recipe=RECIPE).test_accuracy
+    accuracy = feature_classifier("bars", TRAIN, other, copy.parent, 3, recipe=RECIPE).test_accuracy
     assert accuracy < 0.2 and trainings == []
-    assert judge_of("bars", TRAIN, TEST, copy.parent, 3, recipe=RECIPE).test_accuracy > 0.9
+    assert (
+        feature_classifier("bars", TRAIN, TEST, copy.parent, 3, recipe=RECIPE).test_accuracy > 0.9
+    )
 
 
-def test_a_shipped_judge_is_the_one_whatever_the_cache_has(
+def test_a_shipped_classifier_is_used_whatever_the_cache_has(
     trained, tmp_path, trainings, monkeypatch
 ):
     """The cache has another of the same name, all of whose parameters are 0.1."""
     made, path = trained
     cache = tmp_path / "cache"
-    assert judge_of("bars", TRAIN, TEST, cache, 3, recipe=RECIPE).hash != made.hash
+    assert feature_classifier("bars", TRAIN, TEST, cache, 3, recipe=RECIPE).hash != made.hash
     before = {file.name: file.read_bytes() for file in cache.iterdir()}
-    monkeypatch.setattr(judge, "SHIPPED", path.parent)
-    assert judge_of("bars", TRAIN, TEST, cache, 3, recipe=RECIPE).hash == made.hash
+    monkeypatch.setattr(module, "SHIPPED", path.parent)
+    assert feature_classifier("bars", TRAIN, TEST, cache, 3, recipe=RECIPE).hash == made.hash
     other = TEST._replace(labels=(TEST.labels + 1) % 3)
-    assert judge_of("bars", TRAIN, other, cache, 3, recipe=RECIPE).test_accuracy < 0.2
-    assert judge_of("bars", TRAIN, other, tmp_path / "none", 3, recipe=RECIPE).hash == made.hash
+    assert feature_classifier("bars", TRAIN, other, cache, 3, recipe=RECIPE).test_accuracy < 0.2
+    assert (
+        feature_classifier("bars", TRAIN, other, tmp_path / "none", 3, recipe=RECIPE).hash
+        == made.hash
+    )
     assert {file.name: file.read_bytes() for file in cache.iterdir()} == before
     assert len(trainings) == 1 and not (tmp_path / "none").exists()
 
 
-def test_mnists_judge_is_shipped_and_is_what_the_recipe_makes():
+def test_mnists_classifier_is_shipped_and_is_what_the_recipe_makes():
     """Its file is found by what it was made of; its parameters have the hash that it names."""
-    (path,) = judge.SHIPPED.glob("mnist-*.npz")
+    (path,) = module.SHIPPED.glob("mnist-*.npz")
     with np.load(path) as file:
         metadata = json.loads(str(file["metadata"]))
         digest = hashlib.sha256()
@@ -211,12 +217,14 @@ def test_mnists_judge_is_shipped_and_is_what_the_recipe_makes():
 
 def test_without_a_test_set_the_accuracy_is_unknown(tmp_path, trainings):
     for _ in range(2):
-        assert np.isnan(judge_of("bars", TRAIN, None, tmp_path, 3, recipe=RECIPE).test_accuracy)
+        assert np.isnan(
+            feature_classifier("bars", TRAIN, None, tmp_path, 3, recipe=RECIPE).test_accuracy
+        )
 
 
 def test_unlabelled_examples_are_not_used(tmp_path, trainings):
     labels = np.where(np.arange(200) % 2, TRAIN.labels, -1).astype(np.int32)
-    judge_of("bars", TRAIN._replace(labels=labels), None, tmp_path, 3, recipe=RECIPE)
+    feature_classifier("bars", TRAIN._replace(labels=labels), None, tmp_path, 3, recipe=RECIPE)
     np.testing.assert_array_equal(trainings[0], TRAIN.labels[1::2])
 
 
@@ -230,12 +238,12 @@ def test_what_cannot_work_is_one_line(tmp_path):
         ((TRAIN, None, blocked / "cache", 3), "cannot keep"),
     ):
         with pytest.raises(InputError, match=said) as error:
-            judge_of("bars", *arguments, recipe=RECIPE)
+            feature_classifier("bars", *arguments, recipe=RECIPE)
         assert "\n" not in str(error.value)
 
 
 def test_names_with_slashes_stay_in_the_cache(tmp_path, trainings):
-    made = judge_of("npz:/some/where/x.npz", TRAIN, None, tmp_path, 3, recipe=RECIPE)
+    made = feature_classifier("npz:/some/where/x.npz", TRAIN, None, tmp_path, 3, recipe=RECIPE)
     assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
     assert made.extractor.count("/") == 2
 
@@ -244,26 +252,28 @@ def test_recipes_fit_their_images():
     assert recipe_of((8, 8, 1)).steps < recipe_of((28, 28, 1)).steps == recipe_of((32, 32, 3)).steps
 
 
-def test_a_judge_of_recoloured_images_reads_them_in_another_light(tmp_path):
+def test_a_classifier_of_recoloured_images_reads_them_in_another_light(tmp_path):
     def tinted(data, shift, factor):
         images = np.repeat(data.x, 3, -1).astype(np.float32)
         return data._replace(x=np.clip(images * factor + shift, 0, 255).astype(np.uint8))
 
     train, dim = tinted(TRAIN, 0, 1), tinted(TEST, 90, 0.4)
     found = [
-        judge_of("bars", train, dim, tmp_path, 3, recipe=RECIPE._replace(recolour=by)).test_accuracy
+        feature_classifier(
+            "bars", train, dim, tmp_path, 3, recipe=RECIPE._replace(recolour=by)
+        ).test_accuracy
         for by in (None, (0.4, 0.1, 0.7))
     ]
     assert found[1] > 0.85 and found[1] > found[0] + 0.1, found
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3)])
-def test_every_shape_can_be_trained(shape, tmp_path, quick_compile):
+def test_every_shape_can_be_trained(shape, tmp_path):
     rng = np.random.default_rng(0)
     data = Dataset(
         rng.integers(0, 256, (6, *shape), dtype=np.uint8), np.arange(6, dtype=np.int32) % 2
     )
     recipe = recipe_of(shape)._replace(steps=2, width=4)
-    made = judge_of("noise", data, data, tmp_path, 2, recipe=recipe)
+    made = feature_classifier("noise", data, data, tmp_path, 2, recipe=recipe)
     logits, _ = made.apply(jnp.asarray(data.x) / 255)
     assert np.isfinite(logits).all()

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 VARIANTS = ("plane/iae", "plane/ali", "digits/iae", "digits/ali")
 SEEDS, FIRST_SEED = 3, 0
 TOGETHER = True  # all seeds of a variant at once
-VIEWS = ()
+VIEWS: tuple[str, ...] = ()
 SHOWN = ("pixel_error_ratio", "pixel_error", "random_pair_error", "code_consistency")
-FILE = "ali.npz"  # what the figure shows of a run
+FIGURE_FILE = "reconstructed.npz"
 POINTS = 300  # of a panel
 SIDE = 6  # images of a panel, down and across
 
@@ -81,9 +81,10 @@ def get_config(variant: str = "digits/ali") -> Config:
     return config
 
 
-def digits(split: str) -> Source:
-    """The digits, which batches are drawn from with replacement, on the device."""
-    stored = open_source("digits", split)
+def digits(split: str, directory: str = "") -> Source:
+    """The digits, which batches are drawn from with replacement, on the device. directory: where
+    TFDS keeps them, "" is its default."""
+    stored = open_source("digits", split, directory or None)
     source = ArraySource(load(stored), stored.classes)
     images = jnp.asarray(load(stored).x)
 
@@ -102,7 +103,7 @@ def keep_for_figure(trained: Trained) -> Iterable[Measurement]:
         params = trained.params
         x_hat = jax.jit(partial(reconstruct, trained.game))(params, x, keys[0])
         samples = jax.jit(partial(generate, trained.game, count=len(x)))(params, key=keys[1])
-        write_npz(trained.folder / FILE, x=x, x_hat=x_hat, samples=samples)
+        write_npz(trained.folder / FIGURE_FILE, x=x, x_hat=x_hat, samples=samples)
     return ()
 
 
@@ -116,7 +117,7 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
     titles = [f"{name}, {model.upper()}: {row}" for row in rows for name, model in names]
     with panels(path, len(rows), len(VARIANTS), titles, size=290) as axes:
         for column, variant in enumerate(VARIANTS):
-            with np.load(runs[variant] / FILE) as file:
+            with np.load(runs[variant] / FIGURE_FILE) as file:
                 shown = dict(file)
             for row, what in zip(axes, rows.values(), strict=True):
                 if shown[what].ndim == 2:

@@ -39,11 +39,10 @@ from iae_jax.types import Array, Code, Encoder, Encoding, Generator, Params
 VARIANTS = ("least_squares", "adversarial")
 SEEDS, FIRST_SEED = 5, 0
 TOGETHER = True  # all seeds of a variant at once
-VIEWS = ()
+VIEWS: tuple[str, ...] = ()
 SHOWN = ("energy_distance", "worst_energy_distance", "mean_error", "energy_distance_ratio")
-FILE = "regression.npz"  # what the figure shows of a run
+FIGURE_FILE = "predictions.npz"
 INPUTS = 21  # where the conditional is measured
-SAMPLES = 4_000  # of each input
 
 REFERENCES = {
     ("mean_error", "least_squares"): Reference(0.03, "lower", "aim: it shows the conditional mean"),
@@ -127,31 +126,31 @@ def conditional_of_code(config: Config, shape: tuple[int, ...]) -> Generator:
     return Generator(inner.init, sample, own.noise, density)
 
 
-def measure(trained: Trained) -> Iterator[Measurement]:
+def measure(trained: Trained, samples: int = 4_000) -> Iterator[Measurement]:
     """y_hat beside p(y|c), at equidistant inputs. energy_distance: mean over the inputs.
     mean_error: mean absolute difference of the means. energy_distance_ratio: over the distance of
-    E[y|c] itself, which least squares estimates."""
+    E[y|c] itself, which least squares estimates. samples: of each input."""
     c = np.linspace(-1, 1, INPUTS, dtype=np.float32)
-    wide = jnp.repeat(jnp.asarray(c), SAMPLES)
-    truth = np.asarray(conditional(jax.random.key(10), wide)).reshape(INPUTS, SAMPLES)
+    wide = jnp.repeat(jnp.asarray(c), samples)
+    truth = np.asarray(conditional(jax.random.key(10), wide)).reshape(INPUTS, samples)
     share, upper, lower, _ = (np.asarray(part) for part in branches(jnp.asarray(c)))
     mean = share * upper + (1 - share) * lower
     key = jax.random.fold_in(jax.random.key(0), trained.seed)
     sample = jax.jit(partial(decode, trained.game))
     drawn = sample(trained.params, Code(vector=wide[:, None]), key, trained.local_scale)
-    y = np.asarray(drawn)[:, 1].reshape(INPUTS, SAMPLES)
+    y = np.asarray(drawn)[:, 1].reshape(INPUTS, samples)
 
     def distances(of: np.ndarray) -> np.ndarray:
         return np.array([energy_distance(*both) for both in zip(of, truth, strict=True)])
 
     own, of_mean = distances(y), distances(np.broadcast_to(mean[:, None], truth.shape))
     yield Measurement("energy_distance", own.mean(), truth.size)
-    yield Measurement("worst_energy_distance", own.max(), SAMPLES)
+    yield Measurement("worst_energy_distance", own.max(), samples)
     yield Measurement("mean_error", np.abs(y.mean(axis=1) - mean).mean(), truth.size)
     yield Measurement("energy_distance_ratio", own.mean() / of_mean.mean(), truth.size)
     if trained.folder is not None:
         shown = {"c": c, "truth": truth, "mean": mean, "y": y, "distances": own}
-        write_npz(trained.folder / FILE, **shown)
+        write_npz(trained.folder / FIGURE_FILE, **shown)
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
@@ -162,10 +161,10 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
 
     shown = {}
     for variant in VARIANTS:
-        with np.load(runs[variant] / FILE) as file:
+        with np.load(runs[variant] / FIGURE_FILE) as file:
             shown[variant] = dict(file)
     c, truth, mean = (shown["adversarial"][name] for name in ("c", "truth", "mean"))
-    few = min(60, SAMPLES)  # points of each input
+    few = min(60, truth.shape[1])  # points of each input
     clouds = [(truth, COLORS[6])]
     clouds += [(shown[variant]["y"], COLORS[i]) for i, variant in enumerate(VARIANTS)]
     with panels(path, 1, 4, ["data", "least squares", "adversarial", "energy distance"]) as axes:

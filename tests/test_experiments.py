@@ -1,4 +1,4 @@
-"""Every experiment for a few steps at toy size; and, marked slow, what its issue of the slides
+"""Every small problem for a few steps at toy size; and, marked slow, what its issue of the slides
 promises, from the real command (`make test-slow`)."""
 
 import json
@@ -11,10 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from experiments import (
-    aae_priors,
     ali,
     avb_four_points,
     elbo_grid,
@@ -22,79 +20,80 @@ from experiments import (
     regression,
 )
 from iae_jax.metrics import quadrature
-from iae_jax.records.experiment import run_to_end
-from iae_jax.sampling import priors
-from iae_jax.types import Encoder, Encoding, Generator, Players
+from iae_jax.runs.evaluation import evaluate_run
+from iae_jax.runs.train import train
+from iae_jax.types import Generator, Players
 
 ROOT = Path(__file__).parent.parent
 PNG = b"\x89PNG\r\n\x1a\n"
 GRID = {f"{row}/{column}" for row, column in elbo_grid.CELLS}
-SETS_OF_MODELS = {"ring8/iae", "ring8/gan", "grid25/iae", "grid25/gan"}
+# Of each experiment: variants that are trained here, others that are drawn by their files, what
+# its own measure is asked for, and the metrics that its results promise of the trained variants.
 TOYS = {
     "gaussian_mixture": (
         gaussian_mixture,
-        {"steps": 6, "batch_size": 16, "hidden": 8},
+        {"grid25/iae": "ring8/iae", "ring8/gan": "grid25/gan"},
+        {"samples": 400},
         {
-            "modes_captured": SETS_OF_MODELS,
-            "high_quality_share": SETS_OF_MODELS,
-            "mode_sd_ratio": SETS_OF_MODELS,
-            "cluster_accuracy": {"ring8/iae", "grid25/iae"},
+            "modes_captured": {"grid25/iae", "ring8/gan"},
+            "high_quality_share": {"grid25/iae", "ring8/gan"},
+            "reverse_kl": {"grid25/iae", "ring8/gan"},
+            "mode_sd_ratio": {"grid25/iae", "ring8/gan"},
+            "cluster_accuracy": {"grid25/iae"},
         },
-    ),
-    "avb_four_points": (
-        avb_four_points,
-        {"steps": 6, "batch_size": 16, "hidden": 8, "discriminator_hidden": 8, "samples": 50},
-        {name: {"vae", "avb", "avb_adaptive_contrast"} for name in ("log_likelihood", "kl_qz_pz")},
-    ),
-    "aae_priors": (
-        aae_priors,
-        {"data": "digits", "steps": 6, "batch_size": 16, "hidden": 8},
-        {"two_sample_accuracy": {"gaussian", "mixture", "swiss_roll"}},
     ),
     "regression": (
         regression,
-        {"steps": 6, "batch_size": 16, "hidden": 8, "samples": 30},
-        {"energy_distance": {"least_squares", "adversarial"}},
-    ),
-    "elbo_grid": (
-        elbo_grid,
-        {
-            "steps": 4,
-            "batch_size": 16,
-            "hidden": 8,
-            "discriminator_hidden": 8,
-            "converge_steps": 4,
-            "converge_batch_size": 16,
-            "samples": 200,
-        },
-        {"elbo_gap": GRID},
+        {"least_squares": "", "adversarial": ""},
+        {"samples": 30},
+        {name: {"least_squares", "adversarial"} for name in regression.SHOWN},
     ),
     "ali": (
         ali,
-        {"steps": 4, "batch_size": 8, "hidden": 8, "width": 2},
-        {"pixel_error_ratio": {"plane/iae", "plane/ali", "digits/iae", "digits/ali"}},
+        {"plane/iae": "plane/ali", "digits/ali": "digits/iae"},
+        {},
+        {name: {"plane/iae", "digits/ali"} for name in ali.SHOWN},
     ),
 }
 
 
+def toy(config, options):
+    """The same run with small networks, few examples and two seeds from 3 on. options: of its own
+    measure."""
+    config.seed, config.steps, config.batch_size = 3, 4, 8
+    config.data.test = "test[:40]"
+    for player in config.players:
+        player.network.hidden, player.network.width = 8, 2
+    config.run.seeds, config.run.steps_per_call, config.run.log_steps = 2, 2, 2
+    config.run.checkpoint_steps = 4
+    (kind,) = config.metrics
+    name, _, rest = kind.removesuffix(")").partition("(")
+    words = [*filter(None, [rest]), *(f"{key}={value!r}" for key, value in options.items())]
+    config.metrics = (f"{name}({', '.join(words)})",)
+    return config
+
+
 @pytest.mark.parametrize("name", TOYS)
-@pytest.mark.usefixtures("quick_compile")
-def test_an_experiment_at_toy_size(name, tmp_path, monkeypatch):
-    """It runs, says every value that its results file promises, once a seed, and draws."""
-    module, small, promised = TOYS[name]
-    monkeypatch.setattr(quadrature, "NODES", 12)
-    monkeypatch.setattr(gaussian_mixture, "FOR_SPREAD", 400)
-    many: list = []
-    draw = run_to_end(many, module.run(module.Settings(**small), [0, 3]))
-    found = {}
-    for measured in many:
-        assert len(measured.values) == 2 and np.all(np.isfinite(measured.values)), measured
-        assert measured.n_examples > 0 and measured.seconds > 0
-        found.setdefault(measured.metric, set()).add(measured.variant)
-    for metric, variants in promised.items():
-        assert found[metric] == variants
+def test_an_experiment_at_toy_size(name, tmp_path):
+    """It is trained and measured as every run is, says every value that its results promise, once
+    a seed, and draws."""
+    module, trained, options, promised = TOYS[name]
+    runs, found = {}, {}
+    for variant, other in trained.items():
+        config, folder = toy(module.get_config(variant), options), tmp_path / variant
+        train(config, folder)
+        records = json.loads(evaluate_run(config, folder, "latest", "test").read_text())["records"]
+        runs |= {variant: folder} | ({other: folder} if other else {})
+        for record in records:
+            assert record["n"] > 0
+            if record["metric"] in promised:
+                assert np.isfinite(record["value"]), record
+                found.setdefault((record["metric"], variant), []).append(record["seed"])
+    every = [(metric, variant) for metric, own in promised.items() for variant in own]
+    assert found == dict.fromkeys(every, [3, 4])
+    assert set(runs) == set(module.VARIANTS)
     picture = tmp_path / "figure.png"
-    draw(picture)
+    module.draw(picture, runs)
     assert picture.read_bytes().startswith(PNG)
 
 
@@ -125,24 +124,6 @@ def test_which_number_of_the_model_is_a_cells_truth():
     assert elbo_grid.truth("marginal_data", "none", None, 8.0) == (8.0, 0.0)
 
 
-def test_reconstruction_errors_of_ali():
-    """A model that maps x to z = x / 2 and back to x + (0.3, -0.1)."""
-    encoder = Encoder(lambda key: {}, lambda params, x, noise: Encoding(vector=x / 2), 0, False)
-    generator = Generator(
-        lambda key: {}, lambda params, z, n: 2 * z.vector + jnp.array([0.3, -0.1]), 0
-    )
-    played = SimpleNamespace(
-        networks=Players(encoder, generator), prior=priors.gaussian(2), noise_scale=1.0
-    )
-    x = jax.random.normal(jax.random.key(0), (500, 2)) * jnp.array([1.0, 3.0])
-    found = ali.measure(played, Players({}, {}), x, 0)
-    assert found.error == pytest.approx(0.2, abs=1e-5)
-    # E|x - x'| of independent Gaussians is 2 s / sqrt(pi); the shift adds little.
-    assert found.random_pair_error == pytest.approx(2 * 2 / np.sqrt(np.pi), rel=0.1)
-    assert found.ratio == pytest.approx(found.error / found.random_pair_error)
-    assert found.consistency == pytest.approx((0.15 + 0.05) / 2, abs=1e-5)
-
-
 def test_log_likelihood_of_the_four_points():
     """A decoder that reads only the sign of z_1 has a closed form."""
     logits = np.array([3.0, -2.0, 0.5, -1.0], np.float32)
@@ -163,62 +144,33 @@ def test_log_likelihood_of_the_four_points():
     assert found == pytest.approx(truth, abs=1e-5)
 
 
-def test_the_conditional_of_the_regression():
-    """Share, means and deviation of the samples at one input."""
-    c = jnp.full(60_000, 0.5)
-    y = np.asarray(regression.conditional(jax.random.key(0), c))
-    upper = y > 0.35
-    assert upper.mean() == pytest.approx(0.625 * norm.cdf((1.299 - 0.35) / 0.16), abs=0.01)
-    assert y[upper].mean() == pytest.approx(0.9 + 0.4 * np.sin(1.5), abs=0.01)
-    assert y[~upper].mean() == pytest.approx(-0.35, abs=0.01)
-    assert y[upper].std() == pytest.approx(0.16, abs=0.005)
-
-
-def test_schedules_of_the_mixture():
-    """Values by hand at the corners and halfway."""
-    settings = gaussian_mixture.Settings(
-        steps=1000,
-        fine_from=0.4,
-        soft_entropy_weight=1.0,
-        entropy_weight=3.0,
-        harden_from=0.2,
-        harden_until=0.3,
-    )
-    hardening = gaussian_mixture.hardening(settings)
-    steps = jnp.array([0, 200, 250, 300, 1000])
-    np.testing.assert_allclose(jax.vmap(hardening)(steps), [1, 1, 2, 3, 3], rtol=1e-6)
-    falling = gaussian_mixture.falling(settings, 0.5, 0.1)
-    steps = jnp.array([0, 400, 550, 700, 1000])
-    expected = [0.5, 0.5, 0.5 / np.sqrt(10), 0.05, 0.05]
-    np.testing.assert_allclose(jax.vmap(falling)(steps), expected, rtol=1e-6)
-
-
 # ------------------------------------------------------------------ slow
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """name -> {(metric, variant): values}, each experiment run once by its command."""
+    """name -> {(metric, variant): values}, each experiment swept once."""
     done = {}
 
-    def of(name, *flags):
-        if (name, flags) not in done:
+    def of(name):
+        if name not in done:
             folder = tmp_path_factory.mktemp(name)
             subprocess.run(
                 [
                     sys.executable,
                     "-m",
-                    f"experiments.{name}",
+                    "iae_jax.sweep",
+                    name,
+                    f"--runs={folder}",
                     f"--results={folder}",
                     f"--figures={folder}",
-                    *flags,
                 ],
                 cwd=ROOT,
                 check=True,
             )
             records = json.loads((folder / f"{name}.json").read_text())["records"]
-            done[name, flags] = {(r["metric"], r["variant"]): r["values"] for r in records}
-        return done[name, flags]
+            done[name] = {(r["metric"], r["variant"]): r["values"] for r in records}
+        return done[name]
 
     return of
 
@@ -251,14 +203,14 @@ def test_four_points(measured):
     # The adaptive contrast leaves a ridge that its discriminator does not see.
     assert min(found["kl_qz_pz", "vae"]) > max(found["kl_qz_pz", "avb"])
     for variant in ("vae", "avb", "avb_adaptive_contrast"):
-        # A bound; .01 for what samples leave to chance.
+        # A bound; 0.01 for what samples leave to chance.
         assert np.all(found["elbo", variant] <= found["log_likelihood", variant] + 0.01)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["gaussian", "mixture", "swiss_roll"])
 def test_codes_follow_the_prior(measured, variant):
-    assert max(measured("aae_priors", "--data=mnist")["two_sample_accuracy", variant]) <= 0.60
+    assert max(measured("aae_priors")["two_sample_accuracy", variant]) <= 0.60
 
 
 @pytest.mark.slow
@@ -280,7 +232,7 @@ def test_every_term_is_estimated(measured, variant):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["plane", "digits"])
 def test_ali_and_iae_reconstruct(measured, name):
-    """Half the error of random pairs, or less than .6 on the digits' six-dimensional code."""
+    """Half the error of random pairs, or less than 0.6 on the digits' six-dimensional code."""
     for model in ("iae", "ali"):
         ratios = measured("ali")["pixel_error_ratio", f"{name}/{model}"]
         assert max(ratios) < {"plane": 0.5, "digits": 0.6}[name], (model, ratios)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny
 
-from experiments import benchmark, overheads, scaling, timing, works
+from experiments import benchmark, overheads, scaling, timing, weak_scaling, works
 from experiments.timing import Row, Timings
 from iae_jax import init, train_step
 from iae_jax.errors import InputError
@@ -170,6 +170,21 @@ def test_the_input_pipeline_is_timed(streamed, monkeypatch, data_directory, quic
 def test_the_first_step_is_timed(tmp_path, monkeypatch, quick_compile):
     monkeypatch.setattr(overheads, "get_config", lambda variant: tiny.get_config())
     assert overheads.first_step(tmp_path) > 0
+
+
+def test_steps_are_timed_with_and_without_collectives(monkeypatch, quick_compile):
+    """Of the program, since times depend on the machine: it sums over devices with an axis only."""
+    game = works.mlp(adversarial=False)
+    monkeypatch.setattr(weak_scaling.works, "conv", lambda shape, r1: game)
+    monkeypatch.setattr(weak_scaling, "STEPS", 1)
+    found = weak_scaling.measure(["2"], 0.0)
+    assert found["with"] > 0 and found["without"] > 0 and found["device"] == "cpu"
+    devices, state = jax.local_devices()[:2], jax.eval_shape(lambda: init(game, jax.random.key(0)))
+    positions = jax.ShapeDtypeStruct((1, 2, 4), np.int32)
+    images = jax.ShapeDtypeStruct((9, *works.MLP_SHAPE), np.uint8)
+    for axis_name in (weak_scaling.AXIS, None):
+        program = weak_scaling.chunk(axis_name, devices).lower(state, positions, images)
+        assert ("all_reduce" in program.as_text()) == (axis_name is not None)
 
 
 @pytest.mark.parametrize("work", ["mlp_aae", "conv_mnist_r1"])

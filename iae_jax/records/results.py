@@ -59,7 +59,7 @@ def read(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
 
 def without_seed(config: dict[str, Any]) -> dict[str, Any]:
     """The part of a nested config that the seeds of a variant have in common, as JSON has it."""
-    kept = {name: value for name, value in config.items() if name not in ("seed", "run")}
+    kept = {name: value for name, value in config.items() if name not in ("seed", "run", "metrics")}
     shared = kept | {"data": {**config["data"], "directory": ""}}
     plain: dict[str, Any] = json.loads(json.dumps(shared))  # tuples become lists
     return plain

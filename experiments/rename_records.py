@@ -1,0 +1,89 @@
+"""Records of results/ under today's names of config fields: their hashes and commands.
+
+    python -m experiments.rename_records      # rewrites results/*.json; again, it changes nothing
+
+The numbers stay. A hash is renewed only where today's preset, under the old names, has the hash
+that the record has: so the record is of this very config. The small problems had no configs: their
+records get the hash of the config that takes the same steps (tests/first_steps.py).
+"""
+
+import hashlib
+import importlib
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from iae_jax.files.atomic import write_json
+from iae_jax.records.results import shared_digest, without_seed
+from iae_jax.records.variants import config_of
+from iae_jax.runs.config import Config, changes, to_dict
+from iae_jax.runs.renamed import FIELDS
+
+OLD = {new: old for old, new in FIELDS.items()}
+SMALL_PROBLEMS = (
+    "gaussian_mixture", "regression", "ali", "avb_four_points", "elbo_grid", "aae_priors",
+)  # fmt: skip
+
+
+def old_digest(config: Config) -> str:
+    """The hash that a config had under the old names."""
+    defaults, plain = without_seed(to_dict(Config())), without_seed(to_dict(config))
+    fields = {OLD.get(name, name): value for name, value in changes(defaults, plain)}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def flags_of(command: str) -> tuple[str, ...]:
+    """FIELD=VALUE of each --config flag but the seed, under today's names."""
+    found = re.findall(r"--config\.([\w.]+)=(\S+?)(?=;|\s|$)", command)
+    named = [(FIELDS.get(field, field), value) for field, value in found]
+    return tuple(f"{field}={value}" for field, value in named if field != "seed")
+
+
+def of_launch(record: dict[str, Any]) -> str:
+    """Renames a record of the launcher; returns what could not be done, or ""."""
+    command = record["command"]
+    match = re.search(r"--config=experiments/(\w+)\.py:(\S+)", command)
+    if match is None or "config" not in record:
+        return ""
+    config = config_of(match[1], match[2], flags_of(command))
+    today = shared_digest(to_dict(config))
+    for old, new in FIELDS.items():
+        command = command.replace(f"--config.{old}=", f"--config.{new}=")
+    record["command"] = command
+    if record["config"] not in (today, old_digest(config)):
+        return f"{record['variant']}: {record['config']} is the hash of another config than today's"
+    record["config"] = today
+    return ""
+
+
+def of_small_problem(name: str, record: dict[str, Any]) -> None:
+    """Gives a record of a small problem its config and the command of today."""
+    words = record["command"].replace("python -m experiments.", "python -m iae_jax.sweep ", 1)
+    module = importlib.import_module(f"experiments.{name}")
+    config = shared_digest(to_dict(module.get_config(record["variant"])))
+    own = {"config": config, **record, "command": words}
+    record.clear()
+    record.update(own)
+
+
+def main(folder: Path = Path("results")) -> int:
+    problems: set[str] = set()
+    for path in sorted(folder.glob("*.json")):
+        content = json.loads(path.read_text())
+        before = json.dumps(content)
+        for record in content["records"]:
+            if path.stem in SMALL_PROBLEMS:
+                of_small_problem(path.stem, record)
+            else:
+                problems.add(of_launch(record))
+        if json.dumps(content) != before:
+            write_json(path, content)
+    for problem in sorted(problems - {""}):
+        print(problem, file=sys.stderr)
+    return 1 if problems - {""} else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,7 +17,9 @@ from iae_jax.game.step import init
 from iae_jax.runs.build import build
 from iae_jax.runs.checkpoint import Checkpoints
 from iae_jax.runs.config import Config, identity
-from iae_jax.runs.train import Diverged, next_stop, not_finite, train
+from iae_jax.runs.divergence import Diverged, not_finite
+from iae_jax.runs.feed import next_stop
+from iae_jax.runs.train import train
 from iae_jax.runs.workdir import check_unchanged
 
 ROOT = Path(__file__).parent.parent

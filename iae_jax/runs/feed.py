@@ -196,3 +196,8 @@ def check_sources(game: Game, feed: Feed) -> None:
             "labels are read where auxiliary.labels.weight.value or reconstruction.labelled_share "
             "and data.labels_per_class are set: set both or neither"
         )
+
+
+def step_of(state: TrainState) -> int:
+    """The same for all seeds."""
+    return int(np.ravel(jax.device_get(state.step))[0])

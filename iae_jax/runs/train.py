@@ -23,17 +23,14 @@ from iae_jax.runs import pictures
 from iae_jax.runs.build import build, open_split
 from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.console import log
-from iae_jax.runs.feed import Feed, check_sources, initial_state, next_stop, seeds_of
+from iae_jax.runs.divergence import Diverged, not_finite, parameter_not_finite
+from iae_jax.runs.feed import Feed, check_sources, initial_state, next_stop, seeds_of, step_of
 from iae_jax.runs.interruption import Interrupted, StopRequest, awaited
 from iae_jax.runs.stopwatch import Stopwatch
 from iae_jax.runs.workdir import Position, Summary, Workdir
-from iae_jax.types import Game, TrainState
+from iae_jax.types import Game
 
 VALIDATION_EXAMPLES = 1000
-
-
-class Diverged(InputError):
-    """A loss or a parameter is no longer a number."""
 
 
 def devices_of(config: Config) -> list[jax.Device]:
@@ -48,22 +45,8 @@ def devices_of(config: Config) -> list[jax.Device]:
     return found[:wanted]
 
 
-def not_finite(metrics: dict[str, np.ndarray], first_step: int) -> str:
-    """Which metrics are not finite, and at which step first; "" if all are. metrics: name ->
-    f32[steps], with several seeds f32[S, steps]."""
-    bad = {
-        name: ~np.isfinite(np.atleast_2d(values)).all(axis=0) for name, values in metrics.items()
-    }
-    steps = np.any(list(bad.values()), axis=0)
-    if steps.any():
-        at_step = int(np.argmax(steps))
-        names = ", ".join(name for name, where in bad.items() if where[at_step])
-        return f"{names} is not finite at step {first_step + at_step}"
-    return ""
-
-
 class Setup(NamedTuple):
-    """What a run is made of before its first step. data: a fingerprint of the training data."""
+    """A run before its first step. data: a fingerprint of the training data."""
 
     game: Game
     devices: list[jax.Device]
@@ -103,11 +86,6 @@ def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) 
     return position._replace(state=state)
 
 
-def step_of(state: TrainState) -> int:
-    """The same for all seeds."""
-    return int(np.ravel(jax.device_get(state.step))[0])
-
-
 def seed_of(tree: Any, index: int, seeds: int) -> Any:
     """The part of one seed of a state, or of its parameters."""
     return tree if seeds == 1 else jax.tree.map(lambda leaf: leaf[index], tree)
@@ -138,10 +116,10 @@ def train(
             workdir = None
             if multihost.first():
                 workdir = Workdir(path, config, setup.game, allow_config_change)
-        with workdir or nullcontext(), awaited(_announce) as wish:
+        with workdir or nullcontext(), awaited(_announce) as wish, Stopwatch() as watch:
             position = start(setup, config, workdir, profile)
             trace = path / "profile" if profile and multihost.first() else None
-            return Loop(setup, config, workdir, position).run(wish, trace)
+            return Loop(setup, config, workdir, position, watch).run(wish, trace)
 
 
 def _announce(number: int) -> None:
@@ -154,14 +132,18 @@ class Loop:
     """Every step from a position on."""
 
     def __init__(
-        self, setup: Setup, config: Config, workdir: Workdir | None, position: Position
+        self,
+        setup: Setup,
+        config: Config,
+        workdir: Workdir | None,
+        position: Position,
+        watch: Stopwatch,
     ) -> None:
-        self.setup, self.config, self.workdir = setup, config, workdir
+        self.setup, self.config, self.workdir, self.watch = setup, config, workdir, watch
         self.state, self.measured = position.state, position.measured
         self.earlier_seconds, self.step = position.seconds, step_of(position.state)
         self.begun = self.step
         self.unlogged = {name: list(values) for name, values in position.unlogged.items()}
-        self.watch = Stopwatch()
         self.figure = None if workdir is None else workdir.newest_figure()
         if self.step >= config.steps:
             log(f"this run is trained to step {self.step} already")
@@ -289,12 +271,3 @@ class Loop:
             positions = self.setup.feed.labelled_positions()
             workdir.finish(summary, self.setup.devices, self.seconds, positions)
         return summary
-
-
-def parameter_not_finite(state: TrainState) -> str:
-    """Whose parameters are not finite, so that no such checkpoint is saved; "" if all are."""
-    for name, parameters in state.params._asdict().items():
-        leaves = jax.tree.leaves(jax.device_get(parameters))
-        if not all(np.isfinite(leaf).all() for leaf in leaves):
-            return f"a parameter of the {name} is not finite at step {step_of(state)}"
-    return ""

@@ -108,9 +108,11 @@ def affine(bounds: Affine, shape: tuple[int, ...]) -> Augment:
 
 
 def recoloured(x: Array, shares: Array) -> Array:
-    """Of an image f32[H, W, C]: brightness is added to each value, saturation to the factor 1 of
-    differences from a pixel's mean, contrast to that of differences from the image's. shares:
-    f32[3], in this order."""
+    """An image f32[H, W, C] with other colours. shares: f32[3], brightness, saturation, contrast.
+
+    Brightness is added to each value. Differences from a pixel's mean over its channels are
+    multiplied by 1 + saturation, differences from the image's mean by 1 + contrast.
+    """
     x = x + shares[0]
     grey = jnp.mean(x, axis=-1, keepdims=True)
     x = grey + (1 + shares[1]) * (x - grey)
@@ -119,8 +121,8 @@ def recoloured(x: Array, shares: Array) -> Array:
 
 
 def cut_out(x: Array, at: Array, side: float) -> Array:
-    """An image f32[H, W, C] with 0 in a square, whose side is that share of the image's own. at:
-    f32[2], its centre, from -1 at the top and left to 1 (DeVries and Taylor 2017)."""
+    """An image f32[H, W, C] with 0 in a square (DeVries and Taylor 2017). at: f32[2], its centre,
+    from -1 at the top and left to 1. side: its side, as a share of the image's."""
 
     def kept(pixels: int, at: Array) -> Array:
         """Which rows or columns are outside of the square: bool[pixels]."""

@@ -1,4 +1,4 @@
-"""The experiments on colour images: their configs, and what stands where in their figure."""
+"""The experiments on colour images: their configs, and the layout of their figure."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from experiments import celeba_reconstruction, svhn_reconstruction
 from iae_jax import init, train_step
 from iae_jax.errors import InputError
 from iae_jax.runs.build import build
-from iae_jax.runs.train import STOCHASTIC_ROWS
+from iae_jax.runs.pictures import STOCHASTIC_ROWS
 
 SIDES = {svhn_reconstruction: 32, celeba_reconstruction: 64}
 
@@ -38,7 +38,7 @@ def test_every_variant_is_a_game(module):
         )
         game = build(config, (SIDES[module], SIDES[module], 3))
         assert game.networks.encoder is not None and game.diffaugment is not None
-    # A config of its own: what is changed in one is not in the next.
+    # Configs are independent: a change of one is not in the next.
     config.data.train = "changed"
     assert module.get_config(variant).data.train != "changed"
 
@@ -57,12 +57,12 @@ def test_a_step_of_the_full_preset_leaves_every_leaf_what_it_was():
 
 @pytest.mark.parametrize("module", SIDES, ids=lambda module: module.__name__.split(".")[1])
 @pytest.mark.parametrize("variant", ["deterministic_150", "deterministic_150/no/standin", "a/b/c"])
-def test_what_is_no_variant_is_refused(module, variant):
+def test_an_unknown_variant_is_refused(module, variant):
     with pytest.raises(InputError, match="CODE/PRESET/SET"):
         module.get_config(variant)
 
 
-def test_what_stands_where_in_the_figure(tmp_path):
+def test_the_layout_of_the_figure(tmp_path):
     """Each group of rows in a colour of its own."""
     runs = {}
     for i, variant in enumerate(svhn_reconstruction.FIGURES["small_standin"]):

@@ -1,4 +1,4 @@
-"""What is said and drawn of the records of the reconstruction of MNIST."""
+"""Claims and the curve of the records of the reconstruction of MNIST."""
 
 from contextlib import contextmanager
 

@@ -1,7 +1,8 @@
-"""The presets of the slides' table, and what of a game that reads labels is refused."""
+"""The presets of the slides' table, and refusals of games that read labels."""
 
 import dataclasses
 import json
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -11,13 +12,21 @@ from test_train import config_of
 from experiments import semisupervised, semisupervised_ablation
 from iae_jax.data.labels import subset
 from iae_jax.errors import InputError
-from iae_jax.launch import evaluate_run
-from iae_jax.runs.build import build, charge_weight
-from iae_jax.runs.config import Code, Config, changes, to_dict
+from iae_jax.objectives.weights import Weight
+from iae_jax.runs.build import build
+from iae_jax.runs.config import Auxiliary, Config, changes, to_dict
+from iae_jax.runs.evaluation import evaluate_run
 from iae_jax.runs.train import set_up, train
 from iae_jax.sampling.augmentation import Affine
 
 SHAPE = (28, 28, 1)
+
+
+def change(config, fields):
+    """Sets dotted fields of a config."""
+    for field, value in fields.items():
+        section, _, name = field.rpartition(".")
+        setattr(attrgetter(section)(config), name, value)
 
 
 @pytest.mark.parametrize("variant", semisupervised.VARIANTS)
@@ -25,7 +34,7 @@ def test_every_preset_is_a_game(variant):
     config = semisupervised.get_config(variant)
     method, name, labels = variant.split("/")
     game = build(config, (32, 32, 3) if name.startswith("svhn") else SHAPE)
-    assert "labels" in game.objective.needs
+    assert {"labelled", "labels"} <= game.sources
     assert (game.networks.generator is None) == (method in ("supervised", "full"))
     assert config.data.labels_per_class == (-1 if labels == "all" else int(labels) // 10)
     assert config.encoder.network == semisupervised.get_config().encoder.network
@@ -50,19 +59,19 @@ def test_a_set_may_have_another_number_of_classes():
     [
         ("best/mnist/100", "METHOD/SET/LABELS with a method of supervised"),
         ("iae_best/100", "METHOD/SET/LABELS"),
-        ("full/mnist/100", "full, and no other, reads all labels"),
-        ("supervised/mnist/all", "full, and no other, reads all labels"),
+        ("full/mnist/100", "all labels are for the method full, which has no other number"),
+        ("supervised/mnist/all", "all labels are for the method full"),
         ("aae/mnist/25", "multiple of 10"),
         ("aae/mnist/-10", "multiple of 10"),
         ("aae/mnist/0", "multiple of 10"),
         ("aae/mnist/١٠", "multiple of 10"),
         ("aae/mnist/26x100", "CLASSESxLABELS"),
         ("aae/mnist/0x100", "CLASSESxLABELS"),
-        ("full/mnist/10x100", "full, and no other, reads all labels"),
+        ("full/mnist/10x100", "all labels are for the method full"),
         ("aae//100", "a variant names a set"),
     ],
 )
-def test_a_variant_that_is_none_is_refused(variant, message):
+def test_an_unknown_variant_is_refused(variant, message):
     with pytest.raises(InputError, match=message):
         semisupervised.get_config(variant)
 
@@ -73,8 +82,8 @@ def test_each_ablation_changes_what_it_says():
         changed = dict(changes(preset, to_dict(semisupervised_ablation.get_config(variant))))
         assert changed.pop("steps") == 2000
         if not variant.startswith("supervised"):
-            assert changed.pop("code.marginal_start_steps") == 375
-            assert changed.pop("code.flipped_start_steps") == 375
+            assert changed.pop("auxiliary.marginal.weight.start_steps") == 375
+            assert changed.pop("auxiliary.sleep.weight.start_steps") == 375
         assert changed == fields
     with pytest.raises(InputError, match="one of iae_best/as_it_is, iae_best/without"):
         semisupervised_ablation.get_config("iae_best/without_everything")
@@ -113,33 +122,40 @@ def test_a_claim_is_of_the_same_labels():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"teacher": True}, "set code.consistency_weight"),
-        ({"teacher": True, "consistency_weight": 1.0}, "set average above 0"),
-        ({"consistency_weight": 1.0}, "consistency is of an image and a change of it"),
-        ({"change_labelled": True, "label_weight": 1.0}, "within the bounds of affine, which are"),
-        ({"change_labelled": True}, "set code.label_weight"),
-        ({"flipped_start_steps": -1}, "flipped_start_steps is at least 0"),
-        ({"label_start_weight": 1.0}, "set code.label_start_steps"),
-        ({"marginal_start_weight": 1.0}, "set code.marginal_start_steps"),
+        ({"consistency.teacher": True}, "set auxiliary.consistency.weight.value above 0"),
+        (
+            {"consistency.teacher": True, "consistency.weight.value": 1.0},
+            "the averaged encoder: set ema above 0",
+        ),
+        ({"consistency.weight.value": 1.0}, "consistency is of an image and a change of it"),
+        (
+            {"labels.augment": True, "labels.weight.value": 1.0},
+            "within the bounds of affine, which are 0",
+        ),
+        ({"labels.augment": True}, "set auxiliary.labels.weight.value"),
+        ({"sleep.weight.start_steps": -1}, "sleep.weight.start_steps is at least 0"),
+        ({"labels.weight.start": 1.0}, "set auxiliary.labels.weight.start_steps"),
+        ({"marginal.weight.start": 1.0}, "set auxiliary.marginal.weight.start_steps"),
     ],
 )
-def test_what_would_do_nothing_is_refused(fields, message):
+def test_a_setting_without_effect_is_refused(fields, message):
     config = semisupervised.get_config("supervised/mnist/100")
-    config.code = Code(0, 10, **fields)
+    config.auxiliary = Auxiliary()
+    change(config.auxiliary, fields)
     config.reconstruction.kind = "joint_reconstruction"
-    config.affine, config.average = Affine(0, 0, 0, 0), 0.0
+    config.affine, config.ema = Affine(0, 0, 0, 0), 0.0
     with pytest.raises(InputError, match=message):
         build(config, SHAPE)
 
 
-def test_a_change_is_any_of_its_bounds():
+def test_each_bound_of_affine_is_a_change():
     config = semisupervised.get_config("supervised/mnist/100")
-    config.code.change_labelled = False
-    config.code.consistency_weight, config.code.teacher = 1.0, False
-    for bound in ("rotation", "contrast", "cutout", "noise", "worst"):
+    losses = config.auxiliary
+    losses.labels.augment, losses.consistency.weight.value = False, 1.0
+    for bound in ("rotation", "contrast", "cutout", "noise", "vat_radius"):
         config.affine = dataclasses.replace(Affine(0, 0, 0, 0), **{bound: 0.1})
         build(config, SHAPE)
-    config.code.change_labelled = True  # by what is not the worst
+    losses.labels.augment = True  # which virtual adversarial training does not change
     with pytest.raises(InputError, match="labelled images are changed"):
         build(config, SHAPE)
 
@@ -148,75 +164,77 @@ def test_a_change_is_any_of_its_bounds():
 def test_perturbations_that_teach_nothing_are_refused(field):
     config = Config()
     setattr(config.encoder, field, 0.5)
-    with pytest.raises(InputError, match="nothing of these is charged"):
+    with pytest.raises(InputError, match="none of these is there: set encoder.pixel_noise"):
         build(config, SHAPE)
 
 
 @pytest.mark.parametrize(
     ("method", "field", "message"),
     [
-        ("supervised", "flipped_weight", "nothing trains a generator on x"),
-        ("supervised", "labelled_share", "none has none"),
-        ("improved_gan", "labelled_share", "improved_gan has none"),
-        ("aae", "labelled_share", "likelihood has none"),
+        ("supervised", "auxiliary.sleep.weight.value", "nothing trains a generator on x"),
+        ("supervised", "reconstruction.labelled_share", "none has none"),
+        ("improved_gan", "reconstruction.labelled_share", "improved_gan has none"),
+        ("aae", "reconstruction.labelled_share", "likelihood has none"),
     ],
 )
-def test_what_nobody_would_learn_from_is_refused(method, field, message):
+def test_a_loss_from_which_nobody_learns_is_refused(method, field, message):
     config = semisupervised.get_config(f"{method}/mnist/100")
-    setattr(config.code, field, 0.5)
+    change(config, {field: 0.5})
     with pytest.raises(InputError, match=message):
         build(config, SHAPE)
 
 
 @pytest.mark.parametrize(
-    ("name", "first", "fields"),
+    ("weight", "expected"),
     [
-        ("flipped", 0.0, {"flipped_start_steps": 7}),
-        ("label", 2.0, {"label_start_weight": 2.0, "label_start_steps": 7}),
-        ("marginal", 3.0, {"marginal_start_weight": 3.0, "marginal_start_steps": 7}),
+        (Weight(0.4, 0.0, 7), [0.0, 0.0, 0.4, 0.4, 0.4]),
+        (Weight(0.4, 2.0, 7), [2.0, 2.0, 0.4, 0.4, 0.4]),
+        (Weight(0.4, 2.0, 7, ramp_steps=4), [2.0, 2.0, 2.0, 1.2, 0.4]),
+        (Weight(0.4, 2.0, 0, ramp_steps=18), [2.0, 1.46666667, 1.37777778, 1.2, 0.4]),
     ],
 )
-def test_the_first_steps_have_a_weight_of_their_own(name, first, fields):
-    later = {f"{name}_weight": 0.4}
-    assert charge_weight(Code(**later), name) == 0.4
-    weight = charge_weight(Code(**later, **fields), name)
-    said = [weight(np.int32(step)) for step in (0, 6, 7, 90)]
-    np.testing.assert_allclose(said, [first, first, 0.4, 0.4])
+def test_the_first_steps_have_a_weight_of_their_own(weight, expected):
+    values = [weight.scheduled(np.float32(step)) for step in (0, 6, 7, 9, 90)]
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+    assert Weight(0.4).scheduled == 0.4 and not weight.absent
 
 
-def test_a_charge_of_the_first_steps_alone_is_charged():
+def test_a_loss_of_the_first_steps_alone_is_there():
     config = semisupervised.get_config("supervised/mnist/100")
-    config.code.label_weight, config.code.label_start_steps = 0.0, 0
-    config.code.change_labelled = False
-    config.code.entropy_weight = 1.0
-    names = [term.name for term in build(config, SHAPE).objective.charges]
-    assert names == ["conditional_entropy"]
-    config.code.label_start_weight, config.code.label_start_steps = 1.0, 5
-    names = [term.name for term in build(config, SHAPE).objective.charges]
-    assert names == ["conditional_entropy", "label_cross_entropy"]
+    labels = config.auxiliary.labels
+    labels.weight, labels.augment = Weight(), False
+    config.auxiliary.entropy.weight.value = 1.0
+
+    def names():
+        return [loss.name for loss in build(config, SHAPE).objective.auxiliary]
+
+    config.data.labels_per_class = 0
+    assert names() == ["conditional_entropy"]
+    labels.weight.start, labels.weight.start_steps, config.data.labels_per_class = 1.0, 5, 10
+    assert names() == ["conditional_entropy", "label_cross_entropy"]
 
 
 @pytest.mark.parametrize("method", ["supervised", "aae"])
 def test_a_record_is_named_by_its_split_and_says_which_labels_were_read(
     tmp_path, data_directory, method
 ):
-    """Oracle: labels that the image itself holds, so that a classifier errs on hardly any; and how
-    many are of the other split's classes."""
+    """Oracle: labels that the image itself shows, so that a classifier makes hardly an error; and
+    the share of wrong labels in the other split."""
     rng = np.random.default_rng(5)
     labels = rng.permutation(np.repeat(np.arange(3), 40))
     images = rng.integers(0, 60, (120, 8, 8, 1), dtype=np.uint8)
     images[np.arange(120), 2 * labels, 1:7] += 180
-    told = (labels + (np.arange(120) % 4 == 0)) % 3  # a quarter of those of `test` is wrong
+    wrong = (labels + (np.arange(120) % 4 == 0)) % 3  # a quarter of those of `test`
     path = tmp_path / "a.npz"
-    np.savez(path, images=images, labels=labels, test_images=images, test_labels=told)
+    np.savez(path, images=images, labels=labels, test_images=images, test_labels=wrong)
     config = semisupervised.get_config(f"{method}/npz:{path}/10")
     config.code.categories, config.data.labels_per_class = 3, -1 if method == "supervised" else 9
     config.data.train, config.data.validation = "train[:60]", "train[60:]"
     config.batch_size, config.steps = 12, 250
     config.seed, config.data.draw = 3, 5
-    config.code.change_labelled = False  # what the labels are of moves
+    config.auxiliary.labels.augment = False  # the label is where the image is bright
     config.run = config_of(data_directory).run
-    config.run.judge = False
+    config.run.classifier = False
     for player in (config.encoder, config.generator, config.regularization):
         player.network.width, player.network.hidden = 8, 16
         player.optimizer.rate = 2e-3
@@ -226,7 +244,7 @@ def test_a_record_is_named_by_its_split_and_says_which_labels_were_read(
     assert read == ("all" if method == "supervised" else own[5]) and own[3] != own[5]
     if method == "aae":
         config.data.draw = -1  # as the seed says
-        np.testing.assert_array_equal(set_up(config).known[0], own[3])
+        np.testing.assert_array_equal(set_up(config).feed.labelled.positions, own[3])
         config.data.draw = 5
     found = {}
     for split in ("validation", "test"):
@@ -244,7 +262,7 @@ def test_a_record_is_named_by_its_split_and_says_which_labels_were_read(
 
 
 def test_the_figure_has_a_class_in_each_column_and_a_style_in_each_row(tmp_path):
-    """Of eight rows the first six: red tells the row, green the column, blue that it is one."""
+    """The first six of eight rows: red is the row, green the column, blue marks an image."""
     down, across = np.mgrid[0:8, 0:10]
     x = np.stack([down / 10, across / 10, np.ones((8, 10))], -1).astype(np.float32)
     np.savez(tmp_path / "traversals.npz", x=np.tile(x[:, :, None, None], (1, 1, 4, 4, 1)))

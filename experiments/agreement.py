@@ -1,7 +1,7 @@
 """Checks that both sides of a workload of `benchmark.py` compute the same."""
 
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import jax
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from experiments import peers, works
-from iae_jax import Game, Players, TrainState, compile_step, init
+from iae_jax import Game, TrainState, compile_step, init
 from iae_jax.errors import InputError
 from iae_jax.game.game import losses
 from iae_jax.sampling.draws import Noise, normal
@@ -51,11 +51,17 @@ def check(work: str) -> str:
     return compared(work, game, state, x)
 
 
-def _losses(
-    work: str, game: Game, state: TrainState, x: np.ndarray
-) -> tuple[Players, float, float]:
-    """Each player's loss, the reconstruction, and the regularization without its part that no
-    player moves."""
+class Losses(NamedTuple):
+    """Our losses at the start, of the encoder and summed over the discriminators. regularization:
+    without the part that neither encoder nor generator can move."""
+
+    encoder: float
+    discriminators: float
+    reconstruction: float
+    regularization: float
+
+
+def _losses(work: str, game: Game, state: TrainState, x: np.ndarray) -> Losses:
     keys, batch = works.first_keys(state, len(x)), {"x": jnp.asarray(x)}
     own, metrics = jax.jit(lambda params: losses(game, params, Noise(keys), batch, state.step))(
         state.params
@@ -65,48 +71,48 @@ def _losses(
         # Our loss includes the codes of the prior, which neither encoder nor generator can move.
         fixed = jax.nn.softplus(-metrics["regularization_denominator_logit"]).mean()
         regularization -= (works.MLP_WEIGHT if work in works.MLP else 1.0) * float(fixed)
-    return own, float(metrics["reconstruction"].mean()), regularization
+    encoder, _, *discriminators = (0.0 if one is None else float(one) for one in own)
+    reconstruction = float(metrics["reconstruction"].mean())
+    return Losses(encoder, sum(discriminators), reconstruction, regularization)
 
 
 def _check_mlp(work: str, game: Game, state: TrainState, x: np.ndarray) -> str:
     """Against pythae's model."""
-    own, reconstruction, regularization = _losses(work, game, state, x)
+    ours = _losses(work, game, state, x)
     model = peers.pythae_model(work, state.params)
     noise = np.array(Noise(works.first_keys(state, len(x)))("encoder", normal(works.MLP_SIZE)))
     with with_noise(noise, works.prior_codes(game, state, len(x))):
         out = model({"data": channels_first(x).contiguous().to(peers.DEVICE)})
     compare(work, "parameters", works.count(state.params), peers.parameters(model))
-    compare(work, "reconstruction", reconstruction, out.recon_loss.item())
+    compare(work, "reconstruction", ours.reconstruction, out.recon_loss.item())
     if work == "mlp_vae":
-        compare(work, "loss", float(own.encoder), out.loss.item())
+        compare(work, "loss", ours.encoder, out.loss.item())
         return "parameters, reconstruction, loss"
-    ours = float(own.regularization_discriminator)
-    compare(work, "discriminator's loss", ours, out.discriminator_loss.item())
-    ours = reconstruction + regularization
-    compare(work, "encoder's loss", ours, out.autoencoder_loss.item())
+    compare(work, "discriminator's loss", ours.discriminators, out.discriminator_loss.item())
+    total = ours.reconstruction + ours.regularization
+    compare(work, "encoder's loss", total, out.autoencoder_loss.item())
     return "parameters, reconstruction, losses"
 
 
 def _check_twin(work: str, game: Game, state: TrainState, x: np.ndarray) -> str:
     """Against the IAE's twin, in three steps."""
-    own, reconstruction, regularization = _losses(work, game, state, x)
+    ours = _losses(work, game, state, x)
     player = peers.twin_of(work, state.params, compiled=False)
     compare(work, "parameters", works.count(state.params), player.parameters)
     step, theirs_x = compile_step(game), channels_first(x).to(peers.DEVICE)
     with torch.no_grad():
         theirs = player.autoencoder_loss(theirs_x, *player.reconstruct(theirs_x))
-    compare(work, "reconstruction", reconstruction, theirs[0].item())
-    compare(work, "regularization", regularization, theirs[1].item())
-    discriminators = float(own.reconstruction_discriminator + own.regularization_discriminator)
+    compare(work, "reconstruction", ours.reconstruction, theirs[0].item())
+    compare(work, "regularization", ours.regularization, theirs[1].item())
     for number in range(3):
         codes = torch.from_numpy(works.prior_codes(game, state, len(x))).to(peers.DEVICE)
         found = player.step(theirs_x, codes).tolist()
         if number == 0:
-            compare(work, "discriminators' losses", discriminators, found[0])
+            compare(work, "discriminators' losses", ours.discriminators, found[0])
         state, metrics = step(state, jnp.asarray(x))
         # After moves of both sides' players: in the first step those of the discriminators.
-        ours = float(metrics["reconstruction"])
-        compare(work, f"reconstruction at step {number}", ours, found[1], MOVED)
+        moved = float(metrics["reconstruction"])
+        compare(work, f"reconstruction at step {number}", moved, found[1], MOVED)
     return "parameters, losses, reconstruction at 3 steps"
 
 

@@ -1,6 +1,7 @@
 """Shared parts of the experiments on colour images: presets, variants, the figure, a data set."""
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,7 +59,7 @@ def config_of(variant: str, codes: dict[str, tuple[int, int]], sets: dict[str, D
       InputError: there is no such code, preset or set.
     """
     parts = variant.split("/")
-    tables = (codes, PRESETS, sets)
+    tables: tuple[Collection[str], ...] = (codes, PRESETS, sets)
     if len(parts) != len(tables) or any(p not in t for p, t in zip(parts, tables, strict=True)):
         raise InputError(
             f"a variant is CODE/PRESET/SET with a code of {', '.join(codes)}; a preset of "

@@ -199,8 +199,8 @@ def steps_of(call: Call) -> Runner:
     def flops() -> float:
         # XLA counts the body of the loop over steps once.
         program = jax.jit(lambda state, arguments: chunk(state, **arguments)).lower(*shapes)
-        counted: float = program.compile().cost_analysis()["flops"]
-        return counted
+        counted: Any = program.compile().cost_analysis()
+        return float(counted["flops"])
 
     def run(steps: int) -> None:
         for _ in range(-(-steps // call.steps)):

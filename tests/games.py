@@ -1,19 +1,26 @@
-"""Tiny games that several test files play: 3-D data, one hidden layer of 5 units."""
+"""Tiny games that several test files play: 3-D data, one hidden layer of 5 units; and draws that
+hold given values."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from iae_jax import networks
-from iae_jax.game import game
-from iae_jax.objectives import grid as objectives
-from iae_jax.objectives import terms
-from iae_jax.objectives.grid import Adversary
+from iae_jax.game.check import check
+from iae_jax.game.game import SIMULTANEOUS
+from iae_jax.objectives import adversarial
+from iae_jax.objectives.adversarial import Adversary, Pairing
+from iae_jax.objectives.auxiliary import AuxiliaryLoss
+from iae_jax.objectives.grid import cell
 from iae_jax.sampling import priors
+from iae_jax.sampling.draws import Draws, Noise, example_keys
 from iae_jax.types import Game, Players
 
 SHAPE = (3,)
 LAYOUT = networks.Layout("mlp", hidden=5, depth=1)
+RATES = (0.11, 0.13, 0.17, 0.19)  # of SGD, one for each player
 CODES = {"vector": (2, 0), "category": (0, 4), "product": (2, 4)}  # size, categories
 CELLS = [
     (row, column)
@@ -29,6 +36,9 @@ READS = {
 }
 
 
+PAIRINGS = {one.name: one for one in vars(adversarial).values() if isinstance(one, Pairing)}
+
+
 def players(row: str, column: str, code: str = "vector") -> Players:
     """The networks that a cell of the grid needs, as noisy as the cell allows."""
     size, categories = CODES[code]
@@ -39,9 +49,9 @@ def players(row: str, column: str, code: str = "vector") -> Players:
     likelihood, local = ("bernoulli", 0) if row == "likelihood" else ("none", 2)
     generator = networks.generator(LAYOUT, SHAPE, size, categories, local, "depth", likelihood)
     discriminators = [
-        name in READS
-        and networks.discriminator(LAYOUT, SHAPE, READS[name], size, categories)
-        or None
+        networks.discriminator(LAYOUT, SHAPE, READS[name], size, categories)
+        if name in READS
+        else None
         for name in (row, column)
     ]
     return Players(encoder, generator, *discriminators)
@@ -52,22 +62,44 @@ def build(
     column: str,
     code: str = "vector",
     adversaries: tuple[Adversary, Adversary] = (Adversary(), Adversary()),
-    charges: tuple[terms.Term, ...] = (),
-    turns: tuple[tuple[str, ...], ...] = game.SIMULTANEOUS,
-    decay: float = 0.999,
+    auxiliary: tuple[AuxiliaryLoss, ...] = (),
+    turns: tuple[tuple[str, ...], ...] = SIMULTANEOUS,
+    ema_decay: float = 0.999,
 ) -> Game:
     """The game of a cell under SGD, with a learning rate of its own for each player."""
-    return game.build(
+    game = Game(
         players(row, column, code),
-        priors.standard(*CODES[code]),
-        objectives.cell(row, column, *adversaries, regularization_weight=0.7, charges=charges),
-        Players(*(optax.sgd(rate) for rate in (0.11, 0.13, 0.17, 0.19))),
+        priors.prior("gaussian", *CODES[code]),
+        cell(row, column, *adversaries, regularization_weight=0.7, auxiliary=auxiliary),
+        Players(*(optax.sgd(rate) for rate in RATES)),
         turns,
-        decay=decay,
+        ema_decay=ema_decay,
     )
+    return check(game, SHAPE)
 
 
 def batch(seed: int, *leading: int) -> jax.Array:
     """Asymmetric data in [0, 1]: f32[*leading, 3]."""
     uniform = jax.random.uniform(jax.random.key(seed), (*leading, *SHAPE))
     return uniform ** jnp.array([0.5, 1.0, 3.0])
+
+
+def drawn(
+    batch: dict[str, Any],
+    found: dict[Any, Any] | None = None,
+    step: Any = 0,
+    game: Game | None = None,
+    **values: Any,
+) -> Draws:
+    """Draws that hold values instead of computing them.
+
+    batch: with "x". found: what `of` returns, by its argument. values: encoding, z, x_hat, z_prior
+    and x_prior, as far as they are read. game: without one, a game that has nothing but a
+    Gaussian prior.
+    """
+    game = game or Game(Players(), priors.gaussian(2), None, Players())
+    keys = example_keys(jax.random.key(0), 0, len(batch["x"]))
+    draws = Draws(game, Players(), Noise(keys), batch, step)
+    draws.__dict__.update(values)
+    draws._found.update(found or {})
+    return draws

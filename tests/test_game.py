@@ -3,6 +3,9 @@
 Oracle of a gradient: the derivative of that player's own loss alone (one pullback for each player
 of the same forward pass). Oracle of a loss: who pays for what, added up here from the terms'
 metrics. Oracle of a turn: bits.
+
+What is computed once is not compiled: operations of the same shapes are compiled for all games
+together.
 """
 
 import functools
@@ -16,19 +19,19 @@ import optax
 import pytest
 
 from iae_jax.game import game, step
-from iae_jax.objectives import auxiliary as charges
-from iae_jax.objectives import scoring, terms
-from iae_jax.objectives.grid import Adversary
-from iae_jax.sampling.draws import example_keys
-from iae_jax.types import DISCRIMINATORS, PATH, Players
+from iae_jax.objectives import scoring
+from iae_jax.objectives.adversarial import R1, Adversary
+from iae_jax.objectives.auxiliary import ConditionalEntropy, MarginalKL
+from iae_jax.objectives.weights import Weight
+from iae_jax.sampling.draws import Noise, example_keys
+from iae_jax.types import AUTOENCODER, DISCRIMINATORS, Players
 
-pytestmark = pytest.mark.usefixtures("quick_compile")
 
 IAE = ("joint_reconstruction", "marginal_code", "product")
 # Two scorings, so that neither the two discriminators nor the two sides share a loss.
 ADVERSARIES = (
-    Adversary(scoring.NON_SATURATING, terms.R1(0.8), numerator_weight=0.6),
-    Adversary(scoring.KL, terms.R1(0.3), denominator_weight=1.7),
+    Adversary(scoring.NON_SATURATING, (R1(0.8),), numerator_weight=0.6),
+    Adversary(scoring.KL, (R1(0.3),), denominator_weight=1.7),
 )
 # Every cell, the kinds of code in turn so that each row and each column meets all three, and IAE
 # with all of them.
@@ -40,9 +43,9 @@ CASES = [
 def played(row, column, code, **options):
     added = []
     if row != "marginal_data":
-        added.append(terms.scaled(0.4, charges.marginal_kl()))
+        added.append(MarginalKL(Weight(0.4)))
         if code != "vector":
-            added.append(terms.scaled(0.2, charges.conditional_entropy()))
+            added.append(ConditionalEntropy(Weight(0.2)))
     return games.build(row, column, code, ADVERSARIES, tuple(added), **options)
 
 
@@ -57,43 +60,36 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
     params = step.init(built, jax.random.key(1)).params
     # Away from zero biases and from zero logits of a category's discriminator.
     params = jax.tree.map(lambda p: p + 0.1 * jnp.cos(jnp.arange(p.size).reshape(p.shape)), params)
-    x, keys = games.batch(2, 6), example_keys(jax.random.key(3), 0, 6)
+    batch, noise = {"x": games.batch(2, 6)}, Noise(example_keys(jax.random.key(3), 0, 6))
     present = [name for name in Players._fields if getattr(params, name) is not None]
 
-    @jax.jit
-    def everything(params, keys):
-        def losses(params):
-            return game.losses(built, params, game.noise_of(built, keys), jnp.int32(4), x)
+    def losses(params):
+        return game.losses(built, params, noise, batch, jnp.int32(4))
 
-        values, pull, metrics = jax.vjp(losses, params, has_aux=True)
-        zeros = jax.tree.map(jnp.zeros_like, values)
-        expected = {
-            name: getattr(pull(zeros._replace(**{name: jnp.ones(())}))[0], name) for name in present
-        }
-        found, _ = game.own_gradients(losses, params, game.SIMULTANEOUS[0])
-        return found, expected, (values, metrics)
-
-    found, expected, (values, metrics) = everything(params, keys)
+    values, pull, metrics = jax.vjp(losses, params, has_aux=True)
+    zeros = jax.tree.map(jnp.zeros_like, values)
+    found, _ = game.own_gradients(losses, params, game.SIMULTANEOUS[0])
     for name in Players._fields:
         if name not in present:
             assert getattr(found, name) is None and getattr(values, name) is None
             continue
-        chex.assert_trees_all_close(getattr(found, name), expected[name], rtol=1e-5, atol=1e-6)
-        assert max(float(jnp.abs(g).max()) for g in jax.tree.leaves(expected[name])) > 1e-4
+        expected = getattr(pull(zeros._replace(**{name: jnp.ones(())}))[0], name)
+        chex.assert_trees_all_close(getattr(found, name), expected, rtol=1e-5, atol=1e-6)
+        assert max(float(jnp.abs(g).max()) for g in jax.tree.leaves(expected)) > 1e-4
 
-    path = sum(
+    autoencoder = sum(
         metrics[name].mean()
         for name in ("reconstruction", "regularization", "marginal_kl", "conditional_entropy")
         if name in metrics
     )
-    for name in set(present) & set(PATH):
-        np.testing.assert_allclose(getattr(values, name), path, rtol=1e-5)
-    for name in set(present) - set(PATH):
-        told = metrics[name].mean()
-        assert getattr(values, name) >= told  # plus R1, which is not negative
+    for name in set(present) & set(AUTOENCODER):
+        np.testing.assert_allclose(getattr(values, name), autoencoder, rtol=1e-5)
+    for name in set(present) - set(AUTOENCODER):
+        loss = metrics[name].mean()
+        assert getattr(values, name) >= loss  # plus R1, which is not negative
 
 
-@pytest.mark.parametrize("movers", [PATH, DISCRIMINATORS, ("generator",)], ids="+".join)
+@pytest.mark.parametrize("movers", [AUTOENCODER, DISCRIMINATORS, ("generator",)], ids="+".join)
 @pytest.mark.parametrize("row,column", games.CELLS)
 def test_movers_move_and_the_others_do_not(row, column, movers):
     if movers == ("generator",) and (row, column) != IAE[:2]:
@@ -102,7 +98,7 @@ def test_movers_move_and_the_others_do_not(row, column, movers):
     before = step.init(built, jax.random.key(1))
     if not any(getattr(before.params, name) for name in movers):
         return  # a cell without discriminators
-    after, _ = jax.jit(lambda s: step.train_step(built, s, games.batch(2, 6)))(before)
+    after, _ = step.train_step(built, before, games.batch(2, 6))
     for name in Players._fields:
         same = bits_equal(getattr(before.params, name), getattr(after.params, name))
         if name in movers:
@@ -117,8 +113,8 @@ def jacobian_of_the_losses():
     built = played(*IAE[:2], "vector")
 
     def rows(params, keys, x):
-        noise = game.noise_of(built, keys)
-        return jax.jacrev(lambda p: game.losses(built, p, noise, jnp.int32(0), x)[0])(params)
+        noise = Noise(keys)
+        return jax.jacrev(lambda p: game.losses(built, p, noise, {"x": x}, jnp.int32(0))[0])(params)
 
     return jax.jit(rows)
 
@@ -129,7 +125,7 @@ def test_turns_are_one_gradient_step_each(turns):
     built = played(*IAE[:2], "vector", turns=turns)
     state = step.init(built, jax.random.key(1))
     x = games.batch(2, 4)
-    rates = dict(zip(Players._fields, (0.11, 0.13, 0.17, 0.19), strict=True))
+    rates = dict(zip(Players._fields, games.RATES, strict=True))
     params = state.params
     for turn, movers in enumerate(turns):
         key = jax.random.fold_in(jax.random.fold_in(state.key, 1), turn)
@@ -139,36 +135,37 @@ def test_turns_are_one_gradient_step_each(turns):
             own = getattr(getattr(rows, name), name)  # an entry of the diagonal
             change = jax.tree.map(lambda g, rate=rates[name]: -rate * g, own)
             params = params._replace(**{name: optax.apply_updates(getattr(params, name), change)})
-    after, _ = jax.jit(lambda s: step.train_step(built, s, x))(state)
+    after, _ = step.train_step(built, state, x)
     chex.assert_trees_all_close(after.params, params, rtol=1e-5, atol=1e-6)
     assert after.step == 1
 
 
 def test_lazy_r1_is_active_every_interval_steps():
-    """The discriminator's loss minus what it was told is the penalty: interval times the plain
+    """The discriminator's loss minus its loss without R1 is the penalty: interval times the plain
     one at steps 0, k, 2k ..., and 0 between, also in the gradient."""
     interval = 3
 
     def penalty(r1):
-        built = games.build(*IAE, (Adversary(r1=r1), Adversary()))
+        built = games.build(*IAE, (Adversary(penalties=(r1,)), Adversary()))
         params = step.init(built, jax.random.key(1)).params
-        keys = example_keys(jax.random.key(3), 0, 6)
+        keys, batch = example_keys(jax.random.key(3), 0, 6), {"x": games.batch(2, 6)}
 
         @jax.jit
         def at(t):
+            noise = Noise(keys)
+
             def loss(theta):
                 moved = params._replace(reconstruction_discriminator=theta)
-                noise = game.noise_of(built, keys)
-                values, metrics = game.losses(built, moved, noise, t, games.batch(2, 6))
-                told = metrics["reconstruction_discriminator"].mean()
-                return values.reconstruction_discriminator - told
+                values, metrics = game.losses(built, moved, noise, batch, t)
+                without = metrics["reconstruction_discriminator"].mean()
+                return values.reconstruction_discriminator - without
 
             value, gradient = jax.value_and_grad(loss)(params.reconstruction_discriminator)
             return value, optax.global_norm(gradient)
 
         return at
 
-    plain, lazy = penalty(terms.R1(0.8)), penalty(terms.R1(0.8, interval))
+    plain, lazy = penalty(R1(0.8)), penalty(R1(0.8, interval))
     assert plain(jnp.int32(1))[0] > 1e-3
     for t in range(2 * interval + 1):
         factor = interval if t % interval == 0 else 0

@@ -2,20 +2,24 @@
 
 import optax
 import pytest
-from games import CELLS, LAYOUT, SHAPE, players
+from games import CELLS, CODES, LAYOUT, SHAPE, players
 
 from iae_jax import networks
 from iae_jax.errors import InputError
-from iae_jax.game import game
-from iae_jax.objectives import auxiliary as charges
+from iae_jax.game.check import check
 from iae_jax.objectives import grid as objectives
 from iae_jax.objectives import scoring
-from iae_jax.objectives.grid import Adversary, cell, check
+from iae_jax.objectives.adversarial import Adversary
+from iae_jax.objectives.auxiliary import ConditionalEntropy, MarginalKL
+from iae_jax.objectives.grid import cell
+from iae_jax.objectives.weights import Weight
 from iae_jax.sampling import priors
-from iae_jax.types import Players
+from iae_jax.types import Game, Players
 
 GAUSSIAN = priors.gaussian(2)
 NOT_NORMAL = GAUSSIAN._replace(standard_normal=False)
+NO_DENSITY = priors.swiss_roll()
+OPTIMIZERS = Players(*[optax.sgd(0.1)] * 4)
 DETERMINISTIC = networks.encoder(LAYOUT, SHAPE, "deterministic", 2)
 BERNOULLI = networks.generator(LAYOUT, SHAPE, 2, likelihood="bernoulli")
 IMPLICIT = networks.generator(LAYOUT, SHAPE, 2)
@@ -25,17 +29,28 @@ READS_X, READS_Z, READS_BOTH = (
 VAE = players("likelihood", "analytic_kl")
 IAE = players("joint_reconstruction", "marginal_code")
 GAN = players("marginal_data", "none")
+ENTROPY = ConditionalEntropy(Weight(1.0))
+
+
+def checked(objective, given, prior=GAUSSIAN, optimizers=OPTIMIZERS):
+    return check(Game(given, prior, objective, optimizers), SHAPE)
+
 
 REFUSED = {
     "analytic KL, implicit encoder": (
         cell("likelihood", "analytic_kl"),
         VAE._replace(encoder=IAE.encoder),
-        "implicit: use a gaussian encoder, or joint_code or marginal_code",
+        "implicit: use a gaussian encoder, or sampled_kl, joint_code or marginal_code",
     ),
     "analytic KL, deterministic encoder": (
         cell("likelihood", "analytic_kl"),
         VAE._replace(encoder=DETERMINISTIC),
-        "deterministic: use a gaussian encoder, or joint_code or marginal_code",
+        "deterministic: use a gaussian encoder, or sampled_kl, joint_code or marginal_code",
+    ),
+    "sampled KL, implicit encoder": (
+        cell("likelihood", "sampled_kl"),
+        VAE._replace(encoder=IAE.encoder),
+        "sampled_kl needs the density of q(z|x) and the encoder has none: use a gaussian encoder",
     ),
     "likelihood, implicit generator": (
         cell("likelihood", "analytic_kl"),
@@ -50,17 +65,17 @@ REFUSED = {
     "no generator": (
         cell("joint_reconstruction", "marginal_code"),
         IAE._replace(generator=None),
-        "give the game a generator",
+        "joint_reconstruction needs the generator: give the game one",
     ),
     "no encoder": (
         cell("joint_reconstruction", "marginal_code"),
         IAE._replace(encoder=None),
-        "joint_reconstruction needs an encoder: give the game one",
+        "joint_reconstruction needs the encoder: give the game one",
     ),
     "no encoder under a likelihood": (
         cell("likelihood"),
         VAE._replace(encoder=None),
-        "needs an encoder: give the game one",
+        "negative_log_likelihood needs the encoder: give the game one",
     ),
     "no reconstruction discriminator": (
         cell("joint_reconstruction", "marginal_code"),
@@ -80,12 +95,12 @@ REFUSED = {
     "discriminator reads too little": (
         cell("joint_reconstruction", "marginal_code"),
         IAE._replace(reconstruction_discriminator=READS_X),
-        "shows its discriminator x and z; the reconstruction_discriminator reads x: build it",
+        "has a discriminator of x and z; the reconstruction_discriminator reads x: build it",
     ),
     "discriminator reads too much": (
         cell("likelihood", "marginal_code"),
         players("likelihood", "marginal_code")._replace(regularization_discriminator=READS_BOTH),
-        "shows its discriminator z; the regularization_discriminator reads x and z: build it",
+        "has a discriminator of z; the regularization_discriminator reads x and z: build it",
     ),
     "superfluous reconstruction discriminator": (
         cell("likelihood", "analytic_kl"),
@@ -100,12 +115,27 @@ REFUSED = {
     "superfluous encoder": (
         cell("marginal_data"),
         GAN._replace(encoder=DETERMINISTIC),
-        "no term of this objective trains an encoder: remove it",
+        "no term of this objective trains the encoder: remove it",
+    ),
+    "superfluous generator": (
+        cell("none", auxiliary=(MarginalKL(Weight(1.0)),)),
+        Players(DETERMINISTIC, IMPLICIT),
+        "no term of this objective trains the generator: remove it",
+    ),
+    "nothing to train": (
+        cell("none"),
+        Players(),
+        "no term of this objective trains anything: set reconstruction.kind",
     ),
     "category term without a category": (
-        cell("likelihood", "analytic_kl", charges=(charges.conditional_entropy(),)),
+        cell("likelihood", "analytic_kl", auxiliary=(ENTROPY,)),
         VAE,
         "conditional_entropy needs a categorical code: give the code categories",
+    ),
+    "two losses of one name": (
+        cell("likelihood", "analytic_kl", auxiliary=(ENTROPY, ConditionalEntropy(Weight(2.0)))),
+        VAE,
+        "two auxiliary losses have one name: conditional_entropy, conditional_entropy",
     ),
 }
 
@@ -114,29 +144,37 @@ REFUSED = {
 def test_refused_with_a_message_that_names_the_fix(name):
     objective, given, fix = REFUSED[name]
     with pytest.raises(InputError) as error:
-        check(objective, given, GAUSSIAN)
+        checked(objective, given)
     assert fix in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_analytic_kl_to_another_prior_is_refused():
-    with pytest.raises(InputError, match="use a gaussian prior, or joint_code or marginal_code"):
-        check(cell("likelihood", "analytic_kl"), VAE, NOT_NORMAL)
-    check(cell("joint_reconstruction", "marginal_code"), IAE, NOT_NORMAL)
+    message = "use a gaussian prior, or sampled_kl, joint_code or marginal_code"
+    with pytest.raises(InputError, match=message):
+        checked(cell("likelihood", "analytic_kl"), VAE, NOT_NORMAL)
+    checked(cell("joint_reconstruction", "marginal_code"), IAE, NOT_NORMAL)
+
+
+def test_sampled_kl_to_a_prior_without_a_density_is_refused():
+    checked(cell("likelihood", "sampled_kl"), VAE, priors.petals())
+    with pytest.raises(InputError, match="sampled_kl needs the density of p.* use another prior"):
+        checked(cell("likelihood", "sampled_kl"), VAE, NO_DENSITY)
 
 
 def test_a_known_marginal_kl_to_another_prior_is_refused():
-    objective = cell("joint_reconstruction", "marginal_code", charges=(charges.marginal_kl(),))
-    check(objective, IAE, GAUSSIAN)
+    added = (MarginalKL(Weight(1.0)),)
+    objective = cell("joint_reconstruction", "marginal_code", auxiliary=added)
+    checked(objective, IAE)
     with pytest.raises(InputError, match="use a gaussian prior, or marginal_code alone"):
-        check(objective, IAE, NOT_NORMAL)
+        checked(objective, IAE, NOT_NORMAL)
 
 
 @pytest.mark.parametrize("row,column", CELLS)
-@pytest.mark.parametrize("code", ["vector", "category", "product"])
+@pytest.mark.parametrize("code", CODES)
 def test_every_cell_is_playable(row, column, code):
-    prior = priors.standard(*{"vector": (2, 0), "category": (0, 4), "product": (2, 4)}[code])
-    check(cell(row, column), players(row, column, code), prior)
+    prior = priors.prior("gaussian", *CODES[code])
+    checked(cell(row, column), players(row, column, code), prior)
 
 
 @pytest.mark.parametrize("row", ["joint_model", "marginal_data"])
@@ -155,9 +193,9 @@ def test_unknown_names_list_the_known_ones():
 
 @pytest.mark.parametrize("player", ["encoder", "generator", "regularization_discriminator"])
 def test_a_player_without_an_optimizer_is_refused(player):
-    optimizers = Players(*[optax.sgd(0.1)] * 4)._replace(**{player: None})
+    optimizers = OPTIMIZERS._replace(**{player: None})
     with pytest.raises(InputError, match=f"the {player} has no optimizer: give it one"):
-        game.build(IAE, GAUSSIAN, cell("joint_reconstruction", "marginal_code"), optimizers)
+        checked(cell("joint_reconstruction", "marginal_code"), IAE, optimizers=optimizers)
 
 
 def test_the_rows_and_columns_are_the_slides_pairings():
@@ -169,6 +207,7 @@ def test_the_rows_and_columns_are_the_slides_pairings():
         "marginal_data": ("x",),
         "none": (),
         "analytic_kl": (),
+        "sampled_kl": (),
         "joint_code": ("x", "z"),
         "marginal_code": ("z",),
         "adaptive_contrast": ("x", "z"),
@@ -192,8 +231,8 @@ def test_adaptive_contrast_needs_a_noisy_encoder_and_a_gaussian_prior():
         "likelihood", "adaptive_contrast", regularization_adversary=Adversary(scoring.KL)
     )
     played = players("likelihood", "joint_code")
-    check(contrast, played, priors.gaussian(2))
-    with pytest.raises(InputError, match="use a gaussian prior"):
-        check(contrast, played, priors.swiss_roll())
-    with pytest.raises(InputError, match="give the encoder noise"):
-        check(contrast, played._replace(encoder=DETERMINISTIC), priors.gaussian(2))
+    checked(contrast, played)
+    with pytest.raises(InputError, match="adaptive_contrast .*: use a gaussian prior"):
+        checked(contrast, played, NO_DENSITY)
+    with pytest.raises(InputError, match="adaptive_contrast .*: give the encoder noise"):
+        checked(contrast, played._replace(encoder=DETERMINISTIC))

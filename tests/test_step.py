@@ -1,7 +1,7 @@
-"""train_step: devices, noise, seeds, averages.
+"""train_step: devices, microbatches, noise, seeds, the moving average.
 
 Oracles: one device on the same global batch (for several devices), one step at a time (for
-chunks), one seed at a time (for vmap), a recurrence in numpy (for the average).
+chunks), one seed at a time (for vmap), a recurrence in numpy (for the moving average).
 """
 
 import functools
@@ -21,18 +21,22 @@ from iae_jax import networks
 from iae_jax.devices import parallel
 from iae_jax.errors import InputError
 from iae_jax.game import game, step
-from iae_jax.objectives import auxiliary as charges
-from iae_jax.objectives import scoring, terms
-from iae_jax.objectives.grid import Adversary, cell
-from iae_jax.sampling import draws, priors
-from iae_jax.types import Aggregated, Augment, Code, Players
+from iae_jax.game.check import check
+from iae_jax.objectives import scoring
+from iae_jax.objectives.adversarial import R1, Adversary
+from iae_jax.objectives.auxiliary import Aggregated, MarginalKL
+from iae_jax.objectives.consistency import Consistency
+from iae_jax.objectives.grid import cell
+from iae_jax.objectives.weights import Weight
+from iae_jax.sampling import draws, model, priors
+from iae_jax.sampling.draws import Noise, normal, uniform
+from iae_jax.types import Augment, Code, Encoding, Game, Players
 
-pytestmark = pytest.mark.usefixtures("quick_compile")
 
 # An implicit encoder, a generator with a local code, a product code whose marginal has means over
 # the global batch, R1 every other step.
 ADVERSARIES = (
-    Adversary(scoring.NON_SATURATING, terms.R1(0.8, 2)),
+    Adversary(scoring.NON_SATURATING, (R1(0.8, 2),)),
     Adversary(scoring.KL),
 )
 IAE = games.build(
@@ -40,8 +44,8 @@ IAE = games.build(
     "marginal_code",
     "product",
     ADVERSARIES,
-    (terms.scaled(3.0, charges.marginal_kl()),),
-    decay=0.15,
+    (MarginalKL(Weight(3.0)),),
+    ema_decay=0.15,
 )
 STEPS, SIZE = 4, 16
 X = games.batch(5, STEPS, SIZE)
@@ -53,7 +57,7 @@ def fresh(seed=1):
 
 
 initialize = jax.jit(functools.partial(step.init, IAE))
-compiled = functools.cache(lambda devices: parallel.compile_chunk(IAE, CPU[:devices]))
+compiled = functools.cache(lambda devices: parallel.Chunk(IAE, CPU[:devices]))
 one_step = functools.cache(lambda: parallel.compile_step(IAE, CPU[:1]))
 
 
@@ -74,7 +78,7 @@ def alone():
 
 def close(a, b):
     chex.assert_trees_all_close(
-        (a[0].params, a[0].average, a[1]), (b[0].params, b[0].average, b[1]), rtol=1e-4, atol=2e-6
+        (a[0].params, a[0].ema, a[1]), (b[0].params, b[0].ema, b[1]), rtol=1e-4, atol=2e-6
     )
 
 
@@ -91,19 +95,19 @@ def test_several_devices_are_one_device(alone, devices):
     assert min(jax.tree.leaves(moved)) > 1e-4  # far above the tolerance
 
 
-@pytest.mark.parametrize(("devices", "pieces"), [(1, 2), (1, 8), (2, 4)])
-def test_pieces_are_the_whole(alone, devices, pieces):
+@pytest.mark.parametrize(("devices", "microbatches"), [(1, 2), (1, 8), (2, 4)])
+def test_microbatches_are_the_whole(alone, devices, microbatches):
     """To 1e-5, with codes whose mean and covariance are those of the global batch."""
-    cut = jax.device_get(parallel.compile_chunk(IAE, CPU[:devices], pieces=pieces)(fresh(), X))
+    cut = jax.device_get(parallel.Chunk(IAE, CPU[:devices], microbatches)(fresh(), X))
     chex.assert_trees_all_close(
         (cut[0].params, cut[1]), (alone[0].params, alone[1]), rtol=1e-5, atol=2e-6
     )
 
 
-def test_a_piece_alone_is_not_the_whole(alone, monkeypatch):
-    """What the test above would see if a piece had its own mean and covariance."""
-    monkeypatch.setattr(draws, "completed", lambda piece, whole: piece)
-    wrong = jax.device_get(parallel.compile_chunk(IAE, CPU[:1], pieces=2)(fresh(), X))
+def test_a_microbatch_alone_is_not_the_whole(alone, monkeypatch):
+    """What the test above would see if a microbatch had its own mean and covariance."""
+    monkeypatch.setattr(draws.BatchMeans, "__call__", lambda self, name, value: value)
+    wrong = jax.device_get(parallel.Chunk(IAE, CPU[:1], 2)(fresh(), X))
     with pytest.raises(AssertionError, match="Not equal"):
         close(wrong, alone)
 
@@ -113,7 +117,7 @@ def test_the_norms_of_gradients_are_logged():
     state = fresh()
     after, metrics = one_step()(fresh(), X[0])
     squares = []
-    for player, rate in zip(Players._fields, (0.11, 0.13, 0.17, 0.19), strict=True):
+    for player, rate in zip(Players._fields, games.RATES, strict=True):
         moved = jax.tree.map(
             jnp.subtract, getattr(after.params, player), getattr(state.params, player)
         )
@@ -133,7 +137,7 @@ def test_a_forgotten_pmean_is_noticed(alone, monkeypatch, forgotten):
         return tree if skip else pmean(tree, axis_name)
 
     monkeypatch.setattr(jax.lax, "pmean", partial)
-    wrong = jax.device_get(parallel.compile_chunk(IAE, CPU[:2])(fresh(), X))
+    wrong = jax.device_get(parallel.Chunk(IAE, CPU[:2])(fresh(), X))
     with pytest.raises(AssertionError, match="Not equal"):
         close(wrong, alone)
 
@@ -151,12 +155,11 @@ def test_resident_indices_are_explicit_batches():
     the same two devices, so that neither a division nor an order of summation differs."""
     images = np.random.default_rng(3).integers(0, 256, (50, 3), dtype=np.uint8)
     indices = np.random.default_rng(4).integers(0, 50, (STEPS, SIZE))
-    resident = parallel.compile_chunk(IAE, CPU[:2], resident=True)
     placed = parallel.place(images, CPU[:2])
-    found = resident(fresh(), jnp.asarray(indices), placed)
+    found = compiled(2)(fresh(), jnp.asarray(indices), sets={"x": placed})
     explicit = run(2, jnp.asarray(images[indices]))
     (state, metrics), (expected, values) = jax.device_get(found), explicit
-    for name in ("params", "average", "opt_state"):
+    for name in ("params", "ema", "opt_state"):
         one, other = getattr(state, name), getattr(expected, name)
         chex.assert_trees_all_close(one, other, rtol=1e-5, atol=1e-6)
     chex.assert_trees_all_close(metrics, values, rtol=1e-5, atol=1e-6)
@@ -195,11 +198,11 @@ def test_vmap_over_seeds_is_each_seed_alone():
         chex.assert_trees_all_close(mine, (state.params, metrics), rtol=1e-4, atol=1e-6)
 
 
-def test_the_average_follows_its_recurrence():
+def test_the_moving_average_follows_its_recurrence():
     """theta_bar <- d theta_bar + (1 - d) theta with d = min(decay, (t + 1) / (t + 10)), and
-    nothing of the discriminators. Decay .15 is passed at the second step."""
+    nothing of the discriminators. Decay 0.15 is passed at the second step."""
     state = fresh()
-    assert state.average[2:] == (None, None)
+    assert state.ema[2:] == (None, None)
     expected = jax.device_get(state.params[:2])
     for t, decay in enumerate((1 / 10, 0.15, 0.15)):
         state, _ = one_step()(state, X[t])
@@ -208,38 +211,38 @@ def test_the_average_follows_its_recurrence():
             expected,
             tuple(state.params[:2]),
         )
-        chex.assert_trees_all_close(tuple(state.average[:2]), expected, rtol=1e-5, atol=1e-6)
+        chex.assert_trees_all_close(tuple(state.ema[:2]), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_the_teacher_is_the_averaged_encoder():
     """Oracle: cross entropy less entropy by hand, of a teacher that is not the encoder; and a step
     of SGD down its slope."""
     network = networks.encoder(games.LAYOUT, games.SHAPE, "deterministic", 0, 4)
-    built = game.build(
-        Players(network),
-        priors.standard(0, 4),
-        cell("none", charges=(charges.augmentation_consistency(teacher=True),)),
-        IAE.optimizers,
-        augment=Augment(lambda x, by: x * (1 + by), 3),
+    built = check(
+        Game(
+            Players(network),
+            priors.prior("gaussian", 0, 4),
+            cell("none", auxiliary=(Consistency(Weight(1.0), teacher=True),)),
+            IAE.optimizers,
+            augment=Augment(lambda x, by, step: x * (1 + by), 3),
+        ),
+        games.SHAPE,
     )
-    state, x = jax.jit(functools.partial(step.init, built))(jax.random.key(1)), X[0]
+    state, x = step.init(built, jax.random.key(1)), X[0]
     params = jax.device_get(state.params.encoder)
     average = jax.tree.map(lambda leaf: -0.5 * leaf, params)
-    after, metrics = jax.jit(functools.partial(step.train_step, built))(
-        state.replace(average=Players(average)), x
-    )
+    after, metrics = step.train_step(built, state.replace(ema=Players(average)), x)
 
-    @jax.jit
     def by_hand(teacher):
         key = jax.random.fold_in(jax.random.fold_in(state.key, 1), 0)
-        noise = game.noise_of(built, draws.example_keys(key, 0, SIZE))
+        by = Noise(draws.example_keys(key, 0, SIZE))("augment", uniform(3))
 
         def consistency(params):
-            target, said = (
-                jax.nn.log_softmax(network.apply(theta, images, noise.encoder).logits)
-                for theta, images in ((teacher, x), (params, x * (1 + noise.augment)))
+            target, found = (
+                jax.nn.log_softmax(network.apply(theta, images, jnp.zeros((SIZE, 0))).logits)
+                for theta, images in ((teacher, x), (params, x * (1 + by)))
             )
-            return jnp.mean(jnp.sum(jnp.exp(target) * (target - said), axis=-1))
+            return jnp.mean(jnp.sum(jnp.exp(target) * (target - found), axis=-1))
 
         return jax.value_and_grad(consistency)(params)
 
@@ -256,24 +259,27 @@ def test_the_teacher_is_the_averaged_encoder():
 @functools.partial(jax.jit, static_argnums=0)
 def samples(built, params, seed, scale=1.0):
     x = X[0]
-    keys = draws.example_keys(jax.random.key(seed), 0, len(x))
-    z, _ = draws.infer(built.networks, params, keys, x)
+    key = jax.random.key(seed)
+    z = model.encode(built, params, x, key)
     fixed = Code(vector=jnp.ones_like(z.vector), category=jnp.eye(4)[jnp.arange(len(x)) % 4])
-    return z.vector, draws.generate(built.networks, params, keys, fixed, scale)
+    return z.vector, model.decode(built, params, fixed, key, scale)
 
 
 def test_noise_of_size_0_is_deterministic_and_noise_is_not():
-    silent = game.build(
-        Players(
-            networks.encoder(games.LAYOUT, games.SHAPE, "deterministic", 2, 4),
-            networks.generator(games.LAYOUT, games.SHAPE, 2, 4),
-            *IAE.networks[2:],
+    silent = check(
+        Game(
+            Players(
+                networks.encoder(games.LAYOUT, games.SHAPE, "deterministic", 2, 4),
+                networks.generator(games.LAYOUT, games.SHAPE, 2, 4),
+                *IAE.networks[2:],
+            ),
+            IAE.prior,
+            cell("joint_reconstruction", "marginal_code"),
+            IAE.optimizers,
         ),
-        IAE.prior,
-        cell("joint_reconstruction", "marginal_code"),
-        IAE.optimizers,
+        games.SHAPE,
     )
-    quiet = jax.jit(functools.partial(step.init, silent))(jax.random.key(1)).params
+    quiet = step.init(silent, jax.random.key(1)).params
     for one, other in zip(samples(silent, quiet, 1), samples(silent, quiet, 2), strict=True):
         np.testing.assert_array_equal(one, other)
     noisy = fresh().params
@@ -281,31 +287,33 @@ def test_noise_of_size_0_is_deterministic_and_noise_is_not():
         assert (np.abs(one - other).max(axis=-1) > 1e-4).all()
 
 
-def test_noise_scale_0_makes_a_noisy_generator_deterministic():
+def test_local_scale_0_makes_a_noisy_generator_deterministic():
     params = fresh().params
     np.testing.assert_array_equal(samples(IAE, params, 1, 0.0)[1], samples(IAE, params, 2, 0.0)[1])
     assert not np.allclose(samples(IAE, params, 1, 0.5)[1], samples(IAE, params, 1, 1.0)[1])
 
 
-def test_the_game_passes_its_noise_scale_at_the_step():
+def test_the_game_passes_its_local_scale_at_the_step():
     """A schedule that is 0 before step 3: until then the key does not matter to x_hat."""
-    built = game.build(
-        Players(
-            networks.encoder(games.LAYOUT, games.SHAPE, "deterministic", 2),
-            networks.generator(games.LAYOUT, games.SHAPE, 2, noise=2),
-            networks.discriminator(games.LAYOUT, games.SHAPE, ("x", "z"), 2),
+    built = check(
+        Game(
+            Players(
+                networks.encoder(games.LAYOUT, games.SHAPE, "deterministic", 2),
+                networks.generator(games.LAYOUT, games.SHAPE, 2, noise=2),
+                networks.discriminator(games.LAYOUT, games.SHAPE, ("x", "z"), 2),
+            ),
+            priors.gaussian(2),
+            cell("joint_reconstruction"),
+            IAE.optimizers,
+            local_scale=lambda t: jnp.where(t < 3, 0.0, 1.0),
         ),
-        priors.gaussian(2),
-        cell("joint_reconstruction"),
-        IAE.optimizers,
-        noise_scale=lambda t: jnp.where(t < 3, 0.0, 1.0),
+        games.SHAPE,
     )
     params = step.init(built, jax.random.key(1)).params
 
-    @jax.jit
     def logit(seed, t):
-        keys = draws.example_keys(jax.random.key(seed), 0, SIZE)
-        metrics = game.losses(built, params, game.noise_of(built, keys), t, X[0])[1]
+        noise = Noise(draws.example_keys(jax.random.key(seed), 0, SIZE))
+        metrics = game.losses(built, params, noise, {"x": X[0]}, jnp.int32(t))[1]
         return metrics["reconstruction_denominator_logit"]
 
     np.testing.assert_array_equal(logit(1, 2), logit(2, 2))
@@ -313,27 +321,28 @@ def test_the_game_passes_its_noise_scale_at_the_step():
 
 
 def test_noise_belongs_to_the_example_of_the_global_batch():
-    """Every example has its own noise, wherever the batch is cut; every purpose another."""
+    """Every example has its own noise, wherever the batch is cut; every name another."""
     key = jax.random.key(7)
     keys = draws.example_keys(key, 0, 8)
     cut = [draws.example_keys(key, start, 2) for start in (0, 2, 4, 6)]
     bits = np.concatenate([jax.random.key_data(part) for part in cut])
     np.testing.assert_array_equal(jax.random.key_data(keys), bits)
     # The keys are the same bits; what a processor makes of them may be rounded by the array's size.
-    whole = draws.noise(keys, draws.LOCAL_CODE, 3)
-    parts = np.concatenate([draws.noise(part, draws.LOCAL_CODE, 3) for part in cut])
+    whole = Noise(keys)("local", normal(3))
+    parts = np.concatenate([Noise(part)("local", normal(3)) for part in cut])
     np.testing.assert_array_max_ulp(np.asarray(whole), parts, maxulp=2)
     assert len(np.unique(whole)) == whole.size
-    kinds = [draws.noise(keys, purpose, 3) for purpose in range(5)]
-    assert len(np.unique(np.stack(kinds))) == 5 * 8 * 3
-    many = draws.noise(draws.example_keys(key, 0, 4000), draws.ENCODER_NOISE, 2)
+    kinds = [Noise(keys)(name, normal(3)) for name in draws.NUMBERS]
+    assert len(np.unique(np.stack(kinds))) == len(draws.NUMBERS) * 8 * 3
+    many = Noise(draws.example_keys(key, 0, 4000))("encoder", normal(2))
     np.testing.assert_allclose(many.mean(axis=0), 0, atol=0.06)  # 4 standard errors
     np.testing.assert_allclose(np.cov(many.T), np.eye(2), atol=0.09)
 
 
 def test_prior_samples_follow_their_density():
     """Oracle: moments and frequencies; vector and category independent."""
-    z = priors.standard(2, 4).sample(draws.example_keys(jax.random.key(1), 0, 4000))
+    prior = priors.prior("gaussian", 2, 4)
+    z = prior.sample(None, jax.vmap(prior.draw)(draws.example_keys(jax.random.key(1), 0, 4000)))
     chex.assert_trees_all_equal(z.category, z.probabilities)
     assert (z.category.sum(axis=-1) == 1).all() and ((z.category == 0) | (z.category == 1)).all()
     np.testing.assert_allclose(z.category.mean(axis=0), 0.25, atol=0.03)
@@ -344,8 +353,8 @@ def test_prior_samples_follow_their_density():
 def test_a_sampled_category_has_the_frequency_of_its_probability():
     logits = jnp.log(jnp.array([0.1, 0.2, 0.7]))
     keys = draws.example_keys(jax.random.key(1), 0, 4000)
-    encoding = draws.Encoding(logits=jnp.tile(logits, (4000, 1)))
-    z = draws.code_of(encoding, draws.gumbel(keys, 3))
+    encoding = Encoding(logits=jnp.tile(logits, (4000, 1)))
+    z = draws.Draws(IAE, Players(), Noise(keys), {}).code_of(encoding)
     np.testing.assert_allclose(z.category.mean(axis=0), [0.1, 0.2, 0.7], atol=0.03)
     np.testing.assert_allclose(z.probabilities[5], [0.1, 0.2, 0.7], atol=1e-6)
 
@@ -357,22 +366,22 @@ def test_a_sampled_category_has_the_frequency_of_its_probability():
 def test_a_batch_that_cannot_be_cut_is_refused(size, devices):
     with pytest.raises(InputError, match=f"use a multiple of {devices}"):
         parallel.check_divisible(size, devices)
-    chunk = parallel.compile_chunk(IAE, CPU[:devices])
+    chunk = parallel.Chunk(IAE, CPU[:devices])
     with pytest.raises(InputError, match=f"batch of {size} is not divisible by {devices} devices"):
         chunk(fresh(), jnp.zeros((1, size, 3)))
 
 
 def test_bytes_are_scaled_to_the_unit_interval_and_floats_are_not():
-    scaled = parallel.to_unit(jnp.array([0, 51, 255], jnp.uint8))
+    scaled = draws.to_unit(jnp.array([0, 51, 255], jnp.uint8))
     np.testing.assert_allclose(scaled, [0, 0.2, 1], rtol=2e-7)  # one ulp
-    np.testing.assert_array_equal(parallel.to_unit(jnp.array([-3.0, 7.0])), [-3.0, 7.0])
+    np.testing.assert_array_equal(draws.to_unit(jnp.array([-3.0, 7.0])), [-3.0, 7.0])
 
 
 def test_optimizer_state_is_kept_per_player():
     """Oracle: optax's own count in a GAN whose discriminator moves twice a step."""
     built = games.build("marginal_data", "none", turns=game.TWO_TO_ONE)
     built = built._replace(optimizers=Players(*[optax.adam(1e-3)] * 4))
-    state, _ = parallel.compile_chunk(built, CPU[:1])(step.init(built, jax.random.key(1)), X)
+    state, _ = parallel.Chunk(built, CPU[:1])(step.init(built, jax.random.key(1)), X)
     counts = [int(opt_state[0].count) for opt_state in state.opt_state]
     assert counts == [0, STEPS, 2 * STEPS, 0]
 

@@ -2,7 +2,7 @@
 mixture of ten Gaussians, and a swiss roll.
 
     python -m iae_jax.launch --config=experiments/aae_priors.py:swiss_roll --workdir=runs/roll
-    python -m iae_jax.sweep aae_priors --seeds=3
+    python -m iae_jax.sweep aae_priors
 
 Needs MNIST (`python -m iae_jax.data.prepare mnist`). Distances between q(z) and p(z) are of the
 codes of held-out images: how often a classifier tells them apart (0.5: never), and the sliced

@@ -1,7 +1,7 @@
 """AVB, Fig. 5 and its table: four data points, a two-dimensional code, three posteriors.
 
     python -m iae_jax.launch --config=experiments/avb_four_points.py:avb --workdir=runs/avb
-    python -m iae_jax.sweep avb_four_points --seeds=5
+    python -m iae_jax.sweep avb_four_points
 
 The data are the four one-hot vectors of length 4, the likelihood is Bernoulli, p(z) = N(0, I). A
 Gaussian posterior cannot cut the plane into four; an implicit one can. The log-likelihood is a

@@ -3,7 +3,7 @@ in the plane, each term beside the same divergence computed numerically.
 
     python -m iae_jax.launch --config=experiments/elbo_grid.py:likelihood/joint_code \\
         --workdir=runs/avb
-    python -m iae_jax.sweep elbo_grid --seeds=2
+    python -m iae_jax.sweep elbo_grid
 
 Encoder and generator are the same in every cell: z = m(x) + s(x) e and x_hat = g(z) + 0.45 n. The
 adversarial terms only read samples, but the densities are known, so that every divergence of the

@@ -10,7 +10,7 @@ from iae_jax.game.game import losses
 from iae_jax.game.step import init
 from iae_jax.networks import Layout
 from iae_jax.networks.layers import perturbed
-from iae_jax.objectives.adversarial import moments
+from iae_jax.objectives.adaptive_contrast import moments
 from iae_jax.objectives.auxiliary import CodeInformation, LabelCrossEntropy, sleep_encoding
 from iae_jax.objectives.consistency import changed_encoding, teacher_encoding
 from iae_jax.runs.build import build

@@ -16,8 +16,6 @@ from iae_jax.networks.layers import (
 )
 from iae_jax.networks.residual import SHARE, Down, Up, doubled, halved
 
-pytestmark = pytest.mark.usefixtures("quick_compile")
-
 
 def normal(seed, *shape):
     return jax.random.normal(jax.random.key(seed), shape)

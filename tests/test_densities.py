@@ -11,7 +11,6 @@ from iae_jax import networks
 from iae_jax.networks import Likelihood
 from iae_jax.types import Code
 
-
 B, D, K, SHAPE = 4, 5, 3, (2, 3)
 MLP = networks.Layout("mlp", hidden=16)
 

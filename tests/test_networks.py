@@ -10,7 +10,6 @@ from iae_jax import networks
 from iae_jax.errors import InputError
 from iae_jax.types import Code
 
-
 SHAPES = [(2,), (8, 8, 1), (28, 28, 1), (32, 32, 3), (64, 64, 3)]
 B, D, K, N = 3, 5, 4, 6
 MLP = networks.Layout("mlp", hidden=16)

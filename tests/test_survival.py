@@ -184,7 +184,7 @@ def test_reading_while_a_training_deletes(half, data_directory, monkeypatch):
         return original(self, template, step)
 
     monkeypatch.setattr(Checkpoints, "restore", deleted)
-    assert trained(config, half, "latest")[1].step == HALF and len(calls) == 3
+    assert trained(config, half, "latest").step == HALF and len(calls) == 3
     monkeypatch.setattr(Checkpoints, "restore", mock.Mock(side_effect=FileNotFoundError))
     with pytest.raises(TransientError, match="try again"):
         trained(config, half, "latest")

@@ -1,4 +1,4 @@
-"""A config's schedules and identity. The oracle is arithmetic done by hand."""
+"""A config's schedules, checks and identity. The oracle is arithmetic done by hand."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,11 +6,12 @@ import pytest
 
 from iae_jax.errors import InputError
 from iae_jax.game.game import TWO_TO_ONE
-from iae_jax.runs.build import build, noise_scale, optimizer, r1_weight
+from iae_jax.game.optimizers import Optimizer, optimizer
+from iae_jax.objectives.weights import Weight, at
+from iae_jax.runs.build import adversary, build, local_scale, r1_weight
 from iae_jax.runs.config import (
     Config,
     Generator,
-    Optimizer,
     Term,
     completed,
     digest,
@@ -19,24 +20,72 @@ from iae_jax.runs.config import (
 )
 
 
-def at(schedule, *steps):
-    return [float(schedule(jnp.float32(step))) for step in steps]
+def values(schedule, *steps):
+    return [float(at(schedule, jnp.float32(step))) for step in steps]
 
 
 def test_r1_falls_by_equal_factors():
     falling = r1_weight(Term(r1=0.04, r1_final=0.25), steps=200)
-    np.testing.assert_allclose(at(falling, 0, 100, 200), [0.04, 0.02, 0.01], rtol=1e-6)
+    np.testing.assert_allclose(values(falling, 0, 100, 200), [0.04, 0.02, 0.01], rtol=1e-6)
     assert r1_weight(Term(r1=0.04), steps=200) == 0.04
     with pytest.raises(InputError, match="r1_final is a positive share"):
         r1_weight(Term(r1_final=0.0), steps=200)
 
 
+def test_r1_falls_in_a_part_of_the_run():
+    term = Term(r1=0.04, r1_final=0.25, r1_fall_from=0.25, r1_fall_until=0.75)
+    found = values(r1_weight(term, steps=200), 0, 50, 100, 150, 200)
+    np.testing.assert_allclose(found, [0.04, 0.04, 0.02, 0.01, 0.01], rtol=1e-6)
+    for first, last in ((0.5, 0.5), (-0.1, 1.0), (0.0, 1.1)):
+        with pytest.raises(InputError, match="r1_fall_from and r1_fall_until are shares"):
+            r1_weight(Term(r1_final=0.5, r1_fall_from=first, r1_fall_until=last), steps=200)
+
+
+def test_r1_is_on_one_side_or_on_both():
+    sides = {
+        on: [penalty.on for penalty in adversary(Term(r1=0.5, r1_on=on), 10, "").penalties]
+        for on in ("numerator", "denominator", "both")
+    }
+    assert sides == {
+        "numerator": ["numerator"],
+        "denominator": ["denominator"],
+        "both": ["numerator", "denominator"],
+    }
+    assert adversary(Term(r1=0.0), 10, "").penalties == ()
+    with pytest.raises(InputError, match="R1 is on 'numerator' or on 'denominator', not on 'real'"):
+        adversary(Term(r1_on="real"), 10, "")
+
+
 def test_local_noise_is_ramped():
-    ramp = noise_scale(Generator(noise=3, ramp_start_steps=10, ramp_steps=20))
-    np.testing.assert_allclose(at(ramp, 0, 10, 25, 30, 99), [0, 0, 0.75, 1, 1])
-    switch = noise_scale(Generator(noise=3, ramp_start_steps=10))
-    np.testing.assert_allclose(at(switch, 10, 11), [0, 1])
-    assert noise_scale(Generator(noise=3)) == 1.0
+    ramp = local_scale(Generator(noise=3, ramp_start_steps=10, ramp_steps=20))
+    np.testing.assert_allclose(values(ramp, 0, 10, 25, 30, 99), [0, 0, 0.75, 1, 1])
+    switch = local_scale(Generator(noise=3, ramp_start_steps=10))
+    np.testing.assert_allclose(values(switch, 10, 11), [0, 1])
+    assert local_scale(Generator(noise=3)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("weight", "expected"),
+    [
+        (Weight(2.0), [2, 2, 2, 2, 2]),
+        (Weight(2.0, start=0.5, start_steps=10), [0.5, 0.5, 2, 2, 2]),
+        (Weight(2.0, start=0.5, start_steps=10, ramp_steps=20), [0.5, 0.5, 0.5, 1.25, 2]),
+        (Weight(2.0, ramp_steps=20), [0, 0.9, 1, 2, 2]),
+        (Weight(0.0, start=1.0, start_steps=10), [1, 1, 0, 0, 0]),
+    ],
+)
+def test_the_weight_of_an_auxiliary_loss_is_a_schedule(weight, expected):
+    np.testing.assert_allclose(values(weight.scheduled, 0, 9, 10, 20, 30), expected, rtol=1e-6)
+    assert not weight.absent
+
+
+def test_a_weight_of_0_throughout_is_an_absent_loss():
+    assert Weight().absent and Weight(0.0, start=1.0).absent and Weight(0.0, start_steps=5).absent
+    config = Config()
+    assert build(config, (8, 8, 1)).objective.auxiliary == ()
+    marginal = config.auxiliary.marginal
+    marginal.weight = Weight(0.0, start=1.0, start_steps=3)
+    assert build(config, (8, 8, 1)).objective.auxiliary == (marginal,)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +108,8 @@ def test_a_learning_rate_follows_its_schedule(decay, rates, player, moves):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("kind", "adamw", "adam or sgd"),
-        ("decay", "linear", "constant or cosine"),
+        ("kind", "adamw", "encoder.optimizer.kind is one of adam, sgd, or MODULE:NAME"),
+        ("decay", "linear", "decay is one of constant, cosine, warmup_cosine, not 'linear'"),
         ("rate", 0.0, "positive"),
         ("b1", 1.5, "b1 of adam"),
         ("b2", -0.1, "b2 of adam"),
@@ -89,9 +138,21 @@ def test_a_rate_warms_up_and_a_gradient_is_clipped():
         moves.append([*updates["a"].tolist(), float(updates["b"])])
     cosine = [0.8 * (0.25 + 0.25 * np.cos(np.pi * step / 4) + 0.5) for step in (0, 1, 2)]
     rates = np.repeat([cosine[0] / 2, cosine[1], cosine[2]], 2)
-    lengths = np.array([2.0, 2.0, 0.05, 2.0, 0.05, 2.0])  # the gradient's own is 5 or .05
+    lengths = np.array([2.0, 2.0, 0.05, 2.0, 0.05, 2.0])  # the gradient's own is 5 or 0.05
     expected = -np.outer(rates * lengths, [0.6, 0.0, -0.8])
     np.testing.assert_allclose(moves, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_cosine_after_a_warm_up():
+    """Oracle: by hand, from 0 to the rate in 2 steps, and down a cosine in the 4 that are left."""
+    config = Optimizer("sgd", rate=0.8, decay="warmup_cosine", final=0.25, warmup_steps=2)
+    tx = optimizer(config, 6, TWO_TO_ONE, "encoder")
+    state, taken = tx.init(jnp.zeros(())), []
+    for _ in range(8):
+        update, state = tx.update(jnp.ones(()), state)
+        taken.append(-float(update))
+    falling = [0.8 * (0.25 + 0.75 * (1 + np.cos(np.pi * step / 4)) / 2) for step in range(5)]
+    np.testing.assert_allclose(taken, [0, 0.4, *falling, 0.2], rtol=1e-5, atol=1e-7)
 
 
 def test_what_does_not_change_the_result_is_not_the_runs_identity():
@@ -128,7 +189,7 @@ def test_a_field_that_is_added_leaves_the_hash_as_it_was():
     ("change", "message"),
     [
         ({"turns": "random"}, "turns is one of"),
-        ({"average": 1.0}, "average is a decay"),
+        ({"ema": 1.0}, "ema is a decay"),
         ({"seed": -1}, "seed is at least 0"),
         ({"batch_size": 0}, "batch_size is at least 1"),
     ],
@@ -142,28 +203,41 @@ def test_a_config_that_cannot_be_built_is_refused(change, message):
 
 
 @pytest.mark.parametrize(
-    ("part", "field", "value"),
+    ("field", "value"),
     [
-        ("reconstruction", "r1", -1.0),
-        ("regularization", "weight", -1.0),
-        ("regularization", "numerator_weight", float("nan")),
-        ("reconstruction", "weight", float("inf")),
-        ("generator", "deviation", -1.0),
-        ("code", "marginal_weight", -2.0),
-        ("run", "resident_megabytes", -1),
+        ("reconstruction.r1", -1.0),
+        ("regularization.weight", -1.0),
+        ("regularization.numerator_weight", float("nan")),
+        ("reconstruction.weight", float("inf")),
+        ("generator.deviation", -1.0),
+        ("auxiliary.marginal.weight.value", -2.0),
+        ("auxiliary.labels.weight.start", float("inf")),
+        ("auxiliary.sleep.weight.ramp_steps", -1),
+        ("run.resident_megabytes", -1),
     ],
 )
-def test_a_weight_below_0_is_refused(part, field, value):
+def test_a_weight_below_0_is_refused(field, value):
     config = Config()
-    setattr(getattr(config, part), field, value)
-    with pytest.raises(InputError, match=f"{part}.{field} is at least 0"):
+    section = config
+    *parts, last = field.split(".")
+    for part in parts:
+        section = getattr(section, part)
+    setattr(section, last, value)
+    with pytest.raises(InputError, match=f"{field} is at least 0"):
+        build(config, (8, 8, 1))
+
+
+def test_a_start_weight_without_first_steps_is_refused():
+    config = Config()
+    config.auxiliary.marginal.weight = Weight(1.0, start=3.0)
+    with pytest.raises(InputError, match="set auxiliary.marginal.weight.start_steps"):
         build(config, (8, 8, 1))
 
 
 def test_a_batch_without_a_variance_is_refused():
     config = Config(batch_size=2)
     build(config, (8, 8, 1))
-    config.code.marginal_weight = 1.0
+    config.auxiliary.marginal.weight.value = 1.0
     with pytest.raises(InputError, match="2 codes have no variance: use a batch_size of"):
         build(config, (8, 8, 1))
     config.batch_size = 3

@@ -61,7 +61,7 @@ def test_the_bound_is_tight_only_for_the_true_posterior():
 
 @pytest.mark.parametrize("shape", SHAPES[:3])
 def test_offset_of_every_cell(shape):
-    """The docstring of objectives.py: each cell minus -ELBO."""
+    """The docstring of objectives/grid.py: each cell minus -ELBO."""
     p_data, q, p_z, p = tables(shape, 3, False)
     q_z = [sum(p_data[i] * q[i, j] for i in range(shape[0])) for j in range(shape[1])]
     minus_elbo = -average(p_data, q, lambda i, j: math.log(p[j, i] * p_z[j] / q[i, j]))
@@ -76,9 +76,9 @@ def test_offset_of_every_cell(shape):
         "marginal_code": ("aae", information),
     }
     for row, (row_line, row_offset) in rows.items():
-        for column, (column_line, charged) in columns.items():
+        for column, (column_line, column_offset) in columns.items():
             total = lines[row_line].reconstruction + lines[column_line].regularization
-            offset = row_offset - charged
+            offset = row_offset - column_offset
             assert total - minus_elbo == pytest.approx(offset, abs=1e-10), (row, column)
     assert h_x_given_z + information == pytest.approx(h_data, abs=1e-10)
     # Adversarial x analytic KL is not the ELBO: off by H(x|z), which depends on the encoder,

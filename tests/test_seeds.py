@@ -1,57 +1,106 @@
 """Many seeds at once are the same seeds one by one."""
 
+import functools
+
 import games
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 
 from iae_jax import init, train_step
-from iae_jax.devices.seeds import DATA, init_seeds, seed_of, train_seeds
+from iae_jax.devices.parallel import DATA, Chunk
 from iae_jax.errors import InputError
+from iae_jax.runs.config import Config
+from iae_jax.runs.divergence import not_finite
+from iae_jax.runs.feed import initial_state
+from iae_jax.types import Players
 
-STEPS = 7
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
+STEPS, BATCH = 6, 6
+GAME = games.build("joint_reconstruction", "marginal_code")
+POSITIONS = {
+    seed: np.random.default_rng(seed).integers(0, 9, (STEPS, BATCH)).astype(np.int32)
+    for seed in (3, 8)
+}
 
 
-def batch(key):
+def sample(key):
     """Asymmetric data in [0, 1]: f32[6, 3]."""
-    return jax.random.uniform(key, (6, 3)) ** np.array([0.5, 1.0, 3.0], np.float32)
+    return jax.random.uniform(key, (BATCH, 3)) ** np.array([0.5, 1.0, 3.0], np.float32)
 
 
-@pytest.fixture(scope="module")
-def game():
-    return games.build("joint_reconstruction", "marginal_code")
+start = jax.jit(jax.vmap(lambda key: init(GAME, key)))
 
 
-def alone(game, seed):
-    """One seed, step by step, without scan or vmap."""
-    state = init(game, jax.random.key(seed))
-    step = jax.jit(lambda state, x: train_step(game, state, x))
-    losses = []
+def fresh(seeds):
+    return start(jnp.stack([jax.random.key(seed) for seed in seeds]))
+
+
+def seed_of(states, index):
+    return jax.tree.map(lambda leaf: leaf[index], states)
+
+
+@functools.cache
+def chunk():
+    """Of data that is drawn on the device."""
+    return Chunk(GAME, samplers={"x": sample}, seeds=True)
+
+
+def train(seeds, calls, states=None):
+    """Calls of three steps each."""
+    states, parts = fresh(seeds) if states is None else states, []
+    for _ in range(calls):
+        states, metrics = chunk()(states, {}, steps=3)
+        parts.append(jax.device_get(metrics))
+    return states, {name: np.concatenate([p[name] for p in parts], axis=1) for name in parts[0]}
+
+
+@functools.cache
+def alone(seed, drawn=True):
+    """One seed, step by step, without scan or vmap: (state, losses)."""
+    state, losses = seed_of(fresh([seed]), 0), []
     for t in range(STEPS):
         key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), DATA), t)
-        state, metrics = step(state, batch(key))
+        x = sample(key) if drawn else games.batch(1, 9)[POSITIONS[seed][t]]
+        state, metrics = step()(state, x)
         losses.append(metrics["reconstruction"])
     return state, np.array(losses)
 
 
-def test_seeds_together_are_the_seeds_alone(game):
-    states, metrics = train_seeds(game, batch, STEPS, [3, 8], calls=3)
-    for index, seed in enumerate([3, 8]):
-        expected, losses = alone(game, seed)
+step = functools.cache(lambda: jax.jit(lambda state, x: train_step(GAME, state, x)))
+
+
+def assert_same(states, metrics, seeds, drawn=True):
+    for index, seed in enumerate(seeds):
+        expected, losses = alone(seed, drawn)
         found = seed_of(states, index)
         for a, b in zip(
-            jax.tree.leaves((found.params, found.average, found.step)),
-            jax.tree.leaves((expected.params, expected.average, expected.step)),
+            jax.tree.leaves((found.params, found.ema, found.step)),
+            jax.tree.leaves((expected.params, expected.ema, expected.step)),
             strict=True,
         ):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(metrics["reconstruction"][index], losses, rtol=1e-4)
 
 
-def test_seeds_differ_and_a_seed_is_itself(game):
-    once, _ = train_seeds(game, batch, 2, [0, 1])
-    again, _ = train_seeds(game, batch, 2, [1])
+def test_seeds_together_are_the_seeds_alone():
+    assert_same(*train([3, 8], calls=2), [3, 8])
+
+
+def test_positions_in_a_set_are_those_of_each_seed():
+    """Oracle: the images at these positions, step by step."""
+    positions = jnp.asarray(np.stack(list(POSITIONS.values())))
+    sets = {"x": games.batch(1, 9)}
+    found = Chunk(GAME, seeds=True)(fresh([3, 8]), {"x": positions}, sets=sets)
+    assert_same(*found, [3, 8], drawn=False)
+
+
+def test_seeds_differ_and_a_seed_is_itself():
+    once, _ = train([0, 1], calls=1)
+    again, _ = train([1, 2], calls=1)
     leaf = [jax.tree.leaves(s.params.generator)[0] for s in (seed_of(once, 0), seed_of(once, 1))]
     assert not np.allclose(leaf[0], leaf[1])
     np.testing.assert_allclose(
@@ -59,36 +108,38 @@ def test_seeds_differ_and_a_seed_is_itself(game):
     )
 
 
-def test_going_on_from_given_states(game):
-    halfway, _ = train_seeds(game, batch, 4, [5])
-    on, _ = train_seeds(game, batch, STEPS - 4, [5], states=halfway)
-    whole, _ = train_seeds(game, batch, STEPS, [5])
-    assert int(on.step[0]) == STEPS
+def test_going_on_from_given_states():
+    halfway, _ = train([5, 6], calls=1)
+    on, _ = train([5, 6], calls=1, states=halfway)
+    whole, _ = train([5, 6], calls=2)
+    assert on.step.tolist() == [STEPS, STEPS]
     for a, b in zip(jax.tree.leaves(on.params), jax.tree.leaves(whole.params), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
-def test_reports_come_in_order(game):
-    told = []
-    train_seeds(game, batch, STEPS, [0, 1], lambda step, metrics: told.append((step, metrics)), 2)
-    assert [step for step, _ in told] == [3, 6, 7]
-    assert told[0][1]["reconstruction"].shape == (2,)
-
-
-def test_init_seeds_is_init():
-    game = games.build("joint_model", "none")
-    states = init_seeds(game, [4, 9])
+def test_the_initial_states_are_those_of_each_seed():
+    config = Config(seed=4)
+    config.run.seeds = 3
+    states = initial_state(GAME, config, init)
+    assert states.step.shape == (3,)
     for a, b in zip(
         jax.tree.leaves(seed_of(states, 1).params),
-        jax.tree.leaves(init(game, jax.random.key(9)).params),
+        jax.tree.leaves(init(GAME, jax.random.key(5)).params),
         strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
-def test_a_seed_that_diverges_is_named(game):
-    rates = [optax.sgd(1e30) if player else None for player in game.networks]
-    with pytest.raises(InputError, match=r"not finite by step \d+ in the seeds \[4, 7\]"):
-        train_seeds(game._replace(optimizers=type(game.optimizers)(*rates)), batch, 9, [4, 7])
-    with pytest.raises(InputError, match="steps is at least 1"):
-        train_seeds(game, batch, 0, [1])
+def test_a_seed_that_diverges_is_seen():
+    rates = Players(*(optax.sgd(1e30) for _ in GAME.networks))
+    wild = Chunk(GAME._replace(optimizers=rates), samplers={"x": sample}, seeds=True)
+    _, metrics = wild(fresh([4, 7]), {}, steps=9)
+    metrics = jax.device_get(metrics)
+    bad = ~np.isfinite(np.stack(list(metrics.values()))).all(axis=(0, 1))
+    assert bad.any()
+    assert f"is not finite at step {20 + np.argmax(bad)}" in not_finite(metrics, 20)
+
+
+def test_several_seeds_are_of_one_device():
+    with pytest.raises(InputError, match="several seeds .* set run.devices=1"):
+        Chunk(GAME, jax.devices("cpu")[:2], seeds=True)

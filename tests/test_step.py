@@ -151,13 +151,13 @@ def test_a_chunk_is_its_steps_one_by_one(alone):
 
 
 def test_resident_indices_are_explicit_batches():
-    """Cut over two devices, with a copy of the data on each. Oracle: bytes of the same images on
-    the same two devices, so that neither a division nor an order of summation differs."""
+    """Cut over two devices, with a copy of the data on each. Oracle: the images themselves, on the
+    same two devices, so that an order of summation does not differ."""
     images = np.random.default_rng(3).integers(0, 256, (50, 3), dtype=np.uint8)
     indices = np.random.default_rng(4).integers(0, 50, (STEPS, SIZE))
     placed = parallel.place(images, CPU[:2])
     found = compiled(2)(fresh(), jnp.asarray(indices), sets={"x": placed})
-    explicit = run(2, jnp.asarray(images[indices]))
+    explicit = run(2, draws.to_unit(jnp.asarray(images[indices])))
     (state, metrics), (expected, values) = jax.device_get(found), explicit
     for name in ("params", "ema", "opt_state"):
         one, other = getattr(state, name), getattr(expected, name)
@@ -256,7 +256,6 @@ def test_the_teacher_is_the_averaged_encoder():
 # ------------------------------------------------------------------------------------- noise
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def samples(built, params, seed, scale=1.0):
     x = X[0]
     key = jax.random.key(seed)

@@ -16,7 +16,7 @@ from games import PAIRINGS
 from iae_jax import networks
 from iae_jax.game import game, step
 from iae_jax.objectives import adversarial, auxiliary, scoring, terms
-from iae_jax.objectives.adaptive_contrast import adaptive_contrast
+from iae_jax.objectives.adaptive_contrast import DRAWS_FOR_MOMENTS, adaptive_contrast, moments
 from iae_jax.objectives.adversarial import R1, Adversary
 from iae_jax.objectives.auxiliary import Aggregated, ConditionalEntropy, MarginalKL
 from iae_jax.sampling import draws, priors
@@ -378,7 +378,7 @@ def test_adaptive_contrast_is_the_kl_and_has_its_gradient():
     truth, expected = jax.value_and_grad(kl)(encoder)
     # -E[e^T] is -1 at T = 0, a constant. Mean and deviation come from M draws: what that leaves for
     # the discriminator is known from Student's and the chi-squared distribution.
-    m = adversarial.DRAWS_FOR_MOMENTS
+    m = DRAWS_FOR_MOMENTS
     inflated = (m - 1) / (m - 3)  # E[s^2 / estimate^2]
     log_ratio = 0.5 * (scipy.special.digamma((m - 1) / 2) - np.log((m - 1) / 2))
     left = 0.5 * ((1 + 1 / m) * inflated - 1) + log_ratio
@@ -412,7 +412,7 @@ def test_moments_of_a_gaussian():
     built, params = affine_game()
     many = jnp.broadcast_to(jnp.array([2.0, 0.0]), (3000, 2))
     noise = Noise(draws.example_keys(jax.random.key(2), 0, 3000))
-    found = Draws(built, params, noise, {"x": many}).of(adversarial.moments)
+    found = Draws(built, params, noise, {"x": many}).of(moments)
     assert float(found.mean.mean()) == pytest.approx(1.6, abs=0.01)
     assert float(jnp.sqrt((found.deviation**2).mean())) == pytest.approx(0.7, abs=0.01)
     # Means of 32 independent draws.

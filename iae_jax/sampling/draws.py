@@ -239,8 +239,12 @@ class Draws:
         """A named source of the batch. Raises: InputError if the batch has none."""
         self.reads.batch.add(name)
         if name not in self._batch:
+            labels = name in ("labelled", "labels")
+            fix = "set data.labels_per_class" if labels else f"set data.also={name}=SET"
             there = ", ".join(self._batch)
-            raise InputError(f"needs {name!r} in the batch, which has {there}")
+            raise InputError(
+                f"needs {name!r} in the batch, which has {there}: {fix}, or give it one"
+            )
         return self._batch[name]
 
     # --------------------------------------------------------------------- how things are drawn

@@ -1,7 +1,8 @@
 """Implicit autoencoders and their family as pure functions.
 
-The public names. Importing this loads jax, flax, optax and chex only; data sets of TFDS, checkpoints,
-figures and the launcher are imported where they are used. `iae_jax.networks` has the networks.
+The public names. Importing this loads jax, flax, optax and chex only; data sets of TFDS,
+checkpoints, figures and the launcher are imported where they are used. `iae_jax.networks` has the
+networks.
 """
 
 from iae_jax import networks

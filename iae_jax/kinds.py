@@ -37,7 +37,8 @@ def lookup(kind: str, table: Mapping[str, Any], what: str) -> tuple[Any, dict[st
     module, colon, name = target.strip().rpartition(":")
     if not colon:
         if name not in table:
-            raise InputError(f"{what} is one of {', '.join(table)}, or MODULE:NAME, not {name!r}")
+            own = f"one of {', '.join(table)}, or MODULE:NAME" if table else "MODULE:NAME"
+            raise InputError(f"{what} is {own}, not {name!r}")
         return table[name], arguments
     try:
         found = importlib.import_module(module)

@@ -270,7 +270,7 @@ def small_network(config: Config) -> Config:
     """The same game of a small problem with small networks."""
     config.steps, config.batch_size = STEPS, BATCH
     for player in config.players:
-        # What is given as 64 beside 128 is half of it.
+        # A network of half the others' width stays one.
         player.network.hidden = 4 if player.network.hidden == 64 else 8
     return config
 

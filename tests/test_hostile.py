@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from test_launch import launch
 
 import iae_jax.runs.train
+from iae_jax.data import open_source
 from iae_jax.game.game import TURNS
 from iae_jax.game.step import init, train_step
 from iae_jax.objectives.grid import RECONSTRUCTIONS, REGULARIZATIONS
@@ -50,7 +51,17 @@ NAMES = [
     name
     for name in BY_TYPE[str]
     if name.split(".")[-1]
-    in ("kind", "decay", "precision", "scoring", "turns", "noise_at", "likelihood", "r1_on", "discriminator")
+    in (
+        "kind",
+        "decay",
+        "precision",
+        "scoring",
+        "turns",
+        "noise_at",
+        "likelihood",
+        "r1_on",
+        "discriminator",
+    )  # fmt: skip
 ]
 AT_LEAST_1 = [
     "steps",
@@ -137,7 +148,8 @@ plausible = st.one_of(
     ),
     setting(
         [
-            name for name in FIELDS
+            name
+            for name in FIELDS
             if name.startswith("auxiliary.") and name.endswith("weight.value")
         ],
         st.just(0.5),
@@ -174,7 +186,7 @@ def no_training(module_patch, tmp_path_factory):
 
     module_patch.setattr(iae_jax.runs.train, "Workdir", workdir)
     # Most of the time would go into opening the same few splits; an error is not kept.
-    module_patch.setattr(assembly, "open_source", functools.cache(assembly.open_source))
+    module_patch.setattr("iae_jax.runs.build.open_source", functools.cache(open_source))
     module_patch.chdir(tmp_path_factory.mktemp("here"))  # run.cache may be any folder
 
 
@@ -248,7 +260,8 @@ def test_what_is_not_refused_can_be_traced(tmp_path):
             labelled = None
             if "labelled" in game.sources:
                 labelled = Labelled(jnp.zeros((20, 8, 8, 1)), jnp.zeros(20, jnp.int32))
-            _, metrics = jax.eval_shape(functools.partial(train_step, game), state, x, None, labelled)
+            step = functools.partial(train_step, game)
+            _, metrics = jax.eval_shape(step, state, x, None, labelled)
             assert all(metric.shape == () for metric in metrics.values())
             traced.append(words)
 

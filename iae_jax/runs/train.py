@@ -17,7 +17,7 @@ from iae_jax.devices import multihost
 from iae_jax.devices.parallel import check_divisible, place
 from iae_jax.errors import InputError
 from iae_jax.game.step import init
-from iae_jax.metrics.evaluate import Trained, validate
+from iae_jax.metrics.evaluate import Trained, named, validate
 from iae_jax.objectives.weights import at
 from iae_jax.runs import pictures
 from iae_jax.runs.build import build, open_split
@@ -60,8 +60,9 @@ def set_up(config: Config) -> Setup:
     feed, held_out = Feed(config), open_split(config, "validation")
     further = {name: shape for name, shape in feed.shapes.items() if name != "x"}
     game, devices = build(config, feed.x.shape, feed.x.values, further), devices_of(config)
+    named(config.metrics)  # by these the run is measured later: too late to mend then
     try:
-        open_split(config, "test")  # by which the run is measured later: too late to mend then
+        open_split(config, "test")
     except InputError as error:
         raise InputError(f"data.test, for --mode=evaluate: {error}") from error
     validation = held_out.read(np.arange(min(len(held_out), VALIDATION_EXAMPLES)))

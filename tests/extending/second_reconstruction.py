@@ -1,4 +1,4 @@
-"""An auxiliary loss of a sample that the package does not have: x decoded from the code of x_hat."""
+"""An auxiliary loss of a sample that the package does not have: x_hat encoded, decoded again."""
 
 from dataclasses import dataclass, field
 

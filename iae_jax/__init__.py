@@ -1,8 +1,8 @@
 """Implicit autoencoders and their family as pure functions.
 
 The public names. Importing this loads jax, flax, optax and chex only; data sets of TFDS,
-checkpoints, figures and the launcher are imported where they are used. `iae_jax.networks` has the
-networks.
+checkpoints, figures and the launcher are imported where they are used. `networks` and `priors` are
+modules.
 """
 
 from iae_jax import networks
@@ -19,6 +19,7 @@ from iae_jax.objectives.grid import cell
 from iae_jax.objectives.scoring import Losses, Scoring
 from iae_jax.objectives.weights import Weight
 from iae_jax.runs.config import Config
+from iae_jax.sampling import priors
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.model import decode, encode, generate, reconstruct
 from iae_jax.types import (
@@ -64,6 +65,7 @@ __all__ = [
     "generate",
     "init",
     "networks",
+    "priors",
     "reconstruct",
     "train_step",
 ]

@@ -18,14 +18,14 @@ from iae_jax.runs.checkpoint import Checkpoints, Restored
 from iae_jax.runs.config import Config
 from iae_jax.runs.feed import seeds_of
 from iae_jax.runs.workdir import DATA_FILE, check_unchanged, checkpoints_of
-from iae_jax.types import Array, Game, Players
+from iae_jax.types import DISCRIMINATORS, Array, Game, Players
 
 MAX_READS = 5  # of checkpoints that a training deletes meanwhile
 
 
 class TrainedRun(NamedTuple):
-    """A trained run. ema: the averaged parameters; with several seeds each array has a leading
-    axis [S]. step: of the checkpoint."""
+    """A trained run. ema: the averaged parameters of encoder and generator, the last ones of the
+    discriminators; with several seeds each array has a leading axis [S]. step: of the checkpoint."""
 
     config: Config
     game: Game
@@ -54,7 +54,10 @@ def trained(config: Config, path: Path, checkpoint: str) -> TrainedRun:
     for _ in range(MAX_READS):
         with suppress(FileNotFoundError):  # of a checkpoint that is no longer kept
             found = restored(game, config, path, checkpoint)
-            return TrainedRun(config, game, found.state.ema, found.step)
+            state = found.state
+            # Discriminators have no averages.
+            kept = {name: getattr(state.params, name) for name in DISCRIMINATORS}
+            return TrainedRun(config, game, state.ema._replace(**kept), found.step)
     raise TransientError(
         f"a training deletes the checkpoints in {path} while they are read: try again"
     )

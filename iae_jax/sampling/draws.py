@@ -210,8 +210,11 @@ class Draws:
 
     @property
     def prior_params(self) -> Params:
-        """What the prior reads: the parameters of the generator's player, if there is one."""
-        return getattr(self.params, "generator", None)
+        """What a prior that learns reads: the parameters of the generator's player."""
+        if self.prior.init is None:
+            return None
+        self.player("generator")
+        return self.params.generator
 
     @property
     def augment(self) -> Augment:
@@ -265,7 +268,12 @@ class Draws:
         return self.noise_source(name, sample)
 
     def batch_mean(self, name: str, value: T) -> T:
-        """A tree of means over the examples at hand -> the same over the global batch."""
+        """A tree of means over the examples at hand -> the same over the global batch.
+
+        Raises: InputError if another one has been read by this name.
+        """
+        if name in self.reads.means:
+            raise InputError(f"two means are called {name!r}: rename one, or read both by draws.of")
         self.reads.means.add(name)
         return self._means(name, value)
 

@@ -203,12 +203,12 @@ def test_a_config_with_lists_has_one_hash_and_says_them_in_its_command(tmp_path)
     config = json.loads((folder / "config.json").read_text())
     plain = collect("mnist_reconstruction", "deterministic_20", [folder])
     assert plain[0]["config"] == shared_digest(to_dict(get_config("deterministic_20")))
-    assert "metrics" not in plain[0]["command"]
-    config["metrics"] = ["mine:sharp", "mine:blunt"]
+    assert "others" not in plain[0]["command"]
+    config["auxiliary"]["others"] = ["mine:sharp", "mine:blunt"]
     (folder / "config.json").write_text(json.dumps(config))
     (record, *_) = collect("mnist_reconstruction", "deterministic_20", [folder])
     words = shlex.split(record["command"].partition(";")[0])
-    assert words[-1] == "--config.metrics=('mine:sharp', 'mine:blunt')"
+    assert words[-1] == "--config.auxiliary.others=('mine:sharp', 'mine:blunt')"
 
 
 def test_each_seed_has_the_interval_of_its_value(tmp_path):

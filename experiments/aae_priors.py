@@ -28,7 +28,7 @@ from iae_jax.files.atomic import write_npz
 from iae_jax.metrics.codes import prior_vectors
 from iae_jax.metrics.measurement import Measurement, Trained
 from iae_jax.records.references import Reference
-from iae_jax.sampling.draws import to_unit
+from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array
 
 KINDS = {"gaussian": "gaussian", "mixture": "petals", "swiss_roll": "swiss_roll"}

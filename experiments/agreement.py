@@ -14,7 +14,7 @@ from experiments import peers, works
 from iae_jax import Game, TrainState, compile_step, init
 from iae_jax.errors import InputError
 from iae_jax.game.game import losses
-from iae_jax.sampling.draws import Noise, normal
+from iae_jax.sampling.noise import Noise, normal
 
 TOLERANCE = 1e-4  # of losses, relative
 # Of losses after a step: Adam's first steps have the length of the rate wherever a gradient is not

@@ -29,8 +29,8 @@ from iae_jax.errors import InputError
 from iae_jax.files.atomic import write_npz
 from iae_jax.metrics.measurement import Measurement, Trained
 from iae_jax.runs.config import Config
-from iae_jax.sampling.draws import to_unit
 from iae_jax.sampling.model import generate, reconstruct
+from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from iae_jax.devices.parallel import Chunk
 from iae_jax.game.game import losses
 from iae_jax.game.optimizers import Optimizer, optimizer
 from iae_jax.metrics.measurement import Trained
-from iae_jax.sampling.draws import Noise, example_keys
+from iae_jax.sampling.noise import Noise, example_keys
 from iae_jax.types import DISCRIMINATORS, Array
 
 Sample = Callable[[Array, int], Array]  # (key, count) -> x f32[count, ...]

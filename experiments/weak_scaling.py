@@ -25,7 +25,7 @@ from experiments.timing import Row, Timings, device_kind, median_seconds, say
 from iae_jax import init, train_step
 from iae_jax.devices.parallel import AXIS, place
 from iae_jax.records.references import Reference
-from iae_jax.sampling.draws import to_unit
+from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array, TrainState
 
 DEVICES = (1, 2, 4, 8)

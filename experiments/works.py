@@ -37,7 +37,7 @@ from iae_jax.devices.parallel import Chunk, place
 from iae_jax.metrics.frechet import Moments, frechet_distance
 from iae_jax.networks.classifier import Classifier, classifier
 from iae_jax.sampling import priors
-from iae_jax.sampling.draws import Noise, example_keys, to_unit
+from iae_jax.sampling.noise import Noise, example_keys, to_unit
 from iae_jax.types import Array, Params
 
 IMAGES = 10_000  # of the set on the device, and of an evaluation

@@ -15,7 +15,8 @@ from iae_jax.objectives.adversarial import Adversary, Pairing
 from iae_jax.objectives.auxiliary import AuxiliaryLoss
 from iae_jax.objectives.grid import cell
 from iae_jax.sampling import priors
-from iae_jax.sampling.draws import Draws, Noise, example_keys
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys
 from iae_jax.types import Game, Players
 
 SHAPE = (3,)

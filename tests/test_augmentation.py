@@ -23,9 +23,8 @@ from iae_jax.sampling.augmentation import (
     blurred,
     diffaugment,
 )
-from iae_jax.sampling.draws import Draws, Noise, example_keys, uniform
-
-pytestmark = pytest.mark.usefixtures("quick_compile")
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys, uniform
 
 BOUNDS = Affine(rotation=20.0, scale=0.3, shear=0.4, shift=3.0)
 SHAPE = (13, 17, 2)

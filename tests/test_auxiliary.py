@@ -5,7 +5,6 @@ import games
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 import scipy.special
 import scipy.stats
 
@@ -23,10 +22,9 @@ from iae_jax.objectives.auxiliary import (
 )
 from iae_jax.objectives.weights import Weight
 from iae_jax.sampling import priors
-from iae_jax.sampling.draws import Draws, Noise, example_keys, normal
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys, normal
 from iae_jax.types import Code, Encoder, Encoding, Game, Generator, Players
-
-pytestmark = pytest.mark.usefixtures("quick_compile")
 
 RNG = np.random.default_rng(12)
 B, D, K = 5, 2, 3

@@ -90,6 +90,7 @@ def cluster(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_slurm_trains_with_its_tasks(cluster, tmp_path, data_directory):
     done, output = cluster(
         "slurm.sh",
@@ -104,6 +105,7 @@ def test_slurm_trains_with_its_tasks(cluster, tmp_path, data_directory):
     assert output == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["slurm.sh", "slurm_sweep.sh"])
 def test_slurm_requeues_a_job_that_was_asked_to_end(cluster, script):
     programs = {"srun": ASK_TO_END, "scontrol": SAY}

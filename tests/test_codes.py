@@ -9,7 +9,9 @@ from test_evaluate import IMAGES, SHAPE, UNIT, N, copying_game, measured
 
 from iae_jax.data import Dataset
 from iae_jax.objectives.grid import cell
-from iae_jax.sampling import draws, priors
+from iae_jax.sampling import priors
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys
 from iae_jax.types import Encoder, Encoding, Game, Generator, Players
 
 
@@ -82,8 +84,8 @@ def test_consistency_of_a_category_is_how_often_it_comes_back_as_another():
     game = Game(networks, priors.categorical(3), cell("none"), Players(), ())
     found = measured(game, labels=None)["code_consistency"]
     # Of the codes of the prior that evaluate draws, one key an example.
-    keys = draws.example_keys(jax.random.key(3), 0, N)
-    drawn = game.prior.sample(draws.purpose_keys(keys, draws.PRIOR)).category
+    keys = example_keys(jax.random.key(3), 0, N)
+    drawn = Draws(game, Players(), Noise(keys), {}).z_prior.category
     third = float(np.mean(np.asarray(drawn)[:, 2]))
     assert found.value == pytest.approx(third) and 0 < third < 1
 
@@ -121,7 +123,7 @@ def test_lost_codes_are_measured_as_lost():
         ),
         Generator(lambda key: {}, lambda p, z, n: jnp.zeros((len(z.category), *SHAPE)), 0),
     )
-    found = measured(Game(networks, priors.standard(2, 3), cell("none"), Players(), ()))
+    found = measured(Game(networks, priors.prior("gaussian", 2, 3), cell("none"), Players(), ()))
     for metric in (
         "category_entropy",
         "category_usage",

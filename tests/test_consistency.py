@@ -28,10 +28,9 @@ from iae_jax.runs.build import batch_of, build
 from iae_jax.runs.config import Config
 from iae_jax.sampling import priors
 from iae_jax.sampling.augmentation import NUMBERS, Affine, affine
-from iae_jax.sampling.draws import Draws, Noise, example_keys, uniform
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys, uniform
 from iae_jax.types import Encoding, Game, Players
-
-pytestmark = pytest.mark.usefixtures("quick_compile")
 
 RNG = np.random.default_rng(8)
 A = 0.6 * RNG.normal(size=(6, 4))

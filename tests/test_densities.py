@@ -168,7 +168,7 @@ def discriminator_at(x=(B, *SHAPE), vector=(B, D)):
         (discriminator_at, {"vector": (B, D - 1)}),
         (discriminator_at, {"vector": (1, D)}),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_wrong_shapes_are_refused(apply, wrong):
     apply()

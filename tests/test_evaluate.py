@@ -24,7 +24,7 @@ from iae_jax.metrics.quality import partners
 from iae_jax.metrics.reconstruction import REPEATED
 from iae_jax.objectives.grid import cell
 from iae_jax.sampling import priors
-from iae_jax.sampling.draws import NUMBERS
+from iae_jax.sampling.noise import NUMBERS
 from iae_jax.types import Encoder, Encoding, Game, Generator, Players
 
 N, SHAPE = 23, (4, 3, 1)

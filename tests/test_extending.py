@@ -29,7 +29,7 @@ from iae_jax.data import indices
 from iae_jax.game.game import losses
 from iae_jax.runs.build import build, open_split
 from iae_jax.runs.trained import trained
-from iae_jax.sampling.draws import Noise, example_keys
+from iae_jax.sampling.noise import Noise, example_keys
 
 FOLDER = Path(__file__).parent / "extending"
 MAX_LINES = 60

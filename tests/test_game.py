@@ -8,8 +8,6 @@ What is computed once is not compiled: operations of the same shapes are compile
 together.
 """
 
-import functools
-
 import chex
 import games
 import jax
@@ -23,9 +21,8 @@ from iae_jax.objectives import scoring
 from iae_jax.objectives.adversarial import R1, Adversary
 from iae_jax.objectives.auxiliary import ConditionalEntropy, MarginalKL
 from iae_jax.objectives.weights import Weight
-from iae_jax.sampling.draws import Noise, example_keys
+from iae_jax.sampling.noise import Noise, example_keys
 from iae_jax.types import AUTOENCODER, DISCRIMINATORS, Players
-
 
 IAE = ("joint_reconstruction", "marginal_code", "product")
 # Two scorings, so that neither the two discriminators nor the two sides share a loss.
@@ -107,18 +104,6 @@ def test_movers_move_and_the_others_do_not(row, column, movers):
             assert all(same), f"{name} moved out of its turn"
 
 
-@functools.cache
-def jacobian_of_the_losses():
-    """(params, keys, x) -> d loss_i / d theta_j for all i and j."""
-    built = played(*IAE[:2], "vector")
-
-    def rows(params, keys, x):
-        noise = Noise(keys)
-        return jax.jacrev(lambda p: game.losses(built, p, noise, {"x": x}, jnp.int32(0))[0])(params)
-
-    return jax.jit(rows)
-
-
 @pytest.mark.parametrize("turns", game.TURNS.values(), ids=game.TURNS)
 def test_turns_are_one_gradient_step_each(turns):
     """Oracle: plain SGD by hand, turn after turn, from the losses alone."""
@@ -130,9 +115,14 @@ def test_turns_are_one_gradient_step_each(turns):
     for turn, movers in enumerate(turns):
         key = jax.random.fold_in(jax.random.fold_in(state.key, 1), turn)
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(4))
-        rows = jacobian_of_the_losses()(params, keys, x)
+        noise = Noise(keys)
+        values, pull = jax.vjp(
+            lambda p, noise=noise: game.losses(built, p, noise, {"x": x}, jnp.int32(0))[0], params
+        )
+        zeros = jax.tree.map(jnp.zeros_like, values)
         for name in movers:
-            own = getattr(getattr(rows, name), name)  # an entry of the diagonal
+            # Of the own loss by the own parameters: an entry of the Jacobian's diagonal.
+            own = getattr(pull(zeros._replace(**{name: jnp.ones(())}))[0], name)
             change = jax.tree.map(lambda g, rate=rates[name]: -rate * g, own)
             params = params._replace(**{name: optax.apply_updates(getattr(params, name), change)})
     after, _ = step.train_step(built, state, x)
@@ -146,7 +136,7 @@ def test_lazy_r1_is_active_every_interval_steps():
     interval = 3
 
     def penalty(r1):
-        built = games.build(*IAE, (Adversary(penalties=(r1,)), Adversary()))
+        built = games.build(IAE[0], "none", IAE[2], (Adversary(penalties=(r1,)), Adversary()))
         params = step.init(built, jax.random.key(1)).params
         keys, batch = example_keys(jax.random.key(3), 0, 6), {"x": games.batch(2, 6)}
 

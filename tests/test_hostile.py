@@ -26,6 +26,8 @@ from iae_jax.runs.build import build
 from iae_jax.runs.config import Config
 from iae_jax.types import Labelled
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Path(__file__).parent / "tiny.py"
 PLAYERS = ("encoder", "generator", "reconstruction", "regularization")
 

@@ -94,6 +94,7 @@ def test_another_thread_asks_nothing():
     assert asked == [0]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_asked_to_end_resumes_bit_for_bit(tmp_path, data_directory):
     """At moments that are no multiple of an interval (but of the one length of a call, so that one
     is compiled). Oracle: the run that was not interrupted."""
@@ -134,6 +135,7 @@ def test_a_run_that_was_asked_to_end_resumes_bit_for_bit(tmp_path, data_director
     assert lines[0] == lines[1] and len(lines[0]) == 11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to_both", [False, True])
 def test_a_sweep_passes_a_signal_on_and_waits(tmp_path, to_both):
     """The launcher is replaced by a process that takes a second to save, and dies of a second

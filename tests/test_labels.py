@@ -38,10 +38,9 @@ from iae_jax.runs import train as training
 from iae_jax.runs.config import Config, Network
 from iae_jax.runs.feed import Feed, LabelledSet
 from iae_jax.sampling import priors
-from iae_jax.sampling.draws import Draws, Noise, example_keys, normal, uniform
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys, normal, uniform
 from iae_jax.types import Augment, Code, Encoder, Encoding, Game, Labelled, Players
-
-pytestmark = pytest.mark.usefixtures("quick_compile")
 
 RNG = np.random.default_rng(21)
 B, K = 5, 3

@@ -10,6 +10,8 @@ from test_train import config_of, state_of
 
 from iae_jax.runs.train import train
 
+pytestmark = pytest.mark.slow
+
 
 def sgd_config(data_directory, **changes):
     config = config_of(data_directory, **changes)

@@ -17,7 +17,8 @@ from iae_jax.runs.build import build
 from iae_jax.runs.config import Config
 from iae_jax.sampling import priors
 from iae_jax.sampling.augmentation import Affine, affine
-from iae_jax.sampling.draws import Draws, Noise, example_keys, uniform
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys, uniform
 from iae_jax.types import Game, Players
 
 LAYOUT = {

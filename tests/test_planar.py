@@ -18,7 +18,7 @@ from iae_jax.metrics.distances import (
 )
 from iae_jax.metrics.modes import CUT, modes
 from iae_jax.sampling import priors
-from iae_jax.sampling.draws import example_keys
+from iae_jax.sampling.noise import example_keys
 from iae_jax.types import Code
 
 LOPSIDED = Mixture(np.array([[0.0, 1.0], [2.0, -1.0], [-1.5, 0.5]], np.float32), 0.3)

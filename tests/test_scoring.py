@@ -22,7 +22,7 @@ from iae_jax.objectives.adversarial import R1, Adversary, scored
 from iae_jax.objectives.grid import REGULARIZATIONS, Objective, cell
 from iae_jax.runs.build import adversary
 from iae_jax.runs.config import Term
-from iae_jax.sampling.draws import Noise
+from iae_jax.sampling.noise import Noise
 from iae_jax.types import (
     Code,
     Discriminator,

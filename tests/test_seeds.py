@@ -9,15 +9,13 @@ import numpy as np
 import optax
 import pytest
 
-from iae_jax import init, train_step
 from iae_jax.devices.parallel import DATA, Chunk
 from iae_jax.errors import InputError
+from iae_jax.game.step import init, train_step
 from iae_jax.runs.config import Config
 from iae_jax.runs.divergence import not_finite
 from iae_jax.runs.feed import initial_state
 from iae_jax.types import Players
-
-pytestmark = pytest.mark.usefixtures("quick_compile")
 
 STEPS, BATCH = 6, 6
 GAME = games.build("joint_reconstruction", "marginal_code")

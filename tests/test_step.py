@@ -29,9 +29,8 @@ from iae_jax.objectives.consistency import Consistency
 from iae_jax.objectives.grid import cell
 from iae_jax.objectives.weights import Weight
 from iae_jax.sampling import draws, model, priors
-from iae_jax.sampling.draws import Noise, normal, uniform
+from iae_jax.sampling.noise import NUMBERS, Noise, example_keys, normal, to_unit, uniform
 from iae_jax.types import Augment, Code, Encoding, Game, Players
-
 
 # An implicit encoder, a generator with a local code, a product code whose marginal has means over
 # the global batch, R1 every other step.
@@ -157,7 +156,7 @@ def test_resident_indices_are_explicit_batches():
     indices = np.random.default_rng(4).integers(0, 50, (STEPS, SIZE))
     placed = parallel.place(images, CPU[:2])
     found = compiled(2)(fresh(), jnp.asarray(indices), sets={"x": placed})
-    explicit = run(2, draws.to_unit(jnp.asarray(images[indices])))
+    explicit = run(2, to_unit(jnp.asarray(images[indices])))
     (state, metrics), (expected, values) = jax.device_get(found), explicit
     for name in ("params", "ema", "opt_state"):
         one, other = getattr(state, name), getattr(expected, name)
@@ -235,7 +234,7 @@ def test_the_teacher_is_the_averaged_encoder():
 
     def by_hand(teacher):
         key = jax.random.fold_in(jax.random.fold_in(state.key, 1), 0)
-        by = Noise(draws.example_keys(key, 0, SIZE))("augment", uniform(3))
+        by = Noise(example_keys(key, 0, SIZE))("augment", uniform(3))
 
         def consistency(params):
             target, found = (
@@ -311,7 +310,7 @@ def test_the_game_passes_its_local_scale_at_the_step():
     params = step.init(built, jax.random.key(1)).params
 
     def logit(seed, t):
-        noise = Noise(draws.example_keys(jax.random.key(seed), 0, SIZE))
+        noise = Noise(example_keys(jax.random.key(seed), 0, SIZE))
         metrics = game.losses(built, params, noise, {"x": X[0]}, jnp.int32(t))[1]
         return metrics["reconstruction_denominator_logit"]
 
@@ -322,8 +321,8 @@ def test_the_game_passes_its_local_scale_at_the_step():
 def test_noise_belongs_to_the_example_of_the_global_batch():
     """Every example has its own noise, wherever the batch is cut; every name another."""
     key = jax.random.key(7)
-    keys = draws.example_keys(key, 0, 8)
-    cut = [draws.example_keys(key, start, 2) for start in (0, 2, 4, 6)]
+    keys = example_keys(key, 0, 8)
+    cut = [example_keys(key, start, 2) for start in (0, 2, 4, 6)]
     bits = np.concatenate([jax.random.key_data(part) for part in cut])
     np.testing.assert_array_equal(jax.random.key_data(keys), bits)
     # The keys are the same bits; what a processor makes of them may be rounded by the array's size.
@@ -331,27 +330,16 @@ def test_noise_belongs_to_the_example_of_the_global_batch():
     parts = np.concatenate([Noise(part)("local", normal(3)) for part in cut])
     np.testing.assert_array_max_ulp(np.asarray(whole), parts, maxulp=2)
     assert len(np.unique(whole)) == whole.size
-    kinds = [Noise(keys)(name, normal(3)) for name in draws.NUMBERS]
-    assert len(np.unique(np.stack(kinds))) == len(draws.NUMBERS) * 8 * 3
-    many = Noise(draws.example_keys(key, 0, 4000))("encoder", normal(2))
+    kinds = [Noise(keys)(name, normal(3)) for name in NUMBERS]
+    assert len(np.unique(np.stack(kinds))) == len(NUMBERS) * 8 * 3
+    many = Noise(example_keys(key, 0, 4000))("encoder", normal(2))
     np.testing.assert_allclose(many.mean(axis=0), 0, atol=0.06)  # 4 standard errors
     np.testing.assert_allclose(np.cov(many.T), np.eye(2), atol=0.09)
 
 
-def test_prior_samples_follow_their_density():
-    """Oracle: moments and frequencies; vector and category independent."""
-    prior = priors.prior("gaussian", 2, 4)
-    z = prior.sample(None, jax.vmap(prior.draw)(draws.example_keys(jax.random.key(1), 0, 4000)))
-    chex.assert_trees_all_equal(z.category, z.probabilities)
-    assert (z.category.sum(axis=-1) == 1).all() and ((z.category == 0) | (z.category == 1)).all()
-    np.testing.assert_allclose(z.category.mean(axis=0), 0.25, atol=0.03)
-    np.testing.assert_allclose(np.cov(z.vector.T), np.eye(2), atol=0.09)
-    np.testing.assert_allclose(z.category.T @ z.vector / 4000, 0, atol=0.035)
-
-
 def test_a_sampled_category_has_the_frequency_of_its_probability():
     logits = jnp.log(jnp.array([0.1, 0.2, 0.7]))
-    keys = draws.example_keys(jax.random.key(1), 0, 4000)
+    keys = example_keys(jax.random.key(1), 0, 4000)
     encoding = Encoding(logits=jnp.tile(logits, (4000, 1)))
     z = draws.Draws(IAE, Players(), Noise(keys), {}).code_of(encoding)
     np.testing.assert_allclose(z.category.mean(axis=0), [0.1, 0.2, 0.7], atol=0.03)
@@ -371,9 +359,9 @@ def test_a_batch_that_cannot_be_cut_is_refused(size, devices):
 
 
 def test_bytes_are_scaled_to_the_unit_interval_and_floats_are_not():
-    scaled = draws.to_unit(jnp.array([0, 51, 255], jnp.uint8))
+    scaled = to_unit(jnp.array([0, 51, 255], jnp.uint8))
     np.testing.assert_allclose(scaled, [0, 0.2, 1], rtol=2e-7)  # one ulp
-    np.testing.assert_array_equal(draws.to_unit(jnp.array([-3.0, 7.0])), [-3.0, 7.0])
+    np.testing.assert_array_equal(to_unit(jnp.array([-3.0, 7.0])), [-3.0, 7.0])
 
 
 def test_optimizer_state_is_kept_per_player():

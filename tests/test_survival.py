@@ -22,6 +22,8 @@ from iae_jax.runs.train import train
 from iae_jax.runs.trained import trained
 from iae_jax.runs.workdir import Workdir
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
 HALF, STEPS = 20, 40
 

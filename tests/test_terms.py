@@ -19,11 +19,10 @@ from iae_jax.objectives import adversarial, auxiliary, scoring, terms
 from iae_jax.objectives.adaptive_contrast import DRAWS_FOR_MOMENTS, adaptive_contrast, moments
 from iae_jax.objectives.adversarial import R1, Adversary
 from iae_jax.objectives.auxiliary import Aggregated, ConditionalEntropy, MarginalKL
-from iae_jax.sampling import draws, priors
-from iae_jax.sampling.draws import Draws, Noise, normal
+from iae_jax.sampling import priors
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys, normal
 from iae_jax.types import Code, Encoder, Encoding, Game, Players
-
-pytestmark = pytest.mark.usefixtures("quick_compile")
 
 RNG = np.random.default_rng(11)
 B, D, K = 5, 2, 3
@@ -177,7 +176,7 @@ def test_a_relaxed_category_is_read_as_its_probabilities(row):
     """Oracle: the networks called by hand; the gradient, which a sampled category does not pass."""
     built = games.build(row, "none", "product")._replace(relaxed=True)
     params = step.init(built, jax.random.key(1)).params
-    x, noise = games.batch(2, B), Noise(draws.example_keys(jax.random.key(3), 0, B))
+    x, noise = games.batch(2, B), Noise(example_keys(jax.random.key(3), 0, B))
     encoder, generator, discriminator, _ = built.networks
 
     def by_hand(theta):
@@ -362,7 +361,7 @@ def test_adaptive_contrast_is_the_kl_and_has_its_gradient():
     must be KL(N(a x, s^2) || N(0, 1)) and its gradient, in closed form."""
     built, params = affine_game()
     x = np.random.default_rng(1).normal([0.5, 0.0], [0.4, 1.0], (4000, 2)).astype(np.float32)
-    noise = Noise(draws.example_keys(jax.random.key(2), 0, len(x)))
+    noise = Noise(example_keys(jax.random.key(2), 0, len(x)))
 
     def autoencoder(encoder, t):
         drawn = Draws(built, params._replace(encoder=encoder), noise, {"x": x})
@@ -395,7 +394,7 @@ def test_adaptive_contrast_is_the_kl_and_has_its_gradient():
 def test_adaptive_contrast_is_of_standardized_codes():
     built, params = affine_game()
     x = jnp.stack([3 + jnp.arange(500.0), jnp.zeros(500)], axis=-1)
-    noise = Noise(draws.example_keys(jax.random.key(2), 0, len(x)))
+    noise = Noise(example_keys(jax.random.key(2), 0, len(x)))
     drawn = Draws(built, params, noise, {"x": x})
     read = []
     adaptive_contrast().loss(drawn, lambda x, z: read.append((x, z)) or jnp.zeros((len(z), 1)))
@@ -411,7 +410,7 @@ def test_adaptive_contrast_is_of_standardized_codes():
 def test_moments_of_a_gaussian():
     built, params = affine_game()
     many = jnp.broadcast_to(jnp.array([2.0, 0.0]), (3000, 2))
-    noise = Noise(draws.example_keys(jax.random.key(2), 0, 3000))
+    noise = Noise(example_keys(jax.random.key(2), 0, 3000))
     found = Draws(built, params, noise, {"x": many}).of(moments)
     assert float(found.mean.mean()) == pytest.approx(1.6, abs=0.01)
     assert float(jnp.sqrt((found.deviation**2).mean())) == pytest.approx(0.7, abs=0.01)

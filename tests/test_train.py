@@ -59,6 +59,7 @@ def command(workdir, *arguments):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [1024, 0])  # from memory, and streamed
 def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory, megabytes, optimized):
     """Two programs, with a set in memory and with a streamed one, which XLA rounds alike where it

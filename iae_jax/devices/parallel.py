@@ -13,7 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from iae_jax.devices import multihost
 from iae_jax.errors import InputError
 from iae_jax.game.step import train_step
-from iae_jax.sampling.draws import to_unit
+from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array, Batch, Game, Labelled, Metrics, TrainState
 
 AXIS = "batch"

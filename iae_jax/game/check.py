@@ -10,7 +10,8 @@ import numpy as np
 
 from iae_jax.errors import InputError
 from iae_jax.objectives.terms import Discriminate
-from iae_jax.sampling.draws import Draws, Noise, Reads, example_keys
+from iae_jax.sampling.draws import Draws, Reads
+from iae_jax.sampling.noise import Noise, example_keys
 from iae_jax.types import DISCRIMINATORS, Array, Game, Players
 
 Shapes = Mapping[str, jax.ShapeDtypeStruct]  # of a batch

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import optax
 
 from iae_jax.game.game import LossFn, losses, move, own_gradients
-from iae_jax.sampling.draws import BatchMeans, Noise, example_keys, number_of, to_unit
+from iae_jax.sampling.draws import BatchMeans
+from iae_jax.sampling.noise import Noise, example_keys, number_of, to_unit
 from iae_jax.types import (
     DISCRIMINATORS,
     Array,

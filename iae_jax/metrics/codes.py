@@ -19,7 +19,7 @@ from iae_jax.metrics.frechet import moments_of
 from iae_jax.metrics.measurement import Measurement, Trained, chosen, measured
 from iae_jax.metrics.metric import ALL, CODE, Metric, mean_distance, where_finite
 from iae_jax.metrics.seen import Seen
-from iae_jax.sampling.draws import example_keys
+from iae_jax.sampling.noise import example_keys
 from iae_jax.types import Array
 
 MAX_CODES = 10_000  # that a probe reads, and that are compared with the prior

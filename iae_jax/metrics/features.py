@@ -28,7 +28,7 @@ from iae_jax.metrics.quality import (
 )
 from iae_jax.metrics.seen import Seen
 from iae_jax.metrics.stream import padded_batches
-from iae_jax.sampling.draws import to_unit
+from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array
 
 MAX_SAMPLES = 10_000  # drawn from the prior to be compared in features

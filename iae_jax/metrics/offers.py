@@ -9,7 +9,8 @@ import numpy as np
 from iae_jax.errors import InputError
 from iae_jax.metrics.elbo import known_kl
 from iae_jax.metrics.measurement import Trained
-from iae_jax.sampling.draws import Draws, Noise, example_keys, to_unit
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys, to_unit
 from iae_jax.types import Array, Encoding, Params
 
 

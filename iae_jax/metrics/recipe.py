@@ -11,7 +11,7 @@ import optax
 from iae_jax.data import Dataset
 from iae_jax.networks.classifier import Classifier
 from iae_jax.sampling.augmentation import recoloured
-from iae_jax.sampling.draws import to_unit
+from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array, Params
 
 logger = logging.getLogger(__name__)

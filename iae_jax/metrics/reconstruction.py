@@ -19,7 +19,7 @@ from iae_jax.metrics.measurement import Measurement, Trained, some
 from iae_jax.metrics.metric import PIXELS, Metric, mean_distance
 from iae_jax.metrics.probes import principal_error
 from iae_jax.metrics.seen import Seen
-from iae_jax.sampling.draws import to_unit
+from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array
 
 REPEATS = 4  # reconstructions of one x, for the local spread

@@ -13,7 +13,7 @@ from iae_jax.metrics.measurement import Measurement, Trained, chosen, measured
 from iae_jax.metrics.metric import PIXELS, Metric
 from iae_jax.metrics.quality import WINDOW, ms_ssim
 from iae_jax.metrics.seen import Seen
-from iae_jax.sampling.draws import to_unit
+from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array
 
 MAX_IMAGES = 1_000  # samples of the prior that are kept as they are

@@ -20,7 +20,8 @@ from iae_jax.metrics.metric import Metric
 from iae_jax.metrics.offers import Offers
 from iae_jax.metrics.quality import partners
 from iae_jax.metrics.seen import Seen
-from iae_jax.sampling.draws import Draws, Noise, example_keys, to_unit
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys, to_unit
 from iae_jax.types import Array, Game, Players
 
 

@@ -10,7 +10,8 @@ from iae_jax.errors import InputError
 from iae_jax.objectives.adversarial import JOINT_CODE, Adversary, Pairing, Penalty, Side
 from iae_jax.objectives.scoring import KL
 from iae_jax.objectives.terms import Discriminate, Term, TermOutput
-from iae_jax.sampling.draws import Draws, normal
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import normal
 from iae_jax.types import Array, Code
 
 # Draws of q(z|x) for its moments: the deviation is then known to an eighth, and the discriminator

@@ -15,7 +15,8 @@ import optax
 from iae_jax.errors import InputError
 from iae_jax.objectives.terms import category_entropy
 from iae_jax.objectives.weights import Weight
-from iae_jax.sampling.draws import Draws, uniform
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import uniform
 from iae_jax.types import Array, Code, Encoding
 
 MIN_VARIANCE = 1e-3  # that a batch of codes is taken to have in any direction

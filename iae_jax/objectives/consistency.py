@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from iae_jax.objectives.weights import Weight
-from iae_jax.sampling.draws import Draws, uniform
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import uniform
 from iae_jax.types import Array, Encoding
 
 VAT_PROBE = 0.1  # length of the step at which the worst direction is searched

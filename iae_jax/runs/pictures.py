@@ -10,8 +10,8 @@ import numpy as np
 from iae_jax.files.figures import drawable
 from iae_jax.objectives.weights import at
 from iae_jax.runs.workdir import Workdir
-from iae_jax.sampling.draws import to_unit
 from iae_jax.sampling.model import generate, reconstruct
+from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array, Game, Players
 
 FIGURE_IMAGES = 12  # in a row of the figure

@@ -24,8 +24,12 @@ MAX_READS = 5  # of checkpoints that a training deletes meanwhile
 
 
 class TrainedRun(NamedTuple):
-    """A trained run. ema: the averaged parameters of encoder and generator, the last ones of the
-    discriminators; with several seeds each array has a leading axis [S]. step: of the checkpoint."""
+    """A trained run.
+
+    ema: the averaged parameters of encoder and generator, the last ones of the discriminators; with
+        several seeds each array has a leading axis [S].
+    step: of the checkpoint.
+    """
 
     config: Config
     game: Game

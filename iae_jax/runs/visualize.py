@@ -22,8 +22,9 @@ from iae_jax.runs.build import load_split, open_split
 from iae_jax.runs.config import Config
 from iae_jax.runs.pictures import STOCHASTIC_ROWS
 from iae_jax.runs.trained import TrainedRun, trained
-from iae_jax.sampling.draws import Draws, Noise, example_keys, to_unit
+from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.model import encode, generate, reconstruct
+from iae_jax.sampling.noise import Noise, example_keys, to_unit
 from iae_jax.types import Array, Code, Game
 
 COLUMNS = 12  # from one end of an interpolation to the other

@@ -6,7 +6,8 @@ local code, 1 once a ramp is over.
 """
 
 from iae_jax.errors import InputError
-from iae_jax.sampling.draws import Draws, Noise, example_keys, to_unit
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys, to_unit
 from iae_jax.types import Array, Code, Game, Players
 
 

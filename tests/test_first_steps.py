@@ -30,7 +30,6 @@ QUICK = (
     "iae:least_squares",
     "iae:diffaugment",
     "iae:worst",
-    "semisupervised:iae_best/mnist/100",
     "improved_gan:devices_pieces",
     "regression:adversarial",
 )

@@ -21,7 +21,7 @@ from iae_jax.sampling import priors
 from iae_jax.sampling.noise import Noise, example_keys, normal
 from iae_jax.types import Code, Game, Players, Prior
 
-MEAN = (0.5, -1.0)
+MEAN = np.array([0.5, -1.0], np.float32)
 
 
 def learned(size=2):
@@ -35,8 +35,13 @@ def learned(size=2):
         lambda params, numbers: Code(vector=params["mean"] + numbers),
         size,
         log_density=log_density,
-        init=lambda key: {"mean": jnp.array(MEAN)},
+        init=lambda key: {"mean": jnp.asarray(MEAN)},
     )
+
+
+def plane(size):
+    """Whatever the size."""
+    return priors.gaussian(2)
 
 
 def sampled(prior, count):
@@ -73,7 +78,7 @@ def test_a_prior_of_another_size_or_name_is_refused():
     with pytest.raises(InputError, match="the prior petals is in the plane: set code.size=2"):
         priors.prior("petals", 3)
     with pytest.raises(InputError, match="is not a prior of 3 components"):
-        priors.prior("test_priors:learned(size=2)", 3)
+        priors.prior("test_priors:plane", 3)
     with pytest.raises(InputError, match="prior.kind is one of gaussian, petals, swiss_roll"):
         priors.prior("uniform", 3)
 
@@ -115,7 +120,7 @@ def test_a_prior_lives_in_the_player_of_the_generator():
     assert len(state.opt_state) == len(Players._fields) == 4
     assert after.params.reconstruction_discriminator is None
     # Averaged as the rest of the player: decay 1/10 at the first step.
-    average = 0.1 * np.array(MEAN) + 0.9 * after.params.generator["prior"]["mean"]
+    average = 0.1 * MEAN + 0.9 * after.params.generator["prior"]["mean"]
     np.testing.assert_allclose(after.ema.generator["prior"]["mean"], average, rtol=1e-5)
     # The decoder is the generator.
     plain = games.players("likelihood", "sampled_kl").generator
@@ -134,7 +139,7 @@ def test_a_prior_learns_from_the_density_of_codes(categories):
     state, after, x, noise = stepped(game)
     encoder = game.networks.encoder
     z = encoder.apply(state.params.encoder, x, noise("encoder", normal(2))).vector
-    expected = np.array(MEAN) - games.RATES[1] * 0.7 * (np.array(MEAN) - np.mean(z, axis=0))
+    expected = MEAN - games.RATES[1] * 0.7 * (MEAN - np.mean(z, axis=0))
     np.testing.assert_allclose(after.params.generator["prior"]["mean"], expected, rtol=1e-5)
     assert np.abs(expected - MEAN).max() > 1e-3
 
@@ -160,7 +165,7 @@ def test_a_prior_learns_from_a_discriminator(row, column):
             logits = network.apply(theta, None, z.vector)
         return weight * jnp.mean(jnp.logaddexp(0, -logits))
 
-    expected = np.array(MEAN) - games.RATES[1] * jax.grad(loss)(jnp.array(MEAN))
+    expected = MEAN - games.RATES[1] * jax.grad(loss)(MEAN)
     np.testing.assert_allclose(after.params.generator["prior"]["mean"], expected, rtol=1e-5)
     assert np.abs(expected - MEAN).max() > 1e-4
 

@@ -27,21 +27,21 @@ def test_categories_in_use():
         Generator(lambda key: {}, lambda p, z, n: jnp.zeros((len(z.category), *SHAPE)), 0),
     )
     game = Game(networks, priors.categorical(3), cell("none"), Players(), ())
-    found = measured(game, images=IMAGES[:22], labels=None)
+    found = measured(game, x=IMAGES[:22], labels=None)
     assert found["category_entropy"].value == pytest.approx(np.log(2), rel=1e-5)
     assert "code_norm" not in found and "cluster_accuracy" not in found
     # The truth: brighter or not, one image in eleven mislabelled; a third class never appears.
     bright = UNIT[:22].reshape(22, -1).mean(1) > np.median(UNIT[:22].reshape(22, -1).mean(1))
     labels = np.where(np.arange(22) % 11, bright, ~bright).astype(np.int32)
     validation = Dataset(IMAGES[:22], 1 - labels)  # names the two clusters the other way round
-    found = measured(game, images=IMAGES[:22], labels=labels, validation=validation)
+    found = measured(game, x=IMAGES[:22], labels=labels, validation=validation)
     wrong = np.mean(labels != bright)
     assert found["cluster_accuracy"].value == pytest.approx(wrong)
     # Without such a split, by the training images; with it, whatever those say.
-    by_train = measured(game, images=IMAGES[:22], labels=labels, train=validation)
+    by_train = measured(game, x=IMAGES[:22], labels=labels, train=validation)
     assert by_train["cluster_accuracy"].value == pytest.approx(wrong)
     other = Dataset(IMAGES[:22], labels)
-    by_other = measured(game, images=IMAGES[:22], labels=labels, train=other, validation=validation)
+    by_other = measured(game, x=IMAGES[:22], labels=labels, train=other, validation=validation)
     assert by_other["cluster_accuracy"].value == pytest.approx(wrong) and wrong < 0.5
     assert found["category_usage"].value == pytest.approx(2 / 3, rel=1e-5)
     # By hand, of the table of cluster and label: rows [a, b], [c, d].
@@ -63,7 +63,7 @@ def test_categories_in_use():
     ari = (pairs(table) - by_chance) / (most - by_chance)
     assert found["ari"].value == pytest.approx(ari, rel=1e-5) and abs(ari - nmi) > 0.01
     labels[0] = 2  # as many classes as clusters: the best matching, whatever validation says
-    found = measured(game, images=IMAGES[:22], labels=labels, validation=validation)
+    found = measured(game, x=IMAGES[:22], labels=labels, validation=validation)
     rest = np.mean((labels == bright)[1:]) * 21 / 22
     assert found["cluster_accuracy"].value == pytest.approx(rest)
 
@@ -98,7 +98,7 @@ def test_codes_are_probed_and_compared_with_the_prior():
     labels = [(x.reshape(len(x), -1)[:, 0] > 120).astype(np.int32) for x in (train, test)]
     found = measured(
         copying_game(),
-        images=test,
+        x=test,
         labels=labels[1],
         train=Dataset(train, labels[0]),
         batch_size=100,

@@ -113,7 +113,7 @@ def test_any_word_of_other_processes_joins_them(tmp_path, monkeypatch, words, jo
     """One that was ignored would leave as many runs as there are processes."""
     monkeypatch.chdir(ROOT)
     asked = []
-    monkeypatch.setattr(iae_jax.launch.hosts, "join", lambda *given: asked.append(given[:3]))
+    monkeypatch.setattr(iae_jax.launch.multihost, "join", lambda *given: asked.append(given[:3]))
     monkeypatch.setattr(iae_jax.launch, "train", lambda *given: mock.Mock(figure=None))
     code, _, err = launch("--config=tests/tiny.py", f"--workdir={tmp_path}", *words)
     assert code == 0, err
@@ -154,14 +154,16 @@ def test_the_command_exits_with_2_after_one_line():
     )
 
 
-def test_asyncio_says_nothing_unless_asked():
+def test_asyncio_says_nothing_unless_asked(monkeypatch):
     """Of a save that fails, Orbax leaves tasks whose errors it would print."""
-    before = logging.getLogger("asyncio").level
-    try:
-        assert launch("--config=tests/tiny.py")[0] == 2
-        assert logging.getLogger("asyncio").level == logging.CRITICAL
-    finally:
-        logging.getLogger("asyncio").setLevel(before)
+    before, levels = logging.getLogger("asyncio").level, []
+    monkeypatch.setattr(
+        iae_jax.launch, "main", lambda argv: levels.append(logging.getLogger("asyncio").level)
+    )
+    assert launch("--config=tests/tiny.py")[0] == 0
+    assert launch("--config=tests/tiny.py", "--verbosity=0")[0] == 0
+    assert levels == [logging.CRITICAL, before]
+    assert logging.getLogger("asyncio").level == before != logging.CRITICAL
 
 
 def test_train_evaluate_sample_reconstruct(tmp_path, monkeypatch):
@@ -243,11 +245,11 @@ def test_clusters_are_not_named_on_the_split_that_is_measured(tmp_path, monkeypa
     assert launch(*common)[0] == 0
     given = []
     monkeypatch.setattr(
-        iae_jax.launch, "evaluate", lambda *_, **options: given.append(options) or []
+        iae_jax.runs.evaluation, "evaluate", lambda trained, *_: given.append(trained) or []
     )
     assert launch(*common, "--mode=evaluate", f"--split={split}")[0] == 0
-    others = given[0]["validation"]
-    assert (others and len(others.x)) == named and len(given[0]["train"].x) > 1000
+    others = given[0].validation
+    assert (others and len(others.x)) == named and len(given[0].train.x) > 1000
 
 
 def test_a_model_without_an_encoder_shows_what_it_can(tmp_path, monkeypatch):

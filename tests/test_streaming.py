@@ -55,6 +55,8 @@ def test_a_run_that_was_not_stopped_is_not_resumed(status, saved, tmp_path, monk
 @pytest.mark.slow
 def test_a_small_set_is_streamed_stopped_and_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr(streaming, "LIMIT_SECONDS", 600)
+    # A resident set and a streamed one are two programs, which XLA rounds alike where it optimizes.
+    monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
     words = ["--images=2000", "--steps=80", f"--folder={tmp_path}", f"--results={tmp_path}"]
     assert streaming.main(words) == 0
     records = json.loads((tmp_path / "streaming.partial.json").read_text())["records"]

@@ -8,7 +8,7 @@ from iae_jax.errors import InputError
 from iae_jax.game.game import TWO_TO_ONE
 from iae_jax.game.optimizers import Optimizer, optimizer
 from iae_jax.objectives.weights import Weight, at
-from iae_jax.runs.build import adversary, build, local_scale, r1_weight
+from iae_jax.runs.build import adversary, build
 from iae_jax.runs.config import (
     Config,
     Generator,
@@ -18,6 +18,7 @@ from iae_jax.runs.config import (
     hash_of,
     identity,
 )
+from iae_jax.runs.schedules import local_scale, r1_weight
 
 
 def values(schedule, *steps):

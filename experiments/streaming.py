@@ -47,6 +47,7 @@ def get_config() -> Config:
     config.data.test = "train[:1000]"
     for player in config.players:
         player.network.width, player.network.hidden = 4, 32
+    config.run.devices = 1
     config.run.log_steps, config.run.checkpoint_steps, config.run.steps_per_call = 20, 20, 20
     config.run.validate_steps = config.run.figure_steps = config.steps
     return config

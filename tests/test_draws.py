@@ -1,10 +1,8 @@
-"""Draws: a value is computed once; noise has names; means are over the global batch; what a game
-lacks is refused.
+"""Draws: a value is computed once; means are over the global batch; what a game lacks is refused.
 
 Oracles: counts of calls; one batch on one device (for a batch that is cut).
 """
 
-import zlib
 from dataclasses import dataclass
 
 import games
@@ -22,7 +20,7 @@ from iae_jax.objectives.grid import cell
 from iae_jax.objectives.weights import Weight
 from iae_jax.sampling import draws, priors
 from iae_jax.sampling.draws import Draws
-from iae_jax.sampling.noise import Noise, example_keys, normal, uniform
+from iae_jax.sampling.noise import Noise, example_keys, normal
 from iae_jax.types import Code, Encoder, Encoding, Game, Generator, Players
 
 B = 6
@@ -101,70 +99,6 @@ def test_a_draw_with_settings_is_known_by_its_equality():
     assert drawn.of(Shifted(0.5)) is drawn.of(Shifted(0.5))
     assert drawn.of(Shifted(0.25)) is not drawn.of(Shifted(0.5))
     assert calls == [0.5, 0.25]
-
-
-# ------------------------------------------------------------------------------------- noise
-
-
-def test_noise_of_one_name_is_one_array_and_of_another_is_another():
-    noise = Noise(KEYS)
-    first = noise("my_loss", normal(3))
-    assert noise("my_loss", normal(3)) is first and first.shape == (B, 3)
-    for other in ("my_los", "other/my_loss", "my_loss/other", "encoder"):
-        assert not np.isclose(noise(other, normal(3)), first).any()
-
-
-def test_the_numbers_of_names_are_part_of_the_seed():
-    """Oracle: keys that are folded by hand, with the numbers of recorded runs, or a crc32."""
-    noise, folded = Noise(KEYS), jax.vmap(jax.random.fold_in, (0, None))
-    numbers = {
-        "encoder": 0, "category": 1, "local": 2, "prior": 3, "prior_local": 4, "moments": 5,
-        "augment": 6, "code_information": 7, "labelled": 8, "labelled_augment": 9, "sleep": 10,
-        "diffaugment": 11, "perturbation": 12, "my_loss": zlib.crc32(b"my_loss"),
-    }  # fmt: skip
-    for name, number in numbers.items():
-        expected = jax.vmap(lambda key: jax.random.normal(key, (2,)))(folded(KEYS, number))
-        np.testing.assert_array_equal(noise(name, normal(2)), expected)
-    within = folded(folded(KEYS, 12), 10)
-    expected = jax.vmap(lambda key: jax.random.normal(key, (2,)))(within)
-    np.testing.assert_array_equal(noise("perturbation/sleep", normal(2)), expected)
-
-
-def test_two_names_of_one_number_are_refused():
-    one, other = "plumless", "buckeroo"
-    assert zlib.crc32(one.encode()) == zlib.crc32(other.encode())
-    noise = Noise(KEYS)
-    noise(one, normal(2))
-    with pytest.raises(InputError, match=f"the noise '{other}' has the number of '{one}': rename"):
-        noise(other, normal(2))
-    with pytest.raises(InputError, match=f"the noise '{other}' has the number of '{one}': rename"):
-        noise(f"encoder/{other}", normal(2))
-    Noise(KEYS)(other, normal(2))
-
-
-def test_a_name_of_the_number_of_a_recorded_one_is_refused(monkeypatch):
-    monkeypatch.setattr("iae_jax.sampling.noise.number_of", lambda name: 3)
-    with pytest.raises(InputError, match="the noise 'mine' has the number of 'prior': rename it"):
-        Noise(KEYS)("mine", normal(2))
-
-
-@pytest.mark.parametrize("other", [normal(3), lambda key: (key, key)], ids=["size", "tree"])
-def test_one_name_in_two_shapes_is_refused(other):
-    noise = Noise(KEYS)
-    noise("mine", normal(2))
-    with pytest.raises(InputError, match="the noise 'mine' is read in two shapes: use another"):
-        noise("mine", other)
-
-
-def test_noise_does_not_depend_on_how_a_batch_is_cut():
-    """To the rounding that differs between sizes of arrays."""
-    key, whole = jax.random.key(7), {}
-    for parts in (1, 2, 3):
-        size = B // parts
-        cut = [Noise(example_keys(key, part * size, size)) for part in range(parts)]
-        for name, sample in (("local", normal(3)), ("mine", uniform(2)), ("a/b", normal(1))):
-            found = np.concatenate([noise(name, sample) for noise in cut])
-            np.testing.assert_array_max_ulp(whole.setdefault(name, found), found, maxulp=2)
 
 
 # -------------------------------------------------------------------- means of the global batch

@@ -1,15 +1,13 @@
 """What is learned from labels, and that no other label is read."""
 
-import functools
-
 import games
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 import scipy.special
 import scipy.stats
+from labelled_games import semi
 from test_train import config_of, state_of
 
 from experiments.semisupervised import get_config
@@ -17,10 +15,8 @@ from iae_jax import networks
 from iae_jax.data import labels as labelling
 from iae_jax.data import open_source
 from iae_jax.data.labels import ALL, labelled, subset
-from iae_jax.devices.parallel import Chunk, compile_step
+from iae_jax.devices.parallel import compile_step
 from iae_jax.errors import InputError
-from iae_jax.game.check import check
-from iae_jax.game.game import losses
 from iae_jax.game.step import _with_labelled, init, train_step
 from iae_jax.objectives import scoring
 from iae_jax.objectives.adversarial import (
@@ -29,10 +25,7 @@ from iae_jax.objectives.adversarial import (
     labelled_encoding,
     labelled_side,
 )
-from iae_jax.objectives.auxiliary import LabelCrossEntropy, SleepLoss, sleep_encoding
-from iae_jax.objectives.grid import cell
-from iae_jax.objectives.improved_gan import improved_gan, mean_features, perturbed_encoding
-from iae_jax.objectives.weights import Weight
+from iae_jax.objectives.auxiliary import LabelCrossEntropy
 from iae_jax.runs import pictures
 from iae_jax.runs import train as training
 from iae_jax.runs.config import Config, Network
@@ -212,107 +205,6 @@ def test_labelled_pairs_are_a_share_of_what_a_discriminator_reads(share):
     expected = (1 - share) * real + share * labelled + fake
     np.testing.assert_allclose(found.discriminator, expected, rtol=1e-5)
     assert ("labelled" in drawn.reads.batch) == (share > 0)
-
-
-def test_improved_gan_by_hand():
-    real, fake = Encoding(logits=random(B, K)), Encoding(logits=random(B, K))
-    matched = random(2, 4)
-    known = {perturbed_encoding: real, sleep_encoding: fake, mean_features: matched}
-    drawn = games.drawn({"x": jnp.zeros((B, 4))}, known)
-    found = improved_gan().loss(drawn, None).autoencoder
-    odds, odds_prior = (np.log(np.exp(one.logits).sum(1)) for one in (real, fake))
-    expected = np.logaddexp(0, -odds) + np.logaddexp(0, odds_prior)
-    expected += ((matched[0] - matched[1]) ** 2).sum()
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-LOSSES = {"labels": LabelCrossEntropy(Weight(1.0)), "sleep": SleepLoss(Weight(1.0))}
-
-
-@functools.cache
-def semi(row, *auxiliary):
-    """A game of 3-D data with 4 categories, and labelled images."""
-    encoder = networks.encoder(games.LAYOUT, games.SHAPE, "deterministic", 0, 4)
-    generator = None
-    if row == "improved_gan" or "sleep" in auxiliary:
-        generator = networks.generator(games.LAYOUT, games.SHAPE, 0, 4, noise=2)
-    players = Players(encoder, generator)
-    optimizers = Players(*(network and optax.sgd(0.1) for network in players))
-    images = Labelled(games.batch(8, 6), jnp.array([3, 0, 1, 2, 2, 1]))
-    objective = cell(row, auxiliary=tuple(LOSSES[name] for name in auxiliary))
-    built = Game(players, priors.categorical(4), objective, optimizers)
-    x = jax.ShapeDtypeStruct((6, 3), jnp.float32)
-    labels = jax.ShapeDtypeStruct((6,), jnp.int32)
-    return check(built, {"x": x, "labelled": x, "labels": labels}), images
-
-
-def gradient_of(built, params):
-    batch, noise = {"x": games.batch(3, 6)}, Noise(example_keys(jax.random.key(2), 0, 6))
-    return jax.grad(lambda params: losses(built, params, noise, batch, 0)[0].encoder)(params)
-
-
-def largest(tree):
-    return max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(tree))
-
-
-def test_who_learns_from_the_sleep_loss():
-    """The encoder, and not the generator that made the images."""
-    built, _ = semi("none", "sleep")
-    params = init(built, jax.random.key(1)).params
-    gradient = gradient_of(built, params)
-    assert largest(gradient.encoder) > 1e-4
-    assert largest(gradient.generator) == 0
-
-
-def test_each_player_of_the_improved_gan_learns_from_its_own_part():
-    """Oracle: the gradient of each part alone, the other player's parameters held."""
-    built, _ = semi("improved_gan")
-    params = init(built, jax.random.key(1)).params
-    gradient = gradient_of(built, params)
-    encode, sample = built.networks.encoder.apply, built.networks.generator.sample
-    x, noise = games.batch(3, 6), Noise(example_keys(jax.random.key(2), 0, 6))
-    z_prior = built.prior.sample(None, noise("prior", built.prior.draw))
-    local, nothing = noise("prior_local", normal(2)), jnp.zeros((6, 0))
-
-    def discriminates(encoder):
-        fake = sample(params.generator, z_prior, local)
-        odds = [jax.nn.logsumexp(encode(encoder, one, nothing).logits, -1) for one in (x, fake)]
-        return jnp.mean(jnp.log1p(jnp.exp(-odds[0])) + jnp.log1p(jnp.exp(odds[1])))
-
-    def matches(generator):
-        fake = sample(generator, z_prior, local)
-        means = [encode(params.encoder, one, nothing).features.mean(0) for one in (x, fake)]
-        return jnp.sum((means[0] - means[1]) ** 2)
-
-    for found, expected in (
-        (gradient.encoder, jax.grad(discriminates)(params.encoder)),
-        (gradient.generator, jax.grad(matches)(params.generator)),
-    ):
-        assert largest(expected) > 1e-4
-        jax.tree.map(
-            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found, expected
-        )
-
-
-@functools.cache
-def stepped(devices, microbatches):
-    """(parameters, metrics) after a step of the improved GAN with labels."""
-    built, images = semi("improved_gan", "labels")
-    chunk = Chunk(built, jax.devices("cpu")[:devices], microbatches)
-    x = games.batch(3, 1, 6)
-    state, metrics = chunk(init(built, jax.random.key(1)), x, labelled=images)
-    return jax.device_get((state.params, metrics))
-
-
-@pytest.mark.parametrize(("devices", "microbatches"), [(2, 1), (1, 3), (2, 3)])
-def test_the_improved_gan_matches_features_of_the_global_batch(devices, microbatches):
-    """Oracle: one device, the batch as a whole."""
-    built, _ = semi("improved_gan", "labels")
-    found, whole = stepped(devices, microbatches), stepped(1, 1)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, whole)
-    before = init(built, jax.random.key(1)).params
-    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), whole[0], before)
-    assert min(jax.tree.leaves(moved.generator)) > 1e-5
 
 
 def test_a_classifier_is_a_game_without_a_generator():

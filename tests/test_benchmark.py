@@ -138,7 +138,7 @@ def test_the_networks_of_pythae(work, parameters):
     assert all(jax.tree.leaves(moved))
 
 
-def test_the_operations_of_a_step_are_counted_once(quick_compile):
+def test_the_operations_of_a_step_are_counted_once():
     """By hand: of each product three, forward, for the kernel and for the input, but for the
     images. What is not a product is a twentieth at most."""
     steps = works.steps_of(works.call_of(works.game_of("mlp_vae"), works.images("mlp_vae"), 100, 7))
@@ -158,7 +158,7 @@ def test_every_problem_trains_several_seeds(problem):
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_the_input_pipeline_is_timed(streamed, monkeypatch, data_directory, quick_compile):
+def test_the_input_pipeline_is_timed(streamed, monkeypatch, data_directory):
     config = tiny.get_config()
     config.steps, config.data.directory = 1000, data_directory
     monkeypatch.setattr(overheads, "get_config", lambda variant: config)
@@ -167,12 +167,12 @@ def test_the_input_pipeline_is_timed(streamed, monkeypatch, data_directory, quic
     assert config.run.resident_megabytes == (0 if streamed else 1024)
 
 
-def test_the_first_step_is_timed(tmp_path, monkeypatch, quick_compile):
+def test_the_first_step_is_timed(tmp_path, monkeypatch):
     monkeypatch.setattr(overheads, "get_config", lambda variant: tiny.get_config())
     assert overheads.first_step(tmp_path) > 0
 
 
-def test_steps_are_timed_with_and_without_collectives(monkeypatch, quick_compile):
+def test_steps_are_timed_with_and_without_collectives(monkeypatch):
     """Of the program, since times depend on the machine: it sums over devices with an axis only."""
     game = works.mlp(adversarial=False)
     monkeypatch.setattr(weak_scaling.works, "conv", lambda shape, r1: game)

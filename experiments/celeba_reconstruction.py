@@ -6,7 +6,7 @@ deterministic_150/full/celeb_a_64 --workdir=runs/celeba_150
     python -m iae_jax.sweep celeba_reconstruction --seeds=3 \\
         --variants=deterministic_150/small/celeb_a_64,global_50_local_1000/small/celeb_a_64
 
-A variant is CODE/PRESET/SET, with the presets of svhn_reconstruction. Sets: celeb_a_64, which
+A variant is CODE/SCALE/SET, with the scales of svhn_reconstruction. Sets: celeb_a_64, which
 `python -m iae_jax.data.prepare` makes, or `standin`: its first 5,000 faces, from sources of half
 the resolution, in a file celeba_standin.zip in the folder you start from. Results say which.
 

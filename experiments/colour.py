@@ -1,4 +1,4 @@
-"""Shared parts of the experiments on colour images: presets, variants, the figure, a data set."""
+"""Shared parts of the experiments on colour images: scales, variants, the figure, a data set."""
 
 import dataclasses
 from collections.abc import Collection
@@ -48,7 +48,7 @@ SHOWN = (
 
 
 def config_of(variant: str, codes: dict[str, tuple[int, int]], sets: dict[str, Data]) -> Config:
-    """The config of a variant CODE/PRESET/SET.
+    """The config of a variant CODE/SCALE/SET.
 
     Args:
       variant: its name.
@@ -56,22 +56,22 @@ def config_of(variant: str, codes: dict[str, tuple[int, int]], sets: dict[str, D
       sets: the data sets, by SET.
 
     Raises:
-      InputError: there is no such code, preset or set.
+      InputError: there is no such code, scale or set.
     """
     parts = variant.split("/")
-    tables: tuple[Collection[str], ...] = (codes, PRESETS, sets)
+    tables: tuple[Collection[str], ...] = (codes, SCALES, sets)
     if len(parts) != len(tables) or any(p not in t for p, t in zip(parts, tables, strict=True)):
         raise InputError(
-            f"a variant is CODE/PRESET/SET with a code of {', '.join(codes)}; a preset of "
-            f"{', '.join(PRESETS)}; a set of {', '.join(sets)}; not {variant!r}"
+            f"a variant is CODE/SCALE/SET with a code of {', '.join(codes)}; a scale of "
+            f"{', '.join(SCALES)}; a set of {', '.join(sets)}; not {variant!r}"
         )
-    code, preset, data = parts
-    config = preset_of(preset, *codes[code])
+    code, scale, data = parts
+    config = scaled(scale, *codes[code])
     config.data = dataclasses.replace(sets[data])
     return config
 
 
-class Preset(NamedTuple):
+class Scale(NamedTuple):
     """Sizes of networks and of the run. kind, width: of all networks but the generator's."""
 
     kind: str
@@ -84,27 +84,27 @@ class Preset(NamedTuple):
     steps: int
 
 
-PRESETS = {
-    "small": Preset("conv", 32, "residual", 16, 256, "float32", batch_size=32, steps=6_000),
-    "full": Preset("residual", 64, "residual", 64, 512, "bfloat16", batch_size=128, steps=100_000),
+SCALES = {
+    "small": Scale("conv", 32, "residual", 16, 256, "float32", batch_size=32, steps=6_000),
+    "full": Scale("residual", 64, "residual", 64, 512, "bfloat16", batch_size=128, steps=100_000),
 }
 
 
-def preset_of(name: str, size: int, local: int) -> Config:
+def scaled(name: str, size: int, local: int) -> Config:
     """An implicit autoencoder of colour images."""
-    preset = PRESETS[name]
-    config = Config(steps=preset.steps, batch_size=preset.batch_size, turns="alternating")
+    scale = SCALES[name]
+    config = Config(steps=scale.steps, batch_size=scale.batch_size, turns="alternating")
     config.code.size, config.generator.noise = size, local
     if local:
         # At the input, 1000 components of n would outweigh those of z.
         config.generator.noise_at = "depth"
         config.reconstruction.numerator_weight = 0.05
     for player in config.players:
-        player.network.kind, player.network.width = preset.kind, preset.width
-        player.network.hidden, player.network.precision = preset.hidden, preset.precision
+        player.network.kind, player.network.width = scale.kind, scale.width
+        player.network.hidden, player.network.precision = scale.hidden, scale.precision
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
     network = config.generator.network
-    network.kind, network.width = preset.generator_kind, preset.generator_width
+    network.kind, network.width = scale.generator_kind, scale.generator_width
     config.reconstruction.r1 = config.regularization.r1 = 0.1
     config.regularization.weight = 0.1
     # The weights of MNIST with 20D (10D beside a local code), scaled to this size: the losses are
@@ -128,11 +128,11 @@ def preset_of(name: str, size: int, local: int) -> Config:
 
 
 def figures_of(variants: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The variants of each figure PRESET_SET: one for each code."""
+    """The variants of each figure SCALE_SET: one for each code."""
     found: dict[str, tuple[str, ...]] = {}
     for variant in variants:
-        _, preset, data = variant.split("/")
-        name = f"{preset}_{data}"
+        _, scale, data = variant.split("/")
+        name = f"{scale}_{data}"
         found[name] = (*found.get(name, ()), variant)
     return found
 

@@ -2,7 +2,7 @@
 
     python -m experiments.rename_records      # rewrites results/*.json; again, it changes nothing
 
-The numbers stay. A hash is renewed only where today's preset, under the old names, has the hash
+The numbers stay. A hash is renewed only where today's variant, under the old names, has the hash
 that the record has: so the record is of this very config. The small problems had no configs: their
 records get the hash of the config that takes the same steps (tests/first_steps.py).
 """

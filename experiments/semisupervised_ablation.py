@@ -2,12 +2,12 @@
 
     python -m iae_jax.sweep semisupervised_ablation --seeds=1
 
-A variant is METHOD/CHANGE: the preset of `experiments/semisupervised.py` for MNIST and 100 labels
+A variant is METHOD/CHANGE: the variant of `experiments/semisupervised.py` for MNIST and 100 labels
 with 2,000 steps and a quarter of its phases (but for the 100 steps in which labels name the
 clusters), as it is or with one part removed or added. It is measured on the validation split, with
-which the presets were chosen, and with other draws of the labels than the reported ones: seeds from
-100 on. The presets were tuned with draw 100, which favours them as they are. No number is of the
-test split but the accuracy of the feature classifier itself.
+which the variants were chosen, and with other draws of the labels than the reported ones: seeds
+from 100 on. The variants were tuned with draw 100, which favours them as they are. No number is of
+the test split but the accuracy of the feature classifier itself.
 
 Expected: 5 to 9 minutes for a run on one core of a slow machine (two at once), 1 for `supervised`;
 the times in the records are longer where tests ran at the same time.

@@ -32,7 +32,7 @@ import numpy as np
 from iae_jax.devices import multihost
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
-from iae_jax.files.commit import commit
+from iae_jax.files.git_commit import git_commit
 from iae_jax.game.step import init
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import Trainings, record, table, write_records
@@ -246,7 +246,7 @@ def soak(name: str, kills: int, steps: int, folder: Path, seed: int) -> list[dic
         f"python -m experiments.soak --seed=SEED --steps={steps}",
         [round(seconds, 1)],
         f"{processes} x cpu, {multihost.cores()} cores",
-        commit(),
+        git_commit(),
     )
     return [
         record(metric, name, [float(value)], kills, "", trainings)

@@ -25,7 +25,7 @@ from experiments.soak import bits_lost, end, final_state, output_of, start, wait
 from iae_jax.devices.multihost import cores
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
-from iae_jax.files.commit import commit
+from iae_jax.files.git_commit import git_commit
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import Trainings, record, table, write_records
 from iae_jax.records.references import Reference
@@ -106,7 +106,7 @@ def trained(workdir: Path, words: list[str], half: int = 0) -> dict[str, Any]:
 
 def measure(images: int, steps: int, where: Path | None) -> list[dict[str, Any]]:
     """The records of all three runs. where: a folder with room for them."""
-    config, source, records = get_config(), commit(), []
+    config, source, records = get_config(), git_commit(), []
     config.steps = steps
     half = steps // config.run.log_steps // 2
     kinds = {"streamed": (0, 0), "streamed_and_resumed": (0, half), "resident": (2**20, 0)}

@@ -6,9 +6,9 @@ deterministic_150/full/svhn_cropped --workdir=runs/svhn_150
     python -m iae_jax.sweep svhn_reconstruction --seeds=3 \\
         --variants=deterministic_150/small/svhn_cropped,global_75_local_1000/small/svhn_cropped
 
-A variant is CODE/PRESET/SET. Sets: svhn_cropped, which `python -m iae_jax.data.prepare` makes, or
+A variant is CODE/SCALE/SET. Sets: svhn_cropped, which `python -m iae_jax.data.prepare` makes, or
 `standin`: 10,000 images of its test split, named INDEX_DIGIT, in a file svhn_standin.zip in the
-folder you start from. Results say which. Presets: `small` for 2 CPU cores, `full` for one
+folder you start from. Results say which. Scales: `small` for 2 CPU cores, `full` for one
 accelerator, which a sweep runs only if --variants names it.
 
 Expected of `small`: 13 to 15 minutes and 1.2 GB (2.1 where it has to be compiled first) on one core

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from iae_jax.devices.multihost import cores
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
-from iae_jax.files.commit import commit
+from iae_jax.files.git_commit import git_commit
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import Trainings, record, table, write_records
 
@@ -158,7 +158,7 @@ def main(
         options.figures = options.figures or other or Path("docs")
         open_folder(options.results, "--results")
         open_folder(options.figures, "--figures")
-        source, since = commit(), time.perf_counter()
+        source, since = git_commit(), time.perf_counter()
         timings = run(options)
         lasted = round(time.perf_counter() - since, 1)
     except InputError as error:

@@ -13,7 +13,7 @@ from iae_jax.game.check import check
 from iae_jax.game.game import ALTERNATING
 from iae_jax.game.step import init, train_step
 from iae_jax.metrics.metric import Metric
-from iae_jax.metrics.seen import Seen
+from iae_jax.metrics.metric_inputs import MetricInputs
 from iae_jax.objectives.adversarial import R1, Adversary
 from iae_jax.objectives.grid import cell
 from iae_jax.objectives.scoring import Losses, Scoring
@@ -54,7 +54,7 @@ __all__ = [
     "Players",
     "Prior",
     "Scoring",
-    "Seen",
+    "MetricInputs",
     "TrainState",
     "Weight",
     "cell",

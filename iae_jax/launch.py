@@ -27,7 +27,7 @@ from iae_jax.devices.parallel import keep_compiled
 from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, TransientError, first_line
 from iae_jax.runs import config as configs
 from iae_jax.runs import visualize
-from iae_jax.runs.checks import MAX_SEEDS
+from iae_jax.runs.config_checks import MAX_SEEDS
 from iae_jax.runs.console import log
 from iae_jax.runs.evaluation import cache_of, evaluate_run
 from iae_jax.runs.interruption import Interrupted

@@ -40,7 +40,7 @@ from iae_jax.records.variants import (
     split_of,
     views_of,
 )
-from iae_jax.runs.checks import MAX_SEEDS
+from iae_jax.runs.config_checks import MAX_SEEDS
 from iae_jax.runs.interruption import SIGNALS, Interrupted, awaited
 from iae_jax.runs.workdir import LOCK
 

@@ -1,4 +1,4 @@
-"""The first 30 steps of every preset and of every kind of game, on small data: what
+"""The first 30 steps of every variant and of every kind of game, on small data: what
 `test_first_steps.py` compares with `first_steps.npz`, a record from before the core was rebuilt.
 
     python tests/first_steps.py [NAME ...]     # the largest difference from the record, by game
@@ -40,7 +40,7 @@ RENAMED = {"code_recovery": "code_information", "flipped_recovery": "sleep_loss"
 
 
 class Played(NamedTuple):
-    """A preset on small data. options: of the Chunk."""
+    """A variant on small data. options: of the Chunk."""
 
     config: Config
     shape: tuple[int, ...] = GREY
@@ -221,7 +221,7 @@ CUT = {
 }  # fmt: skip
 
 
-def presets() -> Iterator[tuple[str, Played]]:
+def variants() -> Iterator[tuple[str, Played]]:
     """Every game of the record that has a config of its own."""
     from experiments import (
         celeba_reconstruction,
@@ -341,7 +341,7 @@ def recorded(name: str) -> dict[str, np.ndarray]:
 
 def main(wanted: list[str]) -> None:
     jax.config.update("jax_disable_most_optimizations", True)
-    for name, played in [*presets(), *games(), *small_problems(), *code_problems()]:
+    for name, played in [*variants(), *games(), *small_problems(), *code_problems()]:
         if wanted and name not in wanted:
             continue
         seeds = isinstance(played, Config)

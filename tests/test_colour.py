@@ -20,7 +20,7 @@ SIDES = {svhn_reconstruction: 32, celeba_reconstruction: 64}
 def test_every_variant_is_a_game(module):
     everything = module.VARIANTS + module.FULL
     assert len(set(everything)) == 6
-    # Each figure is of one preset and set: both codes, the deterministic one first.
+    # Each figure is of one scale and set: both codes, the deterministic one first.
     assert len(module.FIGURES) == 3
     for name, variants in module.FIGURES.items():
         codes, *rest = zip(*(variant.split("/") for variant in variants), strict=True)
@@ -28,7 +28,7 @@ def test_every_variant_is_a_game(module):
         assert codes[0] == "deterministic_150" and len(codes) == 2
     for variant in everything:
         config = module.get_config(variant)
-        code, preset, data = variant.split("/")
+        code, scale, data = variant.split("/")
         sizes = [int(part) for part in code.split("_") if part.isdigit()]
         assert [config.code.size, config.generator.noise] == (sizes + [0])[:2]
         assert config.data.name == (
@@ -43,7 +43,7 @@ def test_every_variant_is_a_game(module):
     assert module.get_config(variant).data.train != "changed"
 
 
-def test_a_step_of_the_full_preset_leaves_every_leaf_what_it_was():
+def test_a_step_of_the_full_scale_leaves_every_leaf_what_it_was():
     """R1 of residual blocks in bfloat16, of changed pairs; traced, not computed."""
     game = build(svhn_reconstruction.get_config(svhn_reconstruction.FULL[-1]), (32, 32, 3))
     state = jax.eval_shape(partial(init, game), jax.random.key(0))
@@ -58,7 +58,7 @@ def test_a_step_of_the_full_preset_leaves_every_leaf_what_it_was():
 @pytest.mark.parametrize("module", SIDES, ids=lambda module: module.__name__.split(".")[1])
 @pytest.mark.parametrize("variant", ["deterministic_150", "deterministic_150/no/standin", "a/b/c"])
 def test_an_unknown_variant_is_refused(module, variant):
-    with pytest.raises(InputError, match="CODE/PRESET/SET"):
+    with pytest.raises(InputError, match="CODE/SCALE/SET"):
         module.get_config(variant)
 
 

@@ -16,8 +16,8 @@ import pytest
 from iae_jax.data import Dataset
 from iae_jax.errors import InputError
 from iae_jax.metrics import feature_classifier as module
+from iae_jax.metrics.classifier_training import Recipe, recipe_of
 from iae_jax.metrics.feature_classifier import feature_classifier
-from iae_jax.metrics.recipe import Recipe, recipe_of
 
 RECIPE = Recipe(steps=200, batch_size=20, learning_rate=1e-2, width=8, features=6, shift_pixels=1)
 

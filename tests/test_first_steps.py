@@ -1,4 +1,5 @@
-"""The first 30 steps of games and presets are those of the record from before the core was rebuilt.
+"""The first 30 steps of games and variants are those of the record from before the core was
+rebuilt.
 
 On the machine of the record, with its XLA, the numbers are equal bit for bit, which
 `python tests/first_steps.py` compares. Other machines and other versions round otherwise. Adam
@@ -15,7 +16,7 @@ from iae_jax.runs.config import Config
 
 PLAYED = dict(
     [
-        *first_steps.presets(),
+        *first_steps.variants(),
         *first_steps.games(),
         *first_steps.small_problems(),
         *first_steps.code_problems(),

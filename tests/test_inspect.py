@@ -207,7 +207,7 @@ def test_a_player_that_no_term_reads_is_not_made():
 
 
 def semi(method):
-    """A semi-supervised preset with all that is traced in a way of its own: R1 in a branch, of
+    """A semi-supervised config with all that is traced in a way of its own: R1 in a branch, of
     images that are changed before, with numbers drawn outside of it; virtual adversarial training,
     whose search is a gradient within the gradient; a teacher; means of a batch that is cut."""
     config = first_steps.small(semisupervised.get_config(f"{method}/mnist/100"))

@@ -67,8 +67,8 @@ def values(records):
     return {record.metric: record.value for record in records}
 
 
-def brightness(seen):
-    return jnp.mean(seen.draws.x, axis=(1, 2, 3))
+def brightness(inputs):
+    return jnp.mean(inputs.draws.x, axis=(1, 2, 3))
 
 
 BRIGHTNESS = Metric("brightness", brightness, "pixels")
@@ -128,11 +128,11 @@ def test_a_slow_generator_is_sampled_in_a_full_evaluation_only():
 
 
 def test_a_users_metrics_and_measures_are_recorded_like_the_others():
-    def corner(seen):
-        return seen.of_x.features[:, 0]
+    def corner(inputs):
+        return inputs.of_x.features[:, 0]
 
-    def agreement(seen):
-        return (seen.labels == 1).astype(jnp.float32)
+    def agreement(inputs):
+        return (inputs.labels == 1).astype(jnp.float32)
 
     def norm_of_codes(trained):
         z = trained.streamed.rows["code_vector"]
@@ -144,7 +144,7 @@ def test_a_users_metrics_and_measures_are_recorded_like_the_others():
         BRIGHTNESS,
         Metric("corner", corner, FEATURES, ("features",)),
         Metric("agreement", agreement, reads=("labels",)),
-        Metric("reversed", lambda seen: seen.draws.x[:, ::-1], rows=5),
+        Metric("reversed", lambda inputs: inputs.draws.x[:, ::-1], rows=5),
         norm_of_codes,
     )
     counting = Counting()
@@ -167,8 +167,8 @@ def test_a_users_metrics_and_measures_are_recorded_like_the_others():
 def test_a_metric_can_draw_again():
     """Other noise for the same x: N(0, 1) of the folded key."""
 
-    def first_noise(seen):
-        again = seen.again(1234)
+    def first_noise(inputs):
+        again = inputs.again(1234)
         return again.noise("mine", lambda key: jax.random.normal(key, (2,)))[:, 0]
 
     trained = Counting().trained
@@ -198,9 +198,9 @@ def test_what_is_not_there_leaves_a_users_metric_out_with_a_line(caplog):
         (Metric("mine", brightness, reads=("color",)), "reads 'color': choose from encoder, "),
         (Metric("mine", brightness, reads="labels"), "reads is a tuple"),
         (Metric("mine", brightness, reads=["labels"]), "hashed"),
-        (Metric("mine", lambda seen: jnp.mean(seen.draws.x)), "not a number for each of 4"),
-        (Metric("mine", lambda seen: seen.draws.x), "not a number for each of 4"),
-        (Metric("mine", lambda seen: seen.draws.data("y")), "the metric mine needs 'y'"),
+        (Metric("mine", lambda inputs: jnp.mean(inputs.draws.x)), "not a number for each of 4"),
+        (Metric("mine", lambda inputs: inputs.draws.x), "not a number for each of 4"),
+        (Metric("mine", lambda inputs: inputs.draws.data("y")), "the metric mine needs 'y'"),
         (lambda trained: [0.5], "no Measurement"),
         (lambda trained: [Measurement("code_norm", 1.0, 1)], "two measures are called code_norm"),
     ],
@@ -215,12 +215,12 @@ MODULE = """
 from iae_jax.metrics.measurement import Measurement
 from iae_jax.metrics.metric import Metric
 
-BRIGHTNESS = Metric("brightness", lambda seen: seen.draws.x.mean((1, 2, 3)))
+BRIGHTNESS = Metric("brightness", lambda inputs: inputs.draws.x.mean((1, 2, 3)))
 BOTH = (BRIGHTNESS, BRIGHTNESS._replace(name="other"))
 NUMBER = 3
 
 def power(exponent=2):
-    return Metric("power", lambda seen: (seen.draws.x ** exponent).mean((1, 2, 3)))
+    return Metric("power", lambda inputs: (inputs.draws.x ** exponent).mean((1, 2, 3)))
 
 def count(trained, factor=1):
     yield Measurement("count", factor * len(trained.x), len(trained.x))

@@ -13,8 +13,8 @@ RESULTS = Path(__file__).parent.parent / "results"
 OLD_HASH = "e575adaf67d3"
 
 
-def test_every_record_is_of_todays_presets(tmp_path):
-    """Nothing is left to rename, and every hash is that of the preset that its command names."""
+def test_every_record_is_of_todays_variants(tmp_path):
+    """Nothing is left to rename, and every hash is that of the variant that its command names."""
     shutil.copytree(RESULTS, tmp_path / "results")
     assert rename_records.main(tmp_path / "results") == 0
     for path in RESULTS.glob("*.json"):

@@ -1,4 +1,4 @@
-"""The presets of the slides' table, and refusals of games that read labels."""
+"""The variants of the slides' table, and refusals of games that read labels."""
 
 import dataclasses
 import json
@@ -30,7 +30,7 @@ def change(config, fields):
 
 
 @pytest.mark.parametrize("variant", semisupervised.VARIANTS)
-def test_every_preset_is_a_game(variant):
+def test_every_variant_is_a_game(variant):
     config = semisupervised.get_config(variant)
     method, name, labels = variant.split("/")
     game = build(config, (32, 32, 3) if name.startswith("svhn") else SHAPE)
@@ -78,8 +78,8 @@ def test_an_unknown_variant_is_refused(variant, message):
 
 def test_each_ablation_changes_what_it_says():
     for variant, fields in semisupervised_ablation.CHANGES.items():
-        preset = to_dict(semisupervised.get_config(f"{variant.split('/')[0]}/mnist/100"))
-        changed = dict(changes(preset, to_dict(semisupervised_ablation.get_config(variant))))
+        own = to_dict(semisupervised.get_config(f"{variant.split('/')[0]}/mnist/100"))
+        changed = dict(changes(own, to_dict(semisupervised_ablation.get_config(variant))))
         assert changed.pop("steps") == 2000
         if not variant.startswith("supervised"):
             assert changed.pop("auxiliary.marginal.weight.start_steps") == 375

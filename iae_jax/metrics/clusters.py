@@ -70,8 +70,8 @@ def category_use(trained: Trained) -> Iterator[Measurement]:
     yield measured("category_usage", len(q), CODE, lambda q: usage(q.argmax(axis=1), q.shape[1]), q)
 
 
-def agreement(trained: Trained) -> Iterator[Measurement]:
-    """Of the likeliest categories with the labels."""
+def agreement_with_labels(trained: Trained) -> Iterator[Measurement]:
+    """Of the likeliest category with the label: nmi, ari, cluster_accuracy."""
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     q, labels = trained.streamed.rows.get("category"), trained.all_labels
@@ -97,4 +97,4 @@ def agreement(trained: Trained) -> Iterator[Measurement]:
         yield measured(name, len(truth), CODE, value, own)
 
 
-MEASURES = (category_use, agreement)
+MEASURES = (category_use, agreement_with_labels)

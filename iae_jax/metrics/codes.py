@@ -18,32 +18,32 @@ from iae_jax.metrics.distances import sliced_wasserstein, two_sample_accuracy
 from iae_jax.metrics.frechet import moments_of
 from iae_jax.metrics.measurement import Measurement, Trained, chosen, measured
 from iae_jax.metrics.metric import ALL, CODE, Metric, mean_distance, where_finite
-from iae_jax.metrics.seen import Seen
+from iae_jax.metrics.metric_inputs import MetricInputs
 from iae_jax.sampling.noise import example_keys
 from iae_jax.types import Array
 
 MAX_CODES = 10_000  # that a probe reads, and that are compared with the prior
 
 
-def code_vector(seen: Seen) -> Array:
-    vector = seen.draws.z.vector
+def code_vector(inputs: MetricInputs) -> Array:
+    vector = inputs.draws.z.vector
     assert vector is not None  # the metrics read "vector"
     return vector
 
 
-def category(seen: Seen) -> Array:
+def category(inputs: MetricInputs) -> Array:
     """q(y|x): f32[B, K]."""
-    probabilities = seen.draws.z.probabilities
+    probabilities = inputs.draws.z.probabilities
     assert probabilities is not None  # the metrics read "category"
     return probabilities
 
 
-def code_norm(seen: Seen) -> Array:
-    return jnp.linalg.norm(code_vector(seen), axis=-1)
+def code_norm(inputs: MetricInputs) -> Array:
+    return jnp.linalg.norm(code_vector(inputs), axis=-1)
 
 
-def code_consistency(seen: Seen) -> Array:
-    draws = seen.draws
+def code_consistency(inputs: MetricInputs) -> Array:
+    draws = inputs.draws
     again, z = draws.code_of(draws.encode(draws.x_prior)), draws.z_prior
     total = jnp.zeros(())
     if again.vector is not None and z.vector is not None:
@@ -54,10 +54,10 @@ def code_consistency(seen: Seen) -> Array:
     return jnp.broadcast_to(total, draws.x.shape[:1])
 
 
-def label_error(seen: Seen) -> Array:
+def label_error(inputs: MetricInputs) -> Array:
     """100 where the likeliest category is not the label."""
-    q = category(seen)
-    return 100.0 * where_finite(jnp.argmax(q, axis=-1) != seen.labels, q)
+    q = category(inputs)
+    return 100.0 * where_finite(jnp.argmax(q, axis=-1) != inputs.labels, q)
 
 
 CODE_VECTOR = Metric("code_vector", code_vector, CODE, ("encoder", "vector"), rows=ALL)

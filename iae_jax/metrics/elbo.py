@@ -1,7 +1,7 @@
 """The evidence lower bound of a model whose densities are known."""
 
 from iae_jax.metrics.metric import Metric
-from iae_jax.metrics.seen import Seen
+from iae_jax.metrics.metric_inputs import MetricInputs
 from iae_jax.objectives.terms import Term, analytic_kl, likelihood, sampled_kl
 from iae_jax.types import Array, Encoder, Encoding, Prior
 
@@ -15,9 +15,9 @@ def known_kl(encoder: Encoder, prior: Prior, encoding: Encoding) -> Term | None:
     return None
 
 
-def negative_elbo(seen: Seen) -> Array:
+def negative_elbo(inputs: MetricInputs) -> Array:
     """-E_q(z|x) log p(x|z) + KL(q(z|x) || p(z)) in nats."""
-    draws = seen.draws
+    draws = inputs.draws
     kl = known_kl(draws.encoder, draws.prior, draws.encoding)
     assert kl is not None  # the metric reads "kl"
     return likelihood().loss(draws, None).autoencoder + kl.loss(draws, None).autoencoder

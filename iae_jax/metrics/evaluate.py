@@ -12,11 +12,20 @@ from typing import Any, NamedTuple
 
 from iae_jax.errors import InputError
 from iae_jax.kinds import lookup
-from iae_jax.metrics import clusters, codes, elbo, features, probes, reconstruction, samples
+from iae_jax.metrics import (
+    clusters,
+    codes,
+    elbo,
+    feature_distances,
+    label_agreement,
+    probes,
+    reconstruction,
+    samples,
+)
+from iae_jax.metrics.available import Available
 from iae_jax.metrics.codes import MAX_CODES
 from iae_jax.metrics.measurement import Measure, Measurement, Trained
 from iae_jax.metrics.metric import FEATURES, Metric
-from iae_jax.metrics.offers import Offers
 from iae_jax.metrics.stream import stream
 from iae_jax.types import Game
 
@@ -29,7 +38,8 @@ METRICS: tuple[Metric, ...] = (
     *elbo.METRICS,
     *codes.METRICS,
     *samples.METRICS,
-    *features.METRICS,
+    *label_agreement.METRICS,
+    *feature_distances.METRICS,
 )
 MEASURES: tuple[Measure, ...] = (
     *reconstruction.MEASURES,
@@ -37,7 +47,7 @@ MEASURES: tuple[Measure, ...] = (
     *probes.MEASURES,
     *clusters.MEASURES,
     *samples.MEASURES,
-    *features.MEASURES,
+    *feature_distances.MEASURES,
 )
 
 
@@ -121,7 +131,7 @@ def _check(trained: Trained, own: Sequence[Metric]) -> None:
         if isinstance(metric.reads, str):
             raise InputError(f"the metric {metric.name}: reads is a tuple of names")
         try:
-            missing = Offers(trained).missing(metric.reads)
+            missing = Available(trained).missing(metric.reads)
         except InputError as error:
             raise InputError(f"the metric {metric.name} {error}") from error
         if missing:

@@ -27,7 +27,7 @@ import numpy as np
 from iae_jax.data import Dataset
 from iae_jax.errors import InputError
 from iae_jax.files.atomic import write_npz
-from iae_jax.metrics.recipe import Recipe, fit, recipe_of
+from iae_jax.metrics.classifier_training import Recipe, fit, recipe_of
 from iae_jax.networks.classifier import classifier
 from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array, Params

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from iae_jax.metrics.seen import Seen
+from iae_jax.metrics.metric_inputs import MetricInputs
 from iae_jax.types import Array
 
 # Where a difference is measured. FEATURES stands for the name of the extractor at hand.
@@ -17,16 +17,16 @@ ALL = sys.maxsize  # of rows
 class Metric(NamedTuple):
     """A number for each example, whose mean over the examples is recorded.
 
-    name: in records. value: seen -> f32[B], pure JAX; with `rows`, f32[B, ...], which are kept for
-    the measures of the whole model and not recorded. extractor: the space it is measured in,
+    name: in records. value: inputs -> f32[B], pure JAX; with `rows`, f32[B, ...], which are kept
+    for the measures of the whole model and not recorded. extractor: the space it is measured in,
     PIXELS, CODE, FEATURES, or "" for nats. reads: what the model and the data must have, names of
-    `offers.Offers`; where that is missing the metric is left out. With "labels" among them the
-    mean is over the examples that have a label. rows: of how many examples, the first ones, the
+    `available.Available`; where that is missing the metric is left out. With "labels" among them
+    the mean is over the examples that have a label. rows: of how many examples, the first ones, the
     value is kept; 0: of none, ALL: of all.
     """
 
     name: str
-    value: Callable[[Seen], Array]
+    value: Callable[[MetricInputs], Array]
     extractor: str = ""
     reads: tuple[str, ...] = ()
     rows: int = 0

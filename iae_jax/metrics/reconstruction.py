@@ -17,36 +17,36 @@ import numpy as np
 
 from iae_jax.metrics.measurement import Measurement, Trained, some
 from iae_jax.metrics.metric import PIXELS, Metric, mean_distance
+from iae_jax.metrics.metric_inputs import MetricInputs
 from iae_jax.metrics.probes import principal_error
-from iae_jax.metrics.seen import Seen
 from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array
 
 REPEATS = 4  # reconstructions of one x, for the local spread
-REPEATED = 1000  # the number of the other reconstructions' noise, see `Seen.again`
+REPEATED = 1000  # the number of the other reconstructions' noise, see `MetricInputs.again`
 MAX_PRINCIPAL = 5_000  # training examples that principal components are found in
 COLOURS = ("red", "green", "blue")
 
 
-def pixel_error(seen: Seen) -> Array:
-    draws = seen.draws
+def pixel_error(inputs: MetricInputs) -> Array:
+    draws = inputs.draws
     generator = draws.generator
     if generator.slow and generator.mean is not None:
         return mean_distance(draws.x, generator.mean(draws.params.generator, draws.z))
     return mean_distance(draws.x, draws.x_hat)
 
 
-def random_pair_error(seen: Seen) -> Array:
-    return mean_distance(seen.draws.x, seen.other)
+def random_pair_error(inputs: MetricInputs) -> Array:
+    return mean_distance(inputs.draws.x, inputs.other)
 
 
-def repeated(seen: Seen) -> list[Array]:
+def repeated(inputs: MetricInputs) -> list[Array]:
     """Reconstructions of one z with different local codes: f32[B, ...] each."""
-    draws = seen.draws
+    draws = inputs.draws
     if not draws.generator.noise:
         return [draws.x_hat]
     numbers = range(REPEATED + 1, REPEATED + REPEATS)
-    return [draws.x_hat, *(seen.again(number).decode(draws.z, "local") for number in numbers)]
+    return [draws.x_hat, *(inputs.again(number).decode(draws.z, "local") for number in numbers)]
 
 
 def spread(of: list[Array]) -> Array:
@@ -56,13 +56,13 @@ def spread(of: list[Array]) -> Array:
     return sum(distances, start=jnp.zeros(len(of[0]))) / max(1, len(pairs))
 
 
-def local_spread(seen: Seen) -> Array:
-    return spread(seen.of(repeated))
+def local_spread(inputs: MetricInputs) -> Array:
+    return spread(inputs.of(repeated))
 
 
-def _of_channel(channel: int, mean: bool) -> Callable[[Seen], Array]:
-    def value(seen: Seen) -> Array:
-        channels = [x[..., channel] for x in seen.of(repeated)]
+def _of_channel(channel: int, mean: bool) -> Callable[[MetricInputs], Array]:
+    def value(inputs: MetricInputs) -> Array:
+        channels = [x[..., channel] for x in inputs.of(repeated)]
         return spread([jnp.mean(x, axis=(1, 2)) for x in channels] if mean else channels)
 
     return value

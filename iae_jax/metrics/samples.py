@@ -11,16 +11,16 @@ import numpy as np
 
 from iae_jax.metrics.measurement import Measurement, Trained, chosen, measured
 from iae_jax.metrics.metric import PIXELS, Metric
+from iae_jax.metrics.metric_inputs import MetricInputs
 from iae_jax.metrics.quality import WINDOW, ms_ssim
-from iae_jax.metrics.seen import Seen
 from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array
 
 MAX_IMAGES = 1_000  # samples of the prior that are kept as they are
 
 
-def x_prior(seen: Seen) -> Array:
-    return seen.draws.x_prior
+def x_prior(inputs: MetricInputs) -> Array:
+    return inputs.draws.x_prior
 
 
 METRICS = (Metric("x_prior", x_prior, PIXELS, ("generator",), rows=MAX_IMAGES),)

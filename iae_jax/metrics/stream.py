@@ -13,13 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.errors import InputError
+from iae_jax.metrics.available import Available
 from iae_jax.metrics.extractor import Output
 from iae_jax.metrics.frechet import Moments
 from iae_jax.metrics.measurement import Streamed, Trained
 from iae_jax.metrics.metric import Metric
-from iae_jax.metrics.offers import Offers
+from iae_jax.metrics.metric_inputs import MetricInputs
 from iae_jax.metrics.quality import partners
-from iae_jax.metrics.seen import Seen
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.noise import Noise, example_keys, to_unit
 from iae_jax.types import Array, Game, Players
@@ -54,10 +54,10 @@ def _values(
     def draw(keys: Array) -> Draws:
         return Draws(game, params, Noise(keys), {"x": x}, local_scale=local_scale)
 
-    seen, values = Seen(draw, found, extract), {}
+    inputs, values = MetricInputs(draw, found, extract), {}
     for metric in metrics:
         try:
-            values[metric.name] = jnp.asarray(metric.value(seen))
+            values[metric.name] = jnp.asarray(metric.value(inputs))
         except InputError as error:
             raise InputError(f"the metric {metric.name} {error}") from error
         shape = values[metric.name].shape
@@ -83,10 +83,10 @@ def stream(trained: Trained, metrics: Sequence[Metric], full: bool = True) -> St
         raise InputError("there is nothing to evaluate: the split has no images")
     if trained.batch_size < 1:
         raise InputError(f"batch_size is {trained.batch_size}; it must be 1 or more")
-    asked, offers = [], Offers(trained, full)
+    asked, available = [], Available(trained, full)
     for metric in metrics:
         try:
-            if not offers.missing(metric.reads):
+            if not available.missing(metric.reads):
                 asked.append(metric)
         except InputError as error:
             raise InputError(f"the metric {metric.name} {error}") from error

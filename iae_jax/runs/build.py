@@ -21,8 +21,8 @@ from iae_jax.objectives.auxiliary import AuxiliaryLoss
 from iae_jax.objectives.grid import Objective, cell
 from iae_jax.objectives.scoring import SCORINGS, Scoring
 from iae_jax.objectives.terms import scaled
-from iae_jax.runs.checks import check_auxiliary, check_images, check_labels, check_numbers
 from iae_jax.runs.config import Config, Network, Term
+from iae_jax.runs.config_checks import check_auxiliary, check_images, check_labels, check_numbers
 from iae_jax.runs.schedules import local_scale, r1_weight
 from iae_jax.sampling import priors
 from iae_jax.sampling.augmentation import affine, diffaugment

@@ -16,7 +16,7 @@ from iae_jax.devices import multihost
 from iae_jax.errors import InputError
 from iae_jax.files import curves, figures
 from iae_jax.files.atomic import open_folder, write_json
-from iae_jax.files.commit import commit
+from iae_jax.files.git_commit import git_commit
 from iae_jax.files.lock import lock
 from iae_jax.files.metrics_log import MetricsLog
 from iae_jax.metrics.evaluate import best_metric
@@ -129,7 +129,7 @@ class Workdir:
         self.path, self._config, self._data = path, config, ""
         self._allow_change = allow_config_change
         where = checkpoints_of(config, path)
-        self.commit = commit()  # now: the source tree may be edited during the run
+        self.commit = git_commit()  # now: the source tree may be edited during the run
         made = [one for one in (path, *path.parents) if not one.exists()]
         with ExitStack() as opened:
             opened.push(lambda kind, *_: _undo(made) if kind else None)

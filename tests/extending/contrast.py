@@ -3,16 +3,16 @@
 import jax
 import jax.numpy as jnp
 
-from iae_jax import Config, Metric, Seen
+from iae_jax import Config, Metric, MetricInputs
 
 
-def contrast_ratio(seen: Seen) -> jax.Array:
+def contrast_ratio(inputs: MetricInputs) -> jax.Array:
     """SD over the values of x_hat, over that of x: f32[B]."""
 
     def deviation(x: jax.Array) -> jax.Array:
         return jnp.std(x.reshape(x.shape[0], -1), axis=-1)
 
-    return deviation(seen.draws.x_hat) / deviation(seen.draws.x)
+    return deviation(inputs.draws.x_hat) / deviation(inputs.draws.x)
 
 
 CONTRAST_RATIO = Metric("contrast_ratio", contrast_ratio, "pixels", ("encoder", "generator"))

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 
-def commit() -> str:
+def git_commit() -> str:
     """The commit, with "-dirty" if the code has been changed since; "unknown" without git.
 
     An installed package has no commit. Records and figures are no code: a run that writes them does

@@ -14,7 +14,7 @@ from iae_jax.types import Array
 T = TypeVar("T")
 
 
-class Seen:
+class MetricInputs:
     """One batch; everything is computed when it is first read, and once."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Seen:
         """i32[B]; -1 for none."""
         return self._batch["labels"]
 
-    def of(self, draw: Callable[["Seen"], T]) -> T:
+    def of(self, draw: Callable[["MetricInputs"], T]) -> T:
         """draw(self), computed once, for what several metrics read. draw: a function."""
         if draw not in self._found:
             self._found[draw] = draw(self)

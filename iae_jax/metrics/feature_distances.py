@@ -1,8 +1,7 @@
-"""Images compared in the features of an extractor, and in what a classifier sees in them.
+"""Sets of images compared in the features of an extractor.
 
-Records. label_agreement: the classifier sees the same class in x_hat as in x; label_agreement_true:
-it sees the true label in x_hat; judge_accuracy: in x. feature_error_ratio: mean absolute error of
-a feature of x_hat over that of another example of the split. Prior samples (10,000 at most) against
+Records. feature_error_ratio: mean absolute error of a feature of x_hat over that of another example
+of the split. Prior samples (10,000 at most) against
 the split: frechet_sample, kernel_distance, precision, recall, density, coverage, different_bins.
 frechet_reconstruction: reconstructions. With `_data`: training images.
 """
@@ -17,7 +16,7 @@ import numpy as np
 from iae_jax.metrics.extractor import Extractor
 from iae_jax.metrics.frechet import frechet_distance, moments_of
 from iae_jax.metrics.measurement import Measurement, Trained, chosen
-from iae_jax.metrics.metric import ALL, FEATURES, Metric, mean_distance, where_finite
+from iae_jax.metrics.metric import ALL, FEATURES, Metric, mean_distance
 from iae_jax.metrics.quality import (
     NEIGHBORS,
     Support,
@@ -26,58 +25,28 @@ from iae_jax.metrics.quality import (
     partners,
     support,
 )
-from iae_jax.metrics.seen import Seen
 from iae_jax.metrics.stream import padded_batches
 from iae_jax.sampling.noise import to_unit
-from iae_jax.types import Array
 
 MAX_SAMPLES = 10_000  # drawn from the prior to be compared in features
 
 
-def _logits(logits: Array | None) -> Array:
-    assert logits is not None  # the metrics read "logits"
-    return logits
-
-
-def judge_accuracy(seen: Seen) -> Array:
-    logits = _logits(seen.of_x.logits)
-    return where_finite(jnp.argmax(logits, axis=-1) == seen.labels, logits)
-
-
-def label_agreement(seen: Seen) -> Array:
-    logits, of_x = _logits(seen.of_x_hat.logits), _logits(seen.of_x.logits)
-    return where_finite(jnp.argmax(logits, axis=-1) == jnp.argmax(of_x, axis=-1), logits)
-
-
-def label_agreement_true(seen: Seen) -> Array:
-    logits = _logits(seen.of_x_hat.logits)
-    return where_finite(jnp.argmax(logits, axis=-1) == seen.labels, logits)
-
-
-_SAMPLED, _RECONSTRUCTED = ("features", "generator"), ("features", "generator", "encoder")
+_IMAGES = ("features", "generator")
 
 METRICS = (
-    Metric("label_agreement", label_agreement, FEATURES, (*_RECONSTRUCTED, "logits")),
-    Metric(
-        "label_agreement_true",
-        label_agreement_true,
-        FEATURES,
-        (*_RECONSTRUCTED, "logits", "labels"),
-    ),
-    Metric("judge_accuracy", judge_accuracy, FEATURES, (*_SAMPLED, "logits", "labels")),
-    Metric("features", lambda seen: seen.of_x.features, FEATURES, _SAMPLED, rows=ALL),
+    Metric("features", lambda inputs: inputs.of_x.features, FEATURES, _IMAGES, rows=ALL),
     Metric(
         "prior_features",
-        lambda seen: seen.of_x_prior.features,
+        lambda inputs: inputs.of_x_prior.features,
         FEATURES,
-        _SAMPLED,
+        _IMAGES,
         rows=MAX_SAMPLES,
     ),
     Metric(
         "reconstruction_features",
-        lambda seen: seen.of_x_hat.features,
+        lambda inputs: inputs.of_x_hat.features,
         FEATURES,
-        _RECONSTRUCTED,
+        (*_IMAGES, "encoder"),
         rows=ALL,
     ),
 )

@@ -14,7 +14,7 @@ from iae_jax.sampling.noise import Noise, example_keys, to_unit
 from iae_jax.types import Array, Encoding, Params
 
 
-class Offers:
+class Available:
     """Each property is a word that a metric can name in `reads`, and says whether it is there."""
 
     def __init__(self, trained: Trained, full: bool = True) -> None:
@@ -103,7 +103,7 @@ class Offers:
 
     def missing(self, reads: Iterable[str]) -> list[str]:
         """Which of these words are not there. Raises: InputError for one that is none."""
-        words = [name for name, one in vars(Offers).items() if isinstance(one, property)]
+        words = [name for name, one in vars(Available).items() if isinstance(one, property)]
         for name in reads:
             if name not in words:
                 raise InputError(f"reads {name!r}: choose from {', '.join(words)}")

@@ -1,0 +1,46 @@
+"""What a classifier sees in images: its class of x_hat against its class of x and the label.
+
+Records. label_agreement: it sees the same class in x_hat as in x; label_agreement_true: it sees the
+true label in x_hat; judge_accuracy: in x.
+"""
+
+import jax.numpy as jnp
+
+from iae_jax.metrics.metric import FEATURES, Metric, where_finite
+from iae_jax.metrics.metric_inputs import MetricInputs
+from iae_jax.types import Array
+
+
+def _logits(logits: Array | None) -> Array:
+    assert logits is not None  # the metrics read "logits"
+    return logits
+
+
+def judge_accuracy(inputs: MetricInputs) -> Array:
+    logits = _logits(inputs.of_x.logits)
+    return where_finite(jnp.argmax(logits, axis=-1) == inputs.labels, logits)
+
+
+def label_agreement(inputs: MetricInputs) -> Array:
+    logits, of_x = _logits(inputs.of_x_hat.logits), _logits(inputs.of_x.logits)
+    return where_finite(jnp.argmax(logits, axis=-1) == jnp.argmax(of_x, axis=-1), logits)
+
+
+def label_agreement_true(inputs: MetricInputs) -> Array:
+    logits = _logits(inputs.of_x_hat.logits)
+    return where_finite(jnp.argmax(logits, axis=-1) == inputs.labels, logits)
+
+
+_IMAGES = ("features", "generator")
+_RECONSTRUCTIONS = (*_IMAGES, "encoder")
+
+METRICS = (
+    Metric("label_agreement", label_agreement, FEATURES, (*_RECONSTRUCTIONS, "logits")),
+    Metric(
+        "label_agreement_true",
+        label_agreement_true,
+        FEATURES,
+        (*_RECONSTRUCTIONS, "logits", "labels"),
+    ),
+    Metric("judge_accuracy", judge_accuracy, FEATURES, (*_IMAGES, "logits", "labels")),
+)

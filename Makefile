@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := constraints/$(shell $(PYTHON) -c 'import sys; print("python3.11" if sys.version_info[:2] == (3, 11) else "python3.12")').txt
 DEMO ?= runs/digits
 
-.PHONY: demo test test-all results lint clean
+.PHONY: demo test test-all test-experiments results lint clean
 
 $(BIN)/.installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
@@ -25,9 +25,13 @@ lint: $(BIN)/.installed
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# Also what kills processes, joins several, or takes thousands of inputs.
+# Also what starts, kills or joins processes, or takes thousands of inputs.
 test-all: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m ""
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not experiment"
+
+# What the small problems of the slides promise, by whole sweeps.
+test-experiments: $(BIN)/.installed
+	$(BIN)/python -m pytest -m experiment
 
 results: $(BIN)/.installed
 	$(BIN)/python -m iae_jax.report

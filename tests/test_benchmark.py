@@ -157,6 +157,7 @@ def test_every_problem_trains_several_seeds(problem):
     assert len({tuple(key) for key in keys.tolist()}) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streamed", [False, True])
 def test_the_input_pipeline_is_timed(streamed, monkeypatch, data_directory):
     config = tiny.get_config()

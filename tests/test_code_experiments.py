@@ -75,8 +75,8 @@ def toy(module, variant, measure):
     return config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROBLEMS)
-@pytest.mark.usefixtures("quick_compile")
 def test_an_experiment_at_toy_size(name, tmp_path, monkeypatch):
     """Two seeds at once are trained, continued and evaluated as every run is; every number that is
     promised is there, once a seed; and the figure is drawn."""
@@ -127,7 +127,6 @@ def test_the_cell_of_a_game():
         assert "/".join(converged.cell_of(build(config, (2,), "real"))) == variant
 
 
-@pytest.mark.usefixtures("quick_compile")
 def test_discriminators_alone_are_trained_further():
     """Encoder and generator stay; discriminators go on from where they are; E[T] of two Gaussians
     becomes their KL."""

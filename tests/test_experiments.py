@@ -1,7 +1,8 @@
-"""Every small problem for a few steps at toy size; and, marked slow, what its issue of the slides
-promises, from the real command (`make test-slow`)."""
+"""Every small problem for a few steps at toy size; and, marked experiment, what the slides
+promises, from the real command (`make test-experiments`)."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,7 @@ def toy(config, options):
     return config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOYS)
 def test_an_experiment_at_toy_size(name, tmp_path):
     """It is trained and measured as every run is, says every value that its results promise, once
@@ -144,7 +146,7 @@ def test_log_likelihood_of_the_four_points():
     assert found == pytest.approx(truth, abs=1e-5)
 
 
-# ------------------------------------------------------------------ slow
+# ------------------------------------------------------------------ whole sweeps
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,7 @@ def measured(tmp_path_factory):
                 ],
                 cwd=ROOT,
                 check=True,
+                env=os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0", "XLA_FLAGS": ""},
             )
             records = json.loads((folder / f"{name}.json").read_text())["records"]
             done[name] = {(r["metric"], r["variant"]): r["values"] for r in records}
@@ -175,7 +178,7 @@ def measured(tmp_path_factory):
     return of
 
 
-@pytest.mark.slow
+@pytest.mark.experiment
 @pytest.mark.parametrize("name,modes", [("ring8", 8), ("grid25", 25)])
 def test_mixture(measured, name, modes):
     found = {
@@ -192,7 +195,7 @@ def test_mixture(measured, name, modes):
     assert len(good) == 10 and good.sum() >= 9, found
 
 
-@pytest.mark.slow
+@pytest.mark.experiment
 def test_four_points(measured):
     found = {key: np.array(values) for key, values in measured("avb_four_points").items()}
     good = (found["log_likelihood", "avb"] >= -1.42) & (found["kl_qz_pz", "avb"] <= 0.05)
@@ -207,13 +210,13 @@ def test_four_points(measured):
         assert np.all(found["elbo", variant] <= found["log_likelihood", variant] + 0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.experiment
 @pytest.mark.parametrize("variant", ["gaussian", "mixture", "swiss_roll"])
 def test_codes_follow_the_prior(measured, variant):
     assert max(measured("aae_priors")["two_sample_accuracy", variant]) <= 0.60
 
 
-@pytest.mark.slow
+@pytest.mark.experiment
 def test_adversarial_regression(measured):
     found = measured("regression")
     ratio = np.array(found["energy_distance", "adversarial"]) / np.array(
@@ -223,13 +226,13 @@ def test_adversarial_regression(measured):
     assert max(found["mean_error", "least_squares"]) < 0.03
 
 
-@pytest.mark.slow
+@pytest.mark.experiment
 @pytest.mark.parametrize("variant", sorted(GRID))
 def test_every_term_is_estimated(measured, variant):
     assert max(measured("elbo_grid")["elbo_gap", variant]) <= 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.experiment
 @pytest.mark.parametrize("name", ["plane", "digits"])
 def test_ali_and_iae_reconstruct(measured, name):
     """Half the error of random pairs, or less than 0.6 on the digits' six-dimensional code."""

@@ -23,6 +23,7 @@ import ring_prior
 import second_reconstruction
 import two_sets
 import vectors
+from test_launch import launch
 
 from iae_jax import Code, Draws, init, reconstruct
 from iae_jax.data import indices
@@ -42,21 +43,23 @@ MODULES = {
 }  # fmt: skip
 
 
-@functools.cache
-def launched(name, directory, tmp):
-    """The workdir of the file's run, trained and evaluated by the command."""
-    workdir = Path(tmp) / name
-    command = [
-        sys.executable, "-m", "iae_jax.launch", f"--config={FOLDER / name}.py",
-        f"--workdir={workdir}", "--config.run.classifier=False",
+def commands(name, workdir, directory):
+    """The launcher's words that train and that evaluate the file's run."""
+    words = [
+        f"--config={FOLDER / name}.py", f"--workdir={workdir}", "--config.run.classifier=False",
     ]  # fmt: skip
     if MODULES[name].get_config().data.name == "digits":
-        command.append(f"--config.data.directory={directory}")
-    for mode in ("train", "evaluate"):
-        done = subprocess.run(
-            [*command, f"--mode={mode}"], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        words.append(f"--config.data.directory={directory}")
+    return [*words, "--mode=train"], [*words, "--mode=evaluate"]
+
+
+@functools.cache
+def launched(name, directory, tmp):
+    """The workdir of the file's run, trained and evaluated by the launcher in this process."""
+    workdir = Path(tmp) / name
+    for words in commands(name, workdir, directory):
+        code, _, err = launch(*words)
+        assert code == 0, err
     return workdir
 
 
@@ -74,13 +77,26 @@ def config_of(name, data_directory):
     return config
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_a_file_is_short_and_its_run_is_trained_and_measured(name, run_of):
-    assert len((FOLDER / f"{name}.py").read_text().splitlines()) <= MAX_LINES
-    workdir = run_of(name)
+def check_run(workdir):
     last = json.loads((workdir / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["step"] == 20 and all(np.isfinite(value) for value in last.values())
     assert json.loads((workdir / "evaluation_test.json").read_text())["records"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_file_is_short_and_its_run_is_trained_and_measured(name, run_of):
+    assert len((FOLDER / f"{name}.py").read_text().splitlines()) <= MAX_LINES
+    check_run(run_of(name))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODULES)
+def test_the_command_trains_it_in_a_process_of_its_own(name, data_directory, tmp_path):
+    for words in commands(name, tmp_path / name, data_directory):
+        command = [sys.executable, "-m", "iae_jax.launch", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    check_run(tmp_path / name)
 
 
 # ------------------------------------------------------------------------ (a) an auxiliary loss

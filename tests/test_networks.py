@@ -256,19 +256,20 @@ def test_bfloat16_computes_the_same_to_two_digits(kind, shape):
         generator = networks.generator(layout, shape, D, noise=N)
         discriminator = networks.discriminator(layout, shape, ("x", "z"), D)
         params = [
-            player.init(jax.random.key(i))
+            jax.jit(player.init)(jax.random.key(i))
             for i, player in enumerate((encoder, generator, discriminator))
         ]
 
-        def all_of(params):
-            return (
+        def total(params):
+            found = (
                 encoder.apply(params[0], x, noise).vector,
                 generator.sample(params[1], z, noise),
                 discriminator.apply(params[2], x, z.vector),
             )
+            return sum(jnp.sum(y**2) for y in found), found
 
-        gradients = jax.grad(lambda p: sum(jnp.sum(y**2) for y in all_of(p)))(params)
-        return params, all_of(params), gradients
+        gradients, found = jax.jit(jax.grad(total, has_aux=True))(params)
+        return params, found, gradients
 
     (_, exact, _), (params, near, gradients) = outputs(whole), outputs(half)
     for a, b in zip(exact, near, strict=True):

@@ -1,4 +1,4 @@
-"""Layers, against the backend's own convolution, Flax and examples by hand."""
+"""Layers, against Flax and examples by hand."""
 
 import chex
 import flax.linen as nn
@@ -7,47 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from iae_jax.networks.layers import (
-    LayerNorm,
-    depth_to_space,
-    native_convolution,
-    space_to_depth,
-    trilinear_convolution,
-)
+from iae_jax.networks.layers import LayerNorm
 from iae_jax.networks.residual import SHARE, Down, Up, doubled, halved
 
 
 def normal(seed, *shape):
     return jax.random.normal(jax.random.key(seed), shape)
-
-
-def convolved(convolution, x, kernel, stride):
-    """Value, both gradients, and second derivatives through either, of which R1 takes one."""
-
-    def loss(x, kernel):
-        out = convolution(x, kernel, stride)
-        return jnp.sum(jnp.sin(out) * jnp.arange(out.size).reshape(out.shape)) / out.size
-
-    def penalty(x, kernel):
-        of_x, of_kernel = jax.grad(loss, (0, 1))(x, kernel)
-        return jnp.sum(of_x**2) + jnp.sum(jnp.cos(of_kernel))
-
-    def everything(x, kernel):
-        first, second = (jax.grad(f, (0, 1))(x, kernel) for f in (loss, penalty))
-        return convolution(x, kernel, stride), first, second
-
-    return jax.jit(everything)(x, kernel)
-
-
-@pytest.mark.parametrize("sides", [(6, 7), (9, 4)], ids=str)
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
-def test_trilinear_convolution_is_the_native_one(size, stride, sides):
-    with jax.enable_x64(True):
-        x, kernel = normal(0, 2, *sides, 3), normal(1, size, size, 3, 2)
-        found = convolved(trilinear_convolution, x, kernel, stride)
-        expected = convolved(native_convolution, x, kernel, stride)
-        chex.assert_trees_all_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_layer_norm_is_flax():
@@ -69,29 +34,6 @@ def test_layer_norm_is_flax():
 
         own, flax = everything(LayerNorm()), everything(nn.LayerNorm(use_fast_variance=False))
         chex.assert_trees_all_close(own, flax, rtol=1e-9)
-
-
-def test_space_to_depth_by_hand():
-    image = jnp.arange(24).reshape(1, 4, 6, 1)  # rows of 6
-    found = space_to_depth(image, 2)
-    expected = [
-        [[0, 1, 6, 7], [2, 3, 8, 9], [4, 5, 10, 11]],
-        [[12, 13, 18, 19], [14, 15, 20, 21], [16, 17, 22, 23]],
-    ]
-    np.testing.assert_array_equal(found[0], expected)
-    np.testing.assert_array_equal(depth_to_space(jnp.array([expected])), image)
-    two_channels = jnp.stack([image[..., 0], 100 + image[..., 0]], axis=-1)
-    np.testing.assert_array_equal(
-        space_to_depth(two_channels, 2)[0, 0, 1], [2, 102, 3, 103, 8, 108, 9, 109]
-    )
-
-
-@pytest.mark.parametrize("stride", [2, 3])
-def test_depth_to_space_is_the_inverse(stride):
-    x = normal(0, 2, 6, 12, 5)
-    np.testing.assert_array_equal(depth_to_space(space_to_depth(x, stride), stride), x)
-    deep = normal(1, 2, 3, 4, 2 * stride**2)
-    np.testing.assert_array_equal(space_to_depth(depth_to_space(deep, stride), stride), deep)
 
 
 def test_halved_and_doubled_by_hand():

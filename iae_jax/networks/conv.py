@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import flax.linen as nn
 
+from iae_jax.networks.convolution import depth_to_space
 from iae_jax.networks.layers import (
     Conv,
     LayerNorm,
     Modulate,
-    depth_to_space,
     flattened,
     leaky,
     perturbed,

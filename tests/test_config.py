@@ -1,5 +1,7 @@
 """A config's schedules, checks and identity. The oracle is arithmetic done by hand."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from iae_jax.runs.config import (
     hash_of,
     identity,
 )
+from iae_jax.runs.config_checks import check_types
 from iae_jax.runs.schedules import local_scale, r1_weight
 
 
@@ -259,3 +262,38 @@ def test_a_gaussian_likelihood_without_a_deviation_is_refused():
         build(config, (8, 8, 1))
     config.generator.deviation = 0.1
     build(config, (8, 8, 1))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("data.also", (0,), r"data.also is a list of texts, not \(0,\): quote each"),
+        ("metrics", "codes", "metrics is a list of texts, not 'codes'"),
+        ("seed", 1.5, "seed is of type int, not 1.5"),
+        ("run.keep", True, "run.keep is of type int, not True"),
+        ("encoder.optimizer.rate", "1e-3", "encoder.optimizer.rate is of type float, not '1e-3'"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(field, value, message):
+    config = Config()
+    *parts, last = field.split(".")
+    part = functools.reduce(getattr, parts, config)
+    setattr(part, last, value)
+    with pytest.raises(InputError, match=message):
+        check_types(config)
+    with pytest.raises(InputError, match=message):
+        build(config, (8, 8, 1))
+    setattr(part, last, getattr(functools.reduce(getattr, parts, Config()), last))
+    config.encoder.optimizer.rate = 1  # a whole number is a number
+    check_types(config)
+
+
+@pytest.mark.parametrize("name, most", [("width", 2**20), ("hidden", 2**20), ("depth", 1000)])
+def test_a_network_that_is_too_large_to_trace_is_refused(name, most):
+    config = Config()
+    for value in (0, most + 1, 1_518_500_250):
+        setattr(config.encoder.network, name, value)
+        with pytest.raises(
+            InputError, match=f"{name} of a network is at least 1 and at most {most}"
+        ):
+            build(config, (8, 8, 1))

@@ -13,7 +13,7 @@ import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from test_launch import launch
 
 import iae_jax.runs.train
@@ -204,6 +204,7 @@ def examples(count):
         deadline=None,
         database=None,
         derandomize=True,
+        phases=(Phase.generate, Phase.shrink),
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
 

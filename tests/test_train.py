@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,6 +47,20 @@ def assert_same_bits(one, other):
     for path, a in jax.tree_util.tree_leaves_with_path(one):
         b = dict(jax.tree_util.tree_leaves_with_path(other))[path]
         assert a.tobytes() == b.tobytes(), path
+
+
+@pytest.fixture(scope="module")
+def finished(data_directory, tmp_path_factory):
+    """The workdir of a finished run of `config_of`."""
+    workdir = tmp_path_factory.mktemp("finished") / "run"
+    train(config_of(data_directory), workdir)
+    return workdir
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(finished, tmp_path / "run")
 
 
 def command(workdir, *arguments):
@@ -104,22 +119,21 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory, megabytes, o
     assert [line["step"] for line in lines[1]] == list(range(5, 201, 5))
 
 
-def test_a_changed_config_is_refused_with_its_difference(tmp_path, data_directory):
-    train(config_of(data_directory), tmp_path)
+def test_a_changed_config_is_refused_with_its_difference(run, data_directory):
     changed = config_of(data_directory, ema=0.5)
     changed.generator.optimizer.rate = 0.125
     with pytest.raises(InputError) as error:
-        train(changed, tmp_path)
+        train(changed, run)
     assert "ema: 0.999 -> 0.5" in str(error.value)
     assert "generator.optimizer.rate: 0.0002 -> 0.125" in str(error.value)
     assert "\n" not in str(error.value)
     unimportant = config_of(data_directory)
     unimportant.run.log_steps = 2
-    train(unimportant, tmp_path)  # how often to log is not the run's identity
+    train(unimportant, run)  # how often to log is not the run's identity
     changed.steps = 45
-    assert train(changed, tmp_path, allow_config_change=True).step == 45
+    assert train(changed, run, allow_config_change=True).step == 45
     # Though there was no call that did not compile.
-    assert json.loads((tmp_path / "run.json").read_text())["steps"] == 45
+    assert json.loads((run / "run.json").read_text())["steps"] == 45
 
 
 def test_other_images_than_those_of_before_are_refused(tmp_path):
@@ -156,17 +170,16 @@ def test_a_field_that_is_added_to_the_config_leaves_runs_as_they_were():
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_good_checkpoint(
-    tmp_path, data_directory
+    run, data_directory
 ):
     good = config_of(data_directory)
-    train(good, tmp_path)
-    before = state_of(good, tmp_path)
+    before = state_of(good, run)
     bad = config_of(data_directory, steps=80)
     for player in (bad.encoder, bad.generator, bad.reconstruction, bad.regularization):
         player.optimizer.kind, player.optimizer.rate = "adam", 1e30
     with pytest.raises(Diverged, match=r"is not finite at step 4\d: .*checkpoint of step 40 is"):
-        train(bad, tmp_path, allow_config_change=True)
-    assert_same_bits(before, state_of(good, tmp_path))
+        train(bad, run, allow_config_change=True)
+    assert_same_bits(before, state_of(good, run))
 
 
 def test_a_parameter_that_is_not_a_number_is_not_saved(tmp_path, data_directory, monkeypatch):
@@ -202,23 +215,21 @@ def test_calls_end_at_every_interval_wherever_the_run_starts():
     assert stops == [8, 10, 15, 16, 20, 24, 30, 32, 33]
 
 
-def test_a_broken_newest_checkpoint_falls_back(tmp_path, data_directory):
+def test_a_broken_newest_checkpoint_falls_back(run, data_directory):
     config = config_of(data_directory)
-    train(config, tmp_path)
-    expected = state_of(config, tmp_path)
-    for file in (tmp_path / "checkpoints" / "40").rglob("*"):
+    expected = state_of(config, run)
+    for file in (run / "checkpoints" / "40").rglob("*"):
         if file.is_file():
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    assert train(config, tmp_path).step == 40  # trained again from 30
-    assert_same_bits(expected, state_of(config, tmp_path))
+    assert train(config, run).step == 40  # trained again from 30
+    assert_same_bits(expected, state_of(config, run))
 
 
-def test_a_broken_newest_checkpoint_is_told_in_one_line(tmp_path, data_directory):
+def test_a_broken_newest_checkpoint_is_told_in_one_line(run, data_directory):
     """By the whole process: Orbax's threads say nothing either."""
-    train(config_of(data_directory), tmp_path / "run")
-    (tmp_path / "run" / "checkpoints" / "40" / "state" / "manifest.ocdbt").write_text("x")
+    (run / "checkpoints" / "40" / "state" / "manifest.ocdbt").write_text("x")
     result = subprocess.run(
-        command(tmp_path / "run", f"--config.data.directory={data_directory}"),
+        command(run, f"--config.data.directory={data_directory}"),
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -22,7 +22,13 @@ from iae_jax.objectives.grid import Objective, cell
 from iae_jax.objectives.scoring import SCORINGS, Scoring
 from iae_jax.objectives.terms import scaled
 from iae_jax.runs.config import Config, Network, Term
-from iae_jax.runs.config_checks import check_auxiliary, check_images, check_labels, check_numbers
+from iae_jax.runs.config_checks import (
+    check_auxiliary,
+    check_images,
+    check_labels,
+    check_numbers,
+    check_types,
+)
 from iae_jax.runs.schedules import local_scale, r1_weight
 from iae_jax.sampling import priors
 from iae_jax.sampling.augmentation import affine, diffaugment
@@ -35,6 +41,9 @@ from iae_jax.types import (
 )
 
 Shape = tuple[int, ...]
+
+MAX_UNITS = 2**20  # of a layer: the product of two is still a size
+MAX_DEPTH = 1000  # each layer is traced
 
 
 def adversary(term: Term, steps: int, what: str) -> Adversary:
@@ -84,8 +93,10 @@ def objective(config: Config) -> Objective:
 
 
 def layout(network: Network) -> networks.Layout:
-    if min(network.width, network.hidden, network.depth) < 1:
-        raise InputError(f"width, hidden and depth of a network are at least 1, not {network}")
+    for name, most in (("width", MAX_UNITS), ("hidden", MAX_UNITS), ("depth", MAX_DEPTH)):
+        size = getattr(network, name)
+        if not 1 <= size <= most:
+            raise InputError(f"{name} of a network is at least 1 and at most {most}, not {size}")
     return networks.Layout(**dataclasses.asdict(network))
 
 
@@ -154,6 +165,7 @@ def build(
     Raises:
       InputError: the message names the fix.
     """
+    check_types(config)
     check_numbers(config)
     played = objective(config)
     check_auxiliary(config, [loss.name for loss in played.auxiliary])

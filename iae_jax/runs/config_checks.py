@@ -1,5 +1,6 @@
 """Checks of a config: numbers out of range, and fields that contradict each other."""
 
+import dataclasses
 import math
 from collections.abc import Collection
 from typing import Any
@@ -12,6 +13,28 @@ from iae_jax.types import Game
 MAX_INT = 2**31 - 1  # a step is int32
 MAX_IMAGES = 2**28  # whose positions one call holds
 MAX_SEEDS = 1000  # at once: they are all in memory
+
+
+def check_types(part: Any, prefix: str = "") -> None:
+    """Raises: InputError for a field, at any depth, whose value has another type than its default:
+    one that Python has set, or a word of a list that a flag has made a number of."""
+    for field in dataclasses.fields(part):
+        name, value = prefix + field.name, getattr(part, field.name)
+        if dataclasses.is_dataclass(value):
+            check_types(value, f"{name}.")
+            continue
+        kind = type(_default(field))
+        if kind is tuple:
+            if not isinstance(value, (tuple, list)) or any(type(one) is not str for one in value):
+                raise InputError(f"{name} is a list of texts, not {value!r}: quote each")
+        elif type(value) is not kind and not (kind is float and type(value) is int):
+            raise InputError(f"{name} is of type {kind.__name__}, not {value!r}")
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
 
 
 def check_numbers(config: Config) -> None:

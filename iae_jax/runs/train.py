@@ -22,6 +22,7 @@ from iae_jax.objectives.weights import at
 from iae_jax.runs import pictures
 from iae_jax.runs.build import build, open_split
 from iae_jax.runs.config import Config, to_dict
+from iae_jax.runs.config_checks import check_types
 from iae_jax.runs.console import log
 from iae_jax.runs.divergence import Diverged, not_finite, parameter_not_finite
 from iae_jax.runs.feed import Feed, check_sources, initial_state, next_stop, seeds_of, step_of
@@ -57,6 +58,7 @@ class Setup(NamedTuple):
 
 def set_up(config: Config) -> Setup:
     """Raises: InputError that says what does not fit."""
+    check_types(config)
     feed, held_out = Feed(config), open_split(config, "validation")
     further = {name: shape for name, shape in feed.shapes.items() if name != "x"}
     game, devices = build(config, feed.x.shape, feed.x.values, further), devices_of(config)

@@ -1,4 +1,4 @@
-"""The measurement of streaming: the set it makes, what it refuses, and (slow) a whole small one."""
+"""The measurement of streaming: the set it makes, what it refuses, and (marked experiment) a whole small one."""
 
 import json
 import subprocess
@@ -52,7 +52,7 @@ def test_a_run_that_was_not_stopped_is_not_resumed(status, saved, tmp_path, monk
         streaming.trained(tmp_path, [], half=5)
 
 
-@pytest.mark.slow
+@pytest.mark.experiment
 def test_a_small_set_is_streamed_stopped_and_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr(streaming, "LIMIT_SECONDS", 600)
     # A resident set and a streamed one are two programs, which XLA rounds alike where it optimizes.

@@ -1,4 +1,5 @@
-"""The measurement of streaming: the set it makes, what it refuses, and (marked experiment) a whole small one."""
+"""The measurement of streaming: the set it makes, what it refuses, and, marked experiment, a whole
+small one."""
 
 import json
 import subprocess

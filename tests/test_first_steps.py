@@ -35,6 +35,18 @@ QUICK = (
     "regression:adversarial",
 )
 EARLY, EARLY_TOLERANCE, LATE_TOLERANCE = 5, 1e-4, 2e-2
+# In these deep and narrow networks an error of rounding grows a hundredfold in 10 steps.
+AMPLIFYING, AMPLIFYING_STEPS = ("svhn_reconstruction", "celeba_reconstruction"), 3
+BFLOAT16, BFLOAT16_TOLERANCE = "/full/", 5e-2  # two digits: of the first step
+
+
+def windows(name):
+    """(steps, tolerance): how near a game's metrics are to the record."""
+    if BFLOAT16 in name:
+        return ((slice(1), BFLOAT16_TOLERANCE),)
+    if name.startswith(AMPLIFYING):
+        return ((slice(AMPLIFYING_STEPS), EARLY_TOLERANCE),)
+    return ((slice(EARLY), EARLY_TOLERANCE), (slice(EARLY, None), LATE_TOLERANCE))
 
 
 def metrics_of(name, data_directory):
@@ -56,10 +68,7 @@ def test_the_first_steps_are_those_of_the_record(name, data_directory):
     for metric, expected in then.items():
         # Of a metric's usual size: some pass through 0.
         size = np.abs(expected).mean()
-        for steps, tolerance in (
-            (slice(EARLY), EARLY_TOLERANCE),
-            (slice(EARLY, None), LATE_TOLERANCE),
-        ):
+        for steps, tolerance in windows(name):
             np.testing.assert_allclose(
                 found[metric][..., steps],
                 expected[..., steps],

@@ -5,6 +5,9 @@ checkpoints, figures and the launcher are imported where they are used. `network
 modules.
 """
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from iae_jax import networks
 from iae_jax.data.dataset import ArraySource, Dataset
 from iae_jax.devices.parallel import compile_step
@@ -33,6 +36,17 @@ from iae_jax.types import (
     Prior,
     TrainState,
 )
+
+if TYPE_CHECKING:
+    from iae_jax.runs.loaded import Model
+
+
+def load(path: str | Path, checkpoint: str = "latest", seed: int = 0) -> "Model":
+    """The trained model in a run's folder, from that folder alone: see `runs.loaded.load`."""
+    from iae_jax.runs import loaded  # which imports Orbax
+
+    return loaded.load(path, checkpoint, seed)
+
 
 __all__ = [
     "ALTERNATING",
@@ -64,6 +78,7 @@ __all__ = [
     "encode",
     "generate",
     "init",
+    "load",
     "networks",
     "priors",
     "reconstruct",

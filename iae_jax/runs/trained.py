@@ -70,18 +70,31 @@ def trained(config: Config, path: Path, checkpoint: str) -> TrainedRun:
 def game_of(config: Config, path: Path) -> Game:
     """The game of a run, from the shapes that are saved with it; of a run from before they were,
     from its data."""
-    saved = path / DATA_FILE
-    if not saved.is_file():
+    data = data_of(path)
+    if data is None:
         source = open_split(config, "train")
         further = {name: open_split(config, "train", name).shape for name in also(config)}
         return build(config, source.shape, source.values, further)
+    shapes = dict(data["shapes"])
+    return build(config, shapes.pop("x"), data["values"], shapes)
+
+
+def data_of(path: Path) -> dict[str, Any] | None:
+    """What is saved of a run's data: "shapes" of an example of each set by its name, "values" and
+    "classes"; None of a run from before it was. Raises: InputError if the file is damaged."""
+    saved = path / DATA_FILE
+    if not saved.is_file():
+        return None
     try:
         data: dict[str, Any] = json.loads(saved.read_text())
         shapes = {name: tuple(shape) for name, shape in data["shapes"].items()}
-        x, values = shapes.pop("x"), data["values"]
+        return {
+            "shapes": {"x": shapes.pop("x"), **shapes},
+            "values": data["values"],
+            "classes": data.get("classes"),
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{saved} is damaged: delete it, then the same command") from error
-    return build(config, x, values, shapes)
 
 
 def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restored:

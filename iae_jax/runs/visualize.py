@@ -23,6 +23,7 @@ from iae_jax.runs.config import Config
 from iae_jax.runs.pictures import STOCHASTIC_ROWS
 from iae_jax.runs.trained import TrainedRun, trained
 from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.interpolation import between
 from iae_jax.sampling.model import encode, generate, reconstruct
 from iae_jax.sampling.noise import Noise, example_keys, to_unit
 from iae_jax.types import Array, Code, Game
@@ -110,26 +111,6 @@ def _some_codes(asked: Asked, run: TrainedRun, count: int) -> Code:
     if run.game.networks.encoder is None:
         return _prior_codes(run, example_keys(asked.key, 0, count))
     return encode(run.game, run.params(), _images(asked, count), asked.key)
-
-
-def between(a: Array, b: Array, shares: Array) -> Array:
-    """Codes on the way from a to b, f32[N, D] each: f32[N, S, D] at shares f32[S] of it.
-
-    Along the great circle, with the norm between theirs: codes of many components lie near a
-    sphere, and a straight way would leave it.
-    """
-    norm_a, norm_b = (jnp.linalg.norm(z, axis=-1, keepdims=True) for z in (a, b))
-    u, v = a / jnp.maximum(norm_a, 1e-12), b / jnp.maximum(norm_b, 1e-12)
-    angle = jnp.arccos(jnp.clip(jnp.sum(u * v, axis=-1, keepdims=True), -1.0, 1.0))[:, None]
-    t = shares[None, :, None]
-    sine = jnp.sin(angle)
-    turned = (
-        jnp.sin((1 - t) * angle) * u[:, None] + jnp.sin(t * angle) * v[:, None]
-    ) / jnp.maximum(sine, 1e-6)
-    # Parallel codes have no circle between them.
-    straight = (1 - t) * u[:, None] + t * v[:, None]
-    way = jnp.where(sine > 1e-4, turned, straight)
-    return way * ((1 - t) * norm_a[:, None] + t * norm_b[:, None])
 
 
 def _decoded(run: TrainedRun, z: Code, keys: Array, columns: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from iae_jax.errors import InputError
 from iae_jax.game.check import check
 from iae_jax.game.game import ALTERNATING
 from iae_jax.game.step import init, train_step
+from iae_jax.metrics.measurement import Measurement, Trained
 from iae_jax.metrics.metric import Metric
 from iae_jax.metrics.metric_inputs import MetricInputs
 from iae_jax.objectives.adversarial import R1, Adversary
@@ -64,12 +65,14 @@ __all__ = [
     "Generator",
     "InputError",
     "Losses",
+    "Measurement",
     "Metric",
     "Players",
     "Prior",
     "Scoring",
     "MetricInputs",
     "TrainState",
+    "Trained",
     "Weight",
     "cell",
     "check",

@@ -9,9 +9,11 @@ import ast
 import importlib
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from iae_jax.errors import InputError, first_line
+
+T = TypeVar("T")
 
 
 def lookup(kind: str, table: Mapping[str, Any], what: str) -> tuple[Any, dict[str, Any]]:
@@ -29,10 +31,12 @@ def lookup(kind: str, table: Mapping[str, Any], what: str) -> tuple[Any, dict[st
     target, parenthesis, rest = kind.partition("(")
     try:
         call = ast.parse(f"f({rest}" if parenthesis else "f()", mode="eval").body
-        assert isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and not call.args
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+            raise ValueError("this is no name with keyword arguments")
+        if any(word.arg is None for word in call.keywords):
+            raise ValueError("this has **arguments")
         arguments = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
-        assert "None" not in arguments  # **mapping
-    except (SyntaxError, ValueError, AssertionError, RecursionError, MemoryError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise InputError(f"{what} is NAME or NAME(field=value, ...), not {kind!r}") from error
     module, colon, name = target.strip().rpartition(":")
     if not colon:
@@ -69,3 +73,22 @@ def made(kind: str, table: Mapping[str, Any], what: str, *context: Any, **option
         if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
             raise  # from inside the function
         raise InputError(f"{what}: {kind!r} cannot be called so: {first_line(error)}") from error
+
+
+def instance(expected: type[T], kind: str, table: Mapping[str, Any], what: str, *context: Any) -> T:
+    """An object of the expected type: the one that a kind names, or the one that the function that
+    it names returns, called as by `made`.
+
+    Raises:
+      InputError: as `made`, or it is of another type.
+    """
+    found, arguments = lookup(kind, table, what)
+    if not isinstance(found, expected):
+        found = made(kind, table, what, *context)
+    elif arguments:
+        raise InputError(f"{what}: {kind!r} names an object, which takes no arguments")
+    if not isinstance(found, expected):
+        raise InputError(
+            f"{what}: {kind!r} gives {type(found).__name__}, and {expected.__name__} is needed"
+        )
+    return found

@@ -193,7 +193,7 @@ class Game(NamedTuple):
 
     networks: Networks
     prior: Prior
-    objective: Any  # objectives.grid.Objective, which lies above this file
+    objective: Any  # objectives.grid.Objective, which this file may not import
     optimizers: Players[Any, Any, Any]
     turns: tuple[tuple[str, ...], ...] = ((*AUTOENCODER, *DISCRIMINATORS),)
     local_scale: Scheduled = 1.0

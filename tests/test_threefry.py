@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from iae_jax.sampling.noise import example_keys
-from iae_jax.sampling.threefry import quick, threefry
+from iae_jax.sampling.threefry import threefry, with_fast_bits
 
 KEY = jax.random.key(2**31 + 5)
 DRAWS = {
@@ -29,7 +29,7 @@ DRAWS = {
 def test_they_are_jaxs_own_bit_for_bit(name):
     """Of one key and of many, compiled and not."""
     draw = DRAWS[name]
-    own, other = quick(KEY), KEY
+    own, other = with_fast_bits(KEY), KEY
     assert jax.random.key_impl(own) != jax.random.key_impl(other)
     np.testing.assert_array_equal(draw(own), draw(other))
     own, other = (jax.jit(jax.vmap(draw))(jax.random.split(key, 4)) for key in (own, other))
@@ -38,9 +38,10 @@ def test_they_are_jaxs_own_bit_for_bit(name):
 
 def test_wide_numbers_too():
     with jax.enable_x64(True):
-        own, other = (jax.random.normal(key, (5,), jnp.float64) for key in (quick(KEY), KEY))
+        keys = with_fast_bits(KEY), KEY
+        own, other = (jax.random.normal(key, (5,), jnp.float64) for key in keys)
         np.testing.assert_array_equal(own, other)
-        own, other = (jax.random.bits(key, (5,), jnp.uint64) for key in (quick(KEY), KEY))
+        own, other = (jax.random.bits(key, (5,), jnp.uint64) for key in keys)
         np.testing.assert_array_equal(own, other)
 
 
@@ -64,11 +65,11 @@ def test_no_loop_is_left_where_examples_draw(monkeypatch):
     assert "while" not in jax.jit(draw).lower(KEY).as_text()
     before = draw(KEY)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert jax.random.key_impl(quick(KEY)) == jax.random.key_impl(KEY)
+    assert jax.random.key_impl(with_fast_bits(KEY)) == jax.random.key_impl(KEY)
     np.testing.assert_array_equal(draw(KEY), before)
 
 
 @pytest.mark.parametrize("kind", ["rbg", "unsafe_rbg"])
 def test_keys_of_another_kind_stay(kind):
     key = jax.random.key(3, impl=kind)
-    assert quick(key) is key
+    assert with_fast_bits(key) is key

@@ -14,7 +14,7 @@ from iae_jax.devices import multihost
 from iae_jax.errors import InputError
 from iae_jax.game.step import train_step
 from iae_jax.sampling.noise import to_unit
-from iae_jax.sampling.threefry import quick
+from iae_jax.sampling.threefry import with_fast_bits
 from iae_jax.types import Array, Batch, Game, Labelled, Metrics, TrainState
 
 AXIS = "batch"
@@ -112,7 +112,9 @@ class Chunk:
                 name: to_unit(sets[name][values] if name in sets else values)
                 for name, values in own[1].items()
             }
-            key = jax.random.fold_in(jax.random.fold_in(quick(state.key), DATA), state.step)
+            key = jax.random.fold_in(
+                jax.random.fold_in(with_fast_bits(state.key), DATA), state.step
+            )
             for name, sample in self._samplers.items():
                 batch[name] = to_unit(self._own_part(sample(key)))
             return train_step(

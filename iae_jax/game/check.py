@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from iae_jax.errors import InputError
 from iae_jax.objectives.terms import Discriminate
@@ -46,17 +45,32 @@ def inspect(game: Game, batch: Shapes) -> tuple[dict[str, Reads], Players]:
             draws.reads = reads
             if role is None:
                 return term.loss(draws)
-            return term.loss(draws, _unread(game, draws, role) if term.reads else None)
+            return term.loss(draws, _stub_discriminator(game, draws, role) if term.reads else None)
 
         try:
-            jax.eval_shape(trace)
+            loss = jax.eval_shape(trace)
         except InputError as error:
             raise InputError(f"{term.name} {error}") from error
+        except AssertionError as error:  # of Chex, about shapes
+            raise InputError(f"{term.name}: {' '.join(str(error).split())}") from error
+        if role is None:
+            _check_loss(term.name, loss, batch)
         found[term.name] = reads
     return found, lazy.read
 
 
-def _unread(game: Game, draws: Draws, role: str) -> Discriminate:
+def _check_loss(name: str, loss: Any, batch: Shapes) -> None:
+    """Raises: InputError if what an auxiliary loss returns is not a number for each example, or one
+    for all."""
+    size = batch["x"].shape[0]
+    shape: Any = getattr(loss, "shape", None)
+    dtype: Any = getattr(loss, "dtype", None)
+    if shape not in ((), (size,)) or not jnp.issubdtype(dtype, jnp.floating):
+        what = f"{dtype}{list(shape)}" if shape is not None else type(loss).__name__
+        raise InputError(f"the loss {name} is {what}: return floats [{size}], or one for the batch")
+
+
+def _stub_discriminator(game: Game, draws: Draws, role: str) -> Discriminate:
     """In the place of a discriminator: of its logits only the shape matters here."""
     reads = draws.discriminator(role).reads
     outputs = (game.prior.categories if "z" in reads else 0) or 1
@@ -72,18 +86,16 @@ class _LazyParams:
 
     def __init__(self, players: "_Lazy") -> None:
         self._players = players
+        self._shapes: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
         network = getattr(self._players, name)
         if network is None:
             return None
-        shapes = jax.eval_shape(network.init, jax.random.key(0))
-        # Views of one number: nothing is allocated.
-        zeros = jax.tree.map(
-            lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), shapes
-        )
-        self.__dict__[name] = zeros
-        return zeros
+        if name not in self._shapes:
+            self._shapes[name] = jax.eval_shape(network.init, jax.random.key(0))
+        # Inside of eval_shape, where nothing is allocated.
+        return jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), self._shapes[name])
 
 
 class _Lazy:
@@ -167,3 +179,7 @@ def check_players(game: Game) -> None:
     names = [loss.name for loss in game.objective.auxiliary]
     if len(set(names)) < len(names):
         raise InputError(f"two auxiliary losses have one name: {', '.join(names)}")
+    for name in names:
+        # The metrics of terms and gradients begin so.
+        if name.startswith(("reconstruction", "regularization")) or name.endswith("gradient_norm"):
+            raise InputError(f"an auxiliary loss is called {name}, as a metric is: rename it")

@@ -10,7 +10,7 @@ import optax
 
 from iae_jax.errors import InputError
 from iae_jax.game.game import Turns
-from iae_jax.kinds import made
+from iae_jax.kinds import instance
 
 
 def by_step(schedule: optax.Schedule, turns: Turns, player: str) -> optax.Schedule:
@@ -65,7 +65,10 @@ def optimizer(
         rate = _warmed_up(rate, config.warmup_steps)
     if callable(rate):
         rate = by_step(rate, turns, player)
-    chosen = made(config.kind, KINDS, f"{player}.optimizer.kind", rate, config.b1, config.b2)
+    chosen: optax.GradientTransformation = instance(
+        optax.GradientTransformation, config.kind, KINDS, f"{player}.optimizer.kind", rate,
+        config.b1, config.b2,
+    )  # fmt: skip
     return optax.chain(optax.clip_by_global_norm(config.clip), chosen) if config.clip else chosen
 
 

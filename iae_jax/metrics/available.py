@@ -103,8 +103,13 @@ class Available:
 
     def missing(self, reads: Iterable[str]) -> list[str]:
         """Which of these words are not there. Raises: InputError for one that is none."""
-        words = [name for name, one in vars(Available).items() if isinstance(one, property)]
-        for name in reads:
-            if name not in words:
-                raise InputError(f"reads {name!r}: choose from {', '.join(words)}")
+        check_words(reads)
         return [name for name in reads if not getattr(self, name)]
+
+
+def check_words(reads: Iterable[str]) -> None:
+    """Raises: InputError for a word that is none of `Available`'s."""
+    words = [name for name, one in vars(Available).items() if isinstance(one, property)]
+    for name in reads:
+        if name not in words:
+            raise InputError(f"reads {name!r}: choose from {', '.join(words)}")

@@ -22,7 +22,7 @@ from iae_jax.metrics import (
     reconstruction,
     samples,
 )
-from iae_jax.metrics.available import Available
+from iae_jax.metrics.available import Available, check_words
 from iae_jax.metrics.codes import MAX_CODES
 from iae_jax.metrics.measurement import Measure, Measurement, Trained
 from iae_jax.metrics.metric import FEATURES, Metric
@@ -92,7 +92,8 @@ def evaluate(
       InputError: there are no examples, two measures have one name, or an extra one is none.
     """
     own = [one for one in extra if isinstance(one, Metric)]
-    _check(trained, own)
+    check_metrics(own)
+    _warn(trained, own)
     metrics = (*METRICS, *own)
     trained = trained._replace(streamed=stream(trained, metrics))
     measures = [*MEASURES, *(one for one in extra if not isinstance(one, Metric))]
@@ -114,10 +115,12 @@ def evaluate(
     return list(records.values())
 
 
-def _check(trained: Trained, own: Sequence[Metric]) -> None:
-    """Warns of a user's metric that is left out. Raises: InputError for one that cannot be used."""
+def check_metrics(own: Sequence[Metric | Measure]) -> None:
+    """Raises: InputError for a user's metric that cannot be used, whatever the model is."""
     names = [metric.name for metric in METRICS]
     for metric in own:
+        if not isinstance(metric, Metric):
+            continue
         if metric.name in names:
             raise InputError(f"two metrics are called {metric.name}: rename one")
         names.append(metric.name)
@@ -131,10 +134,15 @@ def _check(trained: Trained, own: Sequence[Metric]) -> None:
         if isinstance(metric.reads, str):
             raise InputError(f"the metric {metric.name}: reads is a tuple of names")
         try:
-            missing = Available(trained).missing(metric.reads)
+            check_words(metric.reads)
         except InputError as error:
             raise InputError(f"the metric {metric.name} {error}") from error
-        if missing:
+
+
+def _warn(trained: Trained, own: Sequence[Metric]) -> None:
+    """Of a user's metrics that are left out."""
+    for metric in own:
+        if missing := Available(trained).missing(metric.reads):
             logger.warning("%s is not measured: there is no %s", metric.name, ", ".join(missing))
 
 

@@ -14,13 +14,14 @@ from iae_jax.errors import InputError
 from iae_jax.game.check import check_players, checked, inspect
 from iae_jax.game.game import TURNS
 from iae_jax.game.optimizers import optimizer
-from iae_jax.kinds import lookup, made
+from iae_jax.kinds import instance, lookup, made
 from iae_jax.networks.generators import Likelihood
 from iae_jax.objectives.adversarial import R1, Adversary
 from iae_jax.objectives.auxiliary import AuxiliaryLoss
 from iae_jax.objectives.grid import Objective, cell
 from iae_jax.objectives.scoring import SCORINGS, Scoring
 from iae_jax.objectives.terms import scaled
+from iae_jax.objectives.weights import Weight
 from iae_jax.runs.config import Config, Network, Term
 from iae_jax.runs.config_checks import (
     check_auxiliary,
@@ -28,6 +29,7 @@ from iae_jax.runs.config_checks import (
     check_labels,
     check_numbers,
     check_types,
+    check_weight,
 )
 from iae_jax.runs.schedules import local_scale, r1_weight
 from iae_jax.sampling import priors
@@ -48,10 +50,7 @@ MAX_DEPTH = 1000  # each layer is traced
 
 def adversary(term: Term, steps: int, what: str) -> Adversary:
     """How a term's discriminator plays. what: the term's field, for messages."""
-    scoring, arguments = lookup(term.scoring, SCORINGS, f"{what}.scoring")
-    scoring = scoring(**arguments) if arguments else scoring
-    if not isinstance(scoring, Scoring):
-        raise InputError(f"{what}.scoring={term.scoring!r} is not a Scoring")
+    scoring = instance(Scoring, term.scoring, SCORINGS, f"{what}.scoring")
     if term.r1_interval_steps < 1:
         raise InputError(f"r1_interval_steps is at least 1, not {term.r1_interval_steps}")
     sides = ("numerator", "denominator") if term.r1_on == "both" else (term.r1_on,)
@@ -69,13 +68,32 @@ def adversary(term: Term, steps: int, what: str) -> Adversary:
 def auxiliary(config: Config) -> tuple[AuxiliaryLoss, ...]:
     """The losses whose weight is not 0 throughout."""
     found = list(config.auxiliary.built_in.values())
-    for kind in config.auxiliary.others:
-        loss = made(kind, {}, "auxiliary.others")
-        missing = [name for name in ("name", "weight", "loss") if not hasattr(loss, name)]
-        if missing:
-            raise InputError(f"auxiliary.others: {kind!r} has no {' and no '.join(missing)}")
-        found.append(loss)
+    found += [_other(kind) for kind in config.auxiliary.others]
     return tuple(loss for loss in found if not loss.weight.absent)
+
+
+def _other(kind: str) -> AuxiliaryLoss:
+    """A loss that is not the package's. A number as its weight is one that never changes."""
+    loss: Any
+    loss, arguments = lookup(kind, {}, "auxiliary.others")
+    if isinstance(loss, type) or arguments or not hasattr(loss, "loss"):
+        loss = made(kind, {}, "auxiliary.others")
+    missing = [name for name in ("name", "weight", "loss") if not hasattr(loss, name)]
+    if missing:
+        raise InputError(f"auxiliary.others: {kind!r} has no {' and no '.join(missing)}")
+    if not isinstance(loss.name, str):
+        raise InputError(f"auxiliary.others: the name of {kind!r} is a text, not {loss.name!r}")
+    number = loss.weight
+    if isinstance(number, (int, float)) and dataclasses.is_dataclass(loss):
+        loss = dataclasses.replace(cast(Any, loss), weight=Weight(float(number)))
+    if not isinstance(loss.weight, Weight):
+        raise InputError(
+            f"auxiliary.others: the weight of {kind!r} is an iae_jax.Weight, or of a dataclass a "
+            f"number, not {loss.weight!r}"
+        )
+    check_weight(f"the weight of {loss.name}", loss.weight)
+    found: AuxiliaryLoss = loss
+    return found
 
 
 def objective(config: Config) -> Objective:
@@ -103,7 +121,7 @@ def layout(network: Network) -> networks.Layout:
 def encoder(config: Config, shape: Shape) -> Encoder:
     own, code = config.encoder, config.code
     if ":" in own.kind:
-        return cast(Encoder, made(own.kind, {}, "encoder.kind", config, shape))
+        return instance(Encoder, own.kind, {}, "encoder.kind", config, shape)
     return networks.encoder(
         layout(own.network), shape, own.kind, code.size, code.categories, own.noise,
         own.pixel_noise, own.dropout,
@@ -114,7 +132,7 @@ def generator(config: Config, shape: Shape, values: str = "unit") -> Generator:
     """values: "unit" if x is in [0, 1], "real" if it is any number."""
     own, code = config.generator, config.code
     if ":" in own.kind:
-        return cast(Generator, made(own.kind, {}, "generator.kind", config, shape))
+        return instance(Generator, own.kind, {}, "generator.kind", config, shape)
     if own.kind != "network":
         raise InputError(f"generator.kind is network or MODULE:NAME, not {own.kind!r}")
     return networks.generator(
@@ -128,7 +146,7 @@ def discriminator(
 ) -> Discriminator:
     if ":" in term.discriminator:
         made_of = (config, shape, reads)
-        return cast(Discriminator, made(term.discriminator, {}, "discriminator", *made_of))
+        return instance(Discriminator, term.discriminator, {}, "discriminator", *made_of)
     found = networks.discriminator(
         layout(term.network), shape, reads, config.code.size, config.code.categories
     )
@@ -173,7 +191,7 @@ def build(
     prior = priors.prior(config.prior.kind, config.code.size, config.code.categories)
     if config.turns not in TURNS:
         raise InputError(f"turns is one of {', '.join(TURNS)}, not {config.turns!r}")
-    # Made when a term first reads them.
+    # Encoder and generator are made when a term first reads them.
     makers: tuple[Any, ...] = (
         lambda: encoder(config, shape),
         lambda: priors.with_prior(generator(config, shape, values), prior),

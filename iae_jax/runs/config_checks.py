@@ -17,13 +17,21 @@ MAX_SEEDS = 1000  # at once: they are all in memory
 
 def check_types(part: Any, prefix: str = "") -> None:
     """Raises: InputError for a field, at any depth, whose value has another type than its default:
-    one that Python has set, or a word of a list that a flag has made a number of."""
+    one that Python has set, or a word of a list that a flag has made a number of. Or for a field
+    that does not exist, which Python lets be set."""
+    known = {field.name for field in dataclasses.fields(part)}
+    for name in vars(part).keys() - known:
+        raise InputError(
+            f"there is no config field {prefix}{name}: {type(part).__name__} has "
+            f"{', '.join(sorted(known))}"
+        )
     for field in dataclasses.fields(part):
-        name, value = prefix + field.name, getattr(part, field.name)
-        if dataclasses.is_dataclass(value):
+        name, value, kind = prefix + field.name, getattr(part, field.name), type(_default(field))
+        if dataclasses.is_dataclass(kind):
+            if not isinstance(value, kind):
+                raise InputError(f"{name} is a {kind.__name__}, not {value!r}")
             check_types(value, f"{name}.")
             continue
-        kind = type(_default(field))
         if kind is tuple:
             if not isinstance(value, (tuple, list)) or any(type(one) is not str for one in value):
                 raise InputError(f"{name} is a list of texts, not {value!r}: quote each")
@@ -111,11 +119,6 @@ def _check_weights(config: Config, losses: dict[str, Weight]) -> None:
         "encoder.dropout": config.encoder.dropout,
         "generator.deviation": config.generator.deviation,
         **{
-            f"{name}.weight.{field}": getattr(weight, field)
-            for name, weight in losses.items()
-            for field in ("value", "start")
-        },
-        **{
             f"{side}.{name}": getattr(term, name)
             for side, term in sides.items()
             for name in ("weight", "r1", "numerator_weight", "denominator_weight")
@@ -127,15 +130,22 @@ def _check_weights(config: Config, losses: dict[str, Weight]) -> None:
     if config.generator.likelihood == "gaussian" and config.generator.deviation == 0:
         raise InputError("generator.deviation of a gaussian likelihood is above 0, not 0.0")
     for name, weight in losses.items():
-        if weight.start and not (weight.start_steps or weight.ramp_steps):
-            raise InputError(
-                f"{name}.weight.start is of the first steps: set {name}.weight.start_steps"
-            )
+        check_weight(f"{name}.weight", weight)
     for side, term in sides.items():
         if not 0 <= term.labelled_share < 1:
             raise InputError(
                 f"{side}.labelled_share is from 0 to below 1, not {term.labelled_share}"
             )
+
+
+def check_weight(name: str, weight: Weight) -> None:
+    """Raises: InputError for a weight that is below 0, not finite, or of no step."""
+    for field in ("value", "start"):
+        number = getattr(weight, field)
+        if not 0 <= number < math.inf:
+            raise InputError(f"{name}.{field} is at least 0 and finite, not {number}")
+    if weight.start and not (weight.start_steps or weight.ramp_steps):
+        raise InputError(f"{name}.start is of the first steps: set {name}.start_steps")
 
 
 def check_auxiliary(config: Config, present: Collection[str]) -> None:

@@ -190,7 +190,9 @@ def initial_state(game: Game, config: Config, init: Any) -> TrainState:
 
 
 def check_sources(game: Game, feed: Feed) -> None:
-    """Raises: InputError for labels that are there and that no loss reads."""
+    """Raises: InputError for labels or a further set that are there and that no loss reads."""
+    for name in feed.sources.keys() - game.sources:
+        raise InputError(f"no loss reads {name!r}: leave it out of data.also")
     if feed.labelled is not None and "labelled" not in game.sources:
         raise InputError(
             "labels are read where auxiliary.labels.weight.value or reconstruction.labelled_share "

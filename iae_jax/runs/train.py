@@ -17,7 +17,7 @@ from iae_jax.devices import multihost
 from iae_jax.devices.parallel import check_divisible, place
 from iae_jax.errors import InputError
 from iae_jax.game.step import init
-from iae_jax.metrics.evaluate import Trained, named, validate
+from iae_jax.metrics.evaluate import Trained, check_metrics, named, validate
 from iae_jax.objectives.weights import at
 from iae_jax.runs import pictures
 from iae_jax.runs.build import build, open_split
@@ -62,7 +62,8 @@ def set_up(config: Config) -> Setup:
     feed, held_out = Feed(config), open_split(config, "validation")
     further = {name: shape for name, shape in feed.shapes.items() if name != "x"}
     game, devices = build(config, feed.x.shape, feed.x.values, further), devices_of(config)
-    named(config.metrics)  # by these the run is measured later: too late to mend then
+    # By these the run is measured later: too late to mend then.
+    check_metrics(named(config.metrics))
     try:
         open_split(config, "test")
     except InputError as error:

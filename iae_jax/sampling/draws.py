@@ -257,7 +257,17 @@ class Draws:
     def z_prior(self) -> Code:
         """z ~ p(z)."""
         prior = self.prior
-        return prior.sample(self.prior_params, self.noise("prior", prior.draw))
+        z = prior.sample(self.prior_params, self.noise("prior", prior.draw))
+        if not isinstance(z, Code):
+            raise InputError(f"has a prior that samples {type(z).__name__}: return a Code")
+        for part, name, size in (
+            (z.vector, "vector", prior.size),
+            (z.category, "category", prior.categories),
+        ):
+            found = 0 if part is None else part.shape[-1]
+            if found != size:
+                raise InputError(f"has a prior whose {name} has {found} components, and not {size}")
+        return z
 
     @cached_property
     def x_prior(self) -> Array:

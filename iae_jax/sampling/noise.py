@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from iae_jax.errors import InputError
-from iae_jax.sampling.threefry import quick
+from iae_jax.sampling.threefry import with_fast_bits
 from iae_jax.types import Array
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def to_unit(x: Array) -> Array:
 
 def example_keys(key: Array, start: Array | int, count: int) -> Array:
     """Keys [count] of the examples start, start + 1, ... of the global batch."""
-    key = quick(key)
+    key = with_fast_bits(key)
     return jax.vmap(lambda index: jax.random.fold_in(key, index))(start + jnp.arange(count))
 
 

@@ -70,7 +70,7 @@ _IMPLEMENTATION = define_prng_impl(
 )
 
 
-def quick(key: Array) -> Array:
+def with_fast_bits(key: Array) -> Array:
     """The key, or on a CPU one of which JAX draws the same numbers faster, if it is a key of JAX's
     default kind."""
     counted = getattr(jax.config, "jax_threefry_partitionable", True)  # by position: `_counted`

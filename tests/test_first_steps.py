@@ -1,11 +1,11 @@
 """The first 30 steps of games and variants are those of the record from before the core was
 rebuilt.
 
-On the machine of the record, with its XLA, the numbers are equal bit for bit, which
-`python tests/first_steps.py` compares. Other machines and other versions round otherwise. Adam
-divides each gradient by its own size, so that a parameter whose gradient is nearly 0 moves by the
-full rate in a direction that rounding decides, and such differences grow from step to step: hence a
-tight tolerance at first and a loose one later, which still tells another game, seed or schedule.
+`tests/first_steps.md` says which were equal bit for bit when the core was rebuilt, and why others
+were not. Other machines and other versions round otherwise. Adam divides each gradient by its own
+size, so that a parameter whose gradient is nearly 0 moves by the full rate in a direction that
+rounding decides, and such differences grow from step to step: hence a tight tolerance at first and
+a loose one later, which still tells another game, seed or schedule.
 """
 
 import first_steps

@@ -255,7 +255,6 @@ def test_no_value_leaks_out_of_a_trace(name):
 FLOPS = 10_856_165_376
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("optimized")
 def test_the_operations_of_a_step_of_mnist():
     config = mnist_reconstruction.get_config("deterministic_20")

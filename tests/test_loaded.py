@@ -13,11 +13,12 @@ import tiny
 
 import iae_jax
 from iae_jax.errors import InputError
-from iae_jax.runs import loaded
 from iae_jax.runs.build import open_split
-from iae_jax.runs.config import Config, from_dict, to_dict
+from iae_jax.runs.config import Config, to_dict
+from iae_jax.runs.saved_config import from_dict
 from iae_jax.runs.train import train
 from iae_jax.runs.trained import trained
+from iae_jax.sampling.noise import Noise, example_keys
 from iae_jax.types import Code
 
 KINDS = ("iae", "vae", "gan", "category")
@@ -122,8 +123,8 @@ def test_interpolations_end_at_the_codes(models, images):
     model = models["iae"]
     found = model.interpolate(images[:4], images[4:8], columns=5, seed=2)
     assert found.shape == (4, 5, 8, 8, 1)
-    keys = iae_jax.runs.loaded.example_keys(jax.random.key(2), 0, 4)
-    local = iae_jax.runs.loaded.Noise(keys)("local", lambda key: jax.random.normal(key, (4,)))
+    keys = example_keys(jax.random.key(2), 0, 4)
+    local = Noise(keys)("local", lambda key: jax.random.normal(key, (4,)))
     for column, x in ((0, images[:4]), (4, images[4:8])):
         ends = model.decode(model.encode(x, 2).vector, local=np.asarray(local))
         np.testing.assert_allclose(found[:, column], ends, rtol=1e-4, atol=1e-5)
@@ -242,4 +243,3 @@ np.save({str(tmp_path / "x.npy")!r}, iae_jax.load({str(copy)!r}).sample(5, seed=
     assert done.returncode == 0, done.stderr
     expected = models["iae"].sample(5, seed=2)
     np.testing.assert_allclose(np.load(tmp_path / "x.npy"), expected, rtol=1e-5, atol=1e-6)
-    assert loaded.BATCH > 5

@@ -3,7 +3,6 @@ fits is taken, whichever way it is written."""
 
 import dataclasses
 import itertools
-import json
 
 import jax
 import jax.numpy as jnp
@@ -206,4 +205,4 @@ def test_a_refused_run_leaves_nothing_behind(tmp_path, monkeypatch):
         "--config.encoder.optimizer.kind=own_optimizer:five",
     )
     assert code == 2 and not out and len(err) == 1, err
-    assert not (tmp_path / "run").exists() and json.dumps(err)
+    assert not (tmp_path / "run").exists()

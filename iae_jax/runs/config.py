@@ -9,11 +9,10 @@ field called `kind`, and those that say so, also name code of your own: see `iae
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from iae_jax.errors import InputError
 from iae_jax.game.optimizers import Optimizer
 from iae_jax.objectives.auxiliary import (
     CodeInformation,
@@ -233,28 +232,6 @@ class Config:
 def to_dict(config: Config) -> dict[str, Any]:
     """The config as JSON-able data."""
     return dataclasses.asdict(config)
-
-
-def from_dict(plain: Mapping[str, Any], defaults: Any = None) -> Any:
-    """A config from nested data with today's fields (see `renamed.translated`); a field that is not
-    there keeps its default.
-
-    Raises:
-      InputError: for a field that does not exist, or a section that is none.
-    """
-    config = Config() if defaults is None else defaults
-    for name, value in plain.items():
-        if name not in {field.name for field in dataclasses.fields(config)}:
-            raise InputError(f"there is no config field {name!r} in {type(config).__name__}")
-        own = getattr(config, name)
-        if dataclasses.is_dataclass(own):
-            if not isinstance(value, Mapping):
-                raise InputError(f"the config's {name} is a section, not {value!r}")
-            value = from_dict(value, own)
-        elif isinstance(own, tuple):
-            value = tuple(value)
-        setattr(config, name, value)
-    return config
 
 
 def identity(config: Config) -> dict[str, Any]:

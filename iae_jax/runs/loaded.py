@@ -6,7 +6,6 @@ its place and on the seed, not on what is beside it.
 """
 
 import functools
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,8 @@ import numpy as np
 
 from iae_jax.errors import InputError
 from iae_jax.metrics.metric import mean_distance
-from iae_jax.runs.config import Config, completed, from_dict, to_dict
-from iae_jax.runs.renamed import translated
+from iae_jax.runs.model_inputs import codes, floats, images
+from iae_jax.runs.saved_config import config_of
 from iae_jax.runs.trained import TrainedRun, data_of, trained
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.interpolation import between
@@ -64,18 +63,6 @@ def load(path: str | Path, checkpoint: str = "latest", seed: int = 0) -> "Model"
     return Model(run, run.params(seed), tuple(data["shapes"]["x"]), data["values"], data["classes"])
 
 
-def config_of(path: Path) -> Config:
-    """The config that a run was trained with. Raises: InputError."""
-    file = path / "config.json"
-    if not file.is_file():
-        raise InputError(f"there is no trained run in {path}: name the --workdir of one")
-    try:
-        saved = completed(translated(json.loads(file.read_text())), to_dict(Config()))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f"{file} cannot be read: copy it from a backup of the run") from error
-    return from_dict(saved)
-
-
 @dataclass(frozen=True, eq=False)
 class Model:
     """A trained model. x is uint8 (0 to 255) or floats: in [0, 1], or of any size for data sets of
@@ -105,7 +92,7 @@ class Model:
                 None if z.category is None else jnp.argmax(z.category, axis=-1),
             )
 
-        return self._batches("encode", encode, self._images(x), (), seed)
+        return self._batches("encode", encode, images(x, self.shape, self.values), (), seed)
 
     def decode(
         self,
@@ -118,15 +105,15 @@ class Model:
 
         Args:
           vector: f32[N, D]. category: i[N], or probabilities f32[N, K].
-          local: the local code f32[N, n]; else it is drawn.
+          local: the local code f32[N, n], N(0, 1) as the model knows it; else it is drawn.
         """
         self._need("generator")
-        z = self._codes(vector, category)
+        z = codes(self.run.game.prior, vector, category)
         size = len(next(one for one in z if one is not None))
         generator = self.run.game.networks.generator
         assert generator is not None
         if local is not None:
-            local = self._floats(local, "local", (size, generator.noise))
+            local = floats(local, "local", (size, generator.noise))
 
         def decode(draws: Draws, given: tuple[Code, Array | None]) -> Array:
             own, n = given
@@ -142,7 +129,11 @@ class Model:
         """x_hat ~ p(x|z), z ~ q(z|x): f32[N, *shape]. Another seed, another local code."""
         self._need("encoder", "generator")
         return self._batches(
-            "reconstruct", lambda draws, given: draws.x_hat, self._images(x), (), seed
+            "reconstruct",
+            lambda draws, given: draws.x_hat,
+            images(x, self.shape, self.values),
+            (),
+            seed,
         )
 
     def prior(self, count: int, category: int | None = None, seed: int = 0) -> Codes:
@@ -176,12 +167,13 @@ class Model:
         *shape], with one local code a row; a category changes half-way."""
         if columns < 2:
             raise InputError(f"columns are at least 2, not {columns}")
+        if len(x) != len(other):
+            raise InputError(f"{len(x)} images and {len(other)}: give as many of both")
+        self._need("generator")
         one, two = self.encode(x, seed), self.encode(other, seed)
         rows, shares = len(x), np.linspace(0, 1, columns)
         vector = category = None
         if one.vector is not None and two.vector is not None:
-            if len(one.vector) != len(two.vector):
-                raise InputError(f"{len(x)} images and {len(other)}: give as many of both")
             way = between(jnp.asarray(one.vector), jnp.asarray(two.vector), jnp.asarray(shares))
             vector = np.asarray(way).reshape(rows * columns, -1)
         if one.category is not None and two.category is not None:
@@ -230,7 +222,7 @@ class Model:
                 found["prior_log_density"] = prior.log_density(draws.prior_params, z)
             return found
 
-        return self._batches("score", score, self._images(x), (), seed)
+        return self._batches("score", score, images(x, self.shape, self.values), (), seed)
 
     # ------------------------------------------------------------------------- what they share
 
@@ -238,55 +230,6 @@ class Model:
         for name in players:
             if getattr(self.run.game.networks, name) is None:
                 raise InputError(f"this model has no {name}")
-
-    def _images(self, x: np.ndarray) -> np.ndarray:
-        x = np.asarray(x)
-        if x.shape[1:] != self.shape or not len(x):
-            expected = ["N", *self.shape]
-            raise InputError(f"x is [{', '.join(map(str, expected))}], not {list(x.shape)}")
-        if x.dtype == np.uint8:
-            return x
-        if not np.issubdtype(x.dtype, np.floating):
-            raise InputError(f"x is uint8 or floats, not {x.dtype}: x.astype('uint8')?")
-        low, high = float(x.min()), float(x.max())
-        if not np.isfinite([low, high]).all():
-            raise InputError("x has values that are not finite")
-        if self.values == "unit" and (low < 0 or high > 1):
-            raise InputError(
-                f"floats are in [0, 1], not from {low:g} to {high:g}: divide, or give uint8"
-            )
-        return x.astype(np.float32)
-
-    def _floats(self, values: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        values = np.asarray(values)
-        if values.shape != shape or not np.issubdtype(values.dtype, np.floating):
-            raise InputError(
-                f"{name} is floats {list(shape)}, not {values.dtype} {list(values.shape)}"
-            )
-        return values.astype(np.float32)
-
-    def _codes(self, vector: np.ndarray | None, category: np.ndarray | None) -> Code:
-        prior = self.run.game.prior
-        for name, given, size in (
-            ("vector", vector, prior.size),
-            ("category", category, prior.categories),
-        ):
-            if (given is None) == bool(size):
-                raise InputError(f"the codes of this model have {'a' if size else 'no'} {name}")
-        count = len(np.asarray(category if vector is None else vector))
-        if vector is not None:
-            vector = self._floats(vector, "vector", (count, prior.size))
-        if category is not None:
-            category = np.asarray(category)
-            if category.ndim == 1 and np.issubdtype(category.dtype, np.integer):
-                if len(category) != count or not count:
-                    raise InputError(f"{count} vectors and {len(category)} categories")
-                if category.min() < 0 or category.max() >= prior.categories:
-                    raise InputError(f"a category is one of {prior.categories}, from 0")
-                category = np.eye(prior.categories, dtype=np.float32)[category]
-            category = self._floats(category, "category", (count, prior.categories))
-        own, other = (None if one is None else jnp.asarray(one) for one in (vector, category))
-        return Code(own, other, other)
 
     def _batches(
         self,

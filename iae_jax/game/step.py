@@ -116,7 +116,7 @@ def train_step(
         )
 
         def losses_of(
-            part: tuple[Batch, Array], whole: dict[str, Any]
+            part: tuple[Batch, Array], whole: dict[str, Any] | None
         ) -> tuple[LossFn, BatchMeans]:
             """The losses of a microbatch as a function of the parameters, and the means over it."""
             means = BatchMeans(axis_name, devices * microbatches, whole)
@@ -125,7 +125,7 @@ def train_step(
             return lambda p: losses(game, p, noise, own, state.step, state.ema, means), means
 
         def means_of(part: tuple[Batch, Array], params: Players = params) -> dict[str, Any]:
-            loss_fn, means = losses_of(part, {})
+            loss_fn, means = losses_of(part, None)
             loss_fn(params)
             return means.own
 

@@ -40,16 +40,18 @@ class BatchMeans:
         self, axis_name: str | None = None, parts: int = 1, whole: dict[str, Any] | None = None
     ) -> None:
         """axis_name: the pmapped axis over which the batch is spread. whole: the means of all
-        microbatches, if they are known."""
-        self._axis_name, self.parts, self._whole = axis_name, parts, whole or {}
+        microbatches; None where they are not known yet, and `own` keeps those of the part (a trace
+        of a gradient may leave nothing behind)."""
+        self._axis_name, self.parts, self._whole = axis_name, parts, whole
         self.own: dict[str, Any] = {}
 
     def __call__(self, name: str, value: T) -> T:
         """value: a tree of means over this part's examples."""
         if self._axis_name is not None:
             value = jax.lax.pmean(value, self._axis_name)
-        self.own[name] = value
-        if name not in self._whole:
+        if self._whole is None:
+            self.own[name] = value
+        if not self._whole or name not in self._whole:
             return value
         # The whole's value with the gradient of a part: since the whole is the mean of its parts,
         # the mean of a loss's gradients over all parts is then the gradient of the whole.

@@ -67,7 +67,12 @@ def device_kind() -> str:
 
 
 def child(
-    module: str, *words: str, seconds: float, compiled: Path, flags: str = ""
+    module: str,
+    *words: str,
+    seconds: float,
+    compiled: Path,
+    flags: str = "",
+    core: int | None = None,
 ) -> dict[str, Any]:
     """The result of a module's `measure(words, seconds)` in a fresh process, with `busy`, the share
     of all cores that was at work before it.
@@ -76,11 +81,14 @@ def child(
       module, words, seconds: what to measure.
       compiled: the folder of compiled programs; an empty one makes the child compile.
       flags: of XLA, beside those of this process.
+      core: the number of the one core that it runs on, or None for all.
 
     Raises:
       InputError: the child failed, with its last line, or took too long.
     """
     command = [sys.executable, "-m", module, f"--seconds={seconds}", "--child", *words]
+    if core is not None:
+        command = ["taskset", "--cpu-list", str(core), *command]
     own = {
         "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip(),
         "JAX_COMPILATION_CACHE_DIR": str(compiled),

@@ -22,7 +22,7 @@ import numpy as np
 
 from experiments import timing, works
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
-from iae_jax import init, train_step
+from iae_jax import Game, init, train_step
 from iae_jax.devices.parallel import AXIS, place
 from iae_jax.records.references import Reference
 from iae_jax.sampling.noise import to_unit
@@ -36,9 +36,8 @@ REFERENCES = {
 }
 
 
-def chunk(axis_name: str | None, devices: list[jax.Device]) -> Any:
+def chunk(game: Game, axis_name: str | None, devices: list[jax.Device]) -> Any:
     """As `parallel.Chunk` on resident images; without an axis, every device steps alone."""
-    game = works.conv((28, 28, 1), r1=False)
 
     def run(state: TrainState, positions: Array, images: Array) -> Any:
         def body(state: TrainState, batch: Array) -> Any:
@@ -62,10 +61,11 @@ def measure(words: list[str], seconds: float) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     images = place(rng.integers(0, 256, (IMAGES, 28, 28, 1), dtype=np.uint8), devices)
     positions = rng.integers(0, IMAGES, (STEPS, len(devices), BATCH)).astype(np.int32)
-    state = jax.jit(partial(init, works.conv((28, 28, 1), r1=False)))(jax.random.key(0))
+    game = works.conv((28, 28, 1), r1=False)
+    state = jax.jit(partial(init, game))(jax.random.key(0))
     calls = {}
     for name, axis_name in (("with", AXIS), ("without", None)):
-        compiled, states = chunk(axis_name, devices), [place(jax.device_get(state), devices)]
+        compiled, states = chunk(game, axis_name, devices), [place(jax.device_get(state), devices)]
 
         def call(compiled: Any = compiled, states: list[TrainState] = states) -> None:
             states[0], metrics = compiled(states[0], positions, images)

@@ -9,6 +9,7 @@ import pytest
 
 from iae_jax.networks.convolution import (
     FEW_CHANNELS,
+    MANY_CHANNELS,
     depth_to_space,
     native_convolution,
     space_to_depth,
@@ -41,17 +42,21 @@ def everything(convolution, stride):
 
 
 MANY = FEW_CHANNELS
-CASES = [
-    (size, stride, sides, channels)
-    for size in (1, 2, 3, 4, 5)
-    for stride in (1, 2, 3)
-    for sides, channels in (((6, 7), (3, 2)), ((9, 4), (2, MANY)))
-] + [
-    (size, stride, (9, 4), channels)
-    for size in (3, 4)
-    for stride in (1, 2)
-    for channels in ((MANY, 2), (MANY, MANY))
-]
+CASES = (
+    [
+        (size, stride, sides, channels)
+        for size in (1, 2, 3, 4, 5)
+        for stride in (1, 2, 3)
+        for sides, channels in (((6, 7), (3, 2)), ((9, 4), (2, MANY)))
+    ]
+    + [
+        (size, stride, (9, 4), channels)
+        for size in (3, 4)
+        for stride in (1, 2)
+        for channels in ((MANY, 2), (MANY, MANY))
+    ]
+    + [(3, 1, sides, (MANY_CHANNELS, MANY_CHANNELS + 1)) for sides in ((6, 7), (5, 4))]
+)
 
 
 @pytest.mark.parametrize("size, stride, sides, channels", CASES, ids=str)

@@ -54,7 +54,8 @@ def discriminate(draws: Draws, role: str) -> Discriminate:
 
     def apply(x: Array | None, vector: Array | None) -> Array:
         if x is not None and change is not None and numbers is not None:
-            x = change.apply(x, numbers, jnp.asarray(draws.step))
+            own = jnp.tile(numbers, (x.shape[0] // numbers.shape[0], 1))  # of one side or of both
+            x = change.apply(x, own, jnp.asarray(draws.step))
         return network.apply(getattr(draws.params, role), x, vector)
 
     return apply

@@ -2,13 +2,14 @@
 TensorFlow."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from iae_jax.data.codec import decode_image
 from iae_jax.data.dataset import Dataset, Source
-from iae_jax.data.splits import slices_of
+from iae_jax.data.splits import choice, slices_of, spans
 from iae_jax.errors import InputError, first_line
 
 
@@ -49,8 +50,14 @@ class RecordSource(Source):
         labelled = isinstance(label, tfds.features.ClassLabel)
         self.classes = label.num_classes if label and labelled else None
 
+        if labelled and label is not None and label.names:
+            self.class_names = tuple(label.names)
+
         splits = builder.info.splits
-        slices_of(split, {key: splits[key].num_examples for key in splits})
+        sizes = {key: splits[key].num_examples for key in splits}
+        chosen = choice(split, sizes)
+        split, self.notes = chosen.split, (chosen.note,) if chosen.note else ()
+        self.slices = spans(slices_of(split, sizes), sizes)
         self._directory = builder.data_dir
         self._check_files(splits[split].file_instructions)
         self._records = builder.as_data_source(
@@ -128,6 +135,11 @@ class RecordSource(Source):
 
     def _how_to_prepare(self) -> str:
         where = self._data_dir or "TFDS's default directory"
+        if Path(self._name).is_dir():
+            return (
+                f"no data set {self._name!r} in {where}: for the folder of that name write "
+                f"--config.data.name={self._name}/"
+            )
         return (
             f"no data set {self._name!r} in {where}: check the name and data_dir, or "
             f"run: {self._prepare_command()}"

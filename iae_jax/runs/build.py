@@ -22,7 +22,7 @@ from iae_jax.objectives.grid import Objective, cell
 from iae_jax.objectives.scoring import SCORINGS, Scoring
 from iae_jax.objectives.terms import scaled
 from iae_jax.objectives.weights import Weight
-from iae_jax.runs.config import Config, Network, Term
+from iae_jax.runs.config import Config, Network, Term, split_of
 from iae_jax.runs.config_checks import (
     check_auxiliary,
     check_images,
@@ -229,9 +229,17 @@ def build(
 def open_split(config: Config, split: str, name: str = "") -> Source:
     """One of the config's splits: "train", "validation" or "test"; of another of its sets, by the
     name it has in the batch."""
-    data, part = config.data, getattr(config.data, split)
-    where = also(config)[name] if name else data.name
-    return open_source(where, part, data.directory or None, data.label_pattern, data.shuffled)
+    data = config.data
+    return open_source(
+        also(config)[name] if name else data.name,
+        split_of(data, split),
+        data.directory or None,
+        data.label_pattern,
+        data.shuffled,
+        data.labels,
+        data.size,
+        data.arrays,
+    )
 
 
 def also(config: Config) -> dict[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from iae_jax.data.sources import is_files, without_place
 from iae_jax.game.optimizers import Optimizer
 from iae_jax.objectives.auxiliary import (
     CodeInformation,
@@ -22,34 +23,8 @@ from iae_jax.objectives.auxiliary import (
     SleepLoss,
 )
 from iae_jax.objectives.consistency import Consistency
+from iae_jax.runs.data_config import DIGITS, Data, split_of
 from iae_jax.sampling.augmentation import Affine, DiffAugment
-
-
-@dataclass
-class Data:
-    """The data set and its splits.
-
-    name: digits, mnist, another set that TFDS has prepared, npz:PATH, images:PATH for a folder or
-    zip of image files, planar:NAME, or MODULE:NAME, a function (split) -> Source. directory: where
-    TFDS keeps its sets ("" is its default). label_pattern: a regular expression whose group finds
-    labels in the paths of image files ("": a folder is a class). shuffled: False takes slices of
-    image files with labels in the order of their paths, for sets where neighbours are alike. The
-    splits are TFDS slicing strings; choices are made on `validation`, `test` is only reported.
-    labels_per_class: how many labels of each class of `train` may be read, -1 for all; which ones
-    depends on `draw` (-1: the run's seed) alone. also: more sets in each batch, "NAME=SET" with a
-    SET as in `name`, shuffled independently, with the same splits.
-    """
-
-    name: str = "digits"
-    directory: str = ""
-    label_pattern: str = ""
-    shuffled: bool = True
-    train: str = "train[:1350]"
-    validation: str = "train[1350:]"
-    test: str = "test"
-    labels_per_class: int = 0
-    draw: int = -1
-    also: tuple[str, ...] = ()
 
 
 @dataclass
@@ -235,11 +210,29 @@ def to_dict(config: Config) -> dict[str, Any]:
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """What the result depends on: all but `run`, `metrics` and where TFDS keeps its sets. A file or
-    folder of images is named by its path, so that one that is moved is another set."""
+    """What the result depends on: all but `run`, `metrics` and where TFDS keeps its sets."""
     plain = to_dict(config)
     del plain["run"], plain["metrics"], plain["data"]["directory"]
+    # As runs from before these could be "" have them.
+    if config.data.name.partition(":")[0] == "digits":
+        plain["data"] |= {name: split_of(config.data, name) for name in DIGITS}
+    elif not is_files(config.data.name):
+        plain["data"]["test"] = config.data.test or "test"
     return plain
+
+
+def without_places(plain: dict[str, Any]) -> dict[str, Any]:
+    """An identity without where files lie. What they are then, a fingerprint of the images says."""
+    data = plain["data"]
+    also = [one.partition("=") for one in data["also"]]
+    return plain | {
+        "data": data
+        | {
+            "name": without_place(data["name"]),
+            "also": [f"{name}={without_place(where)}" for name, _, where in also],
+            "labels": bool(data["labels"]),
+        }
+    }
 
 
 def completed(saved: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

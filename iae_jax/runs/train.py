@@ -24,6 +24,7 @@ from iae_jax.runs.build import build, open_split
 from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.config_checks import check_types
 from iae_jax.runs.console import log
+from iae_jax.runs.data_checks import check_splits, lines_about
 from iae_jax.runs.divergence import Diverged, not_finite, parameter_not_finite
 from iae_jax.runs.feed import Feed, check_sources, initial_state, next_stop, seeds_of, step_of
 from iae_jax.runs.interruption import Interrupted, StopRequest, awaited
@@ -65,12 +66,17 @@ def set_up(config: Config) -> Setup:
     # By these the run is measured later: too late to mend then.
     check_metrics(named(config.metrics))
     try:
-        open_split(config, "test")
+        tested = open_split(config, "test")
     except InputError as error:
         raise InputError(f"data.test, for --mode=evaluate: {error}") from error
+    check_splits(feed.x, {"validation": held_out, "test": tested})
     validation = held_out.read(np.arange(min(len(held_out), VALIDATION_EXAMPLES)))
     check_sources(game, feed)
-    return Setup(game, devices, feed, validation, feed.fingerprint())
+    feed.check_examples()
+    setup = Setup(game, devices, feed, validation, feed.fingerprint())
+    for line in lines_about(config.data.name, feed.x, held_out, tested):
+        log(line)
+    return setup
 
 
 def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) -> Position:

@@ -109,7 +109,13 @@ def test_names_of_no_data_set_are_refused(module, name, split, message):
 
 @pytest.mark.parametrize(
     "option",
-    [{"label_pattern": "x"}, {"shuffled": False}, {"labels": "x.csv"}, {"size": 8}, {"arrays": "x"}],
+    [
+        {"label_pattern": "x"},
+        {"shuffled": False},
+        {"labels": "x.csv"},
+        {"size": 8},
+        {"arrays": "x"},
+    ],
 )
 def test_options_of_image_files_are_refused_for_others(module, option):
     for name in ("a_users_data:own", "planar:ring", "digits"):

@@ -12,7 +12,7 @@ NAMES = ("labels.csv", "labels.json")  # beside the images
 # Headers, in any case; "class_name" and "class name" are "classname".
 FILE_HEADERS = ("file", "filename", "filepath", "path", "image", "imagename", "img", "name", "id",
                 "imageid")  # fmt: skip
-CLASS_HEADERS = ("label", "labels", "class", "classname", "labelname", "category", "target", "y")
+CLASS_HEADERS = ("label", "labels", "class", "classname", "labelname", "category", "target")
 
 
 def rows_of(text: str, name: str) -> dict[str, str]:

@@ -48,13 +48,15 @@ def devices_of(config: Config) -> list[jax.Device]:
 
 
 class Setup(NamedTuple):
-    """A run before its first step. data: a fingerprint of the training data."""
+    """A run before its first step. data: a fingerprint of the training data. about: lines about the
+    data, for whoever trains on it."""
 
     game: Game
     devices: list[jax.Device]
     feed: Feed
     validation: Dataset
     data: str
+    about: list[str]
 
 
 def set_up(config: Config) -> Setup:
@@ -73,10 +75,8 @@ def set_up(config: Config) -> Setup:
     validation = held_out.read(np.arange(min(len(held_out), VALIDATION_EXAMPLES)))
     check_sources(game, feed)
     feed.check_examples()
-    setup = Setup(game, devices, feed, validation, feed.fingerprint())
-    for line in lines_about(config.data.name, feed.x, held_out, tested):
-        log(line)
-    return setup
+    about = lines_about(config.data.name, feed.x, held_out, tested)
+    return Setup(game, devices, feed, validation, feed.fingerprint(), about)
 
 
 def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) -> Position:
@@ -128,6 +128,8 @@ def train(
                 workdir = Workdir(path, config, setup.game, allow_config_change)
         with workdir or nullcontext(), awaited(_announce) as wish, Stopwatch() as watch:
             position = start(setup, config, workdir, profile)
+            for line in setup.about:
+                log(line)
             trace = path / "profile" if profile and multihost.first() else None
             return Loop(setup, config, workdir, position, watch).run(wish, trace)
 
@@ -168,7 +170,7 @@ class Loop:
         """trace: the folder where the second call is traced to, if anywhere."""
         from tqdm import tqdm
 
-        config, (game, devices, feed, _, _) = self.config, self.setup
+        config, (game, devices, feed, *_) = self.config, self.setup
         chunk = feed.chunk(game, devices)
         self.terminal = sys.stderr.isatty() and multihost.first()
         self.bar = tqdm(

@@ -160,3 +160,25 @@ def test_test_images_without_folders_have_no_label(tmp_path):
     write(tmp_path, ["train/cat/0.png", "train/dog/0.png", "test/0.png", "test/1.png"])
     train, test = (open_source(f"{tmp_path}/", split) for split in ("train", "test"))
     assert sorted(train.labels()) == [0, 1] and test.labels().tolist() == [-1, -1]
+
+
+def test_images_of_other_formats_are_said(tmp_path):
+    write(tmp_path, ["0.png", "1.png"])
+    for name in ("a.gif", "b.GIF", "c.heic", "notes.txt"):
+        (tmp_path / name).write_text("")
+    source = open_source(f"{tmp_path}/", "train")
+    assert len(source) == 2
+    assert source.notes == ("files are not read: 2 that end in .gif, 1 that end in .heic",)
+
+
+def test_folders_of_one_image_each_are_said(tmp_path):
+    write(tmp_path, [f"{i}/0.png" for i in range(101)])
+    (note,) = open_source(f"{tmp_path}/", "train").notes
+    assert note == "there are 101 classes of 101 images: are they classes?"
+
+
+def test_a_file_of_no_kind_is_told_the_kinds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "set.mat").write_text("")
+    with pytest.raises(InputError, match="'set.mat' in .*none that is read: make it a folder"):
+        open_source("set.mat", "train", str(tmp_path / "tfds"))

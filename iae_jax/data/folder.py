@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -16,7 +17,13 @@ from iae_jax.data.reading import Reading
 from iae_jax.data.splits import SPLITS, choice, slices_of, spans, split_called
 from iae_jax.errors import InputError
 
+# Of images that are not read, which is said.
+OTHERS = (
+    ".avif", ".dcm", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".mat", ".npy", ".npz", ".svg",
+    ".tga",
+)  # fmt: skip
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+MANY = 100  # classes; that many may well have one image each
 MAX_SIDE = 8192  # of a resized image
 
 
@@ -74,8 +81,8 @@ class FolderSource(Source):
         version = (status.st_dev, status.st_ino, status.st_mtime_ns)
         members = tuple(self._members[name] for name in sorted(names))
         self.shape, resized = common_shape(headers(path, version, members), path, reading.size)
-        lines = (noted, classes.note, self._absent_classes(number), resized, chosen.note)
-        self.notes = tuple(line for line in lines if line)
+        lines = (noted, classes.note, self._doubt(classes, number), resized, self._unread())
+        self.notes = tuple(line for line in (*lines, chosen.note) if line)
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -139,6 +146,12 @@ class FolderSource(Source):
             f"{error.filename} in {self._path} cannot be read ({error.strerror}): change its "
             "permissions or remove it"
         )
+
+    def _unread(self) -> str:
+        """A line about images of other formats."""
+        ends = Counter(PurePosixPath(name).suffix.lower() for name in self._members)
+        found = [f"{ends[end]} that end in {end}" for end in OTHERS if ends[end]]
+        return f"files are not read: {', '.join(found)}" if found else ""
 
     def _splits(self) -> dict[str, str]:
         """name -> split; empty if there is no folder `train`."""
@@ -209,9 +222,12 @@ class FolderSource(Source):
             found |= {self._members[member]: where for member in there}
         return found
 
-    def _absent_classes(self, number: dict[str, int]) -> str:
-        """A line about classes that a split has and `train` has not, such as of a typing error."""
-        names, trained = self.class_names, set[int]()
+    def _doubt(self, classes: Classes, number: dict[str, int]) -> str:
+        """A line about classes that may be none: too many, or one that a split has and `train` has
+        not, as of a typing error."""
+        if (classes.total or 0) > max(MANY, len(number) // 2):
+            return f"there are {classes.total} classes of {len(number)} images: are they classes?"
+        trained = set[int]()
         others: dict[int, str] = {}
         for name, label in number.items():
             if self._split_of.get(name, "train") == "train":
@@ -220,7 +236,7 @@ class FolderSource(Source):
                 others[label] = self._split_of[name]
         for label in sorted(others.keys() - trained):
             if trained - {-1}:
-                called = names[label] if names else str(label)
+                called = classes.names[label] if classes.names else str(label)
                 return f"the class {called} is in {others[label]} and not in train"
         return ""
 

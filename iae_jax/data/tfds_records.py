@@ -107,7 +107,7 @@ class RecordSource(Source):
         except Exception as error:  # TFDS documents no others
             raise InputError(
                 f"TFDS cannot open {self._name!r} ({first_line(error)}); if it is prepared, its "
-                "directory is damaged: delete it and prepare the data set again"
+                "directory is damaged: move it away and prepare the data set again"
             ) from error
         if not is_prepared(builder):
             raise InputError(self._how_to_prepare())
@@ -129,19 +129,24 @@ class RecordSource(Source):
 
     def _damaged(self, why: object) -> InputError:
         return InputError(
-            f"{self._directory} is damaged ({first_line(why)}); delete that directory, then "
+            f"{self._directory} is damaged ({first_line(why)}); move that directory away, then "
             f"run: {self._prepare_command()}"
         )
 
     def _how_to_prepare(self) -> str:
         where = self._data_dir or "TFDS's default directory"
+        if Path(self._name).is_file():
+            return (
+                f"no data set {self._name!r} in {where}, and the file of that name is none that is "
+                "read: make it a folder of images, a .zip of one, or .npz"
+            )
         if Path(self._name).is_dir():
             return (
                 f"no data set {self._name!r} in {where}: for the folder of that name write "
                 f"--config.data.name={self._name}/"
             )
         return (
-            f"no data set {self._name!r} in {where}: check the name and data_dir, or "
+            f"no data set {self._name!r} in {where}: check data.name and data.directory, or "
             f"run: {self._prepare_command()}"
         )
 

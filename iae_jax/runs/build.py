@@ -22,7 +22,7 @@ from iae_jax.objectives.grid import Objective, cell
 from iae_jax.objectives.scoring import SCORINGS, Scoring
 from iae_jax.objectives.terms import scaled
 from iae_jax.objectives.weights import Weight
-from iae_jax.runs.config import Config, Network, Term, split_of
+from iae_jax.runs.config import Config, Network, Term
 from iae_jax.runs.config_checks import (
     check_auxiliary,
     check_images,
@@ -31,6 +31,7 @@ from iae_jax.runs.config_checks import (
     check_types,
     check_weight,
 )
+from iae_jax.runs.data_config import split_of
 from iae_jax.runs.schedules import local_scale, r1_weight
 from iae_jax.sampling import priors
 from iae_jax.sampling.augmentation import affine, diffaugment
@@ -236,7 +237,7 @@ def open_split(config: Config, split: str, name: str = "") -> Source:
         data.directory or None,
         data.label_pattern,
         data.shuffled,
-        data.labels,
+        "" if name else data.labels,  # of `x`; others' are not read
         data.size,
         data.arrays,
     )

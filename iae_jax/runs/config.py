@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from iae_jax.data.sources import is_files, without_place
+from iae_jax.data.sources import without_place
 from iae_jax.game.optimizers import Optimizer
 from iae_jax.objectives.auxiliary import (
     CodeInformation,
@@ -23,7 +23,7 @@ from iae_jax.objectives.auxiliary import (
     SleepLoss,
 )
 from iae_jax.objectives.consistency import Consistency
-from iae_jax.runs.data_config import DIGITS, Data, split_of
+from iae_jax.runs.data_config import Data, with_splits
 from iae_jax.sampling.augmentation import Affine, DiffAugment
 
 
@@ -205,19 +205,14 @@ class Config:
 
 
 def to_dict(config: Config) -> dict[str, Any]:
-    """The config as JSON-able data."""
-    return dataclasses.asdict(config)
+    """The config as JSON-able data, with the splits that "" means as far as the config says it."""
+    return dataclasses.asdict(dataclasses.replace(config, data=with_splits(config.data)))
 
 
 def identity(config: Config) -> dict[str, Any]:
     """What the result depends on: all but `run`, `metrics` and where TFDS keeps its sets."""
     plain = to_dict(config)
     del plain["run"], plain["metrics"], plain["data"]["directory"]
-    # As runs from before these could be "" have them.
-    if config.data.name.partition(":")[0] == "digits":
-        plain["data"] |= {name: split_of(config.data, name) for name in DIGITS}
-    elif not is_files(config.data.name):
-        plain["data"]["test"] = config.data.test or "test"
     return plain
 
 
@@ -225,14 +220,10 @@ def without_places(plain: dict[str, Any]) -> dict[str, Any]:
     """An identity without where files lie. What they are then, a fingerprint of the images says."""
     data = plain["data"]
     also = [one.partition("=") for one in data["also"]]
-    place = without_place(data["name"])
-    # A path that is gone cannot be told from TFDS's "emnist/digits" (see `identity`).
-    chosen = place != data["name"] and not (data["train"] or data["validation"])
     return plain | {
         "data": data
         | {
-            "name": place,
-            "test": "" if chosen and data["test"] == "test" else data["test"],
+            "name": without_place(data["name"]),
             "also": [f"{name}={without_place(where)}" for name, _, where in also],
             "labels": bool(data["labels"]),
         }

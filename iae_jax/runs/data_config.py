@@ -1,5 +1,6 @@
 """The part of a config that says which data a run has, and what it means."""
 
+import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -49,6 +50,15 @@ def split_of(data: Data, split: str) -> str:
     # Beside a string of the user, a part that the set chose might overlap with that.
     chosen = not (data.train or data.validation or data.test)
     return AUTOMATIC + split if chosen else split
+
+
+def with_splits(data: Data) -> Data:
+    """The same with every split named that the set does not choose: as in configs of before a split
+    could be "", so that runs and records of them have the same config."""
+    named = {split: split_of(data, split) for split in DIGITS}
+    if any(split.startswith(AUTOMATIC) for split in named.values()):
+        return data
+    return dataclasses.replace(data, **named)
 
 
 def forget_preset(data: Data, preset: str, given: Collection[str]) -> None:

@@ -96,7 +96,7 @@ def data_of(path: Path) -> dict[str, Any] | None:
             "class_names": tuple(data.get("class_names", ())),
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{saved} is damaged: delete it, then the same command") from error
+        raise InputError(f"{saved} is damaged: move it away and resume the run") from error
 
 
 def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restored:

@@ -22,8 +22,8 @@ KEYS = (*IMAGES.values(), *LABELS.values())
 
 def open_npz(path: Path, split: str, reading: Reading) -> Source:
     """One split of an npz file, whose arrays are called `KEYS` or as `reading.arrays` says; or of
-    an npy file, which is `images` alone. Where a part of `images` stands for a split that is not
-    there, they are taken in a random order that is always the same, unless `shuffled` is false.
+    an npy file, which is `images` alone. Where a part of a split stands for one that is not there,
+    images are taken in a random order that is always the same, unless `shuffled` is false.
 
     Raises:
       InputError: no such file, a damaged one, or other arrays.
@@ -55,8 +55,9 @@ def open_npz(path: Path, split: str, reading: Reading) -> Source:
     }
     chosen = choice(split, sizes)
     if chosen.cut and reading.shuffled:
-        order = np.random.default_rng(0).permutation(sizes["train"])
-        parts["train"] = Dataset(*(one[order] for one in parts["train"]))
+        for name, part in parts.items():
+            order = np.random.default_rng(0).permutation(sizes[name])
+            parts[name] = Dataset(part.x[order], part.labels[order])
     # From the whole file, so that all slices of it have the same number of classes.
     source = ArraySource(select(chosen.split, parts), classes.total)
     source.class_names = classes.names

@@ -1,8 +1,8 @@
 """Images that TensorFlow Datasets (TFDS) has prepared as array_record files, read without
 TensorFlow."""
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -135,12 +135,12 @@ class RecordSource(Source):
 
     def _how_to_prepare(self) -> str:
         where = self._data_dir or "TFDS's default directory"
-        if Path(self._name).is_file():
+        if os.path.isfile(self._name):
             return (
                 f"no data set {self._name!r} in {where}, and the file of that name is none that is "
                 "read: make it a folder of images, a .zip of one, or .npz"
             )
-        if Path(self._name).is_dir():
+        if os.path.isdir(self._name):
             return (
                 f"no data set {self._name!r} in {where}: for the folder of that name write "
                 f"--config.data.name={self._name}/"

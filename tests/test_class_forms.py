@@ -196,6 +196,8 @@ def test_both_splits_of_an_npz_have_one_numbering(tmp_path):
     ("labels", "message"),
     [
         (np.eye(4)[[1, 0, 2, 2, 1]] + np.eye(4)[[0] * 5], "rows are not one-hot"),
+        (np.maximum(np.eye(4)[[1, 0, 2, 2, 1]], [1, 0, 0, 0]), "rows are not one-hot"),
+        (np.eye(4)[[1, 0, 2, 2, 1]] * [[0], [1], [1], [1], [1]], "rows are not one-hot"),
         (np.full((5, 4), 0.25), "rows are not one-hot"),
         ([0.5, 0, 0, 0, 0], r"labels is float64\[5\]; make it one whole number or word"),
         ([0, 1, np.inf, 0, 0], "labels is float64"),

@@ -72,9 +72,10 @@ class FolderSource(Source):
         for name in names:
             parts[self._split_of.get(name, "train")].append(name)
         slices = slices_of(chosen.split, sizes)
-        self._chosen = [name for key, where in slices for name in parts[key][where]]
+        mine = [name for key, where in slices for name in parts[key][where]]
+        self._chosen = [self._members[name] for name in mine]
         number = dict(zip(self._paths, classes.labels.tolist(), strict=True))
-        self._labels = np.array([number[name] for name in self._chosen], np.int32)
+        self._labels = np.array([number[name] for name in mine], np.int32)
         self.classes, self.class_names = classes.total, classes.names
         self.slices = spans(slices, sizes)
         status = path.stat()
@@ -83,6 +84,7 @@ class FolderSource(Source):
         self.shape, resized = common_shape(headers(path, version, members), path, reading.size)
         lines = (noted, classes.note, self._doubt(classes, number), resized, self._unread())
         self.notes = tuple(line for line in (*lines, chosen.note) if line)
+        del self._members, self._paths, self._split_of  # of all images
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -90,7 +92,7 @@ class FolderSource(Source):
     def read(self, positions: Sequence[int] | np.ndarray) -> Dataset:
         x = np.empty((len(positions), *self.shape), np.uint8)
         for i, position in enumerate(positions):
-            member = self._members[self._chosen[int(position)]]
+            member = self._chosen[int(position)]
             x[i] = decode(self._path, self._zip, member, self.shape, bool(self._reading.size))
         return Dataset(x, self._labels[np.asarray(positions, np.int64)])
 

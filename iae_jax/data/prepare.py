@@ -119,7 +119,7 @@ def _builder(name: str, data_dir: str | None) -> Any:
     except Exception as error:  # files of a prepared data set that TFDS cannot read
         raise InputError(
             f"TFDS cannot open {name} ({first_line(error)}); if it is prepared, move its "
-            "directory and prepare it again"
+            "directory away and prepare it again"
         ) from error
 
 

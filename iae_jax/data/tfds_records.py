@@ -105,6 +105,8 @@ class RecordSource(Source):
         except tfds.core.DatasetNotFoundError:
             raise InputError(self._how_to_prepare()) from None
         except Exception as error:  # TFDS documents no others
+            if os.path.exists(self._name):
+                raise InputError(self._how_to_prepare()) from None
             raise InputError(
                 f"TFDS cannot open {self._name!r} ({first_line(error)}); if it is prepared, its "
                 "directory is damaged: move it away and prepare the data set again"

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from iae_jax.data.sources import is_files
 from iae_jax.data.splits import AUTOMATIC
@@ -55,7 +56,7 @@ def split_of(data: Data, split: str) -> str:
 def with_splits(data: Data) -> Data:
     """The same with every split named that the set does not choose: as in configs of before a split
     could be "", so that runs and records of them have the same config."""
-    named = {split: split_of(data, split) for split in DIGITS}
+    named: dict[str, Any] = {split: split_of(data, split) for split in DIGITS}
     if any(split.startswith(AUTOMATIC) for split in named.values()):
         return data
     return dataclasses.replace(data, **named)

@@ -29,6 +29,7 @@ from iae_jax.runs import config as configs
 from iae_jax.runs import visualize
 from iae_jax.runs.config_checks import MAX_SEEDS
 from iae_jax.runs.console import log
+from iae_jax.runs.data_config import forget_preset
 from iae_jax.runs.evaluation import cache_of, evaluate_run
 from iae_jax.runs.interruption import Interrupted
 from iae_jax.runs.orbax_manager import quiet_orbax
@@ -122,6 +123,10 @@ def main(argv: list[str]) -> None:
             f"cannot read --config ({found}): name a Python file whose get_config() returns an "
             "iae_jax.runs.config.Config"
         )
+    given = config_flags.get_override_values(flags.FLAGS["config"])
+    if "data.name" in given:
+        preset = str(flags.FLAGS["config.data.name"].default)
+        forget_preset(config.data, preset, [name.removeprefix("data.") for name in given])
     if "://" in _WORKDIR.value:
         raise InputError(
             f"--workdir is a folder, not {_WORKDIR.value}: of a run, --config.run.checkpoints can "

@@ -165,7 +165,9 @@ def test_the_error_for_an_unknown_data_set_says_how_to_prepare_it(tmp_path):
 def test_a_truncated_record_file_is_refused_when_opened(digits_copy, kept):
     directory, records = digits_copy
     records.write_bytes(records.read_bytes()[:kept])
-    with pytest.raises(InputError, match=f"{records.parent} is damaged.*delete.*prepare digits"):
+    with pytest.raises(
+        InputError, match=f"{records.parent} is damaged.*move.* away.*prepare digits"
+    ):
         open_source("digits", "train[:3]", directory)
     assert len(load(open_source("digits", "test", directory)).x) == 297
 
@@ -185,7 +187,7 @@ def test_a_changed_record_is_refused_when_read(digits_copy):
     data[place] ^= 255
     records.write_bytes(data)
     source = open_source("digits", "train", directory)
-    message = f"{records.parent} is damaged.*delete.*prepare digits"
+    message = f"{records.parent} is damaged.*move.* away.*prepare digits"
     with pytest.raises(InputError, match=message):
         load(source)
     with pytest.raises(InputError, match=message):
@@ -200,10 +202,10 @@ def test_missing_files_of_a_prepared_set_are_refused(digits_copy):
         open_source("digits", "train", directory)
     info = records.parent / "dataset_info.json"
     info.write_text(json.dumps(json.loads(info.read_text()))[:50])
-    with pytest.raises(InputError, match="delete"):
+    with pytest.raises(InputError, match="move .* away"):
         open_source("digits", "test", directory)
     info.unlink()
-    with pytest.raises(InputError, match=f"{records.parent} is incomplete: delete"):
+    with pytest.raises(InputError, match=f"{records.parent} is incomplete: move"):
         open_source("digits", "test", directory)
 
 

@@ -163,7 +163,7 @@ def empty_file(folder):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (mixed_sizes, r"z_1\.png in .* is 5x4 and a_7\.png is 4x5: crop and resize"),
+        (mixed_sizes, r"z_1\.png in .* is 5x4 and a_7\.png is 4x5: set --config.data.size="),
         (sixteen_bits, r"z_1\.png in .* has pixels of kind I;16: convert it"),
         (deep_colour, r"z_1\.ppm in .* has pixels of kind RGB;16: convert it"),
         (deep_png, r"z_1\.png in .* has pixels of kind RGB;16: convert it"),

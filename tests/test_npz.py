@@ -35,12 +35,12 @@ def test_npz_classes_are_those_of_the_whole_file(tmp_path):
     ("arrays", "message"),
     [
         ({"labels": LABELS}, "no array 'images'"),
-        ({"images": IMAGES / 255}, "images is float64"),
-        ({"images": IMAGES.astype(np.int64)}, "images is int64"),
+        ({"images": IMAGES / 2 - 3}, "images is float64 from -3 to"),
+        ({"images": IMAGES.astype(np.int64) * 2}, "images is int64 from 0 to 510"),
         ({"images": IMAGES[0, 0]}, r"images is uint8\[4, 3\]"),
         ({"images": IMAGES[:0]}, r"images is uint8\[0, 5, 4, 3\]"),
         ({"images": IMAGES, "labels": LABELS[:-1]}, r"labels is int64\[22\]"),
-        ({"images": IMAGES, "labels": LABELS[:, None]}, r"labels is int64\[23, 1\]"),
+        ({"images": IMAGES, "labels": np.stack([LABELS] * 2, 1)}, r"int64\[23, 2\], and its rows"),
         ({"images": IMAGES, "labels": LABELS + 0.5}, "labels is float64"),
         ({"images": IMAGES, "labels": LABELS - 3}, "labels must be 0, 1, 2"),
         ({"images": IMAGES, "labels": LABELS + 2**31}, "labels must be 0, 1, 2"),
@@ -73,8 +73,7 @@ def test_npz_that_is_missing_changed_or_another_file_is_refused(tmp_path):
     with pytest.raises(InputError, match=str(tmp_path)):
         open_source(f"npz:{tmp_path}", "train")
     np.save(tmp_path / "one.npy", IMAGES)
-    with pytest.raises(InputError, match="one.npy"):
-        open_source(f"npz:{tmp_path}/one.npy", "train")
+    np.testing.assert_array_equal(load(open_source(f"npz:{tmp_path}/one.npy", "train")).x, IMAGES)
     write_npz(tmp_path / "a.npz", images=IMAGES)
     data = bytearray((tmp_path / "a.npz").read_bytes())
     for place in (len(data) // 2, 6, data.rfind(b"PK\1\2") + 8):  # of the pixels; "encrypted"

@@ -107,10 +107,19 @@ def test_names_of_no_data_set_are_refused(module, name, split, message):
         open_source(name, split)
 
 
-@pytest.mark.parametrize("option", [{"label_pattern": "x"}, {"shuffled": False}])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"label_pattern": "x"},
+        {"shuffled": False},
+        {"labels": "x.csv"},
+        {"size": 8},
+        {"arrays": "x"},
+    ],
+)
 def test_options_of_image_files_are_refused_for_others(module, option):
     for name in ("a_users_data:own", "planar:ring", "digits"):
-        with pytest.raises(InputError, match=f"is for images:PATH and the data set is {name}"):
+        with pytest.raises(InputError, match=f"is for .*:PATH and the data set is {name}"):
             open_source(name, "train", **option)
 
 

@@ -84,9 +84,8 @@ def test_unshuffled_neighbours_stay_on_one_side_of_a_split(tmp_path):
         assert found.tolist() == [labels[number] for number in numbers]
         mixed = load(open_source(name, split, None, pattern)).x[:, 0, 0, 0].tolist()
         assert mixed != sorted(mixed)
-    for other in ("digits", f"npz:{tmp_path}/x.npz"):
-        with pytest.raises(InputError, match="shuffled is for images:PATH and the data set is"):
-            open_source(other, "train", shuffled=False)
+    with pytest.raises(InputError, match="shuffled is for .* and the data set is digits"):
+        open_source("digits", "train", shuffled=False)
 
 
 @pytest.mark.parametrize("pack", [False, True])

@@ -33,6 +33,10 @@ class Source(abc.ABC):
     classes: the number of classes, or None if the data set has no labels.
     values: "unit": x is uint8, or float32 in [0, 1]; "real": x is any float32.
     dtype: of x, uint8 or float32.
+    class_names: of the classes by their number; () if they are not known.
+    slices: which examples of the whole set they are, as (name of a split, first, behind the last);
+        () if that is not known.
+    notes: lines about what was done to read the set, for whoever trains on it.
     sample: (key, count) -> x float32[count, *shape], fresh examples for each training batch, pure
         JAX; None if the stored examples are all there are.
     """
@@ -41,6 +45,9 @@ class Source(abc.ABC):
     classes: int | None
     values: str = "unit"
     dtype: np.dtype = np.dtype(np.uint8)
+    class_names: tuple[str, ...] = ()
+    slices: tuple[tuple[str, int, int], ...] = ()
+    notes: tuple[str, ...] = ()
     sample: Callable[[Array, int], Array] | None = None
 
     @abc.abstractmethod
@@ -55,6 +62,11 @@ class Source(abc.ABC):
     def labels(self) -> np.ndarray:
         """int32[N], the labels of all examples, without decoding x."""
 
+    @property
+    def split(self) -> str:
+        """The slices as a slicing string; "" if they are not known."""
+        return "+".join(f"{name}[{first}:{last}]" for name, first, last in self.slices)
+
     def __getitem__(self, position: int) -> tuple[np.ndarray, int]:
         """One example and its label. Raises IndexError beyond the end."""
         x, labels = self.read([range(len(self))[position]])
@@ -64,6 +76,16 @@ class Source(abc.ABC):
     def nbytes(self) -> int:
         """Size of all decoded examples in bytes: does the data set fit on the device?"""
         return len(self) * math.prod(self.shape) * self.dtype.itemsize
+
+
+def common(one: Source, other: Source) -> int:
+    """How many examples of the same set are in both sources, as far as it is known."""
+    return sum(
+        len(range(max(first, start), min(last, stop)))
+        for name, first, last in one.slices
+        for again, start, stop in other.slices
+        if name == again
+    )
 
 
 def load(source: Source) -> Dataset:

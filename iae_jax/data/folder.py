@@ -3,64 +3,88 @@
 import hashlib
 import itertools
 import os
-import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from iae_jax.data.dataset import MAX_CLASSES, Dataset, Source
-from iae_jax.data.image_files import common_shape, decode, open_zip
-from iae_jax.data.splits import slices_of
+from iae_jax.data import image_labels, label_files
+from iae_jax.data.classes import Classes
+from iae_jax.data.dataset import Dataset, Source
+from iae_jax.data.image_files import common_shape, decode, headers, open_zip, text_of
+from iae_jax.data.reading import Reading
+from iae_jax.data.splits import SPLITS, choice, slices_of, spans, split_called
 from iae_jax.errors import InputError
 
+# Of images that are not read, which is said.
+OTHERS = (
+    ".avif", ".dcm", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".mat", ".npy", ".npz", ".svg",
+    ".tga",
+)  # fmt: skip
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-SPLITS = ("train", "validation", "test")
+MANY = 100  # classes; that many may well have one image each
+MAX_SIDE = 8192  # of a resized image
 
 
 class FolderSource(Source):
     """Every image file in a folder and its subfolders, or in a zip.
 
     Files: those with a suffix of `SUFFIXES`; names that begin with "." or "__" are ignored, and so
-    is a folder that contains everything else. All images have one size (after EXIF rotation) and 8
-    bits per channel. If all are grey there is one channel; otherwise there are three, and grey
-    images are repeated. An image with a transparent pixel, and a file with several images, are
-    refused.
+    is a folder that contains everything else. Backslashes in the names of a zip are slashes. All
+    images have one size (after EXIF rotation), unless `size` is set, and 8 bits per channel. If all
+    are grey there is one channel; otherwise there are three, and grey images are repeated. An image
+    with a transparent pixel, and a file with several images, are refused.
 
-    Splits: if there is a folder `train` at the top, then `train`, `validation` and `test` are the
-    splits, and every image has to be in one of them; otherwise all images are `train`.
+    Splits: if there is a folder `train` at the top, then `train`, `validation` (or `val`, `valid`)
+    and `test` are the splits, and every image has to be in one of them; otherwise all images are
+    `train`.
 
-    Labels: the number that the first group of `label_pattern`, a regular expression, matches in
-    the path. Without a pattern the folders, sorted, are the classes; if there are no folders there
-    are no labels.
+    Labels, the first of these: of the file `labels` (see `label_files.rows_of`); what the first
+    group of `label_pattern`, a regular expression, matches in the path; `labels.csv` or
+    `labels.json` at the top or in the folder of a split; the folders; none. Words, and the names of
+    folders, are sorted (numbers as numbers); `class_names` has them.
 
-    Order: sorted paths; for images with labels the order of the hashes of their paths, so that a
-    slice contains all classes, unless `shuffled` is false.
+    Order: sorted paths; for images with labels, and where a part of `train` stands for a split that
+    is not there, the order of the hashes of their paths, so that a slice contains all classes,
+    unless `shuffled` is false.
     """
 
     shape: tuple[int, int, int]
 
-    def __init__(
-        self, path: Path, split: str, label_pattern: str = "", shuffled: bool = True
-    ) -> None:
-        self._path, self._zip = path, open_zip(path)
+    def __init__(self, path: Path, split: str, reading: Reading) -> None:
+        if not 0 <= reading.size <= MAX_SIDE:
+            raise InputError(f"data.size is from 0 to {MAX_SIDE}, not {reading.size}")
+        self._path, self._zip, self._reading = path, open_zip(path), reading
+        self._members = self._listed()
         names = self._names()
-        paths = _without_common_folder(names)
-        splits = self._splits(paths)
+        self._paths = _without_common_folder(names)
+        self._split_of = self._splits()
         # Of all images, so that slices and splits agree.
-        labels = self._labels_of(paths, set(splits.values()), label_pattern)
-        if labels and shuffled:
-            names.sort(key=lambda name: hashlib.sha256(os.fsencode(paths[name])).digest())
-        parts: dict[str, list[str]] = {}
+        classes, noted = self._classes()
+        sizes = {name: 0 for name in SPLITS if name in {"train", *self._split_of.values()}}
         for name in names:
-            parts.setdefault(splits.get(name, "train"), []).append(name)
-        slices = slices_of(split, {key: len(part) for key, part in parts.items()})
-        self._chosen = [name for key, where in slices for name in parts[key][where]]
-        self._labels = np.array([labels.get(name, -1) for name in self._chosen], np.int32)
-        self.classes = max(labels.values()) + 1 if labels else None
+            sizes[self._split_of.get(name, "train")] += 1
+        chosen = choice(split, sizes)
+        if (classes.total or chosen.cut) and reading.shuffled:
+            names.sort(key=lambda name: hashlib.sha256(os.fsencode(self._paths[name])).digest())
+        parts: dict[str, list[str]] = {name: [] for name in sizes}
+        for name in names:
+            parts[self._split_of.get(name, "train")].append(name)
+        slices = slices_of(chosen.split, sizes)
+        mine = [name for key, where in slices for name in parts[key][where]]
+        self._chosen = [self._members[name] for name in mine]
+        number = dict(zip(self._paths, classes.labels.tolist(), strict=True))
+        self._labels = np.array([number[name] for name in mine], np.int32)
+        self.classes, self.class_names = classes.total, classes.names
+        self.slices = spans(slices, sizes)
         status = path.stat()
         version = (status.st_dev, status.st_ino, status.st_mtime_ns)
-        self.shape = common_shape(path, version, tuple(sorted(names)))
+        members = tuple(self._members[name] for name in sorted(names))
+        self.shape, resized = common_shape(headers(path, version, members), path, reading.size)
+        lines = (noted, classes.note, self._doubt(classes, number), resized, self._unread())
+        self.notes = tuple(line for line in (*lines, chosen.note) if line)
+        del self._members, self._paths, self._split_of  # of all images
 
     def __len__(self) -> int:
         return len(self._chosen)
@@ -68,18 +92,28 @@ class FolderSource(Source):
     def read(self, positions: Sequence[int] | np.ndarray) -> Dataset:
         x = np.empty((len(positions), *self.shape), np.uint8)
         for i, position in enumerate(positions):
-            x[i] = decode(self._path, self._zip, self._chosen[int(position)], self.shape)
+            member = self._chosen[int(position)]
+            x[i] = decode(self._path, self._zip, member, self.shape, bool(self._reading.size))
         return Dataset(x, self._labels[np.asarray(positions, np.int64)])
 
     def labels(self) -> np.ndarray:
         return self._labels
 
+    def _listed(self) -> dict[str, str]:
+        """name, relative and with "/" -> that in the folder or zip, of all files."""
+        found = list(self._files() if self._zip is None else self._zip.namelist())
+        # Some programs for Windows write backslashes into a zip; elsewhere they are part of a name.
+        names = [name.replace("\\", "/") if self._zip else name for name in found]
+        for name, following in itertools.pairwise(sorted(names)):
+            if name == following and name.lower().endswith(SUFFIXES):
+                raise InputError(f"{self._path} has two files {name}: rename one of them")
+        return dict(zip(names, found, strict=True))
+
     def _names(self) -> list[str]:
-        """Sorted paths of all image files, relative and with "/"."""
-        found = self._files() if self._zip is None else self._zip.namelist()
+        """Those of image files, sorted."""
         names = sorted(
             name
-            for name in found
+            for name in self._members
             if name.lower().endswith(SUFFIXES)
             and not any(part.startswith((".", "__")) for part in PurePosixPath(name).parts)
         )
@@ -88,9 +122,6 @@ class FolderSource(Source):
                 f"there is no image in {self._path}: put files there that end in "
                 f"{', '.join(SUFFIXES)}"
             )
-        for name, following in itertools.pairwise(names):
-            if name == following:
-                raise InputError(f"{self._path} has two files {name}: rename one of them")
         return names
 
     def _files(self) -> Iterator[str]:
@@ -118,58 +149,98 @@ class FolderSource(Source):
             "permissions or remove it"
         )
 
-    def _splits(self, paths: dict[str, PurePosixPath]) -> dict[str, str]:
+    def _unread(self) -> str:
+        """A line about images of other formats."""
+        ends = Counter(PurePosixPath(name).suffix.lower() for name in self._members)
+        found = [f"{ends[end]} that end in {end}" for end in OTHERS if ends[end]]
+        return f"files are not read: {', '.join(found)}" if found else ""
+
+    def _splits(self) -> dict[str, str]:
         """name -> split; empty if there is no folder `train`."""
-        tops = {name: path.parts[0] if path.parts[1:] else "" for name, path in paths.items()}
-        if "train" in tops.values():
-            if other := next((name for name, top in tops.items() if top not in SPLITS), None):
+        tops = {name: path.parts[0] for name, path in self._paths.items() if path.parts[1:]}
+        called = {top: split_called(top) for top in tops.values()}
+        there = [split for split in called.values() if split]
+        if "train" not in there:
+            if len(there) > 1 and None not in called.values():
                 raise InputError(
-                    f"{other} in {self._path} is in none of the splits {', '.join(SPLITS)}: rename "
+                    f"{self._path} has folders {' and '.join(sorted(called))}, and no folder "
+                    "train: call one so, or, if they are classes, by other names"
+                )
+            return {}
+        for name in self._paths:
+            if name not in tops or called[tops[name]] is None:
+                raise InputError(
+                    f"{name} in {self._path} is in none of the splits {', '.join(SPLITS)}: rename "
                     "its folder or move it into one of them"
                 )
-            return tops
-        if other := next((top for top in tops.values() if top.lower() == "train"), None):
-            raise InputError(f"{self._path} has a folder {other}: rename it to train")
-        return {}
-
-    def _labels_of(
-        self, paths: dict[str, PurePosixPath], splits: set[str], pattern: str
-    ) -> dict[str, int]:
-        """name -> label; empty if there are no labels."""
-        if pattern:
-            return {name: self._matched(str(path), pattern) for name, path in paths.items()}
-        folders = {
-            name: PurePosixPath(
-                *[part for i, part in enumerate(path.parts[:-1]) if i or part not in splits]
-            ).as_posix()
-            for name, path in paths.items()
-        }
-        classes = sorted(set(folders.values()))
-        if classes == ["."]:
-            return {}
-        if "." in classes:
+        if len(there) > len(set(there)):
+            twice = [top for top, split in called.items() if there.count(str(split)) > 1]
             raise InputError(
-                f"{self._path} has images in folders, which are classes, and others beside these "
-                "folders: put all or none into folders"
+                f"{self._path} has folders {' and '.join(sorted(twice))}, which is one split: "
+                "leave one"
             )
-        return {name: classes.index(folder) for name, folder in folders.items()}
+        return {name: called[top] or "" for name, top in tops.items()}
 
-    def _matched(self, name: str, pattern: str) -> int:
-        try:
-            found = re.search(pattern, name)
-            number = (found.group(1) if found else None) or ""
-            # int() refuses numbers with thousands of digits.
-            if number.isdecimal() and len(number) < 20 and int(number) < MAX_CLASSES:
-                return int(number)
-        except (re.error, IndexError) as error:
-            raise InputError(
-                f"the label pattern {pattern!r} is no regular expression with a group ({error}): "
-                r"write one such as _(\d+)\."
-            ) from error
-        raise InputError(
-            f"the label pattern {pattern!r} matches no number below {MAX_CLASSES} in {name}: "
-            "change it"
-        )
+    def _classes(self) -> tuple[Classes, str]:
+        """Of all images, in the order of `_paths`, and a line about them, or ""."""
+        reading = self._reading
+        if reading.labels:
+            text = text_of(Path(reading.labels).expanduser())
+            rows = label_files.rows_of(text, reading.labels)
+            return image_labels.by_rows(self._paths, rows, reading.labels)
+        if reading.label_pattern:
+            return image_labels.by_pattern(self._paths, reading.label_pattern), ""
+        if tables := self._tables():
+            rows = {}
+            for member, folder in tables.items():
+                text = text_of(self._path / member, self._zip, member)
+                found = label_files.rows_of(text, member)
+                # A row names a file from the table's own folder on, or from the top.
+                inside = {name: (folder / name).as_posix() for name in found}
+                known = {str(path) for path in self._paths.values()}
+                rows |= {
+                    inside[name] if inside[name] in known else name: label
+                    for name, label in found.items()
+                }
+            file = " and ".join(tables)
+            classes, note = image_labels.by_rows(self._paths, rows, file)
+            return classes, "; ".join(filter(None, (f"labels are from {file}", note)))
+        return image_labels.by_folder(self._paths, self._split_of, self._path), ""
+
+    def _tables(self) -> dict[str, PurePosixPath]:
+        """Files of labels at the top or in a split's folder -> that folder, as in `_paths`."""
+        name, path = next(iter(self._paths.items()))
+        common = PurePosixPath(*PurePosixPath(name).parts[: -len(path.parts)])
+        tops = {path.parts[0] for name, path in self._paths.items() if name in self._split_of}
+        found: dict[str, PurePosixPath] = {}
+        for where in (PurePosixPath(), *map(PurePosixPath, sorted(tops))):
+            there = [
+                member
+                for member in (str(common / where / name) for name in label_files.NAMES)
+                if member in self._members
+            ]
+            if len(there) > 1:
+                raise InputError(f"{self._path} has {' and '.join(there)}: leave one")
+            found |= {self._members[member]: where for member in there}
+        return found
+
+    def _doubt(self, classes: Classes, number: dict[str, int]) -> str:
+        """A line about classes that may be none: too many, or one that a split has and `train` has
+        not, as of a typing error."""
+        if (classes.total or 0) > max(MANY, len(number) // 2):
+            return f"there are {classes.total} classes of {len(number)} images: are they classes?"
+        trained = set[int]()
+        others: dict[int, str] = {}
+        for name, label in number.items():
+            if self._split_of.get(name, "train") == "train":
+                trained.add(label)
+            elif label >= 0:
+                others[label] = self._split_of[name]
+        for label in sorted(others.keys() - trained):
+            if trained - {-1}:
+                called = classes.names[label] if classes.names else str(label)
+                return f"the class {called} is in {others[label]} and not in train"
+        return ""
 
 
 def _without_common_folder(names: list[str]) -> dict[str, PurePosixPath]:
@@ -177,7 +248,7 @@ def _without_common_folder(names: list[str]) -> dict[str, PurePosixPath]:
     down to a split's folder."""
     paths = {name: PurePosixPath(name) for name in names}
     while len({path.parts[0] for path in paths.values()}) == 1:
-        if any(len(path.parts) < 2 or path.parts[0] in SPLITS for path in paths.values()):
+        if any(len(path.parts) < 2 or split_called(path.parts[0]) for path in paths.values()):
             break
         paths = {name: PurePosixPath(*path.parts[1:]) for name, path in paths.items()}
     return paths

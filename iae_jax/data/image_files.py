@@ -3,7 +3,7 @@
 import zipfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def open_zip(path: Path) -> zipfile.ZipFile | None:
     if path.is_dir():
         return None
     if not path.exists():
-        raise InputError(f"no folder or zip {path}: check the path after images:")
+        raise InputError(f"no folder or zip {path}: check the path in data.name")
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
@@ -35,13 +35,20 @@ def open_zip(path: Path) -> zipfile.ZipFile | None:
         ) from error
 
 
-@lru_cache(maxsize=4)
-def common_shape(
-    path: Path, version: tuple[int, int, int], names: tuple[str, ...]
-) -> tuple[int, int, int]:
-    """(H, W, C) of all images, from their headers alone.
+class Headers(NamedTuple):
+    """What the headers of all images say.
 
-    Cached, so that a run that opens several splits reads the headers once.
+    sizes: (width, height), upright -> (the first file of that size, how many there are).
+    colour: whether one of them is not grey.
+    """
+
+    sizes: dict[tuple[int, int], tuple[str, int]]
+    colour: bool
+
+
+@lru_cache(maxsize=4)
+def headers(path: Path, version: tuple[int, int, int], names: tuple[str, ...]) -> Headers:
+    """Cached, so that a run that opens several splits reads the headers once.
 
     Args:
       path: the folder or zip.
@@ -49,11 +56,12 @@ def common_shape(
       names: of all image files.
 
     Raises:
-      InputError: a file that is no image or has several, 16 bits per channel, another size.
+      InputError: a file that is no image or has several, or 16 bits per channel.
     """
     from PIL import ExifTags
 
-    archive, first, colour = open_zip(path), None, False
+    archive, colour = open_zip(path), False
+    sizes: dict[tuple[int, int], tuple[str, int]] = {}
     for name in names:
         try:
             with open_image(path, archive, name) as image:
@@ -72,21 +80,53 @@ def common_shape(
             raise InputError(
                 f"{name} in {path} has pixels of kind {mode}: convert it to 8 bits per channel"
             )
-        first = first or (name, size)
-        if size != first[1]:
-            raise InputError(
-                f"{name} in {path} is {size[0]}x{size[1]} and {first[0]} is "
-                f"{first[1][0]}x{first[1][1]}: crop and resize all images to one size"
-            )
+        first, count = sizes.get(size, (name, 0))
+        sizes[size] = (first, count + 1)
         colour = colour or mode not in GREY
-    assert first is not None
-    return (first[1][1], first[1][0], 3 if colour else 1)
+    return Headers(sizes, colour)
+
+
+def common_shape(found: Headers, path: Path, side: int) -> tuple[tuple[int, int, int], str]:
+    """(H, W, C) of all images, and a line about what is done for it, or "".
+
+    Args:
+      side: all are cropped and resized to side x side; 0: they have to have one size.
+
+    Raises:
+      InputError: they have several.
+    """
+    channels = 3 if found.colour else 1
+    (first, (one, _)), *others = found.sizes.items()
+    if not side:
+        for other, (name, _) in others:
+            raise InputError(
+                f"{name} in {path} is {other[0]}x{other[1]} and {one} is {first[0]}x{first[1]}: "
+                "set --config.data.size=64, or another number, which crops and resizes all images "
+                "when they are read, or give them one size"
+            )
+        return (first[1], first[0], channels), ""
+    small, large = (pick(found.sizes, key=min) for pick in (min, max))
+    enlarged = sum(count for size, (_, count) in found.sizes.items() if min(size) < side)
+    if small == large == (side, side):
+        return (side, side, channels), ""
+    sizes = f"{small[0]}x{small[1]}"
+    sizes = f"from {sizes} to {large[0]}x{large[1]}" if others else sizes
+    more = f"; {enlarged} smaller ones are enlarged" if enlarged else ""
+    note = f"images are {sizes}: the middle square is resized to {side}x{side}{more}"
+    return (side, side, channels), note
 
 
 def decode(
-    path: Path, archive: zipfile.ZipFile | None, name: str, shape: tuple[int, int, int]
+    path: Path,
+    archive: zipfile.ZipFile | None,
+    name: str,
+    shape: tuple[int, int, int],
+    resized: bool = False,
 ) -> np.ndarray:
     """The pixels of one image, uint8[H, W, C], rotated as its EXIF data say.
+
+    resized: its middle square is made of that size, by the mean over the area of each pixel if it
+    is larger, else bicubic.
 
     Raises:
       InputError: transparent pixels, or a file that is damaged or has changed.
@@ -103,7 +143,8 @@ def decode(
                     raise InputError(
                         f"{name} in {path} has transparent pixels: flatten it onto a background"
                     )
-            pixels = np.asarray(image.convert("L" if shape[-1] == 1 else "RGB"))
+            image = image.convert("L" if shape[-1] == 1 else "RGB")
+            pixels = np.asarray(_square(image, shape[0]) if resized else image)
         if pixels.shape[:2] != shape[:2]:
             raise ValueError(f"it was {shape[1]}x{shape[0]} when it was opened")
     except InputError:
@@ -125,6 +166,16 @@ def open_image(path: Path, archive: zipfile.ZipFile | None, name: str) -> Any:
     return Image.open(archive.open(name), formats=FORMATS)
 
 
+def _square(image: Any, side: int) -> Any:
+    """The middle square of an image, side x side."""
+    from PIL.Image import Resampling
+
+    own = min(image.size)
+    left, top = ((length - own) // 2 for length in image.size)
+    method = Resampling.BOX if own >= side else Resampling.BICUBIC
+    return image.resize((side, side), method, box=(left, top, left + own, top + own))
+
+
 def _has_16_bits(tile: Any) -> bool:
     """Whether a tile of an image, as Pillow describes it, has 16 bits per channel."""
     codec, *_, arguments = tile
@@ -136,3 +187,15 @@ def _damaged(path: Path, name: str, error: Exception) -> InputError:
     return InputError(
         f"{name} in {path} cannot be read as an image ({first_line(error)}): replace or remove it"
     )
+
+
+def text_of(path: Path, archive: zipfile.ZipFile | None = None, member: str = "") -> str:
+    """The text of a file, or of a member of a zip. Raises: InputError if it cannot be read."""
+    try:
+        data = path.read_bytes() if archive is None else archive.read(member)
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text in UTF-8: save it as such") from error
+    except Exception as error:  # zipfile documents no complete list
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"{path} cannot be read ({why}): check the path in data.labels") from error

@@ -26,7 +26,10 @@ def subset(labels: np.ndarray, per_class: int, draw: int) -> np.ndarray:
     """
     available = np.flatnonzero(labels >= 0)
     if not len(available):
-        raise InputError("no example of the training split has a label: use another data set")
+        raise InputError(
+            "no example of the training split has a label: name some by data.labels or "
+            "data.label_pattern, or use another data set"
+        )
     if per_class == ALL:
         return available
     if per_class < 1 or draw < 0:
@@ -41,7 +44,7 @@ def subset(labels: np.ndarray, per_class: int, draw: int) -> np.ndarray:
         if len(of_class) < per_class:
             raise InputError(
                 f"class {label} has {len(of_class)} examples and {per_class} labels per class were "
-                "asked for: ask for fewer, or remove that class from the data set"
+                "asked for: set fewer data.labels_per_class, or -1 for all"
             )
         chosen.append(of_class[:per_class])
     return np.sort(np.concatenate(chosen))

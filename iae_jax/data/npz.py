@@ -1,75 +1,216 @@
-"""Images in an npz file."""
+"""Images in an npz or npy file."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from iae_jax.data.dataset import MAX_CLASSES, ArraySource, Dataset, Source
-from iae_jax.data.splits import select
+from iae_jax.data.classes import Classes, of_arrays
+from iae_jax.data.dataset import ArraySource, Dataset, Source
+from iae_jax.data.pixels import as_pixels
+from iae_jax.data.reading import Reading
+from iae_jax.data.splits import SPLITS, choice, select, slices_of, spans
 from iae_jax.errors import InputError, first_line
 
-KEYS = ("images", "labels", "test_images", "test_labels")
+# What arrays an npz file may have, by the split they are of.
+IMAGES = {"train": "images", "validation": "validation_images", "test": "test_images"}
+LABELS = {"train": "labels", "validation": "validation_labels", "test": "test_labels"}
+KEYS = (*IMAGES.values(), *LABELS.values())
 
 
-def open_npz(path: Path, split: str) -> Source:
-    """One split of an npz file; the arrays that it may have are `KEYS`.
+def open_npz(path: Path, split: str, reading: Reading) -> Source:
+    """One split of an npz file, whose arrays are called `KEYS` or as `reading.arrays` says; or of
+    an npy file, which is `images` alone. Where a part of a split stands for one that is not there,
+    images are taken in a random order that is always the same, unless `shuffled` is false.
 
     Raises:
       InputError: no such file, a damaged one, or other arrays.
     """
+    arrays = _arrays(path, reading.arrays)
+    if reading.labels:
+        arrays["labels"] = _label_file(Path(reading.labels).expanduser())
+    for name in SPLITS:
+        if LABELS[name] in arrays and IMAGES[name] not in arrays:
+            raise InputError(f"{path} has {LABELS[name]} and no {IMAGES[name]}: add these")
+    there = [name for name in SPLITS if IMAGES[name] in arrays]
     try:
-        # A pickle inside a file can run any code, so object arrays are refused.
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except FileNotFoundError:
-        raise InputError(f"no file {path}: check the path after npz:") from None
-    except Exception as error:  # a damaged header can cause any error, MemoryError too
-        raise InputError(
-            f"{path} is truncated or is no npz file of plain arrays ({first_line(error)}); "
-            "write it again with numpy.savez"
-        ) from error
-
-    for key in sorted(arrays.keys() - KEYS):
-        if key.endswith(("images", "labels")):
+        images, notes = as_pixels({IMAGES[name]: arrays[IMAGES[name]] for name in there})
+        classes = _classes(arrays, {name: len(images[IMAGES[name]]) for name in there})
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    shapes = {name: images[IMAGES[name]].shape[1:] for name in there}
+    for name, shape in shapes.items():
+        if shape != shapes["train"]:
             raise InputError(
-                f"{path}: an array {key!r} would not be read: name it one of {', '.join(KEYS)}; "
-                "for validation images, slice `train`"
-            )
-    if "test_labels" in arrays and "test_images" not in arrays:
-        raise InputError(f"{path} has test_labels and no test_images: add these")
-    parts = {"train": _part(path, arrays, "images", "labels")}
-    if "test_images" in arrays:
-        parts["test"] = _part(path, arrays, "test_images", "test_labels")
-        shapes = [part.x.shape[1:] for part in parts.values()]
-        if shapes[0] != shapes[1]:
-            raise InputError(
-                f"{path}: images are {shapes[0]} but test_images are {shapes[1]}; "
+                f"{path}: images are {shapes['train']} but {IMAGES[name]} are {shape}; "
                 "give both the same height, width and channels"
             )
+    sizes = {name: len(images[IMAGES[name]]) for name in there}
+    ends = np.cumsum(list(sizes.values()))
+    parts = {
+        name: Dataset(images[IMAGES[name]], classes.labels[end - sizes[name] : end])
+        for name, end in zip(there, ends, strict=True)
+    }
+    chosen = choice(split, sizes)
+    if chosen.cut and reading.shuffled:
+        for name, part in parts.items():
+            order = np.random.default_rng(0).permutation(sizes[name])
+            parts[name] = Dataset(part.x[order], part.labels[order])
     # From the whole file, so that all slices of it have the same number of classes.
-    classes = 1 + max(int(part.labels.max()) for part in parts.values())
-    return ArraySource(select(split, parts), classes or None)
+    source = ArraySource(select(chosen.split, parts), classes.total)
+    source.class_names = classes.names
+    source.slices = spans(slices_of(chosen.split, sizes), sizes)
+    lines = (*notes, classes.note, _missing(source, parts), chosen.note)
+    source.notes = tuple(line for line in lines if line)
+    return source
 
 
-def _part(path: Path, arrays: dict[str, np.ndarray], images_key: str, labels_key: str) -> Dataset:
-    if images_key not in arrays:
-        raise InputError(f"{path} has no array {images_key!r}, only {sorted(arrays)}; add it")
-    images = arrays[images_key]
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.size == 0:
+def _missing(source: Source, parts: Mapping[str, Dataset]) -> str:
+    """A line about a slice that has not all classes, as of a file in their order."""
+    whole = np.unique(np.concatenate([part.labels for part in parts.values()]))
+    found, every = np.unique(source.labels()), int((whole >= 0).sum())
+    count = int((found >= 0).sum())
+    if 0 < count < every and 10 * every <= len(source):
+        return f"{source.split} has {count} of {every} classes: is the file in their order?"
+    return ""
+
+
+def _arrays(path: Path, named: str) -> dict[str, np.ndarray]:
+    """What is read of a file, by today's names. named: as `Reading.arrays`."""
+    try:
+        # A pickle inside a file can run any code, so object arrays are refused.
+        file = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"no file {path}: check the path in data.name") from None
+    except Exception as error:  # a damaged header can cause any error, MemoryError too
+        raise _unreadable(path, error) from error
+    if isinstance(file, np.ndarray):
+        if named:
+            raise InputError(f"{path} is one array: leave data.arrays empty")
+        return {"images": file}
+    with file:
+        asked = _asked(named) if named else {}
+        missing = [name for name in asked.values() if name not in file.files]
+        if missing or (not named and "images" not in file.files):
+            which = ", ".join(map(repr, missing)) or "'images'"
+            raise InputError(
+                f"{path} has no array {which}, only {_listing(path, file)}: say which is which, as "
+                f"by --config.data.arrays={_guess(file.files)}"
+            )
+        if not named:
+            asked = {name: name for name in KEYS if name in file.files}
+            for key in sorted(set(file.files) - set(KEYS)):
+                if key.endswith(("images", "labels")):
+                    raise InputError(
+                        f"{path}: an array {key!r} would not be read: name it one of "
+                        f"{', '.join(KEYS)}, or say which is which by "
+                        f"--config.data.arrays={_guess(file.files)}"
+                    )
+        return {role: _array(path, file, name) for role, name in asked.items()}
+
+
+def _array(path: Path, file: Any, name: str) -> np.ndarray:
+    try:
+        found: np.ndarray = file[name]
+    except Exception as error:  # as above
+        if "Object arrays" in str(error):
+            how = (
+                "labels.astype(str)"
+                if "label" in name
+                else "images of one size, numpy.stack(images)"
+            )
+            raise InputError(
+                f"{path}: {name} holds Python objects and only plain arrays are read, because "
+                f"objects can run any code: write it again as {how}"
+            ) from error
+        raise _unreadable(path, error) from error
+    return found
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"{path} is truncated or is no npz file of plain arrays ({first_line(error)}); "
+        "write it again with numpy.savez"
+    )
+
+
+def _label_file(path: Path) -> np.ndarray:
+    if path.suffix != ".npy":
+        raise InputError(f"data.labels of an array of images is an npy file, not {path}")
+    try:
+        return np.asarray(np.load(path, allow_pickle=False))
+    except FileNotFoundError:
+        raise InputError(f"no file {path}: check the path in data.labels") from None
+    except Exception as error:  # as above
         raise InputError(
-            f"{path}: {images_key} is {images.dtype}{list(images.shape)}; "
-            "make it uint8[N, H, W, C] or uint8[N, H, W], 0 to 255"
-        )
-    labels = arrays.get(labels_key, np.full(len(images), -1))
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise InputError(
-            f"{path}: {labels_key} is {labels.dtype}{list(labels.shape)}; "
-            f"make it one integer per image, int[{len(images)}]"
-        )
-    if labels.min() < -1 or labels.max() >= MAX_CLASSES:
-        raise InputError(
-            f"{path}: {labels_key} must be 0, 1, 2, ... below {MAX_CLASSES}, or -1 for no label"
-        )
-    return Dataset(images, labels.astype(np.int32))
+            f"{path} is no npy file of a plain array ({first_line(error)}); write it again with "
+            "numpy.save, words as labels.astype(str)"
+        ) from error
+
+
+def _asked(named: str) -> dict[str, str]:
+    """ "images=x_train,labels=y_train" -> {"images": "x_train", "labels": "y_train"}."""
+    found: dict[str, str] = {}
+    for one in named.split(","):
+        role, equals, name = (word.strip() for word in one.partition("="))
+        if role not in KEYS or not equals or not name or role in found:
+            raise InputError(
+                f"data.arrays is {KEYS[0]}=NAME and any of {', '.join(KEYS[1:])}, with commas "
+                f"between, not {named!r}"
+            )
+        found[role] = name
+    if "images" not in found:
+        raise InputError(f"data.arrays is {named!r}: say too which array is images")
+    return found
+
+
+def _listing(path: Path, file: Any) -> str:
+    """The arrays of a file with their types and shapes."""
+    said = []
+    for name in file.files:
+        try:
+            found = _array(path, file, name)
+            said.append(f"{name} {found.dtype}{list(found.shape)}")
+        except InputError:
+            said.append(f"{name} (no plain array)")
+    return ", ".join(said)
+
+
+def _guess(names: list[str]) -> str:
+    """What `data.arrays` could be for arrays of these names."""
+    found: dict[str, str] = {}
+    for name in names:
+        words = re.split("[^a-z]+", name.lower())
+        part = next((p for p in ("test", "val") if any(w.startswith(p) for w in words)), "train")
+        split = "validation" if part == "val" else part
+        if set(words) & {"y", "label", "labels", "target", "targets", "class", "classes"}:
+            found.setdefault(LABELS[split], name)
+        elif set(words) & {"x", "image", "images", "img", "imgs", "data", "arr", "pixels"}:
+            found.setdefault(IMAGES[split], name)
+    if "images" not in found:
+        return "images=NAME,labels=NAME"
+    return ",".join(f"{role}={found[role]}" for role in KEYS if role in found)
+
+
+def _classes(arrays: Mapping[str, np.ndarray], sizes: Mapping[str, int]) -> Classes:
+    """The labels of all splits, one after the other, by one numbering; -1 where there are none."""
+    given = {}
+    for name, size in sizes.items():
+        if (labels := arrays.get(LABELS[name])) is not None:
+            if labels.shape[:1] != (size,):
+                raise InputError(
+                    f"{LABELS[name]} is {labels.dtype}{list(labels.shape)}; make it one label per "
+                    f"image, int[{size}]"
+                )
+            given[name] = labels
+    if not given:
+        return Classes(np.full(sum(sizes.values()), -1, np.int32))
+    found = of_arrays({LABELS[name]: labels for name, labels in given.items()})
+    ends = dict(zip(given, np.cumsum([len(one) for one in given.values()]), strict=True))
+    every = [
+        found.labels[ends[name] - size : ends[name]] if name in given else np.full(size, -1)
+        for name, size in sizes.items()
+    ]
+    return found._replace(labels=np.concatenate(every).astype(np.int32))

@@ -89,7 +89,9 @@ def is_prepared(builder: Any) -> bool:
     if not os.path.exists(directory):
         return False
     if not builder.is_prepared():
-        raise InputError(f"{directory} is incomplete: delete that directory and prepare it again")
+        raise InputError(
+            f"{directory} is incomplete: move that directory away and prepare it again"
+        )
     return True
 
 
@@ -116,8 +118,8 @@ def _builder(name: str, data_dir: str | None) -> Any:
         ) from None
     except Exception as error:  # files of a prepared data set that TFDS cannot read
         raise InputError(
-            f"TFDS cannot open {name} ({first_line(error)}); if it is prepared, delete its "
-            "directory and prepare it again"
+            f"TFDS cannot open {name} ({first_line(error)}); if it is prepared, move its "
+            "directory away and prepare it again"
         ) from error
 
 

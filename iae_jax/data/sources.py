@@ -13,9 +13,13 @@ from iae_jax.data.dataset import Source
 from iae_jax.data.folder import FolderSource
 from iae_jax.data.npz import open_npz
 from iae_jax.data.planar import open_planar
+from iae_jax.data.reading import Reading, check_reading
+from iae_jax.data.splits import AUTOMATIC
 from iae_jax.data.tfds_records import RecordSource
 from iae_jax.errors import InputError, first_line
 from iae_jax.kinds import made
+
+ARRAYS, PACKED = (".npz", ".npy"), (".zip",)  # ends of a path that is given without a kind
 
 
 def open_source(
@@ -24,6 +28,9 @@ def open_source(
     data_dir: str | None = None,
     label_pattern: str = "",
     shuffled: bool = True,
+    labels: str = "",
+    size: int = 0,
+    arrays: str = "",
 ) -> Source:
     """Opens one split of a data set.
 
@@ -31,44 +38,44 @@ def open_source(
       name: one of
         `digits` (prepared on first use), `mnist` or any other image data set that TFDS has
           prepared in `data_dir`;
-        `npz:PATH`, an npz file with `images` uint8[N, H, W, C] or uint8[N, H, W], optionally
-          `labels` int[N], `test_images` and `test_labels`;
+        `npz:PATH`, an npz file with `images` [N, H, W, C] or [N, H, W] of whole numbers from 0 to
+          255 (or floats, masks: see `pixels`), optionally `labels`, `test_images` and so on, see
+          `open_npz`; or an npy file of images alone;
         `images:PATH`, a folder of image files or a zip of one, see `FolderSource`;
+        a path without these words, if it is there (`photos/`, `./set.npz`);
         `planar:ring`, `planar:grid(side=3)`, ...: points of the plane, see `planar`;
         `MODULE:NAME` or `MODULE:NAME(field=value, ...)`, a function of any module that can be
           imported, called with the split; it returns a `Source`.
       split: a TFDS slicing string, for all of these: `train`, `train[:55000]`, `train[-10%:]`,
-        `train+test`.
+        `train+test`; or `auto:train`, `auto:validation`, `auto:test`: that split, or a part of
+        another one where it is not there (`splits.choice`).
       data_dir: where TFDS keeps prepared data sets. None is TFDS's default: the environment
         variable TFDS_DATA_DIR, else ~/tensorflow_datasets.
-      label_pattern: for `images:PATH`, a regular expression whose group matches the label in the
-        path of an image.
-      shuffled: for `images:PATH`; False keeps images with labels in the order of their paths, so
-        that neighbours, which may be alike, are in one split.
+      label_pattern, shuffled, labels, size, arrays: of files, see `Reading`.
 
     Raises:
       InputError: no such data set or split, a split without examples, damaged files or files of
         another kind. The message says what to do.
     """
     kind, path = _parts(name)
-    if label_pattern and kind != "images":
-        raise InputError(
-            f"label_pattern is for images:PATH and the data set is {name}: leave it empty"
-        )
-    if not shuffled and kind != "images":
-        raise InputError(f"shuffled is for images:PATH and the data set is {name}: leave it true")
+    reading = Reading(label_pattern, shuffled, labels, size, arrays)
+    check_reading(reading, kind, name)
     if kind in ("npz", "images") and not path:
         raise InputError(
             f"the data set is {name!r}: give {kind}:PATH, the path of a file or folder"
         )
+    other = "images" if kind == "npz" else "npz"
+    packed = path.lower().endswith(PACKED) or (kind == "npz" and Path(path).is_dir())
+    if (kind == "npz" and packed) or (kind == "images" and path.lower().endswith(ARRAYS)):
+        raise InputError(f"{name} is not of that kind: write --config.data.name={other}:{path}")
     if kind == "npz":
-        return open_npz(_expanded(path), split)
+        return open_npz(_expanded(path), split, reading)
     if kind == "images":
-        return FolderSource(_expanded(path), split, label_pattern, shuffled)
+        return FolderSource(_expanded(path), split, reading)
     if kind == "planar":
         return open_planar(path, split)
     if kind:
-        source = made(name, {}, "data.name", split)
+        source = made(name, {}, "data.name", split.removeprefix(AUTOMATIC))
         if not isinstance(source, Source):
             raise InputError(
                 f"{name} returns a {type(source).__name__}: return an iae_jax.data.Source, for "
@@ -84,15 +91,47 @@ def title(name: str) -> str:
     return Path(path).stem if kind in ("npz", "images") else name
 
 
+def is_files(name: str) -> bool:
+    """Whether a data set is a file or folder of the user."""
+    return _parts(name)[0] in ("npz", "images")
+
+
+def without_place(name: str) -> str:
+    """A data set's name, without where it lies if it is, or looks like, a file or folder: what it
+    is then, its images say."""
+    plain = ":" not in name.partition("(")[0]
+    placed = is_files(name) or (plain and ("/" in name or name.endswith((*ARRAYS, *PACKED))))
+    return "(files)" if placed else name
+
+
 def _parts(name: str) -> tuple[str, str]:
-    """(what stands before the first colon, the rest); ("", name) for a data set of TFDS."""
+    """(what stands before the first colon, the rest); ("", name) for a data set of TFDS; ("images",
+    path) or ("npz", path) for a path."""
     before, colon, after = name.partition(":")
     if colon and before in ("npz", "images", "planar"):
         return before, after
+    if _is_path(name):
+        return ("npz" if name.lower().endswith(ARRAYS) else "images"), name
     version = after[:1].isdigit() or after.startswith("*")  # mnist:3.0.1, mnist:*.*.*
     if version or ":" not in name.partition("(")[0]:
         return "", name
     return before, after
+
+
+def _is_path(name: str) -> bool:
+    """Whether a name without a kind is a path: it says so itself, or looks like one and is there.
+    "emnist/digits" of TFDS is none, nor is a folder that TFDS has prepared."""
+    if name.startswith(("./", "../", "~", "/")) or Path(name).is_absolute():
+        return True
+    if ":" in name:
+        return False
+    if name.endswith("/") or name.lower().endswith((*ARRAYS, *PACKED)):
+        return True
+    path = Path(name)
+    try:
+        return "/" in name and path.exists() and not any(path.glob("*/dataset_info.json"))
+    except (OSError, ValueError):  # a name too long, or with a null byte
+        return False
 
 
 def _expanded(path: str) -> Path:

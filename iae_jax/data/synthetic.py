@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.data.dataset import VALUES, Dataset, Source
-from iae_jax.data.splits import slices_of
+from iae_jax.data.splits import SPLITS, choice, slices_of
 from iae_jax.errors import InputError
 from iae_jax.types import Array
 
-SPLITS = ("train", "validation", "test")
 SPLIT_SIZE = 10_000  # of the fixed examples
 CHUNK = 1024  # examples computed at once
 
@@ -54,9 +53,10 @@ class SyntheticSource(Source):
         _check(sample, shape, classes)
         self.shape, self.classes, self.values = shape, classes, values
         self.sample = lambda key, count: sample(key, count)[0]
+        sizes = dict.fromkeys(SPLITS, SPLIT_SIZE)
         slices = [
             (name, np.arange(SPLIT_SIZE)[where])
-            for name, where in slices_of(split, dict.fromkeys(SPLITS, SPLIT_SIZE))
+            for name, where in slices_of(choice(split, sizes).split, sizes)
         ]
         self._index = np.concatenate([index for _, index in slices]).astype(np.uint32)
         self._split = np.concatenate(

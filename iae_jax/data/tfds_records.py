@@ -1,6 +1,7 @@
 """Images that TensorFlow Datasets (TFDS) has prepared as array_record files, read without
 TensorFlow."""
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from iae_jax.data.codec import decode_image
 from iae_jax.data.dataset import Dataset, Source
-from iae_jax.data.splits import slices_of
+from iae_jax.data.splits import choice, slices_of, spans
 from iae_jax.errors import InputError, first_line
 
 
@@ -49,8 +50,14 @@ class RecordSource(Source):
         labelled = isinstance(label, tfds.features.ClassLabel)
         self.classes = label.num_classes if label and labelled else None
 
+        if labelled and label is not None and label.names:
+            self.class_names = tuple(label.names)
+
         splits = builder.info.splits
-        slices_of(split, {key: splits[key].num_examples for key in splits})
+        sizes = {key: splits[key].num_examples for key in splits}
+        chosen = choice(split, sizes)
+        split, self.notes = chosen.split, (chosen.note,) if chosen.note else ()
+        self.slices = spans(slices_of(split, sizes), sizes)
         self._directory = builder.data_dir
         self._check_files(splits[split].file_instructions)
         self._records = builder.as_data_source(
@@ -98,9 +105,11 @@ class RecordSource(Source):
         except tfds.core.DatasetNotFoundError:
             raise InputError(self._how_to_prepare()) from None
         except Exception as error:  # TFDS documents no others
+            if os.path.exists(self._name):
+                raise InputError(self._how_to_prepare()) from None
             raise InputError(
                 f"TFDS cannot open {self._name!r} ({first_line(error)}); if it is prepared, its "
-                "directory is damaged: delete it and prepare the data set again"
+                "directory is damaged: move it away and prepare the data set again"
             ) from error
         if not is_prepared(builder):
             raise InputError(self._how_to_prepare())
@@ -122,14 +131,24 @@ class RecordSource(Source):
 
     def _damaged(self, why: object) -> InputError:
         return InputError(
-            f"{self._directory} is damaged ({first_line(why)}); delete that directory, then "
+            f"{self._directory} is damaged ({first_line(why)}); move that directory away, then "
             f"run: {self._prepare_command()}"
         )
 
     def _how_to_prepare(self) -> str:
         where = self._data_dir or "TFDS's default directory"
+        if os.path.isfile(self._name):
+            return (
+                f"no data set {self._name!r} in {where}, and the file of that name is none that is "
+                "read: make it a folder of images, a .zip of one, or .npz"
+            )
+        if os.path.isdir(self._name):
+            return (
+                f"no data set {self._name!r} in {where}: for the folder of that name write "
+                f"--config.data.name={self._name}/"
+            )
         return (
-            f"no data set {self._name!r} in {where}: check the name and data_dir, or "
+            f"no data set {self._name!r} in {where}: check data.name and data.directory, or "
             f"run: {self._prepare_command()}"
         )
 

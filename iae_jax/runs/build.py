@@ -31,6 +31,7 @@ from iae_jax.runs.config_checks import (
     check_types,
     check_weight,
 )
+from iae_jax.runs.data_config import split_of
 from iae_jax.runs.schedules import local_scale, r1_weight
 from iae_jax.sampling import priors
 from iae_jax.sampling.augmentation import affine, diffaugment
@@ -229,9 +230,17 @@ def build(
 def open_split(config: Config, split: str, name: str = "") -> Source:
     """One of the config's splits: "train", "validation" or "test"; of another of its sets, by the
     name it has in the batch."""
-    data, part = config.data, getattr(config.data, split)
-    where = also(config)[name] if name else data.name
-    return open_source(where, part, data.directory or None, data.label_pattern, data.shuffled)
+    data = config.data
+    return open_source(
+        also(config)[name] if name else data.name,
+        split_of(data, split),
+        data.directory or None,
+        data.label_pattern,
+        data.shuffled,
+        "" if name else data.labels,  # of `x`; others' are not read
+        data.size,
+        data.arrays,
+    )
 
 
 def also(config: Config) -> dict[str, str]:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from iae_jax.data.sources import without_place
 from iae_jax.game.optimizers import Optimizer
 from iae_jax.objectives.auxiliary import (
     CodeInformation,
@@ -22,34 +23,8 @@ from iae_jax.objectives.auxiliary import (
     SleepLoss,
 )
 from iae_jax.objectives.consistency import Consistency
+from iae_jax.runs.data_config import Data, with_splits
 from iae_jax.sampling.augmentation import Affine, DiffAugment
-
-
-@dataclass
-class Data:
-    """The data set and its splits.
-
-    name: digits, mnist, another set that TFDS has prepared, npz:PATH, images:PATH for a folder or
-    zip of image files, planar:NAME, or MODULE:NAME, a function (split) -> Source. directory: where
-    TFDS keeps its sets ("" is its default). label_pattern: a regular expression whose group finds
-    labels in the paths of image files ("": a folder is a class). shuffled: False takes slices of
-    image files with labels in the order of their paths, for sets where neighbours are alike. The
-    splits are TFDS slicing strings; choices are made on `validation`, `test` is only reported.
-    labels_per_class: how many labels of each class of `train` may be read, -1 for all; which ones
-    depends on `draw` (-1: the run's seed) alone. also: more sets in each batch, "NAME=SET" with a
-    SET as in `name`, shuffled independently, with the same splits.
-    """
-
-    name: str = "digits"
-    directory: str = ""
-    label_pattern: str = ""
-    shuffled: bool = True
-    train: str = "train[:1350]"
-    validation: str = "train[1350:]"
-    test: str = "test"
-    labels_per_class: int = 0
-    draw: int = -1
-    also: tuple[str, ...] = ()
 
 
 @dataclass
@@ -230,16 +205,29 @@ class Config:
 
 
 def to_dict(config: Config) -> dict[str, Any]:
-    """The config as JSON-able data."""
-    return dataclasses.asdict(config)
+    """The config as JSON-able data, with the splits that "" means as far as the config says it."""
+    return dataclasses.asdict(dataclasses.replace(config, data=with_splits(config.data)))
 
 
 def identity(config: Config) -> dict[str, Any]:
-    """What the result depends on: all but `run`, `metrics` and where TFDS keeps its sets. A file or
-    folder of images is named by its path, so that one that is moved is another set."""
+    """What the result depends on: all but `run`, `metrics` and where TFDS keeps its sets."""
     plain = to_dict(config)
     del plain["run"], plain["metrics"], plain["data"]["directory"]
     return plain
+
+
+def without_places(plain: dict[str, Any]) -> dict[str, Any]:
+    """An identity without where files lie. What they are then, a fingerprint of the images says."""
+    data = plain["data"]
+    also = [one.partition("=") for one in data["also"]]
+    return plain | {
+        "data": data
+        | {
+            "name": without_place(data["name"]),
+            "also": [f"{name}={without_place(where)}" for name, _, where in also],
+            "labels": bool(data["labels"]),
+        }
+    }
 
 
 def completed(saved: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

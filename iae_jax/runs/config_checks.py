@@ -69,6 +69,7 @@ def check_numbers(config: Config) -> None:
     losses = {f"auxiliary.{name}": loss for name, loss in config.auxiliary.built_in.items()}
     not_negative = {
         "seed": config.seed,
+        "data.size": config.data.size,
         "code.size": config.code.size,
         "code.categories": config.code.categories,
         "encoder.noise": config.encoder.noise,

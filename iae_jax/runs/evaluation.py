@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from iae_jax.data import Dataset, Source, title
+from iae_jax.data import Dataset, Source, load, title
 from iae_jax.files.atomic import write_json
 from iae_jax.metrics.evaluate import MAX_CODES, Record, Trained, evaluate, named
 from iae_jax.metrics.extractor import Extractor
@@ -55,7 +55,8 @@ def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> 
     """
     extra = named(config.metrics)
     run = trained(config, workdir, checkpoint)
-    held_out, source = load_split(config, split), open_split(config, "train")
+    measured, source = open_split(config, split), open_split(config, "train")
+    held_out = load(measured)
     generates = run.game.networks.generator is not None
     learns = generates and classifies(config, source)
     most = max(MAX_CODES, len(held_out.x))
@@ -87,7 +88,7 @@ def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> 
     path = workdir / f"evaluation_{split}.json"
     accuracy = extractor.test_accuracy if isinstance(extractor, FeatureClassifier) else math.nan
     content = {
-        "data": f"{config.data.name} {getattr(config.data, split)}",
+        "data": f"{config.data.name} {getattr(config.data, split) or measured.split}",
         "checkpoint": checkpoint,
         "step": run.step,
         # Unknown without test images that have a label.

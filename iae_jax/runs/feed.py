@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.data import ALL, Source, indices, labelled, load, stream
+from iae_jax.data.pixels import check_examples
 from iae_jax.devices import multihost
 from iae_jax.devices.parallel import Chunk, Sample, place
 from iae_jax.errors import InputError
@@ -110,14 +111,19 @@ class Feed:
         every = self._config.data.labels_per_class == ALL
         return "all" if every else self.labelled.positions.tolist()
 
+    def check_examples(self) -> None:
+        """Raises: InputError for images that would be trained on in vain."""
+        for name, source in self.sources.items():
+            if source.values == "unit":
+                check_examples(_some(source), "the data set" if name == "x" else name)
+
     def fingerprint(self) -> str:
         """A hash of how many examples there are, of which shape, and of some of them; of the labels
         that may be read, and of no other."""
         digest = hashlib.sha256()
         for source in self.sources.values():
-            some = np.linspace(0, len(source) - 1, FINGERPRINT_EXAMPLES).astype(int)
             digest.update(f"{len(source)} {source.shape}".encode())
-            digest.update(source.read(np.unique(some)).x.tobytes())
+            digest.update(_some(source).tobytes())
         if self.labelled is not None:
             digest.update(self.labelled.positions.tobytes())
             digest.update(np.asarray(self.labelled.images.label).tobytes())
@@ -175,6 +181,12 @@ class Feed:
     def _read(self, streams: list[Any], steps: int) -> np.ndarray:
         found = [np.stack([next(one).x for _ in range(steps)]) for one in streams]
         return np.stack(found) if self._config.run.seeds > 1 else found[0]
+
+
+def _some(source: Source) -> np.ndarray:
+    """x of examples from all over the source."""
+    some = np.linspace(0, len(source) - 1, FINGERPRINT_EXAMPLES).astype(int)
+    return source.read(np.unique(some)).x
 
 
 def _sampler(draw: Callable[[Array, int], Array], count: int) -> Sample:

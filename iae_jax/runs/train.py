@@ -24,6 +24,7 @@ from iae_jax.runs.build import build, open_split
 from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.config_checks import check_types
 from iae_jax.runs.console import log
+from iae_jax.runs.data_checks import check_splits, lines_about
 from iae_jax.runs.divergence import Diverged, not_finite, parameter_not_finite
 from iae_jax.runs.feed import Feed, check_sources, initial_state, next_stop, seeds_of, step_of
 from iae_jax.runs.interruption import Interrupted, StopRequest, awaited
@@ -47,13 +48,15 @@ def devices_of(config: Config) -> list[jax.Device]:
 
 
 class Setup(NamedTuple):
-    """A run before its first step. data: a fingerprint of the training data."""
+    """A run before its first step. data: a fingerprint of the training data. about: lines about the
+    data, for whoever trains on it."""
 
     game: Game
     devices: list[jax.Device]
     feed: Feed
     validation: Dataset
     data: str
+    about: list[str]
 
 
 def set_up(config: Config) -> Setup:
@@ -65,12 +68,15 @@ def set_up(config: Config) -> Setup:
     # By these the run is measured later: too late to mend then.
     check_metrics(named(config.metrics))
     try:
-        open_split(config, "test")
+        tested = open_split(config, "test")
     except InputError as error:
         raise InputError(f"data.test, for --mode=evaluate: {error}") from error
+    check_splits(feed.x, {"validation": held_out, "test": tested})
     validation = held_out.read(np.arange(min(len(held_out), VALIDATION_EXAMPLES)))
     check_sources(game, feed)
-    return Setup(game, devices, feed, validation, feed.fingerprint())
+    feed.check_examples()
+    about = lines_about(config.data.name, feed.x, held_out, tested)
+    return Setup(game, devices, feed, validation, feed.fingerprint(), about)
 
 
 def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) -> Position:
@@ -122,6 +128,8 @@ def train(
                 workdir = Workdir(path, config, setup.game, allow_config_change)
         with workdir or nullcontext(), awaited(_announce) as wish, Stopwatch() as watch:
             position = start(setup, config, workdir, profile)
+            for line in setup.about:
+                log(line)
             trace = path / "profile" if profile and multihost.first() else None
             return Loop(setup, config, workdir, position, watch).run(wish, trace)
 
@@ -162,7 +170,7 @@ class Loop:
         """trace: the folder where the second call is traced to, if anywhere."""
         from tqdm import tqdm
 
-        config, (game, devices, feed, _, _) = self.config, self.setup
+        config, (game, devices, feed, *_) = self.config, self.setup
         chunk = feed.chunk(game, devices)
         self.terminal = sys.stderr.isatty() and multihost.first()
         self.bar = tqdm(

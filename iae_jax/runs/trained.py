@@ -15,8 +15,8 @@ from iae_jax.metrics.evaluate import best_metric
 from iae_jax.objectives.weights import at
 from iae_jax.runs.build import also, build, open_split
 from iae_jax.runs.checkpoint import Checkpoints, Restored
-from iae_jax.runs.config import Config
-from iae_jax.runs.feed import seeds_of
+from iae_jax.runs.config import Config, identity
+from iae_jax.runs.feed import Feed, seeds_of
 from iae_jax.runs.workdir import DATA_FILE, check_unchanged, checkpoints_of
 from iae_jax.types import DISCRIMINATORS, Array, Game, Players
 
@@ -80,8 +80,9 @@ def game_of(config: Config, path: Path) -> Game:
 
 
 def data_of(path: Path) -> dict[str, Any] | None:
-    """What is saved of a run's data: "shapes" of an example of each set by its name, "values" and
-    "classes"; None of a run from before it was. Raises: InputError if the file is damaged."""
+    """What is saved of a run's data: "shapes" of an example of each set by its name, "values",
+    "classes" and "class_names"; None of a run from before it was. Raises: InputError if the file is
+    damaged."""
     saved = path / DATA_FILE
     if not saved.is_file():
         return None
@@ -92,9 +93,10 @@ def data_of(path: Path) -> dict[str, Any] | None:
             "shapes": {"x": shapes.pop("x"), **shapes},
             "values": data["values"],
             "classes": data.get("classes"),
+            "class_names": tuple(data.get("class_names", ())),
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{saved} is damaged: delete it, then the same command") from error
+        raise InputError(f"{saved} is damaged: move it away and resume the run") from error
 
 
 def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restored:
@@ -108,7 +110,8 @@ def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restore
     if not folder.is_dir():
         raise InputError(f"there is no trained run in {path}: train one with --mode=train")
     with Checkpoints(folder, config.run.keep, best_metric(game)) as checkpoints:
-        check_unchanged(checkpoints.config(), config, "give the flags that it was trained with")
+        saved = checkpoints.config()
+        check_unchanged(saved, config, "give the flags that it was trained with")
         if checkpoint == "latest":
             step = None
         elif checkpoint == "best":
@@ -122,7 +125,22 @@ def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restore
         found = checkpoints.restore(_template(game, config), step)
     if found is None:
         raise InputError(f"there is no checkpoint in {path}: train with --mode=train")
+    _check_moved(saved, config, found)
     return found
+
+
+def _check_moved(saved: dict[str, Any] | None, config: Config, found: Restored) -> None:
+    """Raises: InputError if files lie elsewhere than when the run was trained, and are others."""
+    old = {} if saved is None else saved.get("data", {})
+    new = identity(config)["data"]
+    named = [name for name in ("name", "also", "labels") if name in old]
+    if all(list(old[name]) == list(new[name]) for name in named):
+        return
+    if found.extra.get("data") != Feed(config).fingerprint():
+        raise InputError(
+            f"the data set {new['name']} has other images than {old['name']}, on which this run "
+            "was trained: name those in --config.data.name"
+        )
 
 
 def _template(game: Game, config: Config) -> Any:

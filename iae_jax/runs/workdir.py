@@ -21,7 +21,7 @@ from iae_jax.files.lock import lock
 from iae_jax.files.metrics_log import MetricsLog
 from iae_jax.metrics.evaluate import best_metric
 from iae_jax.runs.checkpoint import Checkpoints
-from iae_jax.runs.config import Config, completed, difference, identity, to_dict
+from iae_jax.runs.config import Config, completed, difference, identity, to_dict, without_places
 from iae_jax.runs.console import log
 from iae_jax.runs.memory import peak_host_megabytes, peak_memory_megabytes
 from iae_jax.runs.renamed import translated
@@ -76,15 +76,17 @@ def check_unchanged(
     config: Config,
     advice: str = "use another --workdir, or --allow_config_change to continue with the new one",
 ) -> None:
-    """Compares a run's config with the one saved with it, which may have old field names.
+    """Compares a run's config with the one saved with it, which may have old field names. Files may
+    lie elsewhere than they did.
 
     Raises:
       InputError: they differ; the message has the difference and the advice.
     """
     if saved is None:
         return
-    changes = difference(completed(translated(saved), identity(Config())), identity(config))
-    if changes:
+    old, new = completed(translated(saved), identity(Config())), identity(config)
+    if difference(without_places(old), without_places(new)):
+        changes = difference(old, new)
         raise InputError(
             f"the run in this workdir has another config ({'; '.join(changes)}): {advice}"
         )
@@ -172,8 +174,8 @@ class Workdir:
         extra = restored.extra
         if extra.get("data", data) != data and not self._allow_change:
             raise InputError(
-                "the data set has other images than this run was trained on: put those back, use "
-                "another --workdir, or --allow_config_change to continue"
+                f"{self._config.data.name}: the data set has other images than this run was "
+                "trained on: name those, use another --workdir, or --allow_config_change to go on"
             )
         return Position(
             restored.state,
@@ -192,7 +194,13 @@ class Workdir:
           shapes: of one example of each set in the batch.
         """
         write_json(self.path / "config.json", to_dict(self._config))
-        data = {"shapes": shapes, "values": source.values, "classes": source.classes}
+        data: dict[str, Any] = {
+            "shapes": shapes,
+            "values": source.values,
+            "classes": source.classes,
+        }
+        if source.class_names:
+            data["class_names"] = list(source.class_names)
         write_json(self.path / DATA_FILE, data)
         self._metrics_log = MetricsLog(self.path / "metrics.jsonl", position.lines)
         if lost := position.lines - self._metrics_log.lines:

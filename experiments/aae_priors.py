@@ -13,29 +13,22 @@ Expected: two-sample accuracy at most 0.60; 31 minutes on one CPU core for three
 most 0.572 in any seed; 0.50 ± 0.01 for two samples of a prior.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from iae_jax import Config, InputError
-from iae_jax.data import Dataset, Source, load, open_source
-from iae_jax.files.atomic import write_npz
-from iae_jax.metrics.codes import prior_vectors
-from iae_jax.metrics.measurement import Measurement, Trained
+from iae_jax.presets.aae_priors import (  # noqa: F401
+    FIGURE_FILE,
+    FIRST_SEED,
+    SEEDS,
+    TOGETHER,
+    VARIANTS,
+    get_config,
+)
 from iae_jax.records.references import Reference
-from iae_jax.sampling.noise import to_unit
-from iae_jax.types import Array
 
-KINDS = {"gaussian": "gaussian", "mixture": "petals", "swiss_roll": "swiss_roll"}
-VARIANTS = tuple(KINDS)
-SEEDS, FIRST_SEED, TOGETHER = 3, 0, True
 VIEWS: tuple[str, ...] = ()
-FIGURE_FILE = "code_space.npz"
 
 REFERENCES = {"two_sample_accuracy": Reference(0.60, "lower", "aim; 0.5 is equal")}
 SHOWN = (
@@ -44,84 +37,6 @@ SHOWN = (
     "sliced_wasserstein",
     "sliced_wasserstein_prior",
 )
-
-
-class Binarized(Source):
-    """Images as a Bernoulli likelihood has them: a pixel is 1 with its intensity as probability.
-
-    `sample` draws images with replacement and each image's pixels anew, so that no image is twice
-    the same in training, and codes of held-out images are distributed as those of the others are.
-    `read` draws the pixels of an image once, by its position.
-    """
-
-    dtype = np.dtype(np.float32)
-
-    def __init__(self, grey: Source) -> None:
-        self._grey = grey
-        self.shape, self.classes = grey.shape, grey.classes
-        self.sample = self._sample
-
-    @cached_property
-    def _images(self) -> np.ndarray:
-        return load(self._grey).x
-
-    def _sample(self, key: Array, count: int) -> Array:
-        where, how = jax.random.split(key)
-        which = jax.random.randint(where, (count,), 0, len(self))
-        unit = to_unit(jnp.asarray(self._images)[which])
-        return (jax.random.uniform(how, unit.shape) < unit).astype(unit.dtype)
-
-    def __len__(self) -> int:
-        return len(self._grey)
-
-    def read(self, positions: Sequence[int] | np.ndarray) -> Dataset:
-        x, labels = self._grey.read(positions)
-        uniform = [np.random.default_rng(int(place)).random(self.shape) for place in positions]
-        unit = x / 255 if x.dtype == np.uint8 else x
-        return Dataset((np.reshape(uniform, x.shape) < unit).astype(np.float32), labels)
-
-    def labels(self) -> np.ndarray:
-        return self._grey.labels()
-
-
-def binarized(split: str, name: str = "mnist", directory: str = "") -> Binarized:
-    """A set of images binarized. name, directory: of the set, see `open_source`."""
-    return Binarized(open_source(name, split, directory or None))
-
-
-def get_config(variant: str = "gaussian") -> Config:
-    if variant not in KINDS:
-        raise InputError(f"a variant is one of {', '.join(KINDS)}, not {variant!r}")
-    config = Config(steps=7000, batch_size=256, turns="two_to_one")
-    config.metrics = ("experiments.aae_priors:keep_codes",)
-    config.run.classifier = False  # nothing here is about images
-    config.data.name = "experiments.aae_priors:binarized"
-    # All of train is trained on; to choose settings, leave validation out of it.
-    config.data.train, config.data.validation = "train", "train[50000:]"
-    config.code.size, config.prior.kind = 2, KINDS[variant]
-    config.generator.likelihood = "bernoulli"
-    config.reconstruction.kind = "likelihood"
-    # Beside a likelihood of 784 pixels.
-    config.regularization.weight = 100.0
-    # What is left to match becomes finer, so that the penalty falls.
-    config.regularization.r1, config.regularization.r1_final = 0.02, 0.1
-    config.regularization.r1_fall_from, config.regularization.r1_fall_until = 0.3, 0.8
-    config.regularization.r1_interval_steps = 1
-    for player in config.players:
-        player.network.kind = "mlp"
-        player.optimizer.rate, player.optimizer.final = 1e-3, 0.01
-    return config
-
-
-def keep_codes(trained: Trained) -> Iterator[Measurement]:
-    """Measures nothing more; the codes of the split, their labels and as many samples of the prior
-    go to the model's folder, for the figure."""
-    codes = trained.streamed.rows["code_vector"]
-    if trained.folder is not None:
-        prior = prior_vectors(trained, 0, len(codes))
-        labels = trained.all_labels
-        write_npz(trained.folder / FIGURE_FILE, codes=codes, labels=labels, prior=prior)
-    yield from ()
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:

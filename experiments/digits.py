@@ -1,23 +1,8 @@
 """The default: an implicit autoencoder on the handwritten digits that scikit-learn ships (8x8).
 
-    python -m iae_jax.launch --config=experiments/digits.py --workdir=runs/digits
-
-A deterministic encoder of 6 global components and a generator that reads 16 local ones, with the
-IAE objective.
+python -m iae_jax.launch --config=experiments/digits.py --workdir=runs/digits
 """
 
-from iae_jax.runs.config import Config
+from iae_jax.presets.digits import get_config
 
-
-def get_config() -> Config:
-    config = Config(steps=3000)
-    config.code.size = 6
-    config.generator.noise = 16
-    config.generator.noise_at = "depth"
-    config.generator.ramp_start_steps = 800
-    config.generator.ramp_steps = 1200
-    config.reconstruction.numerator_weight = 0.1
-    for player in config.players:
-        player.network.hidden = 128
-        player.optimizer.rate = 5e-4
-    return config
+__all__ = ["get_config"]

@@ -5,8 +5,7 @@
 
     python -m iae_jax.sweep mnist_reconstruction --seeds=3
 
-Variants (global size, local size): deterministic_20 (Fig. 2b), global_10_local_100 (2c),
-global_5_local_100 (2d), the same with a global size of 2, 20 and 50, and vae_20, aae_20, ali_20.
+Variants: deterministic_20 (Fig. 2b), global_10_local_100 (2c), global_5_local_100 (2d), and others.
 A sweep evaluates the last checkpoint.
 
 Expected: 5 to 10 minutes on 2 CPU cores for a run, and 8 to 13 for deterministic_20; three times
@@ -18,24 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from iae_jax.errors import InputError
+from iae_jax.presets.mnist_reconstruction import (  # noqa: F401
+    SIZES,
+    VARIANTS,
+    get_config,
+)
 from iae_jax.records.references import Reference
-from iae_jax.runs.config import Config
 
-# Sizes of the global and of the local code.
-SIZES = {
-    "deterministic_20": (20, 0),
-    "global_10_local_100": (10, 100),
-    "global_5_local_100": (5, 100),
-    "vae_20": (20, 0),
-    "aae_20": (20, 0),
-    "ali_20": (20, 0),
-    # The curve over the global size.
-    "global_2_local_100": (2, 100),
-    "global_20_local_100": (20, 100),
-    "global_50_local_100": (50, 100),
-}
-VARIANTS = tuple(SIZES)
 # Fig. 2, and the other models.
 FIGURES = {
     "": (
@@ -72,45 +60,6 @@ SHOWN = (
     "judge_test_accuracy",
     "peak_memory_megabytes",
 )
-
-
-def get_config(variant: str = "deterministic_20") -> Config:
-    if variant not in SIZES:
-        raise InputError(f"a variant is one of {', '.join(SIZES)}, not {variant!r}")
-    size, local = SIZES[variant]
-    config = Config(steps=6_000, turns="alternating")
-    config.data.name = "mnist"
-    config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
-    config.code.size = size
-    config.generator.noise = local
-    for player in config.players:
-        player.optimizer.rate, player.optimizer.final = 5e-4, 0.3
-    config.reconstruction.r1 = config.regularization.r1 = 0.1
-    model = variant.split("_")[0]
-    marginal, consistency, information = (
-        getattr(config.auxiliary, name).weight
-        for name in ("marginal", "consistency", "code_information")
-    )
-    if model in ("deterministic", "global"):
-        # Consistency: z is to say first what an affine change leaves as it is.
-        marginal.value = consistency.value = information.value = 1.0
-        # More information in the code, at the price of samples further from the data.
-        config.regularization.weight = 0.1
-    if model == "deterministic":
-        config.steps = 10_000
-        config.reconstruction.r1, config.reconstruction.r1_final = 0.01, 0.1
-        consistency.value, information.value = 0.2, 5.0
-    if local:
-        config.reconstruction.numerator_weight = 0.05
-    if model in ("vae", "aae"):
-        config.generator.likelihood = "bernoulli"
-        config.reconstruction.kind = "likelihood"
-    if model == "vae":
-        config.encoder.kind, config.regularization.kind = "gaussian", "analytic_kl"
-        config.turns = "simultaneous"
-    if model == "ali":
-        config.reconstruction.kind, config.regularization.kind = "joint_model", "none"
-    return config
 
 
 # A Fréchet distance is no worse than another if it is larger by at most this.

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from iae_jax.files.atomic import write_json
+from iae_jax.records.experiment import module_of
 from iae_jax.records.results import shared_digest, without_seed
-from iae_jax.records.variants import config_of
-from iae_jax.runs.config import Config, changes, to_dict
+from iae_jax.records.variants import changed_config
+from iae_jax.runs.config import Config, to_dict
+from iae_jax.runs.config_changes import changes
 from iae_jax.runs.renamed import FIELDS
 
 OLD = {new: old for old, new in FIELDS.items()}
@@ -53,7 +55,7 @@ def of_launch(record: dict[str, Any]) -> str:
     match = re.search(r"--config=experiments/(\w+)\.py:(\S+)", command)
     if match is None or "config" not in record:
         return ""
-    config = config_of(match[1], match[2], flags_of(command))
+    config = changed_config(module_of(match[1]), match[2], flags_of(command))
     today = shared_digest(to_dict(config))
     for old, new in FIELDS.items():
         command = command.replace(f"--config.{old}=", f"--config.{new}=")

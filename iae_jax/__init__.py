@@ -1,7 +1,8 @@
 """Implicit autoencoders and their family as pure functions.
 
 The public names. Importing this loads jax, flax, optax and chex only; data sets of TFDS,
-checkpoints, figures and the launcher are imported where they are used. `networks` and `priors` are
+checkpoints, figures and the launcher are imported where they are used. What trains needs the extra
+`train`. `networks` and `priors` are
 modules.
 """
 
@@ -12,6 +13,7 @@ from iae_jax import networks
 from iae_jax.data.dataset import ArraySource, Dataset
 from iae_jax.devices.parallel import compile_step
 from iae_jax.errors import InputError
+from iae_jax.files.version import VERSION as __version__
 from iae_jax.game.check import check
 from iae_jax.game.game import ALTERNATING
 from iae_jax.game.step import init, train_step
@@ -74,6 +76,7 @@ __all__ = [
     "TrainState",
     "Trained",
     "Weight",
+    "__version__",
     "cell",
     "check",
     "compile_step",

@@ -1,5 +1,8 @@
 """Errors that a user can mend, and the exit codes of the commands that meet them."""
 
+from collections.abc import Collection
+from difflib import get_close_matches
+
 EXIT_USER = 2  # what the user gave cannot work
 EXIT_TRANSIENT = 75  # may work later without a change: EX_TEMPFAIL of sysexits.h
 
@@ -18,3 +21,9 @@ class TransientError(InputError):
 def first_line(error: object) -> str:
     """The first line of an error's message, or its class name if it has none."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:MAX_LINE]
+
+
+def meant(word: str, known: Collection[str]) -> str:
+    """Follows an unknown word in a message: the known one that is nearest, if any is near."""
+    near = get_close_matches(word, known, n=1)
+    return f" (do you mean {near[0]}?)" if near else ""

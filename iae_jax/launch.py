@@ -1,4 +1,7 @@
-"""The command: `python -m iae_jax.launch --config=experiments/NAME.py --workdir=DIR`.
+"""The command: `iae-jax --config=NAME --workdir=DIR`, or `python -m iae_jax.launch ...`.
+
+--list shows the presets; the config can also be a file of yours, --config=NAME.py. --help_config
+shows the fields that --config.FIELD=VALUE can set.
 
 --mode=train (default; the same command resumes), or, of a trained run, evaluate, sample,
 reconstruct, interpolate (between pairs of images), traverse (one component of the code at a time,
@@ -20,20 +23,29 @@ from pathlib import Path
 
 import jax
 from absl import app, flags, logging
-from ml_collections import config_flags
 
+from iae_jax import presets
 from iae_jax.devices import multihost
 from iae_jax.devices.parallel import keep_compiled
 from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, TransientError, first_line
+from iae_jax.files.installed import check_installed, stop_unless_installed
+from iae_jax.files.version import VERSION
+from iae_jax.presets.config_words import located, unknown_field
 from iae_jax.runs import config as configs
 from iae_jax.runs import visualize
 from iae_jax.runs.config_checks import MAX_SEEDS
+from iae_jax.runs.config_help import config_help
 from iae_jax.runs.console import log
 from iae_jax.runs.data_config import forget_preset
 from iae_jax.runs.evaluation import cache_of, evaluate_run
 from iae_jax.runs.interruption import Interrupted
 from iae_jax.runs.orbax_manager import quiet_orbax
 from iae_jax.runs.train import train
+
+try:
+    from ml_collections import config_flags
+except ModuleNotFoundError:
+    stop_unless_installed()
 
 MAX_PROCESSES, MAX_JOIN_SECONDS, MAX_IMAGES = 100_000, 86_400, 10**7
 VIEWS: dict[str, Callable[[visualize.Asked], list[Path]]] = {
@@ -48,9 +60,12 @@ MODES = ("train", "evaluate", *VIEWS)
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
-    "An experiment, for example experiments/digits.py; NAME.py:VARIANT for one of "
-    "its variants. --config.FIELD=VALUE changes a field.",
+    "A preset, for example digits, or a file, for example experiments/digits.py; NAME:VARIANT for "
+    "one of its variants. --config.FIELD=VALUE changes a field.",
 )
+_LIST = flags.DEFINE_bool("list", False, "Show the presets, or with --config=NAME that one.")
+_HELP_CONFIG = flags.DEFINE_bool("help_config", False, "Show every field of the config.")
+_VERSION = flags.DEFINE_bool("version", False, "Show the version of the package.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives; the same one resumes.")
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 _CHECKPOINT = flags.DEFINE_string(
@@ -111,9 +126,12 @@ TRANSIENT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, e
 def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise InputError(f"{argv[1]!r} is not a flag: write --name=value")
+    if _VERSION.value or _LIST.value or _HELP_CONFIG.value:
+        print(information())
+        return
     config = _CONFIG.value
     if config is None or not _WORKDIR.value:
-        raise InputError("say what to run and where: --config=experiments/digits.py --workdir=DIR")
+        raise InputError("say what to run and where: --config=digits --workdir=DIR, or see --list")
     if not isinstance(config, configs.Config):
         try:
             found = f"it returns {type(config.steps)}"
@@ -156,6 +174,16 @@ def main(argv: list[str]) -> None:
     count = _COUNT.value or (64 if _MODE.value in ("sample", "reconstruct") else 12)
     asked = visualize.Asked(config, workdir, _CHECKPOINT.value, _SPLIT.value, count)
     print(*VIEWS[_MODE.value](asked), sep="\n")
+
+
+def information() -> str:
+    """What is asked for instead of a run."""
+    if _VERSION.value:
+        return f"iae_jax {VERSION}"
+    if _HELP_CONFIG.value:
+        return config_help()
+    chosen = _CONFIG.value is not None and config_flags.get_config_filename(flags.FLAGS["config"])
+    return presets.description(chosen) if chosen else presets.listing()
 
 
 @contextmanager
@@ -231,6 +259,8 @@ def fail(message: str, code: int = EXIT_USER) -> None:
 def said(error: Exception) -> str:
     """What an error says, without the traceback that ml_collections puts before a config's own."""
     text = str(error)
+    if "get_config() takes 0 positional" in text:
+        return "this config has no variants: leave out the colon and what follows it"
     if "Traceback" not in text:
         return text
     return text.strip().splitlines()[-1].removeprefix(f"{InputError.__module__}.InputError: ")
@@ -243,9 +273,14 @@ def parse(argv: list[str]) -> list[str]:
         name = sys.argv[0] if __name__ == "__main__" else __name__
         print(__doc__, flags.FLAGS.module_help(name), sep="\n")
         sys.exit(0)
+    try:
+        check_installed()
+        argv, folders = located(argv)
+    except InputError as error:
+        fail(str(error))
     # Configs import their neighbours, and name them in kinds; a console script's path begins with
     # its own folder.
-    for folder in (*_config_folder(argv), str(Path.cwd())):
+    for folder in (*folders, str(Path.cwd())):
         if folder not in sys.path:
             sys.path.insert(0, folder)
     try:
@@ -253,21 +288,11 @@ def parse(argv: list[str]) -> list[str]:
     except (flags.Error, InputError) as error:
         fail(said(error))
     except (KeyError, AttributeError) as error:
-        # ml_collections: a field that the config does not have.
-        fail(f"{error.args[0]}: see the fields in iae_jax/runs/config.py")
+        # ml_collections names a field that is not there by its last part alone.
+        fail(unknown_field(argv) or said(error))
     except (OSError, ImportError, SyntaxError, NameError, TypeError, ValueError) as error:
         fail(f"cannot read --config: {said(error)}")
     raise AssertionError("fail() exits")
-
-
-def _config_folder(argv: list[str]) -> list[str]:
-    """The folder of the file that --config names."""
-    named = [
-        argv[i + 1] if word.endswith("config") and i + 1 < len(argv) else word.partition("=")[2]
-        for i, word in enumerate(argv)
-        if word in ("--config", "-config") or word.startswith(("--config=", "-config="))
-    ]
-    return [str(Path(name.partition(":")[0]).resolve().parent) for name in named[-1:] if name]
 
 
 def run() -> None:

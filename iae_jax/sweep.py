@@ -13,7 +13,15 @@ draws the figures once all are done.
         --grid batch_size=32,64
 
 takes every combination of these values of the config's fields and keeps its records in
-runs/EXPERIMENT/ instead.
+runs/EXPERIMENT/ instead, as does the sweep of a preset or of a config file of one's own, with or
+without VARIANTS:
+
+    python -m iae_jax.sweep digits --seeds=2
+    python -m iae_jax.sweep my_config.py --seeds=2 --random=20 --range code.size=2..20 \\
+        --range encoder.optimizer.rate=1e-4..1e-2:log --grid turns=alternating,simultaneous
+
+--random=N takes N random combinations in place of all; which ones depends on --random_seed alone.
+--csv=PATH also writes the records as a table with a row for each run.
 """
 
 import subprocess
@@ -24,18 +32,21 @@ from typing import Any
 
 from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, TransientError
 from iae_jax.files.atomic import open_folder
+from iae_jax.files.installed import check_installed
 from iae_jax.files.lock import lock
+from iae_jax.records.csv_table import write_csv
+from iae_jax.records.experiment import config_of, is_own, module_of, name_of, variants_in, word_of
 from iae_jax.records.merge import merge, replaced
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import locked_records, read_records, table
 from iae_jax.records.results import collect
+from iae_jax.records.search_space import Changes, combinations, drawn
 from iae_jax.records.variants import (
     VIEW_FILES,
     Run,
     done,
     draw,
     figures_of,
-    module_of,
     runs_of,
     split_of,
     views_of,
@@ -45,11 +56,12 @@ from iae_jax.runs.interruption import SIGNALS, Interrupted, awaited
 from iae_jax.runs.workdir import LOCK
 
 FIGURE_IMAGES = 12  # of a figure's row
+MAX_RANDOM = 10_000
 EXIT_FAILED = 1  # a run failed
 EXIT_INTERRUPTED = 130
 
 
-def launch(experiment: str, run: Run, *words: str) -> None:
+def launch(module: ModuleType, run: Run, *words: str) -> None:
     """Runs the launcher in a process of its own.
 
     Raises:
@@ -60,7 +72,7 @@ def launch(experiment: str, run: Run, *words: str) -> None:
         sys.executable,
         "-m",
         "iae_jax.launch",
-        f"--config=experiments/{experiment}.py:{run.variant}",
+        f"--config={word_of(module, run.variant)}",
         f"--workdir={run.workdir}",
         *run.flags,
         *words,
@@ -78,12 +90,13 @@ def launch(experiment: str, run: Run, *words: str) -> None:
         raise kind(f"{run.label}: the launcher ended with {status}")
 
 
-def show(module: ModuleType, experiment: str, run: Run) -> None:
+def show(module: ModuleType, run: Run) -> None:
     """Makes what figures show of a run that was trained here."""
-    if any(run.variant in variants for variants in figures_of(module).values()):
+    figures = figures_of(module).values() if hasattr(module, "draw") else ()
+    if any(run.variant in variants for variants in figures):
         for view in views_of(module):
             if not (run.workdir / VIEW_FILES[view]).exists():
-                launch(experiment, run, f"--mode={view}", f"--count={FIGURE_IMAGES}")
+                launch(module, run, f"--mode={view}", f"--count={FIGURE_IMAGES}")
 
 
 def wait_for(run: Run) -> None:
@@ -96,15 +109,16 @@ def wait_for(run: Run) -> None:
         lock(run.workdir / LOCK, wait=True).close()
 
 
-def perform(experiment: str, run: Run, directory: Path, split: str) -> None:
+def perform(module: ModuleType, experiment: str, run: Run, directory: Path) -> None:
     """Trains, evaluates, and adds the numbers to the results."""
+    split, name = split_of(module), name_of(module)
     run.workdir.mkdir(parents=True, exist_ok=True)
     with lock(run.workdir / ".lock", wait=False):
         wait_for(run)
-        launch(experiment, run)
-        launch(experiment, run, "--mode=evaluate", f"--split={split}")
+        launch(module, run)
+        launch(module, run, "--mode=evaluate", f"--split={split}")
         new = collect(experiment, run.variant, [run.workdir], run.name, split)
-        with locked_records(directory, experiment) as records:
+        with locked_records(directory, name) as records:
             if others := replaced(records, new):
                 seeds = others[0]["seeds"]
                 text = f"{run.name}: seeds {seeds} had another config and are replaced"
@@ -114,7 +128,7 @@ def perform(experiment: str, run: Run, directory: Path, split: str) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser(prog="python -m iae_jax.sweep", allow_abbrev=False)
-    parser.add_argument("experiment", help="a module of experiments/ with VARIANTS")
+    parser.add_argument("experiment", help="a module of experiments/, a preset, or a config file")
     parser.add_argument("--variants", default="", help="separated by commas (all)")
     parser.add_argument("--seeds", type=int, help="how many (3, or the experiment's SEEDS)")
     parser.add_argument("--first_seed", type=int, help="(0, or the experiment's FIRST_SEED)")
@@ -126,12 +140,23 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FIELD=VALUE,VALUE",
         help="in every combination with the others",
     )
+    parser.add_argument("--random", type=int, metavar="N", help="so many random combinations")
+    parser.add_argument(
+        "--range",
+        action="append",
+        default=[],
+        metavar="FIELD=LOW..HIGH[:log]",
+        help="where --random draws a number from; a whole one between whole ones",
+    )
+    parser.add_argument("--random_seed", type=int, default=0, help="of --random (0)")
+    parser.add_argument("--csv", type=Path, metavar="PATH", help="also write a row for each run")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
-    elsewhere = "or RUNS/EXPERIMENT with --grid"
+    elsewhere = "or RUNS/EXPERIMENT with --grid, --random or a config that is no experiment"
     parser.add_argument("--results", type=Path, help=f"of the records (results, {elsewhere})")
     parser.add_argument("--figures", type=Path, help=f"of the figure (docs, {elsewhere})")
     sys.path.insert(0, str(Path.cwd()))
     try:
+        check_installed()
         return sweep(vars(parser.parse_args(arguments)))
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -144,6 +169,18 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
+def combinations_of(options: dict[str, Any]) -> list[Changes]:
+    """Raises: InputError for --grid, --range or --random."""
+    grid, ranges, count = options["grid"], options["range"], options["random"]
+    if count is None:
+        if ranges:
+            raise InputError("--range is for --random=N: say how many")
+        return combinations(grid)
+    if not 1 <= count <= MAX_RANDOM or options["random_seed"] < 0:
+        raise InputError(f"--random is from 1 to {MAX_RANDOM}, and --random_seed at least 0")
+    return drawn(grid, ranges, count, options["random_seed"])
+
+
 def sweep(options: dict[str, Any]) -> int:
     """The command with its flags parsed.
 
@@ -151,13 +188,16 @@ def sweep(options: dict[str, Any]) -> int:
       The exit status: 0, EXIT_FAILED if a run failed, EXIT_TRANSIENT if all failures may pass by
       themselves.
     """
-    experiment, grid = options["experiment"], options["grid"]
-    module, folder = module_of(experiment), options["runs"] / experiment
-    directory = options["results"] or (folder if grid else Path("results"))
-    figures = options["figures"] or (folder if grid else Path("docs"))
-    variants = options["variants"].split(",") if options["variants"] else list(module.VARIANTS)
+    experiment = options["experiment"]
+    module = module_of(experiment)
+    name, changes = name_of(module), combinations_of(options)
+    folder, searched = options["runs"] / name, changes != [()]
+    elsewhere = folder if searched or is_own(module) else None
+    directory = options["results"] or elsewhere or Path("results")
+    figures = options["figures"] or elsewhere or Path("docs")
+    variants = options["variants"].split(",") if options["variants"] else [*variants_in(module)]
     for variant in variants:
-        module.get_config(variant)  # raises if there is no such variant
+        config_of(module, variant)  # raises if there is no such variant
         if variants.count(variant) > 1:
             raise InputError(f"--variants has {variant} twice: leave one out")
     count, first = options["seeds"], options["first_seed"]
@@ -167,7 +207,7 @@ def sweep(options: dict[str, Any]) -> int:
         raise InputError(
             f"--seeds is from 1 to {MAX_SEEDS}, and --first_seed from 0 to below 2^32 - {MAX_SEEDS}"
         )
-    runs = runs_of(module, variants, range(first, first + count), folder, grid)
+    runs = runs_of(module, variants, range(first, first + count), folder, changes)
     if not -1 <= options["only"] < len(runs):
         raise InputError(f"--only is from 0 to {len(runs) - 1}, not {options['only']}")
     chosen = runs if options["only"] < 0 else [runs[options["only"]]]
@@ -175,26 +215,28 @@ def sweep(options: dict[str, Any]) -> int:
         open_folder(where, flag)
     failed: list[Exception] = []
     for number, run in enumerate(chosen):
-        with locked_records(directory, experiment) as records:
+        with locked_records(directory, name) as records:
             recorded = done(run, records)
         try:
             if recorded:
                 print(f"{run.label}: in the results already", file=sys.stderr)
             else:
                 print(f"{run.label}: {number + 1} of {len(chosen)}", file=sys.stderr)
-                perform(experiment, run, directory, split_of(module))
+                perform(module, experiment, run, directory)
             # For recorded runs too: one may have been broken off before it was shown.
-            if not grid and (run.workdir / "run.json").exists():
-                show(module, experiment, run)
+            if not searched and (run.workdir / "run.json").exists():
+                show(module, run)
         except (InputError, OSError) as error:
             failed.append(error)
             print(f"error: {error}; continuing with the others", file=sys.stderr)
-    if not grid and hasattr(module, "draw") and options["only"] < 0:
+    if not searched and hasattr(module, "draw") and options["only"] < 0:
         for missing in draw(module, figures, runs):
             print(f"no figure: there is no run here of {missing}", file=sys.stderr)
-    records = read_records(directory / f"{experiment}.json")
-    if not grid and records and hasattr(module, "draw_curve") and options["only"] < 0:
-        module.draw_curve(figures / f"{experiment}_curve.png", records)
+    records = read_records(directory / f"{name}.json")
+    if options["csv"]:
+        write_csv(options["csv"], records)
+    if not searched and records and hasattr(module, "draw_curve") and options["only"] < 0:
+        module.draw_curve(figures / f"{name}_curve.png", records)
     print(table(records))
     if failed and all(isinstance(error, TransientError) for error in failed):
         return EXIT_TRANSIENT

@@ -5,10 +5,13 @@ functions. So jit, pmap, vmap over seeds, checkpoints and tests need no special 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from dataclasses import Field
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import flax.struct
 import jax
+
+from iae_jax.errors import InputError, meant
 
 Array = jax.Array
 Params = Any  # a tree of arrays, which differs between networks
@@ -217,3 +220,22 @@ class TrainState:
     params: Players[Params, Params, Params]
     opt_state: Players[Any, Any, Any]
     ema: Players[Params, Params, Params]
+
+
+class Section:
+    """A part of a config: a dataclass of which nothing but its fields can be set.
+
+    Its docstring has a text for each field, `name: text` or `name, name: text`, from which
+    `runs.config_help` is made.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = self.__dataclass_fields__
+        if name not in known:
+            raise InputError(
+                f"there is no config field {name!r} in {type(self).__name__}"
+                f"{meant(name, known)}: it has {', '.join(known)}"
+            )
+        super().__setattr__(name, value)

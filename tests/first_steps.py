@@ -287,7 +287,7 @@ def small_problems() -> Iterator[tuple[str, Config]]:
         if entropy.start_steps:
             entropy.start_steps, entropy.ramp_steps = 0.25 * STEPS, 0.1 * STEPS
         part = f"start_steps={0.35 * STEPS}, ramp_steps={0.3 * STEPS}"
-        kind = f"experiments.gaussian_mixture:two_rates(fine_rate=5.0, {part})"
+        kind = f"iae_jax.presets.gaussian_mixture:two_rates(fine_rate=5.0, {part})"
         config.reconstruction.optimizer.kind = kind
         yield f"gaussian_mixture:{variant}", config
     for variant in regression.VARIANTS:
@@ -312,7 +312,7 @@ def code_problems() -> Iterator[tuple[str, Config]]:
             config = module.get_config(variant)
             config.steps, config.batch_size = STEPS, BATCH
             if module is aae_priors:
-                config.data.name = "experiments.aae_priors:binarized(name='digits')"
+                config.data.name = "iae_jax.presets.aae_priors:binarized(name='digits')"
             for player in config.players:
                 player.network.hidden = 8
                 if player.optimizer.warmup_steps:

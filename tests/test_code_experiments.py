@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import aae_priors, avb_four_points, converged, elbo_grid
+from experiments import aae_priors, avb_four_points, elbo_grid
 from iae_jax import (
     ArraySource,
     Dataset,
@@ -23,9 +23,11 @@ from iae_jax import (
     init,
 )
 from iae_jax.data import load
-from iae_jax.metrics import quadrature
+from iae_jax.metrics import converged, quadrature
 from iae_jax.metrics.evaluate import named
 from iae_jax.metrics.measurement import Trained
+from iae_jax.presets.aae_priors import Binarized
+from iae_jax.presets.avb_four_points import points
 from iae_jax.runs.build import build, open_split
 from iae_jax.runs.evaluation import evaluate_run
 from iae_jax.runs.train import train
@@ -59,7 +61,7 @@ PROBLEMS = {
 def toy(module, variant, measure):
     """A variant for a few steps, with small networks and few held-out examples."""
     config = module.get_config(variant)
-    name = module.__name__
+    name = module.__name__.replace("experiments", "iae_jax.presets")
     config.steps, config.batch_size, config.run.steps_per_call = 4, 16, 2
     config.run.log_steps = config.run.checkpoint_steps = 2
     config.run.validate_steps = config.run.figure_steps = 4
@@ -171,7 +173,7 @@ def test_discriminators_alone_are_trained_further():
 def test_images_are_binarized():
     """Each pixel is 1 as often as its intensity says; read again, it is the same."""
     ramp = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3000, axis=0)
-    source = aae_priors.Binarized(ArraySource(Dataset(ramp, np.zeros(3000, np.int32)), 1))
+    source = Binarized(ArraySource(Dataset(ramp, np.zeros(3000, np.int32)), 1))
     x = source.read(np.arange(3000)).x
     assert set(np.unique(x)) == {0.0, 1.0} and x.dtype == source.dtype == np.float32
     np.testing.assert_allclose(x.mean(axis=0), ramp[0] / 255, atol=0.05)
@@ -182,7 +184,7 @@ def test_images_are_binarized():
 
 
 def test_the_four_points():
-    source = avb_four_points.points("test[:400]")
+    source = points("test[:400]")
     x, labels = load(source)
     np.testing.assert_array_equal(x, np.eye(4)[labels])
     assert min(np.bincount(labels, minlength=4)) > 70

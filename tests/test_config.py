@@ -17,9 +17,9 @@ from iae_jax.runs.config import (
     Term,
     completed,
     digest,
-    hash_of,
     identity,
 )
+from iae_jax.runs.config_changes import hash_of
 from iae_jax.runs.config_checks import check_types
 from iae_jax.runs.schedules import local_scale, r1_weight
 

@@ -15,19 +15,19 @@ import pytest
 
 from experiments import (
     ali,
-    avb_four_points,
-    elbo_grid,
     gaussian_mixture,
     regression,
 )
 from iae_jax.metrics import quadrature
+from iae_jax.presets import avb_four_points as four_points
+from iae_jax.presets import elbo_grid as cells
 from iae_jax.runs.evaluation import evaluate_run
 from iae_jax.runs.train import train
 from iae_jax.types import Generator, Players
 
 ROOT = Path(__file__).parent.parent
 PNG = b"\x89PNG\r\n\x1a\n"
-GRID = {f"{row}/{column}" for row, column in elbo_grid.CELLS}
+GRID = {f"{row}/{column}" for row, column in cells.CELLS}
 # Of each experiment: variants that are trained here, others that are drawn by their files, what
 # its own measure is asked for, and the metrics that its results promise of the trained variants.
 TOYS = {
@@ -121,9 +121,9 @@ def test_which_number_of_the_model_is_a_cells_truth():
     }
     for row, first in (("likelihood", likelihood), ("joint_reconstruction", reconstruction)):
         for column, second in columns.items():
-            assert elbo_grid.truth(row, column, numbers, None) == (first, second)
-    assert elbo_grid.truth("joint_model", "none", numbers, None) == (joint_model, 0.0)
-    assert elbo_grid.truth("marginal_data", "none", None, 8.0) == (8.0, 0.0)
+            assert cells.truth(row, column, numbers, None) == (first, second)
+    assert cells.truth("joint_model", "none", numbers, None) == (joint_model, 0.0)
+    assert cells.truth("marginal_data", "none", None, 8.0) == (8.0, 0.0)
 
 
 def test_log_likelihood_of_the_four_points():
@@ -142,7 +142,7 @@ def test_log_likelihood_of_the_four_points():
     truth = np.mean(
         [np.log(0.5 * bernoulli(x, logits) + 0.5 * bernoulli(x, -logits)) for x in np.eye(4)]
     )
-    found = avb_four_points.log_likelihood(played, Players())
+    found = four_points.log_likelihood(played, Players())
     assert found == pytest.approx(truth, abs=1e-5)
 
 

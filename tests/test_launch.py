@@ -150,7 +150,7 @@ def test_the_command_exits_with_2_after_one_line():
     )
     assert result.returncode == 2 and result.stdout == ""
     assert result.stderr == (
-        "error: say what to run and where: --config=experiments/digits.py --workdir=DIR\n"
+        "error: say what to run and where: --config=digits --workdir=DIR, or see --list\n"
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 # Each room may import those before it.
 ROOMS = [
     "errors", "kinds", "types", "files", "networks", "sampling", "objectives", "game", "devices",
-    "data", "metrics", "runs", "records", "launch", "report", "compare", "sweep",
+    "data", "metrics", "runs", "presets", "records", "launch", "report", "compare", "sweep",
 ]  # fmt: skip
 PACKAGE = Path(__file__).parent.parent / "iae_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))

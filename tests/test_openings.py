@@ -185,11 +185,7 @@ def test_a_set_that_no_loss_reads_is_refused(data_directory):
         set_up(config)
 
 
-def test_a_field_that_does_not_exist_is_refused():
-    config = Config()
-    config.encoder.nosie = 3
-    with pytest.raises(InputError, match="there is no config field encoder.nosie: Encoder has"):
-        build(config, SHAPE)
+def test_a_section_of_another_type_is_refused():
     config = Config()
     config.code = config.run
     with pytest.raises(InputError, match="code is a Code, not Run"):

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from experiments import ali, gaussian_mixture, regression
 from iae_jax.data import load, open_source
 from iae_jax.data.planar import ring
 from iae_jax.metrics.measurement import Trained
 from iae_jax.networks import discriminator
+from iae_jax.presets import ali, gaussian_mixture, regression
 from iae_jax.runs.build import layout, r1_weight
 from iae_jax.sampling import priors
 from iae_jax.types import Code, Generator, Players

@@ -13,8 +13,10 @@ from experiments import semisupervised, semisupervised_ablation
 from iae_jax.data.labels import subset
 from iae_jax.errors import InputError
 from iae_jax.objectives.weights import Weight
+from iae_jax.presets.semisupervised_ablation import CHANGES
 from iae_jax.runs.build import build
-from iae_jax.runs.config import Auxiliary, Config, changes, to_dict
+from iae_jax.runs.config import Auxiliary, Config, to_dict
+from iae_jax.runs.config_changes import changes
 from iae_jax.runs.evaluation import evaluate_run
 from iae_jax.runs.train import set_up, train
 from iae_jax.sampling.augmentation import Affine
@@ -77,7 +79,7 @@ def test_an_unknown_variant_is_refused(variant, message):
 
 
 def test_each_ablation_changes_what_it_says():
-    for variant, fields in semisupervised_ablation.CHANGES.items():
+    for variant, fields in CHANGES.items():
         own = to_dict(semisupervised.get_config(f"{variant.split('/')[0]}/mnist/100"))
         changed = dict(changes(own, to_dict(semisupervised_ablation.get_config(variant))))
         assert changed.pop("steps") == 2000

@@ -244,7 +244,7 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, launched, capsys):
         error = capsys.readouterr().err
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
     for name, message in (
-        ("nothing", "there is no experiments"),
+        ("nothing", "there is no experiment or preset nothing: see iae-jax --list"),
         ("benchmark", "has no configs"),
     ):
         assert sweep.main([name]) == 2

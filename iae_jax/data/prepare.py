@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from iae_jax.errors import EXIT_USER, InputError, first_line
+from iae_jax.files.installed import check_installed
 
 NAMES = ("digits", "mnist", "fashion_mnist", "svhn_cropped", "cifar10", "celeb_a_64")
 
@@ -189,6 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data_dir", help="where TFDS keeps data sets; default: that of TFDS")
     try:
         options = parser.parse_args(arguments)
+        check_installed()
         there = is_prepared(_builder(options.name, options.data_dir))
         directory = prepare(options.name, options.data_dir, options.manual_dir)
     except InputError as error:

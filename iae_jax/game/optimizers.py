@@ -11,6 +11,7 @@ import optax
 from iae_jax.errors import InputError
 from iae_jax.game.game import Turns
 from iae_jax.kinds import instance
+from iae_jax.types import Section
 
 
 def by_step(schedule: optax.Schedule, turns: Turns, player: str) -> optax.Schedule:
@@ -21,11 +22,13 @@ def by_step(schedule: optax.Schedule, turns: Turns, player: str) -> optax.Schedu
 
 
 @dataclass
-class Optimizer:
-    """kind: adam, sgd, or MODULE:NAME, a function (rate, b1, b2) -> optax transformation. rate: per
-    step, to which it rises linearly in the first `warmup_steps`. decay: "constant", "cosine" down
-    to `final` times the rate at the last step, or "warmup_cosine", where the cosine begins after
-    the warm-up. clip: the largest norm of the player's gradient, 0 for none."""
+class Optimizer(Section):
+    """A player's optimizer. kind: adam, sgd, or MODULE:NAME, a function (rate, b1, b2) -> optax
+    transformation. rate: per step. b1, b2: decays of adam's two moments. decay: "constant",
+    "cosine" down to `final` times the rate at the last step, or "warmup_cosine", where the cosine
+    begins after the warm-up. final: over the rate, where a decay ends. warmup_steps: the first
+    ones, in which the rate rises linearly. clip: the largest norm of the player's gradient, 0 for
+    none."""
 
     kind: str = "adam"
     rate: float = 2e-4
@@ -53,6 +56,22 @@ def optimizer(
     Raises:
       InputError: a name that is not there or a number that is out of range.
     """
+    rate = rate_of(config, steps)
+    if callable(rate):
+        rate = by_step(rate, turns, player)
+    chosen: optax.GradientTransformation = instance(
+        optax.GradientTransformation, config.kind, KINDS, f"{player}.optimizer.kind", rate,
+        config.b1, config.b2,
+    )  # fmt: skip
+    return optax.chain(optax.clip_by_global_norm(config.clip), chosen) if config.clip else chosen
+
+
+def rate_of(config: Optimizer, steps: int) -> Rate:
+    """The learning rate, or a function of the game's step.
+
+    Raises:
+      InputError: a number that is out of range.
+    """
     _check(config, steps)
     rate: Rate = config.rate
     if config.decay == "cosine":
@@ -63,13 +82,7 @@ def optimizer(
         )
     if config.warmup_steps and config.decay != "warmup_cosine":
         rate = _warmed_up(rate, config.warmup_steps)
-    if callable(rate):
-        rate = by_step(rate, turns, player)
-    chosen: optax.GradientTransformation = instance(
-        optax.GradientTransformation, config.kind, KINDS, f"{player}.optimizer.kind", rate,
-        config.b1, config.b2,
-    )  # fmt: skip
-    return optax.chain(optax.clip_by_global_norm(config.clip), chosen) if config.clip else chosen
+    return rate
 
 
 def _check(config: Optimizer, steps: int) -> None:

@@ -17,7 +17,7 @@ from iae_jax.objectives.terms import category_entropy
 from iae_jax.objectives.weights import Weight
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.noise import uniform
-from iae_jax.types import Array, Code, Encoding
+from iae_jax.types import Array, Code, Encoding, Section
 
 MIN_VARIANCE = 1e-3  # that a batch of codes is taken to have in any direction
 
@@ -55,7 +55,7 @@ def aggregated(draws: Draws) -> Aggregated:
 
 
 @dataclass
-class MarginalKL:
+class MarginalKL(Section):
     """What is known of KL(q(z) || p(z)) without a discriminator, over the global batch.
 
     Of a category all of it, KL(q(y) || uniform). Of a vector KL(g || N(0, I)), where g is the
@@ -112,7 +112,7 @@ def _logits(encoding: Encoding) -> Array:
 
 
 @dataclass
-class ConditionalEntropy:
+class ConditionalEntropy(Section):
     """H(y|x), whose weight keeps categories from being soft (Grandvalet and Bengio 2005)."""
 
     weight: Weight = field(default_factory=Weight)
@@ -124,7 +124,7 @@ class ConditionalEntropy:
 
 
 @dataclass
-class CodeInformation:
+class CodeInformation(Section):
     """-log q(z|x_hat): how badly the code is read off what was generated from it; with H(z) a bound
     of -I(z; x_hat) (Chen et al. 2016, InfoGAN, eq. 5).
 
@@ -151,7 +151,7 @@ def sleep_encoding(draws: Draws) -> Encoding:
 
 
 @dataclass
-class SleepLoss:
+class SleepLoss(Section):
     """-log q(z|x) for z ~ p(z), x ~ p(x|z): the encoder learns from images whose code is known
     because they were generated from it, as in the sleep phase of wake-sleep (Hinton et al. 1995).
     The generator does not learn from it."""
@@ -182,7 +182,7 @@ def negative_log_density(z: Code, found: Encoding) -> Array:
 
 
 @dataclass
-class LabelCrossEntropy:
+class LabelCrossEntropy(Section):
     """-log q(y|x) of labelled images. augment: of images changed as those of `Consistency` are."""
 
     weight: Weight = field(default_factory=Weight)

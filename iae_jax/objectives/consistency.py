@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from iae_jax.objectives.weights import Weight
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.noise import uniform
-from iae_jax.types import Array, Encoding
+from iae_jax.types import Array, Encoding, Section
 
 VAT_PROBE = 0.1  # length of the step at which the worst direction is searched
 
@@ -68,7 +68,7 @@ def teacher_encoding(draws: Draws) -> Encoding:
 
 
 @dataclass
-class Consistency:
+class Consistency(Section):
     """How far the code of a changed image is from that of x, see `distance`: of a category the
     cross entropy of Hu et al. 2017 (IMSAT) less its constant. A vector needs `MarginalKL` beside
     it, without which all codes would be one.

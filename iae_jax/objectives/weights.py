@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from iae_jax.types import Array, Scheduled
+from iae_jax.types import Array, Scheduled, Section
 
 
 def at(weight: Scheduled, step: Array | int) -> Array | float:
@@ -13,9 +13,10 @@ def at(weight: Scheduled, step: Array | int) -> Array | float:
 
 
 @dataclass
-class Weight:
-    """A weight that may differ in the first steps: `start` in the first `start_steps`, from where
-    it goes linearly to `value` in `ramp_steps` (0: at once). 0 throughout: the loss is absent."""
+class Weight(Section):
+    """A weight that may differ in the first steps; 0 throughout: the loss is absent. value: the
+    weight. start: the weight in the first steps. start_steps: how many steps. ramp_steps: in how
+    many steps it then goes linearly from `start` to `value` (0: at once)."""
 
     value: float = 0.0
     start: float = 0.0

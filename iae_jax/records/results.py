@@ -7,20 +7,21 @@ that were trained at once. Records that the file has already stay.
 """
 
 import argparse
-import importlib
-import inspect
 import json
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
+from iae_jax.records.experiment import config_of, module_of, word_of
 from iae_jax.records.merge import merge, replaced
 from iae_jax.records.record import Record, Trainings, locked_records, record, table
-from iae_jax.runs.config import Config, changes, hash_of, to_dict
+from iae_jax.runs.config import Config, to_dict
+from iae_jax.runs.config_changes import changes, hash_of
 from iae_jax.runs.renamed import translated
 
 # What is read from a run's files.
@@ -70,18 +71,9 @@ def shared_digest(config: dict[str, Any]) -> str:
     return hash_of(without_seed(to_dict(Config())), without_seed(config))
 
 
-def overrides(experiment: str, variant: str, config: dict[str, Any]) -> list[str]:
-    """The flags that turn the experiment's config into the run's.
-
-    Raises:
-      InputError: there is no such experiment.
-    """
-    try:
-        module = importlib.import_module(f"experiments.{experiment}")
-    except ModuleNotFoundError as error:
-        raise InputError(f"there is no experiments/{experiment}.py here: see README.md") from error
-    has_variants = inspect.signature(module.get_config).parameters
-    own = module.get_config(variant) if has_variants else module.get_config()
+def overrides(module: ModuleType, variant: str, config: dict[str, Any]) -> list[str]:
+    """The flags that turn the experiment's config into the run's."""
+    own = config_of(module, variant)
     changed = changes(without_seed(to_dict(own)), without_seed(config))
     return [_flag(field, value) for field, value in changed]
 
@@ -108,7 +100,7 @@ def collect(
     """The records of one variant on a split.
 
     Args:
-      experiment, variant: a module of experiments/ and one of its variants.
+      experiment, variant: see `records.experiment`, and one of its variants.
       workdirs: one for each seed, or for several that were trained at once.
       name: of the variant in the records; its own by default.
       split: what was evaluated.
@@ -152,9 +144,10 @@ def collect(
     if None not in accuracies and (judged := found.get("judge_accuracy")):
         found["judge_test_accuracy"] = judged._replace(values=accuracies, intervals=None)
     seed_flags = ["--config.seed=SEED", *(["--seeds=COUNT"] if at_once else [])]
-    flags = " ".join([*seed_flags, *overrides(experiment, variant, configs[0])])
+    module = module_of(experiment)
+    flags = " ".join([*seed_flags, *overrides(module, variant, configs[0])])
     command = (
-        f"python -m iae_jax.launch --config=experiments/{experiment}.py:{variant} --workdir=DIR "
+        f"python -m iae_jax.launch --config={word_of(module, variant)} --workdir=DIR "
         f"{flags}; the same with --mode=evaluate --checkpoint={checkpoints.pop()}"
         f"{'' if split == 'test' else f' --split={split}'}"
     )

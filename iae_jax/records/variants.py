@@ -1,6 +1,7 @@
 """The variants of an experiment as runs: every variant, changed by a grid, with every seed.
 
-A module of experiments/ that can be swept has VARIANTS and `get_config(variant)`. It may have:
+A module that can be swept has `get_config()`, or VARIANTS and `get_config(variant)`: see
+`records.experiment`. It may have:
 
 VIEWS       modes of the launcher that its figures are made from ("reconstruct" by default)
 SPLIT       that its records are of ("test" by default; "validation" for what is chosen by them)
@@ -11,7 +12,6 @@ FIGURES     {"": variants of its figure, "small": those of EXPERIMENT_small.png}
 draw(path, {variant: workdir}), draw_curve(path, records)
 """
 
-import importlib
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,13 +19,17 @@ from types import ModuleType
 from typing import NamedTuple
 
 from absl import flags
-from ml_collections import config_flags
 
 from iae_jax.errors import InputError
+from iae_jax.presets import file_of
+from iae_jax.records.experiment import config_of, name_of, variants_in, word_of
 from iae_jax.records.record import Record
 from iae_jax.records.results import shared_digest
+from iae_jax.records.search_space import Changes
 from iae_jax.runs.config import Config, to_dict
+from iae_jax.runs.config_help import check_fields
 
+ONLY = "default"  # the name in records of the variant of a config that has none
 # What each mode of the launcher writes to a run's workdir.
 VIEW_FILES = {
     "reconstruct": "reconstructions.npz",
@@ -54,7 +58,7 @@ class Run(NamedTuple):
     @property
     def name(self) -> str:
         """The variant and its changes, as the records name it."""
-        return ",".join([self.variant, *self.changes])
+        return ",".join([self.variant or ONLY, *self.changes])
 
     @property
     def flags(self) -> list[str]:
@@ -69,28 +73,6 @@ class Run(NamedTuple):
         return f"{self.name}, {seeds}"
 
 
-def module_of(experiment: str) -> ModuleType:
-    """The module experiments/EXPERIMENT.py.
-
-    Raises:
-      InputError: there is none, or it has no variants.
-    """
-    if not experiment.isidentifier():
-        raise InputError(f"{experiment!r} is no module of experiments/: see README.md")
-    try:
-        module = importlib.import_module(f"experiments.{experiment}")
-    except ModuleNotFoundError as error:
-        if error.name not in ("experiments", f"experiments.{experiment}"):
-            raise
-        raise InputError(f"there is no experiments/{experiment}.py here: see README.md") from error
-    if not getattr(module, "VARIANTS", ()) or not hasattr(module, "get_config"):
-        raise InputError(
-            f"experiments/{experiment}.py has no configs of VARIANTS: run it as "
-            f"python -m experiments.{experiment}"
-        )
-    return module
-
-
 def views_of(module: ModuleType) -> tuple[str, ...]:
     return tuple(getattr(module, "VIEWS", ("reconstruct",)))
 
@@ -101,38 +83,21 @@ def split_of(module: ModuleType) -> str:
 
 
 def figures_of(module: ModuleType) -> dict[str, tuple[str, ...]]:
-    figures: dict[str, tuple[str, ...]] = getattr(module, "FIGURES", {"": module.VARIANTS})
+    figures: dict[str, tuple[str, ...]] = getattr(module, "FIGURES", {"": variants_in(module)})
     return figures
 
 
-def combinations(grid: Sequence[str]) -> list[tuple[str, ...]]:
-    """FIELD=V1,V2 of several fields -> FIELD=VALUE of each, in every combination.
-
-    Raises:
-      InputError: an axis has another form, is there twice, or is not part of a variant.
-    """
-    axes = []
-    for axis in grid:
-        field, equals, values = axis.partition("=")
-        if not field or not equals or not all(values.split(",")):
-            raise InputError(f"--grid is FIELD=VALUE,VALUE, not {axis!r}")
-        if field.partition(".")[0] in ("run", "seed") or field == "data.directory":
-            raise InputError(f"variants do not differ in {field}: leave it out of --grid")
-        axes.append([f"{field}={value}" for value in values.split(",")])
-    fields = [axis[0].partition("=")[0] for axis in axes]
-    if len(set(fields)) < len(fields):
-        raise InputError(f"--grid has a field twice: {', '.join(fields)}")
-    return list(itertools.product(*axes))
-
-
-def config_of(experiment: str, variant: str, changes: tuple[str, ...]) -> Config:
+def changed_config(module: ModuleType, variant: str, changes: Changes) -> Config:
     """The variant's config with changes, read as the launcher reads it.
 
     Raises:
       InputError: the config has no such field, or the value is of another type.
     """
+    from ml_collections import config_flags
+
+    check_fields(change.partition("=")[0] for change in changes)
     # ml_collections finds the fields in sys.argv, of which the first word is the program's name.
-    words = ["sweep", f"--config=experiments/{experiment}.py:{variant}"]
+    words = ["sweep", f"--config={file_of(word_of(module, variant))}"]
     words += [f"--config.{change}" for change in changes]
     values = flags.FlagValues()
     holder = config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=words)
@@ -140,7 +105,7 @@ def config_of(experiment: str, variant: str, changes: tuple[str, ...]) -> Config
         values(words)
     except (flags.Error, KeyError, AttributeError, ValueError, TypeError) as error:
         why = " ".join(str(error.args[0] if error.args else error).split())
-        raise InputError(f"--grid: {why}: see the fields in iae_jax/runs/config.py") from error
+        raise InputError(f"--grid and --range: {why}: see iae-jax --help_config") from error
     config: Config | None = holder.value
     assert config is not None  # it was given
     return config
@@ -151,20 +116,19 @@ def runs_of(
     variants: list[str],
     seeds: range,
     folder: Path,
-    grid: Sequence[str] = (),
+    combinations: Sequence[Changes] = ((),),
 ) -> list[Run]:
     """Every run, seed by seed, so that a sweep that is broken off has every variant. One run has
     all seeds if the module trains them together.
 
     Raises:
-      InputError: as `combinations` and `config_of`.
+      InputError: as `changed_config`.
     """
-    experiment = module.__name__.rpartition(".")[2]
     runs: list[Run] = []
-    for variant, changes in itertools.product(variants, combinations(grid)):
-        config = module.get_config(variant)
+    for variant, changes in itertools.product(variants, combinations):
+        config = config_of(module, variant)
         if changes:
-            config = config_of(experiment, variant, changes)
+            config = changed_config(module, variant, changes)
         digest = shared_digest(to_dict(config))
         if any((run.variant, run.config) == (variant, digest) for run in runs):
             raise InputError(f"--grid has {', '.join(changes)} twice: leave one out")
@@ -193,7 +157,7 @@ def draw(module: ModuleType, folder: Path, runs: list[Run]) -> list[str]:
     Returns:
       For each figure that lacks variants, their names.
     """
-    experiment, lacking = module.__name__.rpartition(".")[2], []
+    experiment, lacking = name_of(module), []
     files = ["run.json", *(VIEW_FILES[view] for view in views_of(module))]
     for suffix, variants in figures_of(module).items():
         own = [run for run in runs if run.variant in variants]

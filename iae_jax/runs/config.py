@@ -7,9 +7,6 @@ field called `kind`, and those that say so, also name code of your own: see `iae
 """
 
 import dataclasses
-import hashlib
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,14 +20,17 @@ from iae_jax.objectives.auxiliary import (
     SleepLoss,
 )
 from iae_jax.objectives.consistency import Consistency
+from iae_jax.runs.config_changes import hash_of
 from iae_jax.runs.data_config import Data, with_splits
 from iae_jax.sampling.augmentation import Affine, DiffAugment
+from iae_jax.types import Section
 
 
 @dataclass
-class Code:
-    """z: a vector of `size` components, one of `categories` categories, or both. relaxed: the
-    generator reads q(y|x) itself in place of a sampled category."""
+class Code(Section):
+    """z, a vector, a category or both. size: components of the vector, 0 for none. categories: how
+    many there are, 0 for none. relaxed: the generator reads q(y|x) itself in place of a sampled
+    category."""
 
     size: int = 10
     categories: int = 0
@@ -38,7 +38,7 @@ class Code:
 
 
 @dataclass
-class Prior:
+class Prior(Section):
     """p(z) of the vector. kind: gaussian, petals, swiss_roll (see sampling.priors), or MODULE:NAME,
     a function (size) -> Prior."""
 
@@ -46,8 +46,10 @@ class Prior:
 
 
 @dataclass
-class Network:
-    """See networks.Layout."""
+class Network(Section):
+    """A network, see networks.Layout. kind: mlp, conv or residual. width: channels of the first
+    convolution. hidden: features of the dense layers. depth: dense layers of an mlp. precision:
+    float32 or bfloat16, of the computation; parameters and what a network returns are float32."""
 
     kind: str = "conv"
     width: int = 32
@@ -57,12 +59,12 @@ class Network:
 
 
 @dataclass
-class Encoder:
+class Encoder(Section):
     """q(z|x). kind: deterministic, gaussian, implicit with `noise` components of noise, or
-    MODULE:NAME, a function (config, shape) -> Encoder. In training, pixel_noise is the SD of what
-    is added to each value of x, and dropout that of a factor of each channel of every layer, where
-    the encoder learns from labels, changed images or generated ones; a code that is read by others
-    is never perturbed."""
+    MODULE:NAME, a function (config, shape) -> Encoder. noise: components of noise that an implicit
+    encoder reads. pixel_noise: SD of what is added to each value of x in training, where the
+    encoder learns from labels, changed images or generated ones; a code that is read by others is
+    never perturbed. dropout: SD of a factor of each channel of every layer, likewise."""
 
     kind: str = "deterministic"
     noise: int = 0
@@ -73,12 +75,12 @@ class Encoder:
 
 
 @dataclass
-class Generator:
+class Generator(Section):
     """p(x|z). kind: network, or MODULE:NAME, a function (config, shape) -> Generator. noise: size
-    of the local code n. noise_at: "input" or "depth". The scale of n is 0 until step
-    `ramp_start_steps`, then rises to 1 in `ramp_steps` (0: it is 1 throughout): a generator that
-    meets n at full scale before it has learned to read z ignores z. likelihood: none, bernoulli, or
-    gaussian with SD `deviation`."""
+    of the local code n. noise_at: "input" or "depth". ramp_start_steps: until this step the scale
+    of n is 0: a generator that meets n at full scale before it has learned to read z ignores z.
+    ramp_steps: in so many steps the scale then rises to 1; with both 0 it is 1 throughout.
+    likelihood: none, bernoulli or gaussian. deviation: SD of a gaussian likelihood."""
 
     kind: str = "network"
     noise: int = 0
@@ -92,15 +94,16 @@ class Generator:
 
 
 @dataclass
-class Term:
+class Term(Section):
     """One side of the objective and its discriminator.
 
     kind: see objectives.grid. weight: of the whole term, for encoder and generator. scoring: see
-    objectives.scoring, or MODULE:NAME, a Scoring. r1: weight of the penalty, 0 for none, every
-    `r1_interval_steps`, on the "numerator", the "denominator" or "both"; from `r1_fall_from` to
-    `r1_fall_until` (shares of the run) it goes geometrically to `r1_final` times that (1: it
-    stays). numerator_weight, denominator_weight: of whoever samples that side. labelled_share: of
-    the pairs (x, z) in the numerator, the share that are labelled images with their labels.
+    objectives.scoring, or MODULE:NAME, a Scoring. r1: weight of the gradient penalty, 0 for none.
+    r1_final: over r1, where the weight goes geometrically (1: it stays). r1_fall_from,
+    r1_fall_until: when it does, as shares of the run. r1_interval_steps: between two penalties.
+    r1_on: the "numerator", the "denominator" or "both". numerator_weight, denominator_weight: of
+    whoever samples that side. labelled_share: of the pairs (x, z) in the numerator, the share that
+    are labelled images with their labels.
     discriminator: network, quadratic (adds |z|^2 / 2 to the logit), or MODULE:NAME, a function
     (config, shape, reads) -> Discriminator.
     """
@@ -123,7 +126,7 @@ class Term:
 
 
 @dataclass
-class Auxiliary:
+class Auxiliary(Section):
     """Losses beside the two terms: see objectives.auxiliary and objectives.consistency. Each is
     absent while its weight is 0. others: MODULE:NAME or MODULE:NAME(field=value), losses of your
     own."""
@@ -143,17 +146,21 @@ class Auxiliary:
 
 
 @dataclass
-class Run:
+class Run(Section):
     """How often, in steps; nothing here changes the result, but for the rounding on other `devices`
     and in other `microbatches`.
 
+    steps_per_call: in one call of a compiled program. log_steps: between two lines of
+    metrics.jsonl. validate_steps: between two measures of held-out images. figure_steps: between
+    two pictures. checkpoint_steps: between two checkpoints, a multiple of log_steps.
     devices: 0 is all that this process has. microbatches: into how many a device cuts its share of
     the batch, one after the other, if its memory does not hold the whole. checkpoints: where this
-    run's are, if not in its workdir: a path, or gs://BUCKET/FOLDER. keep: how many of the newest
-    stay, beside the best. resident_megabytes: a larger set is streamed instead of kept on the
-    device. classifier: train (once) a feature classifier on the labelled training set, for the
-    measures that need one. cache: where classifiers are kept ("" is ~/.cache/iae_jax). seeds: how
-    many seeds from `seed` on are trained at once.
+    run's are, if not in its workdir: a path, or gs://BUCKET/FOLDER. curves: where they are drawn
+    beside the workdir's figures: tensorboard, wandb or both, separated by a comma. keep: how many
+    of the newest checkpoints stay, beside the best. resident_megabytes: a larger set is streamed
+    instead of kept on the device. classifier: train (once) a feature classifier on the labelled
+    training set, for the measures that need one. cache: where classifiers are kept ("" is
+    ~/.cache/iae_jax). seeds: how many seeds from `seed` on are trained at once.
     """
 
     steps_per_call: int = 100
@@ -162,6 +169,7 @@ class Run:
     figure_steps: int = 500
     checkpoint_steps: int = 500
     checkpoints: str = ""
+    curves: str = ""
     keep: int = 2
     microbatches: int = 1
     devices: int = 0
@@ -172,11 +180,13 @@ class Run:
 
 
 @dataclass
-class Config:
-    """The default is the IAE of the digits; experiments/ has the others. turns: simultaneous,
-    alternating, two_to_one or four_to_one (moves of the discriminators for each of encoder and
-    generator). ema: decay of the averaged parameters that evaluation reads. metrics: MODULE:NAME,
-    measures of your own, see metrics.evaluate."""
+class Config(Section):
+    """A run. The default is an IAE of the digits; `iae_jax.presets` has others. seed: of everything
+    random. steps: how long the run is. batch_size: images in a step, of all devices together.
+    turns: simultaneous, alternating, two_to_one or four_to_one (moves of the discriminators for
+    each of encoder and generator). ema: decay of the averaged parameters that evaluation reads.
+    metrics: MODULE:NAME, measures of your own, see metrics.evaluate. reconstruction: the row of the
+    grid, with its discriminator. regularization: the column."""
 
     seed: int = 0
     steps: int = 3000
@@ -242,40 +252,3 @@ def completed(saved: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]
 def digest(config: Config) -> str:
     """A short hash of the identity, for records."""
     return hash_of(identity(Config()), identity(config))
-
-
-def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """(dotted field, new value) of each field that differs."""
-    for name, value in new.items():
-        if isinstance(value, dict):
-            for inner, changed in changes(old[name], value):
-                yield f"{name}.{inner}", changed
-        elif value != old[name]:
-            yield name, value
-
-
-def difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What changed from one nested config to another: "optimizer.rate: 0.0002 -> 0.0004".
-
-    Values are compared as JSON holds them (a tuple equals a list), so that a config equals its
-    saved self.
-    """
-    lines = []
-    old, new = json.loads(json.dumps(old)), json.loads(json.dumps(new))
-    for name in [*old, *(name for name in new if name not in old)]:
-        if name not in new:
-            lines.append(f"{name}: {old[name]!r} -> (removed)")
-        elif name not in old:
-            lines.append(f"{name}: (added) -> {new[name]!r}")
-        elif isinstance(old[name], dict) and isinstance(new[name], dict):
-            lines += [f"{name}.{line}" for line in difference(old[name], new[name])]
-        elif old[name] != new[name]:
-            lines.append(f"{name}: {old[name]!r} -> {new[name]!r}")
-    return lines
-
-
-def hash_of(defaults: dict[str, Any], plain: dict[str, Any]) -> str:
-    """A short hash of the fields that are not at their default, so that a field that is added to
-    the config later leaves the hash of a run as it was. What a default means must not change."""
-    fields = dict(changes(defaults, plain))
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]

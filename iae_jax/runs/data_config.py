@@ -7,21 +7,25 @@ from typing import Any
 
 from iae_jax.data.sources import is_files
 from iae_jax.data.splits import AUTOMATIC
+from iae_jax.types import Section
 
 
 @dataclass
-class Data:
+class Data(Section):
     """The data set and its splits.
 
-    name: digits, mnist, another set that TFDS has prepared, a path, npz:PATH, images:PATH for a
-    folder or zip of image files, planar:NAME, or MODULE:NAME, a function (split) -> Source.
-    directory: where TFDS keeps its sets ("" is its default). The splits are TFDS slicing strings;
-    choices are made on `validation`, `test` is only reported; "" is what the set has, see
-    `splits.choice`, of digits the parts in DIGITS. label_pattern, shuffled, labels (a file), size,
-    arrays: how files are read, see `data.reading.Reading`. labels_per_class: how many labels of
-    each class of `train` may be read, -1 for all; which ones depends on `draw` (-1: the run's seed)
-    alone. also: more sets in each batch, "NAME=SET" with a SET as in `name`, shuffled
-    independently, with the same splits.
+    name: digits, mnist, another set that TFDS has prepared, the path of a folder or zip of image
+    files (images:PATH) or of an npz (npz:PATH), planar:NAME, or MODULE:NAME, a function (split) ->
+    Source. directory: where TFDS keeps its sets ("" is its default). label_pattern: a regular
+    expression whose group finds labels in the paths of image files. shuffled: False takes slices of
+    files in their own order, for sets where neighbours are alike. train, validation, test: the
+    splits, TFDS slicing strings, or "" for what the set has (see `splits.choice`; of digits the
+    parts in DIGITS); choices are made on `validation`, `test` is only reported. labels_per_class:
+    how many labels of each class of `train` may be read, -1 for all. draw: what alone decides which
+    labels these are (-1: the run's seed). also: more sets in each batch, "NAME=SET" with SET as in
+    `name`, shuffled independently, with the same splits. labels: a file of labels, CSV or JSON ("":
+    one beside the images). size: image files are cropped and resized to size x size (0: they have
+    one size). arrays: which array of an npz is which, as "images=x_train,labels=y_train".
     """
 
     name: str = "digits"

@@ -1,6 +1,5 @@
 """The peak memory of a run."""
 
-import resource
 import sys
 
 import jax
@@ -15,6 +14,8 @@ def peak_memory_megabytes(device: jax.Device) -> float:
 
 
 def peak_host_megabytes() -> float:
-    """The process's peak resident set."""
+    """The process's peak resident set; only Linux and macOS count it."""
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

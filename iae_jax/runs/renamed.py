@@ -1,5 +1,5 @@
-"""Old names of config fields and of arrays, so that runs that were saved under them resume and
-load."""
+"""Old names of config fields, of modules and of arrays, so that runs that were saved under them
+resume and load."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -29,17 +29,48 @@ FIELDS = {
     "run.judge": "run.classifier",
 }
 
+# Modules whose functions a config names, with its colon: old -> new.
+MODULES = {
+    f"experiments.{name}:": f"iae_jax.presets.{name}:"
+    for name in (
+        "aae_priors",
+        "ali",
+        "avb_four_points",
+        "elbo_grid",
+        "gaussian_mixture",
+        "regression",
+    )
+}
+
+
+def named_before(text: str) -> str:
+    """A text with today's names of modules -> the same with their old ones, by which a config is
+    hashed, so that records keep their hashes."""
+    for old, new in MODULES.items():
+        text = text.replace(new, old)
+    return text
+
 
 def translated(plain: Mapping[str, Any]) -> dict[str, Any]:
-    """A nested config with old field names -> the same with today's."""
+    """A nested config with old names of fields and modules -> the same with today's."""
     found: dict[str, Any] = {}
     for name, value in _flat(plain, ""):
         parts = FIELDS.get(name, name).split(".")
         inner = found
         for part in parts[:-1]:
             inner = inner.setdefault(part, {})
-        inner[parts[-1]] = value
+        inner[parts[-1]] = _moved(value)
     return found
+
+
+def _moved(value: Any) -> Any:
+    """A value, in which texts have today's names of modules."""
+    if isinstance(value, list | tuple):
+        return type(value)(map(_moved, value))
+    if isinstance(value, str):
+        for old, new in MODULES.items():
+            value = value.replace(old, new)
+    return value
 
 
 def _flat(plain: Mapping[str, Any], prefix: str) -> list[tuple[str, Any]]:

@@ -16,6 +16,8 @@ from iae_jax.data import Dataset
 from iae_jax.devices import multihost
 from iae_jax.devices.parallel import check_divisible, place
 from iae_jax.errors import InputError
+from iae_jax.files.curve_writers import writers_of
+from iae_jax.files.installed import check_installed
 from iae_jax.game.step import init
 from iae_jax.metrics.evaluate import Trained, check_metrics, named, validate
 from iae_jax.objectives.weights import at
@@ -61,12 +63,14 @@ class Setup(NamedTuple):
 
 def set_up(config: Config) -> Setup:
     """Raises: InputError that says what does not fit."""
+    check_installed()
     check_types(config)
     feed, held_out = Feed(config), open_split(config, "validation")
     further = {name: shape for name, shape in feed.shapes.items() if name != "x"}
     game, devices = build(config, feed.x.shape, feed.x.values, further), devices_of(config)
     # By these the run is measured later: too late to mend then.
     check_metrics(named(config.metrics))
+    writers_of(config.run.curves)
     try:
         tested = open_split(config, "test")
     except InputError as error:
@@ -249,7 +253,7 @@ class Loop:
         self.unlogged = {}
         held_out = {f"validation_{name}": value for name, value in self.measured.items()}
         line = {"step": self.step, **means, "seconds": round(self.seconds, 3)}
-        workdir.metrics_log.write(line | (held_out if validated else {}))
+        workdir.write(line | (held_out if validated else {}))
         terms = {name: means[name] for name in ("reconstruction", "regularization")}
         text = "  ".join(f"{k} {v:.4f}" for k, v in {**terms, **self.measured}.items())
         self.bar.set_postfix_str(text, refresh=False)

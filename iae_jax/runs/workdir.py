@@ -16,15 +16,20 @@ from iae_jax.devices import multihost
 from iae_jax.errors import InputError
 from iae_jax.files import curves, figures
 from iae_jax.files.atomic import open_folder, write_json
+from iae_jax.files.curve_writers import CurveWriter, writers_of
 from iae_jax.files.git_commit import git_commit
 from iae_jax.files.lock import lock
 from iae_jax.files.metrics_log import MetricsLog
+from iae_jax.files.version import VERSION
 from iae_jax.metrics.evaluate import best_metric
 from iae_jax.runs.checkpoint import Checkpoints
-from iae_jax.runs.config import Config, completed, difference, identity, to_dict, without_places
+from iae_jax.runs.config import Config, completed, identity, to_dict, without_places
+from iae_jax.runs.config_changes import difference
 from iae_jax.runs.console import log
 from iae_jax.runs.memory import peak_host_megabytes, peak_memory_megabytes
+from iae_jax.runs.rate_change import rate_changes
 from iae_jax.runs.renamed import translated
+from iae_jax.runs.saved_config import from_dict
 from iae_jax.types import Game, TrainState
 
 LOCK = ".training.lock"
@@ -149,6 +154,7 @@ class Workdir:
                 check_unchanged(self.checkpoints.config(), config)
             self._opened = opened.pop_all()
         self._metrics_log: MetricsLog | None = None
+        self._writers: list[CurveWriter] = []
 
     def __enter__(self) -> "Workdir":
         return self
@@ -172,6 +178,11 @@ class Workdir:
             return Position(fresh)
         log(f"resuming from step {restored.step}")
         extra = restored.extra
+        saved = self.checkpoints.config()
+        if saved is not None and self._allow_change:
+            old = from_dict(completed(translated(saved), identity(Config())))
+            if changed := rate_changes(old, self._config, restored.step):
+                log(changed)
         if extra.get("data", data) != data and not self._allow_change:
             raise InputError(
                 f"{self._config.data.name}: the data set has other images than this run was "
@@ -205,11 +216,21 @@ class Workdir:
         self._metrics_log = MetricsLog(self.path / "metrics.jsonl", position.lines)
         if lost := position.lines - self._metrics_log.lines:
             log(f"{lost} of {position.lines} lines of {self._metrics_log.path} are missing")
+        lines = self._metrics_log.records()
+        for writer in writers_of(self._config.run.curves):
+            self._writers.append(writer(self.path, lines, to_dict(self._config)))
+            self._opened.callback(self._writers[-1].close)
 
     @property
     def metrics_log(self) -> MetricsLog:
         assert self._metrics_log is not None  # begin() comes first
         return self._metrics_log
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Adds a line to the metrics log, and its numbers to the curves."""
+        self.metrics_log.write(line)
+        for writer in self._writers:
+            writer.write(line)
 
     def save(
         self,
@@ -268,7 +289,11 @@ class Workdir:
             "device": f"{len(devices) * multihost.count()} x {devices[0].device_kind}",
             "processes": multihost.count(),
             "cores": multihost.cores(),
-            "versions": {"python": platform.python_version(), "jax": jax.__version__},
+            "versions": {
+                "python": platform.python_version(),
+                "jax": jax.__version__,
+                "iae_jax": VERSION,
+            },
             "commit": self.commit,
             "best_step": self.checkpoints.best_step(),
         }

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.scipy.ndimage import map_coordinates
 
 from iae_jax.errors import InputError
-from iae_jax.types import Array, Augment
+from iae_jax.types import Array, Augment, Section
 
 EDGES = {"zero": "constant", "nearest": "nearest"}  # as map_coordinates calls them
 MAX_BOUND = 1_000_000  # whose square is finite in float32
@@ -21,14 +21,15 @@ NUMBERS = 6  # rotation, shear, two scales, two shifts
 
 
 @dataclass
-class Affine:
+class Affine(Section):
     """How far an image is changed at random, each bound in both directions.
 
     rotation: degrees. scale: of the logarithm of each side's factor. shear: pixels sideways for
     each pixel down. shift: pixels, in both directions. edge: what lies beyond the image's edge,
-    "zero" or the "nearest" pixel. brightness, saturation, contrast: see `recoloured`. cutout: see
-    `cut_out`. noise: of the number added to each value. vat_radius: length of the change of virtual
-    adversarial training, which `consistency` adds last.
+    "zero" or the "nearest" pixel. brightness: of what is added to each value. saturation, contrast:
+    of the factor of differences between colours and between pixels, less 1. cutout: side of a
+    square of zeros, as a share of the image's. noise: of the number added to each value.
+    vat_radius: length of the change of virtual adversarial training, which `consistency` adds last.
     """
 
     rotation: float = 15.0
@@ -134,12 +135,13 @@ def cut_out(x: Array, at: Array, side: float) -> Array:
 
 
 @dataclass
-class DiffAugment:
+class DiffAugment(Section):
     """How far images are changed before a discriminator reads them; all 0: not at all.
 
-    Each bound holds in both directions. brightness, saturation, contrast: see `recoloured`. shift:
-    share of each side. cutout: see `cut_out`. blur: pixels, see `blurred`; it falls linearly to 0
-    at step `blur_steps` (0: it stays).
+    Each bound holds in both directions. brightness: of what is added to each value. saturation,
+    contrast: of the factor of differences between colours and between pixels, less 1. shift: share
+    of each side. cutout: side of a square of zeros, as a share of the image's. blur: pixels, see
+    `blurred`. blur_steps: at which step the blur, which falls linearly, is 0 (0: it stays).
     """
 
     brightness: float = 0.0

@@ -9,13 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iae_jax import Game, InputError, Players, TrainState, cell, init
 from iae_jax.devices.parallel import Chunk
+from iae_jax.errors import InputError
 from iae_jax.game.game import losses
 from iae_jax.game.optimizers import Optimizer, optimizer
+from iae_jax.game.step import init
 from iae_jax.metrics.measurement import Trained
+from iae_jax.objectives.grid import cell
 from iae_jax.sampling.noise import Noise, example_keys
-from iae_jax.types import DISCRIMINATORS, Array
+from iae_jax.types import DISCRIMINATORS, Array, Game, Players, TrainState
 
 Sample = Callable[[Array, int], Array]  # (key, count) -> x f32[count, ...]
 KINDS = {"negative_log_likelihood": "likelihood", "kl_of_code": "analytic_kl", "nothing": "none"}

@@ -27,7 +27,7 @@ from iae_jax.data import Dataset, Source, load, open_source
 from iae_jax.files.atomic import write_npz
 from iae_jax.metrics.codes import prior_vectors
 from iae_jax.metrics.measurement import Measurement, Trained
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array
 
@@ -43,6 +43,10 @@ SHOWN = (
     "two_sample_accuracy_prior",
     "sliced_wasserstein",
     "sliced_wasserstein_prior",
+)
+HEADLINE = tuple(
+    Headline("codes told from draws of the prior (share)", "two_sample_accuracy", variant)
+    for variant in ("mixture", "swiss_roll")
 )
 
 

@@ -28,6 +28,7 @@ from iae_jax.data import ArraySource, Source, load, open_source
 from iae_jax.errors import InputError
 from iae_jax.files.atomic import write_npz
 from iae_jax.metrics.measurement import Measurement, Trained
+from iae_jax.records.references import Headline
 from iae_jax.runs.config import Config
 from iae_jax.sampling.model import generate, reconstruct
 from iae_jax.sampling.noise import to_unit
@@ -41,6 +42,10 @@ SEEDS, FIRST_SEED = 3, 0
 TOGETHER = True  # all seeds of a variant at once
 VIEWS: tuple[str, ...] = ()
 SHOWN = ("pixel_error_ratio", "pixel_error", "random_pair_error", "code_consistency")
+HEADLINE = tuple(
+    Headline("reconstruction error over that of random pairs", "pixel_error_ratio", variant)
+    for variant in VARIANTS
+)
 FIGURE_FILE = "reconstructed.npz"
 POINTS = 300  # of a panel
 SIDE = 6  # images of a panel, down and across

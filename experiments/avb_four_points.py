@@ -27,7 +27,7 @@ from iae_jax.data import SyntheticSource
 from iae_jax.files.atomic import write_npz
 from iae_jax.metrics.distances import kl_to_normal
 from iae_jax.metrics.measurement import Measurement, Trained
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 from iae_jax.types import Array
 
 POINTS = np.eye(4, dtype=np.float32)
@@ -50,6 +50,12 @@ REFERENCES = {
     ("kl_qz_pz", variant): Reference(0.05, "lower", "aim in 4 of 5", seeds=0.8)
     for variant in IMPLICIT
 }
+HEADLINE = (
+    Headline("log-likelihood of four points (nats)", "log_likelihood", "vae"),
+    Headline("log-likelihood of four points (nats)", "log_likelihood", "avb"),
+    Headline("KL(q(z) ‖ p(z)) (nats)", "kl_qz_pz", "avb"),
+    Headline("KL(q(z) ‖ p(z)) (nats)", "kl_qz_pz", "avb_adaptive_contrast"),
+)
 
 
 def points(split: str) -> SyntheticSource:

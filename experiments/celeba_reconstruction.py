@@ -18,11 +18,11 @@ core of a fast machine (a server of 2025) with another run beside it. `full` is 
 needs an accelerator.
 """
 
-from experiments.colour import SHOWN, VIEWS, config_of, draw, figures_of
-from iae_jax.records.references import Reference
+from experiments.colour import BEYOND, SHOWN, VIEWS, config_of, draw, figures_of
+from iae_jax.records.references import Headline, Reference
 from iae_jax.runs.config import Config, Data
 
-__all__ = ["FIGURES", "FULL", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
+__all__ = ["FIGURES", "FULL", "HEADLINE", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
 
 # Sizes of the global and of the local code.
 CODES = {"deterministic_150": (150, 0), "global_50_local_1000": (50, 1000)}
@@ -47,6 +47,15 @@ FIGURES = figures_of(VARIANTS + FULL)
 REFERENCES = {
     ("pixel_error_ratio", variant): Reference(0.60, "lower", "aim") for variant in VARIANTS + FULL
 }
+HEADLINE = tuple(
+    Headline(
+        "pixel error of reconstructions over that of random pairs",
+        "pixel_error_ratio",
+        variant,
+        BEYOND,
+    )
+    for variant in VARIANTS
+)
 
 
 def get_config(variant: str = VARIANTS[0]) -> Config:

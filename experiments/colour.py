@@ -13,6 +13,8 @@ from iae_jax.sampling.augmentation import Affine
 
 VIEWS = ("reconstruct", "sample", "interpolate")
 INTERPOLATIONS = 3
+# The auxiliary losses, which the slides do not have.
+BEYOND = "KL of the moments of q(z), code information, consistency, cutout"
 # Not SVHN but 10,000 images of its test split, named INDEX_DIGIT. Digits of one photo follow each
 # other and overlap, so the images are split in the order of their names.
 SVHN_STANDIN = Data(

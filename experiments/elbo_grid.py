@@ -46,7 +46,7 @@ from iae_jax.data.planar import mixture_of
 from iae_jax.files.atomic import write_npz
 from iae_jax.metrics.measurement import Measurement, Trained
 from iae_jax.metrics.quadrature import Exact, exact, marginal_data
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 from iae_jax.runs.build import layout
 from iae_jax.types import Array, Params
 
@@ -75,6 +75,10 @@ FIGURE_FILE = "clouds.npz"
 
 REFERENCES = {"elbo_gap": Reference(0.1, "lower", "aim, nats", seeds=1.0)}
 SHOWN = ("elbo_gap",)  # beside the table below
+HEADLINE = tuple(
+    Headline("largest error of an estimated term (nats)", "elbo_gap", variant)
+    for variant in ("joint_reconstruction/marginal_code", "joint_reconstruction/analytic_kl")
+)
 
 
 def bounded_gaussian(config: Config, shape: tuple[int, ...]) -> Encoder:

@@ -30,7 +30,7 @@ from iae_jax.errors import InputError
 from iae_jax.files.atomic import write_npz
 from iae_jax.metrics.distances import energy_distance
 from iae_jax.metrics.measurement import Measurement, Trained
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 from iae_jax.runs.build import layout
 from iae_jax.runs.config import Config
 from iae_jax.sampling.model import decode
@@ -50,6 +50,9 @@ REFERENCES = {
         0.1, "lower", "aim: a tenth of least squares'", seeds=1.0
     ),
 }
+HEADLINE = (
+    Headline("distance to the data over least squares'", "energy_distance_ratio", "adversarial"),
+)
 
 
 def get_config(variant: str = "adversarial") -> Config:

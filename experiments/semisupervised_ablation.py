@@ -18,6 +18,7 @@ from typing import Any
 
 from experiments import semisupervised
 from iae_jax.errors import InputError
+from iae_jax.records.references import Headline
 from iae_jax.runs.config import Config
 
 SPLIT = "validation"
@@ -60,6 +61,10 @@ CHANGES: dict[str, dict[str, Any]] = {
 VARIANTS = tuple(CHANGES)
 FIGURES: dict[str, tuple[str, ...]] = {}
 SHOWN = ("validation_error", *semisupervised.SHOWN[1:])
+HEADLINE = tuple(
+    Headline("validation error after 2,000 steps (%)", "validation_error", variant)
+    for variant in ("iae_best/as_it_is", "iae_best/without_generator")
+)
 
 
 def get_config(variant: str = VARIANTS[0]) -> Config:

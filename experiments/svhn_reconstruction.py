@@ -16,11 +16,11 @@ of a fast machine (a server of 2025) with another run beside it, and once 2 to 6
 feature classifier. `full` is not measured yet: it needs an accelerator.
 """
 
-from experiments.colour import SHOWN, SVHN_STANDIN, VIEWS, config_of, draw, figures_of
-from iae_jax.records.references import Reference
+from experiments.colour import BEYOND, SHOWN, SVHN_STANDIN, VIEWS, config_of, draw, figures_of
+from iae_jax.records.references import Headline, Reference
 from iae_jax.runs.config import Config, Data
 
-__all__ = ["FIGURES", "FULL", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
+__all__ = ["FIGURES", "FULL", "HEADLINE", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
 
 # Sizes of the global and of the local code.
 CODES = {"deterministic_150": (150, 0), "global_75_local_1000": (75, 1000)}
@@ -41,6 +41,15 @@ REFERENCES = {
     ("label_agreement", "deterministic_150/small/standin"): Reference(0.80, "higher", "aim"),
     ("label_agreement", "global_75_local_1000/small/standin"): Reference(0.65, "higher", "aim"),
 }
+HEADLINE = tuple(
+    Headline(
+        "reconstructions in which a classifier sees the same digit (share)",
+        "label_agreement",
+        variant,
+        BEYOND,
+    )
+    for variant in VARIANTS
+)
 
 
 def get_config(variant: str = VARIANTS[0]) -> Config:

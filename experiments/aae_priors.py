@@ -26,7 +26,7 @@ from iae_jax.presets.aae_priors import (  # noqa: F401
     VARIANTS,
     get_config,
 )
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 
 VIEWS: tuple[str, ...] = ()
 
@@ -36,6 +36,10 @@ SHOWN = (
     "two_sample_accuracy_prior",
     "sliced_wasserstein",
     "sliced_wasserstein_prior",
+)
+HEADLINE = tuple(
+    Headline("codes told from draws of the prior (share)", "two_sample_accuracy", variant)
+    for variant in ("mixture", "swiss_roll")
 )
 
 

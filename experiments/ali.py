@@ -28,9 +28,14 @@ from iae_jax.presets.ali import (  # noqa: F401
     VARIANTS,
     get_config,
 )
+from iae_jax.records.references import Headline
 
 VIEWS: tuple[str, ...] = ()
 SHOWN = ("pixel_error_ratio", "pixel_error", "random_pair_error", "code_consistency")
+HEADLINE = tuple(
+    Headline("reconstruction error over that of random pairs", "pixel_error_ratio", variant)
+    for variant in VARIANTS
+)
 SIDE = 6  # images of a panel, down and across
 
 

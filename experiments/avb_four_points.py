@@ -26,7 +26,7 @@ from iae_jax.presets.avb_four_points import (  # noqa: F401
     VARIANTS,
     get_config,
 )
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 
 VIEWS: tuple[str, ...] = ()
 SHOWN = ("log_likelihood", "reconstruction_error", "kl_qz_pz", "kl_qzx_pz", "elbo")
@@ -40,6 +40,12 @@ REFERENCES = {
     ("kl_qz_pz", variant): Reference(0.05, "lower", "aim in 4 of 5", seeds=0.8)
     for variant in IMPLICIT
 }
+HEADLINE = (
+    Headline("log-likelihood of four points (nats)", "log_likelihood", "vae"),
+    Headline("log-likelihood of four points (nats)", "log_likelihood", "avb"),
+    Headline("KL(q(z) ‖ p(z)) (nats)", "kl_qz_pz", "avb"),
+    Headline("KL(q(z) ‖ p(z)) (nats)", "kl_qz_pz", "avb_adaptive_contrast"),
+)
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:

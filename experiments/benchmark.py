@@ -26,7 +26,7 @@ from experiments import timing
 from experiments.sides import COMPILED, CONV, GEMM, GEMM_SIZE, MLP, PIPELINES, measure
 from experiments.timing import Row, Timings, say
 from iae_jax.errors import InputError
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 
 WORKS = (*MLP, *(f"{name}{r1}" for name in CONV for r1 in ("", "_r1")), "evaluation_mnist")
 SIDES = {
@@ -56,6 +56,10 @@ SHOWN = (
     "compile_seconds",
     "break_even_steps",
     "busy_share",
+)
+HEADLINE = tuple(
+    Headline("our steps per second over theirs", "throughput_ratio", variant)
+    for variant in ("mlp_vae/pythae", "conv_mnist/torch_twin", "conv64/torch_twin")
 )
 
 

@@ -16,17 +16,26 @@ core of a fast machine (a server of 2025) with another run beside it. `full` is 
 needs an accelerator.
 """
 
-from experiments.colour import SHOWN, VIEWS, draw, figures_of
+from experiments.colour import BEYOND, SHOWN, VIEWS, draw, figures_of
 from iae_jax.presets.celeba_reconstruction import (
     FULL,
     VARIANTS,
     get_config,
 )
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 
-__all__ = ["FIGURES", "FULL", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
+__all__ = ["FIGURES", "FULL", "HEADLINE", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
 FIGURES = figures_of(VARIANTS + FULL)
 
 REFERENCES = {
     ("pixel_error_ratio", variant): Reference(0.60, "lower", "aim") for variant in VARIANTS + FULL
 }
+HEADLINE = tuple(
+    Headline(
+        "pixel error of reconstructions over that of random pairs",
+        "pixel_error_ratio",
+        variant,
+        BEYOND,
+    )
+    for variant in VARIANTS
+)

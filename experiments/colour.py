@@ -6,6 +6,8 @@ import numpy as np
 
 VIEWS = ("reconstruct", "sample", "interpolate")
 INTERPOLATIONS = 3
+# The auxiliary losses, which the slides do not have.
+BEYOND = "KL of the moments of q(z), code information, consistency, cutout"
 
 SHOWN = (
     "label_agreement",

@@ -31,12 +31,16 @@ from iae_jax.presets.elbo_grid import (  # noqa: F401
     VARIANTS,
     get_config,
 )
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 
 VIEWS: tuple[str, ...] = ()
 
 REFERENCES = {"elbo_gap": Reference(0.1, "lower", "aim, nats", seeds=1.0)}
 SHOWN = ("elbo_gap",)  # beside the table below
+HEADLINE = tuple(
+    Headline("largest error of an estimated term (nats)", "elbo_gap", variant)
+    for variant in ("joint_reconstruction/marginal_code", "joint_reconstruction/analytic_kl")
+)
 
 
 def table(records: Sequence[dict[str, Any]]) -> str:

@@ -24,7 +24,7 @@ from iae_jax.presets.regression import (  # noqa: F401
     VARIANTS,
     get_config,
 )
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 
 VIEWS: tuple[str, ...] = ()
 SHOWN = ("energy_distance", "worst_energy_distance", "mean_error", "energy_distance_ratio")
@@ -35,6 +35,9 @@ REFERENCES = {
         0.1, "lower", "aim: a tenth of least squares'", seeds=1.0
     ),
 }
+HEADLINE = (
+    Headline("distance to the data over least squares'", "energy_distance_ratio", "adversarial"),
+)
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:

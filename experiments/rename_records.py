@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from iae_jax.files.atomic import write_json
-from iae_jax.records.experiment import module_of
+from iae_jax.records.experiment_module import module_of
 from iae_jax.records.results import shared_digest, without_seed
 from iae_jax.records.variants import changed_config
 from iae_jax.runs.config import Config, to_dict

@@ -28,7 +28,7 @@ from experiments import timing, works
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
 from iae_jax import init
 from iae_jax.devices.parallel import Chunk, place
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 from iae_jax.runs.build import build
 from iae_jax.runs.feed import Feed
 
@@ -49,6 +49,7 @@ SEED_STEPS, CONV_STEPS = 50, 10  # of one call
 SIZES |= {f"seeds_of_{problem}": (1, 2, 4, 8, 16) for problem in PROBLEMS}
 REFERENCES = {("cost_of_eight", problem): Reference(3.0, "lower", "aim") for problem in PROBLEMS}
 SHOWN = ("exponent", "cost_of_eight")
+HEADLINE = (Headline("time of eight seeds over one's", "cost_of_eight", "regression"),)
 
 
 def seeds_of(problem: str, count: int) -> works.Call:

@@ -36,7 +36,7 @@ from iae_jax.files.git_commit import git_commit
 from iae_jax.game.step import init
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import Trainings, record, table, write_records
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 from iae_jax.runs.build import build
 from iae_jax.runs.checkpoint import Checkpoints
 from iae_jax.runs.config import Config
@@ -50,6 +50,7 @@ REFERENCES = {
     "bits_lost": Reference(0, "lower", "aim"),
     "lines_lost": Reference(0, "lower", "aim"),
 }
+HEADLINE = (Headline("bits of the state lost by kills", "bits_lost", "single_process"),)
 
 
 def get_config() -> Config:

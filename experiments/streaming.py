@@ -28,7 +28,7 @@ from iae_jax.files.atomic import open_folder
 from iae_jax.files.git_commit import git_commit
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import Trainings, record, table, write_records
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 from iae_jax.records.results import read
 from iae_jax.runs.config import Config
 
@@ -38,6 +38,9 @@ REFERENCES = {
     ("peak_host_megabytes", "streamed"): Reference(4096, "lower", "aim"),
     "bits_lost": Reference(0, "lower", "aim"),
 }
+HEADLINE = (
+    Headline("memory of a run whose images are 2.1 GB (MB)", "peak_host_megabytes", "streamed"),
+)
 
 
 def get_config() -> Config:

@@ -14,18 +14,27 @@ of a fast machine (a server of 2025) with another run beside it, and once 2 to 6
 feature classifier. `full` is not measured yet: it needs an accelerator.
 """
 
-from experiments.colour import SHOWN, VIEWS, draw, figures_of
+from experiments.colour import BEYOND, SHOWN, VIEWS, draw, figures_of
 from iae_jax.presets.svhn_reconstruction import (
     FULL,
     VARIANTS,
     get_config,
 )
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 
-__all__ = ["FIGURES", "FULL", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
+__all__ = ["FIGURES", "FULL", "HEADLINE", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
 FIGURES = figures_of(VARIANTS + FULL)
 
 REFERENCES = {
     ("label_agreement", "deterministic_150/small/standin"): Reference(0.80, "higher", "aim"),
     ("label_agreement", "global_75_local_1000/small/standin"): Reference(0.65, "higher", "aim"),
 }
+HEADLINE = tuple(
+    Headline(
+        "reconstructions in which a classifier sees the same digit (share)",
+        "label_agreement",
+        variant,
+        BEYOND,
+    )
+    for variant in VARIANTS
+)

@@ -69,9 +69,10 @@ def device_kind() -> str:
 def child(
     module: str,
     *words: str,
-    seconds: float,
     compiled: Path,
+    seconds: float | None = None,
     flags: str = "",
+    limit_seconds: float = MAX_SECONDS,
     core: int | None = None,
 ) -> dict[str, Any]:
     """The result of a module's `measure(words, seconds)` in a fresh process, with `busy`, the share
@@ -81,12 +82,14 @@ def child(
       module, words, seconds: what to measure.
       compiled: the folder of compiled programs; an empty one makes the child compile.
       flags: of XLA, beside those of this process.
+      limit_seconds: the child is stopped after so many.
       core: the number of the one core that it runs on, or None for all.
 
     Raises:
       InputError: the child failed, with its last line, or took too long.
     """
-    command = [sys.executable, "-m", module, f"--seconds={seconds}", "--child", *words]
+    of_each = [] if seconds is None else [f"--seconds={seconds}"]
+    command = [sys.executable, "-m", module, *of_each, "--child", *words]
     if core is not None:
         command = ["taskset", "--cpu-list", str(core), *command]
     own = {
@@ -98,10 +101,10 @@ def child(
     before = busy()
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, env=os.environ | own, timeout=MAX_SECONDS
+            command, capture_output=True, text=True, env=os.environ | own, timeout=limit_seconds
         )
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"{' '.join(words)} took more than {MAX_SECONDS} s: stopped") from error
+        raise InputError(f"{' '.join(words)} took more than {limit_seconds} s: stopped") from error
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise InputError(f"{' '.join(words)} failed: {last.removeprefix('error: ')}")
@@ -130,13 +133,15 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def parser(module: str, rounds: int, seconds: float) -> Parser:
-    """The parser with the flags that all benchmarks have."""
+def parser(module: str, rounds: int, seconds: float | None = None) -> Parser:
+    """The parser with the flags that all benchmarks have. seconds: None for one whose measurements
+    end by themselves, which has no such flag."""
     made = Parser(prog=f"python -m {module}", allow_abbrev=False)
     made.add_argument("--rounds", type=int, default=rounds, help=f"({rounds})")
-    made.add_argument(
-        "--seconds", type=float, default=seconds, help=f"of each measurement ({seconds})"
-    )
+    if seconds is not None:
+        made.add_argument(
+            "--seconds", type=float, default=seconds, help=f"of each measurement ({seconds})"
+        )
     elsewhere = "or runs/NAME with other settings"
     made.add_argument("--results", type=Path, help=f"folder of the record (results, {elsewhere})")
     made.add_argument("--figures", type=Path, help=f"folder of the figure (docs, {elsewhere})")
@@ -156,10 +161,11 @@ def main(
     name = module.split(".")[-1]
     try:
         options = made.parse_args(arguments)
-        if not 0 < options.seconds < math.inf or options.rounds < 1:
+        seconds = getattr(options, "seconds", 1.0)
+        if not 0 < seconds < math.inf or options.rounds < 1:
             raise InputError("--rounds is at least 1, and --seconds above 0 and finite")
         if options.child:
-            print(json.dumps(measure(options.child, options.seconds)))
+            print(json.dumps(measure(options.child, seconds)))
             return 0
         other = Path("runs") / name if changed(made, options) else None
         options.results = options.results or other or Path("results")

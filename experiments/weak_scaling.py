@@ -24,7 +24,7 @@ from experiments import timing, works
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
 from iae_jax import Game, init, train_step
 from iae_jax.devices.parallel import AXIS, place
-from iae_jax.records.references import Reference
+from iae_jax.records.references import Headline, Reference
 from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array, TrainState
 
@@ -34,6 +34,7 @@ STEPS, IMAGES = 10, 1000  # of a call; of the data set
 REFERENCES = {
     ("collective_share", f"devices/{count}"): Reference(0.1, "lower", "aim") for count in DEVICES
 }
+HEADLINE = (Headline("share of a step that collectives take", "collective_share", "devices/8"),)
 
 
 def chunk(game: Game, axis_name: str | None, devices: list[jax.Device]) -> Any:

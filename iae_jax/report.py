@@ -1,193 +1,173 @@
-"""RESULTS.md from results/*.json: published value, ours, seeds, time, command.
+"""Tables of results: RESULTS.md and docs/results/ from results/*.json, or finished runs compared.
 
-    python -m iae_jax.report
+    python -m iae_jax.report                                  # RESULTS.md, docs/results/NAME.md
+    python -m iae_jax.report --check                          # whether they are up to date
+    python -m iae_jax.report --format=csv > results.csv       # every value of every record
+    python -m iae_jax.report semisupervised --format=latex --metrics=test_error
+    python -m iae_jax.report runs/a runs/b,runs/c --page=runs.html
 
-Each section is one experiment. Its notes are experiments/NAME.md. Its module may have:
-
-REFERENCES       what a value is compared with, by metric or by (metric, variant)
-SHOWN            the metrics that are worth a reader's time (all by default)
-FIGURES          suffixes of its figures beside NAME.png and NAME_curve.png
-table(records)   another view of the records, as Markdown
-claims(records)  what they are to show together: [(statement, whether it holds)]
+Words are names of results files, or folders of evaluated runs. Folders separated by commas are the
+seeds of one model. Of runs, a page with the same table and their pictures is written too: one HTML
+file that needs no network.
 """
 
 import argparse
-import importlib
-import json
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 from iae_jax.errors import EXIT_USER, InputError
-from iae_jax.files.atomic import write_text
-from iae_jax.records.record import FIELDS
-from iae_jax.records.references import Reference
+from iae_jax.files.atomic import open_folder, write_text
+from iae_jax.records import comparison, gallery, values
+from iae_jax.records.experiment import Experiment, load
+from iae_jax.records.experiment_page import page
+from iae_jax.records.overview import overview
+from iae_jax.records.parser import Parser
+from iae_jax.records.tables import FORMATS, Table, written
 
-HEAD = """# Results
-
-Written by `make results` from `results/*.json` and `experiments/*.md`; do not edit it. A value is
-the mean over seeds ± their standard deviation, and in brackets how many seeds meet the value that
-it is compared with. `time` is the training time of the slowest seed. Settings are chosen on other
-images than those of the test split; where the search for a setting was prompted by a value of the
-test split, the notes say so.
-"""
-MINUTES_FROM = 120  # seconds
+RESULTS = "RESULTS.md"
+PAGE = "report.html"
+SPLITS = ("train", "validation", "test")
 
 
-def load(path: Path) -> tuple[str, list[dict[str, Any]], ModuleType]:
-    """Name, records and module of the experiment of a results file.
+def files(options: argparse.Namespace) -> dict[Path, str]:
+    """RESULTS.md and the experiments' pages, by path.
 
     Raises:
-      InputError: the file is damaged, or there is no such experiment.
+      InputError: there is no results file, or one is damaged.
     """
-    try:
-        content = json.loads(path.read_text())
-        name, records = content["experiment"], content["records"]
-        complete = bool(records) and all(set(FIELDS) <= set(record) for record in records)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a results file: run its experiment again") from error
-    if not complete:
-        raise InputError(f"{path} has no records, or not all of each: run its experiment again")
-    try:
-        return name, records, importlib.import_module(f"experiments.{name}")
-    except ModuleNotFoundError as error:
-        if error.name not in ("experiments", f"experiments.{name}"):
-            raise
+    experiments = _experiments(options.results, [])
+    output: Path = options.output or Path(RESULTS)
+    found = {
+        options.pages / f"{one.name}.md": page(one, options.figures, options.pages)
+        for one in experiments
+    }
+    return {output: overview(experiments, options.pages, output.parent)} | found
+
+
+def _experiments(folder: Path, names: Sequence[str]) -> list[Experiment]:
+    """The named experiments of a folder of results files, or all."""
+    paths = [folder / f"{name}.json" for name in names] or sorted(folder.glob("*.json"))
+    if not paths:
+        raise InputError(f"there is no results file in {folder}: run an experiment")
+    return [load(path) for path in paths]
+
+
+def write(options: argparse.Namespace) -> None:
+    """Writes RESULTS.md and the pages. Raises: InputError as `files`, or it cannot."""
+    contents = files(options)
+    open_folder(options.pages, "--pages")
+    for path, text in contents.items():
+        _write(path, text)
+        print(path)
+
+
+def check(options: argparse.Namespace) -> None:
+    """Raises: InputError if a file is not what this would write, or is left over."""
+    contents = files(options)
+    for path, text in contents.items():
+        if not path.is_file() or path.read_text() != text:
+            raise InputError(f"{path} is not up to date: python -m iae_jax.report writes it")
+    for path in sorted(options.pages.glob("*.md")):
+        if path not in contents:
+            raise InputError(f"{path} has no results file: remove it")
+    print(f"{len(contents)} files are up to date")
+
+
+def table_of(options: argparse.Namespace) -> Table:
+    """The table that was asked for; of runs, it writes their page.
+
+    Raises:
+      InputError: a word is neither a run nor a results file, or they are both; or as the modules
+        that make the table.
+    """
+    metrics: list[str] = options.metrics.split(",") if options.metrics else []
+    names = [word for word in options.words if (options.results / f"{word}.json").is_file()]
+    runs = [word for word in options.words if all(Path(one).is_dir() for one in word.split(","))]
+    if strange := [word for word in options.words if word not in (*names, *runs)]:
         raise InputError(
-            f"{path} has no experiments/{name}.py: remove the one or add the other"
+            f"{strange[0]} is neither a folder nor in {options.results}: name evaluated runs or "
+            "results files"
+        )
+    if options.words and not names:
+        columns = comparison.columns_of(options.words, options.split)
+        table = comparison.side_by_side(columns, metrics)
+        gallery.write(options.page, gallery.gallery(table, columns))
+        print(options.page, file=sys.stderr)
+        if options.format == "csv":
+            return comparison.every_value(columns, metrics)
+        return table
+    if len(names) < len(options.words):
+        raise InputError("these are runs and results files: name one kind")
+    make = values.every_value if options.format == "csv" else values.means
+    table = make(_experiments(options.results, names))
+    if not metrics:
+        return table
+    own = table.header.index("metric")
+    rows = [row for row in table.rows if row[own] in metrics]
+    if missing := [metric for metric in metrics if all(row[own] != metric for row in table.rows)]:
+        raise InputError(f"no record has {', '.join(missing)}: see the metrics in {options.pages}")
+    return table._replace(rows=rows)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        write_text(path, text)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path} ({error.strerror}): choose another --output"
         ) from error
 
 
-def notes_of(module: ModuleType) -> str:
-    """The notes beside a module, without their title and with headings one level lower."""
-    path = Path(module.__file__ or "").with_suffix(".md")
-    if not path.is_file():
-        return ""
-    lines = path.read_text().splitlines()
-    if lines and lines[0].startswith("# "):
-        lines = lines[1:]
-    return "\n".join(f"#{line}" if line.startswith("#") else line for line in lines).strip()
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader, such as head, has enough; nor can the exit flush
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def reference(module: ModuleType, record: dict[str, Any]) -> Reference | None:
-    """What a record is compared with: by (metric, variant), else by metric."""
-    known: dict[Any, Reference] = getattr(module, "REFERENCES", {})
-    return known.get((record["metric"], record["variant"])) or known.get(record["metric"])
-
-
-def number(value: float) -> str:
-    """Four significant digits; whole numbers as they are."""
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
-
-
-def ours(record: dict[str, Any], against: Reference | None) -> str:
-    """Mean ± SD, and how many seeds meet the reference."""
-    text = number(record["mean"])
-    if record["sd"] is not None:
-        text += f" ± {record['sd']:.2g}"
-        if against is not None:
-            met = sum(map(against.met, record["values"]))
-            text += f" ({met} of {record['n_seeds']})"
-    return text
-
-
-def duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < MINUTES_FROM else f"{seconds / 60:.0f} min"
-
-
-def section(name: str, records: list[dict[str, Any]], module: ModuleType, figures: Path) -> str:
-    """One experiment as Markdown."""
-    title = (module.__doc__ or name).split("\n\n")[0].replace("\n", " ").rstrip(".")
-    parts = [f"## `{name}`", f"{title}."]
-    suffixes = ("", "curve", *getattr(module, "FIGURES", {}))
-    for stem in dict.fromkeys("_".join(filter(None, (name, suffix))) for suffix in suffixes):
-        if (figures / f"{stem}.png").exists():
-            parts.append(f"![{stem}]({(figures / stem).as_posix()}.png)")
-    parts += _rows(records, module)
-    if hasattr(module, "table"):
-        parts.append(module.table(records))
-    if hasattr(module, "claims"):
-        outcome = {True: "Holds", False: "**Does not hold**"}
-        lines = [f"- {outcome[holds]}: {text}." for text, holds in module.claims(records)]
-        parts += ["\n".join(lines)] if lines else []
-    if worse := _worse(records, module):
-        parts.append(f"**Worse than the published value or the aim**: {', '.join(worse)}.")
-    if notes := notes_of(module):
-        parts.append(notes)
-    parts += _provenance(records)
-    return "\n\n".join(parts)
-
-
-def _shown(records: list[dict[str, Any]], module: ModuleType) -> list[dict[str, Any]]:
-    shown = getattr(module, "SHOWN", None)
-    return [record for record in records if shown is None or record["metric"] in shown]
-
-
-def _rows(records: list[dict[str, Any]], module: ModuleType) -> list[str]:
-    """The table of values beside what they are compared with."""
-    rows = [
-        "| metric | variant | published or aim | ours | seeds | n | time |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for record in _shown(records, module):
-        against = reference(module, record)
-        aim = "" if against is None else f"{against.text} ({against.source})"
-        rows.append(
-            f"| {record['metric']} | {record['variant']} | {aim} | {ours(record, against)} "
-            f"| {record['n_seeds']} | {record['n_examples']} | {duration(max(record['seconds']))} |"
-        )
-    return ["\n".join(rows)]
-
-
-def _worse(records: list[dict[str, Any]], module: ModuleType) -> list[str]:
-    """The values that do not meet what they are compared with."""
-    pairs = [(record, reference(module, record)) for record in _shown(records, module)]
-    return [
-        f"`{record['metric']}` of `{record['variant']}`"
-        for record, against in pairs
-        if against is not None and not against.met_by(record["values"])
-    ]
-
-
-def _provenance(records: list[dict[str, Any]]) -> list[str]:
-    """The commands; then device, dates, commit and time in all."""
-    commands = list(dict.fromkeys(record["command"] for record in records))
-    devices, commits = (
-        dict.fromkeys(one for record in records for one in record[field].split(between))
-        for field, between in (("device", "; "), ("commit", ", "))
-    )
-    dates = sorted({record["date"] for record in records})
-    where = f"{'; '.join(devices)}, {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}"
-    # Each of a run's metrics has its seconds, and each variant of a benchmark.
-    once = {(record["command"], *record["seconds"]) for record in records}
-    total = duration(sum(sum(seconds) for _, *seconds in once))
-    return [
-        "\n".join(f"    {command}" for command in commands),
-        f"Measured on {where}, commit {', '.join(commits)}; {total} in all.",
-    ]
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    """Raises: InputError for words and flags that do not go together."""
+    parser = Parser(prog="python -m iae_jax.report", allow_abbrev=False)
+    parser.add_argument("words", nargs="*", metavar="NAME|RUN", help="results files, or runs")
+    parser.add_argument("--format", choices=FORMATS, help="of the table (markdown)")
+    parser.add_argument("--output", type=Path, help=f"file of the table, or of {RESULTS}")
+    parser.add_argument("--metrics", default="", help="rows of the table, separated by commas")
+    parser.add_argument("--page", type=Path, default=Path(PAGE), help=f"page of runs ({PAGE})")
+    parser.add_argument("--split", choices=SPLITS, default="test", help="of runs (test)")
+    parser.add_argument("--check", action="store_true", help="write nothing, but compare")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="(results)")
+    parser.add_argument("--figures", type=Path, default=Path("docs"), help="(docs)")
+    parser.add_argument("--pages", type=Path, default=Path("docs/results"), help="(docs/results)")
+    options = parser.parse_args(arguments)
+    options.tabular = bool(options.words or options.format)
+    if options.check and options.tabular:
+        raise InputError(f"--check is of {RESULTS} and its pages: leave words and --format out")
+    if options.metrics and not options.tabular:
+        raise InputError("--metrics is of a table: name a --format, results files or runs")
+    options.format = options.format or FORMATS[0]
+    return options
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m iae_jax.report")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--figures", type=Path, default=Path("docs"))
-    parser.add_argument("--output", type=Path, default=Path("RESULTS.md"))
-    options = parser.parse_args(arguments)
     sys.path.insert(0, str(Path.cwd()))
     try:
-        paths = sorted(options.results.glob("*.json"))
-        if not paths:
-            raise InputError(f"there is no results file in {options.results}: run an experiment")
-        sections = [section(*load(path), options.figures) for path in paths]
-        write_text(options.output, "\n\n".join([HEAD.strip(), *sections]) + "\n")
-    except (InputError, OSError) as error:
-        if isinstance(error, OSError):
-            reason = f"cannot write {options.output} ({error.strerror}): choose another --output"
-            error = InputError(reason)
+        options = _options(arguments)
+        if options.check:
+            check(options)
+        elif not options.tabular:
+            write(options)
+        else:
+            text = written(table_of(options), options.format)
+            if options.output:
+                _write(options.output, f"{text}\n")
+                print(options.output, file=sys.stderr)
+            else:
+                _print(text)
+    except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER
-    print(options.output)
     return 0
 
 

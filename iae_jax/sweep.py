@@ -35,7 +35,14 @@ from iae_jax.files.atomic import open_folder
 from iae_jax.files.installed import check_installed
 from iae_jax.files.lock import lock
 from iae_jax.records.csv_table import write_csv
-from iae_jax.records.experiment import config_of, is_own, module_of, name_of, variants_in, word_of
+from iae_jax.records.experiment_module import (
+    config_of,
+    is_own,
+    module_of,
+    name_of,
+    variants_in,
+    word_of,
+)
 from iae_jax.records.merge import merge, replaced
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import locked_records, read_records, table

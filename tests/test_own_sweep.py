@@ -8,7 +8,7 @@ import pytest
 from sweeps import trained
 
 from iae_jax import sweep
-from iae_jax.records.experiment import config_of, module_of
+from iae_jax.records.experiment_module import config_of, module_of
 from iae_jax.runs.config import to_dict
 
 OWN = """from iae_jax.runs.config import Config
@@ -29,7 +29,7 @@ def get_config(variant):
 def started(tmp_path, monkeypatch):
     """The launcher's words for each training; it leaves the files of a run."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("iae_jax.records.experiment.ROOM", "experiments_of_another_folder")
+    monkeypatch.setattr("iae_jax.records.experiment_module.ROOM", "experiments_of_another_folder")
     words, real = [], sweep.subprocess.Popen
 
     def popen(command, **_):

@@ -14,7 +14,7 @@ from iae_jax import presets
 from iae_jax.errors import InputError
 from iae_jax.presets import NAMES, file_of, variants_of
 from iae_jax.presets.config_words import located
-from iae_jax.records.experiment import config_of, module_of
+from iae_jax.records.experiment_module import config_of, module_of
 from iae_jax.records.results import shared_digest
 from iae_jax.runs.config import Config, digest, to_dict
 from iae_jax.runs.renamed import translated
@@ -146,7 +146,7 @@ def test_a_sweep_finds_experiments_presets_and_files(tmp_path, monkeypatch):
     assert module_of("digits").__name__ == "experiments.digits"
     assert config_of(module_of(str(tmp_path / "mine.py")), "").steps == 17
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr("iae_jax.records.experiment.ROOM", "experiments_of_another_folder")
+        elsewhere.setattr("iae_jax.records.experiment_module.ROOM", "experiments_of_another_folder")
         assert module_of("regression").__name__ == "iae_jax.presets.regression"
         with pytest.raises(InputError, match=r"preset regresion \(do you mean regression\?\)"):
             module_of("regresion")

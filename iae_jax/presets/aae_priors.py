@@ -36,13 +36,13 @@ class Binarized(Source):
     dtype = np.dtype(np.float32)
 
     def __init__(self, grey: Source) -> None:
-        self._grey = grey
+        self.grey = grey
         self.shape, self.classes = grey.shape, grey.classes
         self.sample = self._sample
 
     @cached_property
     def _images(self) -> np.ndarray:
-        return load(self._grey).x
+        return load(self.grey).x
 
     def _sample(self, key: Array, count: int) -> Array:
         where, how = jax.random.split(key)
@@ -51,16 +51,16 @@ class Binarized(Source):
         return (jax.random.uniform(how, unit.shape) < unit).astype(unit.dtype)
 
     def __len__(self) -> int:
-        return len(self._grey)
+        return len(self.grey)
 
     def read(self, positions: Sequence[int] | np.ndarray) -> Dataset:
-        x, labels = self._grey.read(positions)
+        x, labels = self.grey.read(positions)
         uniform = [np.random.default_rng(int(place)).random(self.shape) for place in positions]
         unit = x / 255 if x.dtype == np.uint8 else x
         return Dataset((np.reshape(uniform, x.shape) < unit).astype(np.float32), labels)
 
     def labels(self) -> np.ndarray:
-        return self._grey.labels()
+        return self.grey.labels()
 
 
 def binarized(split: str, name: str = "mnist", directory: str = "") -> Binarized:

@@ -1,105 +1,129 @@
-"""Experiments: what can be swept, as modules with `get_config`.
+"""An experiment as its reports read it: its records, and what its module says of them.
 
-digits          a preset, or the module experiments/NAME.py of the current folder, which goes first
-my_config.py    a file of one's own
+Its notes are experiments/NAME.md. Its module may have:
 
-`records.variants` says what such a module may have beside it.
+REFERENCES       what a value is compared with, by metric or by (metric, variant)
+HEADLINE         the values that a reader looks for first, the rows of RESULTS.md
+SHOWN            the metrics that are worth a reader's time (all by default)
+FIGURES          suffixes of its figures beside NAME.png and NAME_curve.png
+table(records)   another view of the records, as Markdown
+claims(records)  what they are to show together: [(statement, whether it holds)]
 """
 
 import importlib
-import importlib.util
-import inspect
-import sys
+import json
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
-from iae_jax import presets
-from iae_jax.errors import InputError, meant
-from iae_jax.runs.config import Config
+from iae_jax.errors import InputError
+from iae_jax.records.record import FIELDS, Record
+from iae_jax.records.references import Headline, Reference
 
-ROOM = "experiments"  # of the current folder
+NAME = "experiments"  # of the package whose modules they are
 
 
-def module_of(experiment: str) -> ModuleType:
-    """The module of an experiment.
+class Experiment(NamedTuple):
+    name: str
+    records: list[Record]
+    module: ModuleType
+
+    @property
+    def title(self) -> str:
+        """The first paragraph of the module, without the full stop."""
+        return (self.module.__doc__ or self.name).split("\n\n")[0].replace("\n", " ").rstrip(".")
+
+    @property
+    def notes(self) -> str:
+        """The notes beside the module, without their title and with headings a level lower."""
+        path = Path(self.module.__file__ or "").with_suffix(".md")
+        if not path.is_file():
+            return ""
+        lines = path.read_text().splitlines()
+        if lines and lines[0].startswith("# "):
+            lines = lines[1:]
+        return "\n".join(f"#{line}" if line.startswith("#") else line for line in lines).strip()
+
+    @property
+    def shown(self) -> list[Record]:
+        metrics = getattr(self.module, "SHOWN", None)
+        return [one for one in self.records if metrics is None or one["metric"] in metrics]
+
+    @property
+    def claims(self) -> list[tuple[str, bool]]:
+        claims = getattr(self.module, "claims", None)
+        found: list[tuple[str, bool]] = claims(self.records) if claims else []
+        return found
+
+    @property
+    def figures(self) -> list[str]:
+        """The stems of its figures, of which some may not exist."""
+        suffixes = ("", "curve", *getattr(self.module, "FIGURES", {}))
+        return list(dict.fromkeys("_".join(filter(None, (self.name, one))) for one in suffixes))
+
+    def reference(self, record: Record) -> Reference | None:
+        """What a record is compared with: by (metric, variant), else by metric."""
+        known: dict[Any, Reference] = getattr(self.module, "REFERENCES", {})
+        return known.get((record["metric"], record["variant"])) or known.get(record["metric"])
+
+    def compared(self) -> list[tuple[Record, Reference]]:
+        """The shown records that are compared with something, and with what."""
+        pairs = [(record, self.reference(record)) for record in self.shown]
+        return [(record, against) for record, against in pairs if against is not None]
+
+    def worse(self) -> list[Record]:
+        """The shown records that are worse than the published value or the aim."""
+        return [record for record, against in self.compared() if against.worse(record["values"])]
+
+    def headlines(self) -> list[tuple[Headline, Record]]:
+        """The rows of HEADLINE that are measured, with their records.
+
+        Raises:
+          InputError: there is no record of any.
+        """
+        by_name = {(one["metric"], one["variant"]): one for one in self.records}
+        rows: tuple[Headline, ...] = getattr(self.module, "HEADLINE", ())
+        found = [(row, by_name.get((row.metric, row.variant))) for row in rows]
+        measured = [(row, record) for row, record in found if record is not None]
+        if rows and not measured:
+            raise InputError(
+                f"no row of HEADLINE in experiments/{self.name}.py has a record: name a metric and "
+                "a variant of its records"
+            )
+        return measured
+
+    def command(self, record: Record) -> str:
+        """The shortest command that makes a record again: a sweep, if the module can be swept and
+        its first seeds are the record's."""
+        first = getattr(self.module, "FIRST_SEED", 0)
+        seeds = list(range(first, first + record["n_seeds"]))
+        swept = record["variant"] in getattr(self.module, "VARIANTS", ())
+        command: str = record["command"]
+        if not swept or record["seeds"] != seeds or not command.startswith("python -m iae_jax."):
+            return command
+        variant = f" --variants={record['variant']}" if "iae_jax.launch" in command else ""
+        return f"python -m iae_jax.sweep {self.name}{variant} --seeds={len(seeds)}"
+
+
+def load(path: Path) -> Experiment:
+    """The experiment of a results file.
 
     Raises:
-      InputError: there is none, or it has no config.
+      InputError: the file is damaged, or there is no such experiment.
     """
-    module = _file(Path(experiment)) if experiment.endswith(".py") else _named(experiment)
-    if not hasattr(module, "get_config"):
-        raise InputError(f"{experiment} has no configs: run it as python -m {module.__name__}")
-    return module
-
-
-def _file(path: Path) -> ModuleType:
-    folder = str(path.resolve().parent)
-    if folder not in sys.path:  # it imports its neighbours, and its configs name them
-        sys.path.insert(0, folder)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None  # it ends with .py
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-    except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}: name the file of a config") from error
-    module.__file__ = str(path)  # as it was typed, for the records' commands
-    return module
-
-
-def _named(name: str) -> ModuleType:
-    known = presets.NAMES
-    if name.isidentifier():
-        try:
-            return importlib.import_module(f"{ROOM}.{name}")
-        except ModuleNotFoundError as error:
-            if error.name not in (ROOM, f"{ROOM}.{name}"):
-                raise
-        if name in known:
-            return presets.preset(name)
-    raise InputError(
-        f"there is no experiment or preset {name}{meant(name, known)}: see iae-jax --list, or name "
-        "a file, NAME.py"
-    )
-
-
-def name_of(module: ModuleType) -> str:
-    """What its records and folders are called."""
-    return module.__name__.rpartition(".")[2]
-
-
-def is_own(module: ModuleType) -> bool:
-    """Whether it is no experiment of the current folder: its records are not the project's."""
-    return not module.__name__.startswith(f"{ROOM}.")
-
-
-def word_of(module: ModuleType, variant: str) -> str:
-    """What --config names it by, in the folder that the sweep was started from."""
-    name = name_of(module)
-    if not is_own(module):
-        name = f"{ROOM}/{name}.py"
-    elif module.__name__ == name:
-        name = str(module.__file__)
-    return f"{name}:{variant}" if variant else name
-
-
-def variants_in(module: ModuleType) -> tuple[str, ...]:
-    """Its VARIANTS, or the one without a name of a module that has none."""
-    return tuple(getattr(module, "VARIANTS", ("",)))
-
-
-def config_of(module: ModuleType, variant: str) -> Config:
-    """The config of a variant.
-
-    Raises:
-      InputError: there is no such variant, or the module returns something else.
-    """
-    wanted = inspect.signature(module.get_config).parameters
-    if variant and not wanted:
-        raise InputError(f"{name_of(module)} has no variants, and --variants names {variant}")
-    if not variant and any(one.default is one.empty for one in wanted.values()):
-        raise InputError(f"{name_of(module)} has no VARIANTS: name them, --variants=A,B")
-    config = module.get_config(variant) if variant else module.get_config()
-    if not isinstance(config, Config):
-        raise InputError(f"get_config of {name_of(module)} returns {type(config)}, no Config")
-    return config
+        content = json.loads(path.read_text())
+        name, records = content["experiment"], content["records"]
+        complete = bool(records) and all(set(FIELDS) <= set(record) for record in records)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a results file: run its experiment again") from error
+    if not complete:
+        raise InputError(f"{path} has no records, or not all of each: run its experiment again")
+    try:
+        return Experiment(name, records, importlib.import_module(f"{NAME}.{name}"))
+    except ModuleNotFoundError as error:
+        if error.name not in (NAME, f"{NAME}.{name}"):
+            raise
+        raise InputError(
+            f"{path} has no experiments/{name}.py: remove the one or add the other"
+        ) from error

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
-from iae_jax.records.experiment import config_of, module_of, word_of
+from iae_jax.records.experiment_module import config_of, module_of, word_of
 from iae_jax.records.merge import merge, replaced
 from iae_jax.records.record import Record, Trainings, locked_records, record, table
 from iae_jax.runs.config import Config, to_dict
@@ -100,7 +100,7 @@ def collect(
     """The records of one variant on a split.
 
     Args:
-      experiment, variant: see `records.experiment`, and one of its variants.
+      experiment, variant: see `records.experiment_module`, and one of its variants.
       workdirs: one for each seed, or for several that were trained at once.
       name: of the variant in the records; its own by default.
       split: what was evaluated.

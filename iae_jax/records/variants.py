@@ -1,7 +1,7 @@
 """The variants of an experiment as runs: every variant, changed by a grid, with every seed.
 
 A module that can be swept has `get_config()`, or VARIANTS and `get_config(variant)`: see
-`records.experiment`. It may have:
+`records.experiment_module`. It may have:
 
 VIEWS       modes of the launcher that its figures are made from ("reconstruct" by default)
 SPLIT       that its records are of ("test" by default; "validation" for what is chosen by them)
@@ -22,7 +22,7 @@ from absl import flags
 
 from iae_jax.errors import InputError
 from iae_jax.presets import file_of
-from iae_jax.records.experiment import config_of, name_of, variants_in, word_of
+from iae_jax.records.experiment_module import config_of, name_of, variants_in, word_of
 from iae_jax.records.record import Record
 from iae_jax.records.results import shared_digest
 from iae_jax.records.search_space import Changes

@@ -1,0 +1,80 @@
+"""RESULTS.md: a row for each value that a reader looks for first."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from iae_jax.records.experiment import Experiment
+from iae_jax.records.record import Record
+from iae_jax.records.references import Reference
+from iae_jax.records.tables import Table, markdown, spread
+
+HEAD = """# Results
+
+Mean over seeds ± standard deviation (SD), and in brackets their number n (of a benchmark: of
+rounds); a single value has no SD. **Bold**: the published value or the aim is not met. "Slides" are
+those of Makhzani, Implicit Autoencoders (arXiv:1805.09804); "beyond the slides" is what the model
+has beside what they describe. All values by seed, hardware, times, commits and notes are behind the
+links; `python -m iae_jax.report --format=csv` (or `latex`) writes them for other programs.
+"""
+COLUMNS = (
+    "experiment",
+    "what is measured",
+    "variant",
+    "published or aim",
+    "ours ± SD (n)",
+    "best known",
+    "beyond the slides",
+    "command",
+)
+
+
+def overview(experiments: Sequence[Experiment], pages: Path, beside: Path) -> str:
+    """RESULTS.md.
+
+    Args:
+      experiments: its rows are their headlines; one without any has a row with its link.
+      pages: the folder of the experiments' pages.
+      beside: the folder that RESULTS.md is in.
+    """
+    rows: list[tuple[str, ...]] = []
+    folder = Path(os.path.relpath(pages, beside)).as_posix()
+    for one in experiments:
+        # What a row has in common with the one above is not said again.
+        link, claim = f"[{one.name}]({folder}/{one.name}.md)", ""
+        for headline, record in one.headlines():
+            against = one.reference(record)
+            rows.append(
+                (
+                    link,
+                    headline.claim if headline.claim != claim else "",
+                    record["variant"],
+                    against.sourced if against else "",
+                    measured(record, against),
+                    against.best_known.text if against and against.best_known else "",
+                    headline.beyond,
+                    f"`{one.command(record)}`",
+                )
+            )
+            link, claim = "", headline.claim
+        if link:
+            rows.append((link, one.title, *[""] * (len(COLUMNS) - 2)))
+    return f"{HEAD}\n{markdown(Table(COLUMNS, rows))}\n\n{worse_values(experiments)}"
+
+
+def measured(record: Record, against: Reference | None) -> str:
+    """Mean ± SD (n), bold if it does not meet what it is compared with."""
+    text = f"{spread(record['mean'], record['sd'])} ({record['n_seeds']})"
+    worse = against is not None and against.worse(record["values"])
+    return f"**{text}**" if worse else text
+
+
+def worse_values(experiments: Sequence[Experiment]) -> str:
+    """How many values are worse than what they are compared with, by experiment."""
+    counts = [(one.name, len(one.compared()), len(one.worse())) for one in experiments]
+    total = sum(compared for _, compared, _ in counts)
+    found = [f"{name} {worse} of {compared}" for name, compared, worse in counts if worse]
+    return (
+        f"Of all {total} values that have a published value or an aim, these do not meet it: "
+        f"{', '.join(found) or 'none'}.\n"
+    )

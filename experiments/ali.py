@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 from iae_jax.presets.ali import (  # noqa: F401
     FIGURE_FILE,
     FIRST_SEED,
@@ -29,6 +27,9 @@ from iae_jax.presets.ali import (  # noqa: F401
     get_config,
 )
 from iae_jax.records.references import Headline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 VIEWS: tuple[str, ...] = ()
 SHOWN = ("pixel_error_ratio", "pixel_error", "random_pair_error", "code_consistency")

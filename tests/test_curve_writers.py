@@ -46,6 +46,8 @@ def test_a_run_that_was_killed_twice_has_each_step_once(tmp_path):
     pytest.importorskip("tensorboardX")
     left, log = [], tmp_path / "metrics.jsonl"
     for kept, end, shift in ((0, 40, 0.0), (2, 50, 0.25), (3, 60, 0.5)):
+        for path in (tmp_path / "tensorboard").glob("*.iae_jax"):  # named by the second: older ones
+            path.rename(path.with_name(f"events.out.tfevents.{10**9 + kept}.vm.iae_jax"))
         metrics = MetricsLog(log, kept)
         left.append(TensorBoard(tmp_path, metrics.records(), {}))
         for step in range(10 * kept + 10, end + 1, 10):

@@ -54,7 +54,10 @@ def launch(*arguments):
         (["--config=tests/tiny.py"], "--workdir"),
         (["--config=tests/absent.py"], "absent.py"),
         (["--config=tests/tiny.py:ali"], "a variant is iae, gan or vae"),
-        (["--config=tests/tiny.py", "--config.generator.nois=3"], "Field nois not found"),
+        (
+            ["--config=tests/tiny.py", "--config.generator.nois=3"],
+            "no config field generator.nois (do you mean generator.noise?)",
+        ),
         (["--config=tests/tiny.py", "--config.generator.noise=much"], "invalid literal"),
         (
             [

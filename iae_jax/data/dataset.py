@@ -55,6 +55,11 @@ class Source(abc.ABC):
     def labels(self) -> np.ndarray:
         """int32[N], the labels of all examples, without decoding x."""
 
+    def names(self) -> Sequence[str] | None:
+        """What the examples are called, such as the names of their files; None if by their index
+        alone."""
+        return None
+
     def __getitem__(self, position: int) -> tuple[np.ndarray, int]:
         """One example and its label. Raises IndexError beyond the end."""
         x, labels = self.read([range(len(self))[position]])

@@ -74,6 +74,10 @@ class FolderSource(Source):
     def labels(self) -> np.ndarray:
         return self._labels
 
+    def names(self) -> list[str]:
+        """Paths in the folder or zip, with "/"."""
+        return self._chosen
+
     def _names(self) -> list[str]:
         """Sorted paths of all image files, relative and with "/"."""
         found = self._files() if self._zip is None else self._zip.namelist()

@@ -1,10 +1,15 @@
 """Locks between processes, held through an open file and released when it is closed."""
 
-import fcntl
+import sys
 from pathlib import Path
 from typing import TextIO
 
 from iae_jax.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system
+    fcntl = None  # type: ignore[assignment]
 
 
 def lock(path: Path, *, wait: bool, busy: str = "", option: str = "folder") -> TextIO:
@@ -17,8 +22,13 @@ def lock(path: Path, *, wait: bool, busy: str = "", option: str = "folder") -> T
       option: what to choose on another file system; ends the message if this one has no locks.
 
     Raises:
-      InputError: another process holds the lock, or the file system has no locks.
+      InputError: another process holds the lock, or the system or the file system has no locks.
     """
+    if fcntl is None:
+        raise InputError(
+            f"training and sweeps run on Linux and macOS, not on {sys.platform}: iae_jax.load and "
+            "the modes that read a trained run need no locks"
+        )
     file = path.open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -20,7 +20,7 @@ def by_step(schedule: optax.Schedule, turns: Turns, player: str) -> optax.Schedu
     return lambda count: schedule(count // max(1, moves))
 
 
-@dataclass
+@dataclass(slots=True)
 class Optimizer:
     """kind: adam, sgd, or MODULE:NAME, a function (rate, b1, b2) -> optax transformation. rate: per
     step, to which it rises linearly in the first `warmup_steps`. decay: "constant", "cosine" down

@@ -54,7 +54,7 @@ def aggregated(draws: Draws) -> Aggregated:
     return draws.batch_mean("aggregated", found)
 
 
-@dataclass
+@dataclass(slots=True)
 class MarginalKL:
     """What is known of KL(q(z) || p(z)) without a discriminator, over the global batch.
 
@@ -111,7 +111,7 @@ def _logits(encoding: Encoding) -> Array:
     return encoding.logits
 
 
-@dataclass
+@dataclass(slots=True)
 class ConditionalEntropy:
     """H(y|x), whose weight keeps categories from being soft (Grandvalet and Bengio 2005)."""
 
@@ -123,7 +123,7 @@ class ConditionalEntropy:
         return category_entropy(_logits(draws.encoding))
 
 
-@dataclass
+@dataclass(slots=True)
 class CodeInformation:
     """-log q(z|x_hat): how badly the code is read off what was generated from it; with H(z) a bound
     of -I(z; x_hat) (Chen et al. 2016, InfoGAN, eq. 5).
@@ -150,7 +150,7 @@ def sleep_encoding(draws: Draws) -> Encoding:
     return draws.encode(x, "sleep", perturbed=True)
 
 
-@dataclass
+@dataclass(slots=True)
 class SleepLoss:
     """-log q(z|x) for z ~ p(z), x ~ p(x|z): the encoder learns from images whose code is known
     because they were generated from it, as in the sleep phase of wake-sleep (Hinton et al. 1995).
@@ -181,7 +181,7 @@ def negative_log_density(z: Code, found: Encoding) -> Array:
     return nats
 
 
-@dataclass
+@dataclass(slots=True)
 class LabelCrossEntropy:
     """-log q(y|x) of labelled images. augment: of images changed as those of `Consistency` are."""
 

@@ -67,7 +67,7 @@ def teacher_encoding(draws: Draws) -> Encoding:
     return draws.encode(draws.x, params=draws.ema)
 
 
-@dataclass
+@dataclass(slots=True)
 class Consistency:
     """How far the code of a changed image is from that of x, see `distance`: of a category the
     cross entropy of Hu et al. 2017 (IMSAT) less its constant. A vector needs `MarginalKL` beside

@@ -12,7 +12,7 @@ def at(weight: Scheduled, step: Array | int) -> Array | float:
     return weight(jnp.asarray(step)) if callable(weight) else weight
 
 
-@dataclass
+@dataclass(slots=True)
 class Weight:
     """A weight that may differ in the first steps: `start` in the first `start_steps`, from where
     it goes linearly to `value` in `ramp_steps` (0: at once). 0 throughout: the loss is absent."""

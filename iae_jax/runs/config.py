@@ -25,7 +25,7 @@ from iae_jax.objectives.consistency import Consistency
 from iae_jax.sampling.augmentation import Affine, DiffAugment
 
 
-@dataclass
+@dataclass(slots=True)
 class Data:
     """The data set and its splits.
 
@@ -52,7 +52,7 @@ class Data:
     also: tuple[str, ...] = ()
 
 
-@dataclass
+@dataclass(slots=True)
 class Code:
     """z: a vector of `size` components, one of `categories` categories, or both. relaxed: the
     generator reads q(y|x) itself in place of a sampled category."""
@@ -62,7 +62,7 @@ class Code:
     relaxed: bool = False
 
 
-@dataclass
+@dataclass(slots=True)
 class Prior:
     """p(z) of the vector. kind: gaussian, petals, swiss_roll (see sampling.priors), or MODULE:NAME,
     a function (size) -> Prior."""
@@ -70,7 +70,7 @@ class Prior:
     kind: str = "gaussian"
 
 
-@dataclass
+@dataclass(slots=True)
 class Network:
     """See networks.Layout."""
 
@@ -81,7 +81,7 @@ class Network:
     precision: str = "float32"
 
 
-@dataclass
+@dataclass(slots=True)
 class Encoder:
     """q(z|x). kind: deterministic, gaussian, implicit with `noise` components of noise, or
     MODULE:NAME, a function (config, shape) -> Encoder. In training, pixel_noise is the SD of what
@@ -97,7 +97,7 @@ class Encoder:
     optimizer: Optimizer = field(default_factory=Optimizer)
 
 
-@dataclass
+@dataclass(slots=True)
 class Generator:
     """p(x|z). kind: network, or MODULE:NAME, a function (config, shape) -> Generator. noise: size
     of the local code n. noise_at: "input" or "depth". The scale of n is 0 until step
@@ -116,7 +116,7 @@ class Generator:
     optimizer: Optimizer = field(default_factory=Optimizer)
 
 
-@dataclass
+@dataclass(slots=True)
 class Term:
     """One side of the objective and its discriminator.
 
@@ -147,7 +147,7 @@ class Term:
     optimizer: Optimizer = field(default_factory=Optimizer)
 
 
-@dataclass
+@dataclass(slots=True)
 class Auxiliary:
     """Losses beside the two terms: see objectives.auxiliary and objectives.consistency. Each is
     absent while its weight is 0. others: MODULE:NAME or MODULE:NAME(field=value), losses of your
@@ -167,7 +167,7 @@ class Auxiliary:
         return {one.name: getattr(self, one.name) for one in dataclasses.fields(self)[:-1]}
 
 
-@dataclass
+@dataclass(slots=True)
 class Run:
     """How often, in steps; nothing here changes the result, but for the rounding on other `devices`
     and in other `microbatches`.
@@ -196,7 +196,7 @@ class Run:
     seeds: int = 1
 
 
-@dataclass
+@dataclass(slots=True)
 class Config:
     """The default is the IAE of the digits; experiments/ has the others. turns: simultaneous,
     alternating, two_to_one or four_to_one (moves of the discriminators for each of encoder and

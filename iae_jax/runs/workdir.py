@@ -1,6 +1,7 @@
 """The folder of a run in training: config.json, metrics.jsonl, run.json, checkpoints/, figures/."""
 
 import math
+import os
 import platform
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -55,6 +56,13 @@ class Position(NamedTuple):
     lines: int = 0
     measured: dict[str, float] = {}
     unlogged: dict[str, list[float]] = {}
+
+
+def folder_of(path: Any) -> Path:
+    """The path of a run's folder, a text or a Path; ~ is the home. Raises: InputError."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise InputError(f"the path of a run is a text or a Path, not {path!r}")
+    return Path(path).expanduser()
 
 
 def checkpoints_of(config: Config, path: Path) -> epath.Path:

@@ -20,7 +20,7 @@ MAX_BOUND = 1_000_000  # whose square is finite in float32
 NUMBERS = 6  # rotation, shear, two scales, two shifts
 
 
-@dataclass
+@dataclass(slots=True)
 class Affine:
     """How far an image is changed at random, each bound in both directions.
 
@@ -133,7 +133,7 @@ def cut_out(x: Array, at: Array, side: float) -> Array:
     return x * (kept(height, at[0])[:, None] | kept(width, at[1]))[..., None]
 
 
-@dataclass
+@dataclass(slots=True)
 class DiffAugment:
     """How far images are changed before a discriminator reads them; all 0: not at all.
 

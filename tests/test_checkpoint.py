@@ -19,7 +19,8 @@ from iae_jax.errors import InputError
 from iae_jax.files.checksums import MANIFEST
 from iae_jax.runs import checkpoint_record, renamed
 from iae_jax.runs.checkpoint import Checkpoints
-from iae_jax.runs.config import Config, difference, identity
+from iae_jax.runs.config import Config, identity
+from iae_jax.runs.config_difference import difference
 from iae_jax.runs.orbax_manager import quiet_orbax
 from iae_jax.runs.workdir import check_unchanged
 

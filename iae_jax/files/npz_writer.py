@@ -42,8 +42,8 @@ class NpzWriter:
             if (values.dtype, values.shape[1:]) != (like.dtype, like.shape[1:]):
                 raise ValueError(f"rows of {name} are {values.dtype}{list(values.shape[1:])}")
             if name not in self._rows:
-                opened = tempfile.TemporaryFile(dir=self.path.parent)
-                self._rows[name] = self._opened.enter_context(opened)
+                rows_file = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115
+                self._rows[name] = self._opened.enter_context(rows_file)
             self._rows[name].write(values.tobytes())
             self._counts[name] = self._counts.get(name, 0) + len(values)
 

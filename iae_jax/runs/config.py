@@ -9,10 +9,11 @@ field called `kind`, and those that say so, also name code of your own: see `iae
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from iae_jax.errors import InputError
 from iae_jax.game.optimizers import Optimizer
 from iae_jax.objectives.auxiliary import (
     CodeInformation,
@@ -234,21 +235,36 @@ def to_dict(config: Config) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
+def from_dict(plain: Mapping[str, Any], defaults: Any = None) -> Any:
+    """A config from nested data with the fields of today, as of `to_dict`; a field that is not
+    there keeps its default.
+
+    Raises:
+      InputError: for a field that does not exist, or a section that is none.
+    """
+    config = Config() if defaults is None else defaults
+    if not isinstance(plain, Mapping):
+        raise InputError(f"a config is a dict of its fields, not {type(plain).__name__}")
+    for name, value in plain.items():
+        if name not in {field.name for field in dataclasses.fields(config)}:
+            raise InputError(f"there is no config field {name!r} in {type(config).__name__}")
+        own = getattr(config, name)
+        if dataclasses.is_dataclass(own):
+            if not isinstance(value, Mapping):
+                raise InputError(f"the config's {name} is a section, not {value!r}")
+            value = from_dict(value, own)
+        elif isinstance(own, tuple):
+            value = tuple(value)
+        setattr(config, name, value)
+    return config
+
+
 def identity(config: Config) -> dict[str, Any]:
     """What the result depends on: all but `run`, `metrics` and where TFDS keeps its sets. A file or
     folder of images is named by its path, so that one that is moved is another set."""
     plain = to_dict(config)
     del plain["run"], plain["metrics"], plain["data"]["directory"]
     return plain
-
-
-def completed(saved: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """A saved config with the fields that were added since, at their default."""
-    return saved | {
-        name: completed(saved[name], value) if isinstance(saved.get(name), dict) else value
-        for name, value in defaults.items()
-        if name not in saved or isinstance(value, dict)
-    }
 
 
 def digest(config: Config) -> str:
@@ -264,26 +280,6 @@ def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, Any
                 yield f"{name}.{inner}", changed
         elif value != old[name]:
             yield name, value
-
-
-def difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """What changed from one nested config to another: "optimizer.rate: 0.0002 -> 0.0004".
-
-    Values are compared as JSON holds them (a tuple equals a list), so that a config equals its
-    saved self.
-    """
-    lines = []
-    old, new = json.loads(json.dumps(old)), json.loads(json.dumps(new))
-    for name in [*old, *(name for name in new if name not in old)]:
-        if name not in new:
-            lines.append(f"{name}: {old[name]!r} -> (removed)")
-        elif name not in old:
-            lines.append(f"{name}: (added) -> {new[name]!r}")
-        elif isinstance(old[name], dict) and isinstance(new[name], dict):
-            lines += [f"{name}.{line}" for line in difference(old[name], new[name])]
-        elif old[name] != new[name]:
-            lines.append(f"{name}: {old[name]!r} -> {new[name]!r}")
-    return lines
 
 
 def hash_of(defaults: dict[str, Any], plain: dict[str, Any]) -> str:

@@ -1,10 +1,9 @@
 """The images that a trained model reads: a split of its own data set, or any of its shape."""
 
-import dataclasses
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +17,8 @@ FILES = ("images", "npz")  # kinds of data sets that are a file or folder
 ALL = "all"  # TFDS's name for all splits together
 
 
-class Images(NamedTuple):
+@dataclass(frozen=True)
+class Images:
     """Images, opened and not read.
 
     positions: i64[N], which of the source's. names: [N], of their files, or their indices.
@@ -36,7 +36,7 @@ class Images(NamedTuple):
     def part(self, first: int, count: int) -> "Images":
         """`count` of them from the place `first` on, or as many as there are."""
         rows = slice(first, first + count)
-        return self._replace(positions=self.positions[rows], names=self.names[rows])
+        return replace(self, positions=self.positions[rows], names=self.names[rows])
 
     def parts(self, size: int) -> Iterator[tuple[int, "Images"]]:
         """(first, images) of all, `size` at a time."""
@@ -96,10 +96,8 @@ def _other(config: Config, where: str) -> Source:
             )
         name, split = found["name"], found["split"] or ALL
     # Of the run's, its folder of data sets and how images are brought to one size.
-    data = dataclasses.replace(
-        config.data, name=name, train=split, label_pattern="", shuffled=kind != "images"
-    )
-    return open_split(dataclasses.replace(config, data=data), "train")
+    data = replace(config.data, name=name, train=split, label_pattern="", shuffled=kind != "images")
+    return open_split(replace(config, data=data), "train")
 
 
 def _file_label(where: str) -> str:

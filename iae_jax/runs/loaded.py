@@ -152,7 +152,7 @@ class Model:
         x, other = (images(one, self.shape, self.values) for one in (x, other))
         if len(x) != len(other):
             raise InputError(f"{len(x)} images and {len(other)}: give as many of both")
-        whole(columns, "columns", 2)
+        whole(columns, "the number of columns", 2)
         self.need("generator")
         one, two = (self.encode(images, seed, first) for images in (x, other))
         return self.ways(one, two, columns, seed, first)
@@ -162,7 +162,7 @@ class Model:
     ) -> np.ndarray:
         """The same between codes of N images, or of the prior."""
         self.need("generator")
-        shares = np.linspace(0, 1, whole(columns, "columns", 2), dtype=np.float32)
+        shares = np.linspace(0, 1, whole(columns, "the number of columns", 2), dtype=np.float32)
         vector = category = None
         if one.vector is not None:
             way = between(jnp.asarray(one.vector), jnp.asarray(two.vector), jnp.asarray(shares))

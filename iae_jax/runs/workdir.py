@@ -22,7 +22,8 @@ from iae_jax.files.lock import lock
 from iae_jax.files.metrics_log import MetricsLog
 from iae_jax.metrics.evaluate import best_metric
 from iae_jax.runs.checkpoint import Checkpoints
-from iae_jax.runs.config import Config, completed, difference, identity, to_dict
+from iae_jax.runs.config import Config, identity, to_dict
+from iae_jax.runs.config_difference import completed, difference
 from iae_jax.runs.console import log
 from iae_jax.runs.memory import peak_host_megabytes, peak_memory_megabytes
 from iae_jax.runs.renamed import translated

@@ -15,12 +15,12 @@ from iae_jax.runs.config import (
     Config,
     Generator,
     Term,
-    completed,
     digest,
     hash_of,
     identity,
 )
 from iae_jax.runs.config_checks import check_types
+from iae_jax.runs.config_difference import completed
 from iae_jax.runs.schedules import local_scale, r1_weight
 
 

@@ -102,7 +102,7 @@ def test_numbers_of_an_export_are_those_of_any_backend(monkeypatch):
         function, *shapes = export.functions(own)["prior"]
         lowered.append(jax.export.export(jax.jit(function), platforms=["cuda"])(*shapes))
     texts = [str(one.mlir_module()) for one in lowered]
-    assert texts[0] == texts[1] and "custom_call" not in texts[0]
+    assert texts[0] == texts[1] and "cu_threefry" not in texts[0]
 
 
 def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch):

@@ -1,5 +1,5 @@
-"""The modes that read a trained run: from its folder alone, any images, files that say what they are
-of. Numbers are checked against the networks applied by hand."""
+"""The modes that read a trained run: from its folder alone, any images, files that say what they
+are of. Numbers are checked against the networks applied by hand."""
 
 import csv
 import json

@@ -32,7 +32,8 @@ finally:
 def run(tmp_path_factory):
     """A run of images of 64x64x3, and these."""
     folder = tmp_path_factory.mktemp("large")
-    images = np.random.default_rng(0).integers(0, 256, (40, 64, 64, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
+    images = images.repeat(8, axis=1).repeat(8, axis=2)  # small as PNGs
     np.savez(folder / "set.npz", images=images)
     config = tiny.get_config()
     config.data.name, config.steps = f"npz:{folder / 'set.npz'}", 5

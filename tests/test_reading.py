@@ -36,7 +36,7 @@ def trained(data_directory, tmp_path_factory):
         train(config, found[kind])
         file = found[kind] / "config.json"
         plain = json.loads(file.read_text())
-        plain["data"]["directory"] = "gone"
+        plain["data"]["directory"] = "/dev/null/gone"
         file.write_text(json.dumps(plain))
     return found
 
@@ -246,6 +246,7 @@ REFUSED = [
     ("vae", ["--mode=sample", "--category=1"], "a category is of models with categories"),
     ("category", ["--mode=sample", "--category=4"], "a category is one of 4, from 0, not 4"),
     ("vae", ["--mode=sample", "--count=0"], "count"),
+    ("category", ["--mode=traverse", "--images=npz:own.npz"], "is of codes of the prior"),
     ("vae", ["--mode=sample", "--checkpoint=7"], "7"),
     ("vae", ["--output=x"], "--output is for the modes that read a trained run"),
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -95,8 +95,18 @@ def _other(config: Config, where: str) -> Source:
                 f"not {where!r}"
             )
         name, split = found["name"], found["split"] or ALL
-    # Of the run's, its folder of data sets and how images are brought to one size.
-    data = replace(config.data, name=name, train=split, label_pattern="", shuffled=kind != "images")
+    # Of the run's: how images are brought to one size, and where its data sets are, if this machine
+    # has that folder. No image is left out, so that the order may be that of the files.
+    own = config.data
+    here = "://" in own.directory or Path(own.directory).is_dir()
+    data = replace(
+        own,
+        name=name,
+        train=split,
+        label_pattern="",
+        shuffled=kind != "images",
+        directory=own.directory if here else "",
+    )
     return open_split(replace(config, data=data), "train")
 
 

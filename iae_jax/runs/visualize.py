@@ -104,8 +104,8 @@ def _sampled(request: Request, count: int) -> Iterator[tuple[int, Codes, np.ndar
 
 
 def reconstructions(request: Request) -> list[Path]:
-    """reconstructions.npz, x: u8 or f32[count, ...], names: [count], x_hat: f32[draws, count, ...],
-    one draw of a deterministic model."""
+    """reconstructions.npz, x: f32[count, ...], names: [count], x_hat: f32[draws, count, ...], one
+    draw of a deterministic model."""
     model = _generating(request)
     _check_encoder(model)
     images = request.opened() if request.select else _needed(request, request.count or COUNT)
@@ -182,7 +182,10 @@ def traversals(request: Request) -> list[Path]:
     of one image's code, from -2 to 2 SDs of that component, with one local code for all; the
     picture has the first 20, whatever `count` is."""
     model = _generating(request)
-    if model.run.game.prior.categories:
+    categories = model.run.game.prior.categories
+    if (categories or not _encodes(model)) and (request.images or request.select):
+        raise InputError("a traversal of this model is of codes of the prior: leave --images out")
+    if categories:
         return _rows(request, "traversals", _categories(request), label="categories")
     return _rows(request, "traversals", _components(request), MAX_COMPONENTS, "components")
 

@@ -54,7 +54,14 @@ def model(kind):
 def test_jax_alone_runs_it(kind, tmp_path):
     own = model(kind)
     paths = export.export(Request(own, tmp_path))
-    names = ["encoder.jax", "export.json", "generator.jax", "parameters.safetensors", "prior.jax"]
+    names = [
+        "README.txt",
+        "encoder.jax",
+        "export.json",
+        "generator.jax",
+        "parameters.safetensors",
+        "prior.jax",
+    ]
     assert [path.name for path in paths] == [*names, "reconstruction.jax"]
     x = np.random.default_rng(0).random((5, *SHAPE), np.float32)
     key = np.asarray(jax.random.key_data(jax.random.key(7)))

@@ -16,7 +16,7 @@ generator       (key, codes) -> x f32[N, *shape]; codes: dict of vector f32[N, D
 as far as the model has them. x is as in training, of images in [0, 1]: divide uint8 by 255. Another
 key draws other noise; with the key [0, seed] the numbers are those of `iae_jax.load(...)` with that
 seed. parameters.safetensors has the arrays by player and layer, and the config as metadata;
-export.json says what each function takes and gives.
+export.json says what each function takes and gives, README.txt is this text.
 """
 
 import json
@@ -31,7 +31,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.errors import InputError, first_line
-from iae_jax.files.atomic import new_folder, write_json
+from iae_jax.files.atomic import new_folder, write_json, write_text
 from iae_jax.runs.config import to_dict
 from iae_jax.runs.loaded import Model
 from iae_jax.runs.model_outputs import Codes, drawn, encoded
@@ -43,7 +43,7 @@ from iae_jax.types import Array, Code, Players
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 NAMES = ("encoder", "reconstruction", "prior", "generator")
-FILES = ("parameters.safetensors", "export.json")
+FILES = ("parameters.safetensors", "export.json", "README.txt")
 
 
 def export(request: Request) -> list[Path]:
@@ -71,6 +71,7 @@ def export(request: Request) -> list[Path]:
         described = {name: _described(one) for name, one in found.items()}
         content = {"step": model.run.step, "values": model.values, "functions": described}
         write_json(part / FILES[1], content)
+        write_text(part / FILES[2], __doc__ or "")
     return sorted(folder.iterdir())
 
 

@@ -87,8 +87,9 @@ def _other(config: Config, where: str) -> Source:
     kind, _, path = where.partition(":")
     name, split = where, ALL
     if kind not in (*FILES, "planar"):
-        version = r":(\d[\w.]*|\*[.*]*)"
-        found = re.fullmatch(rf"(?P<name>[^:]+({version})?)(:(?P<split>.+))?", where)
+        version, part = r":(\d[\w.]*|\*[.*]*)", r"\w+(\[[^\]]*\])?"
+        pattern = rf"(?P<name>[\w./-]+({version})?)(:(?P<split>{part}(\+{part})*))?"
+        found = re.fullmatch(pattern, where)
         if found is None:
             raise InputError(
                 f"--images is images:PATH, npz:PATH, planar:NAME, or NAME or NAME:SPLIT of TFDS, "

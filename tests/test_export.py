@@ -106,7 +106,7 @@ def test_numbers_of_an_export_are_those_of_any_backend(monkeypatch):
     lowered = []
     for backend in ("cpu", "gpu"):
         monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
-        function, *shapes = export.functions(own)["prior"]
+        function, *shapes = export.functions(own)["encoder"]
         lowered.append(jax.export.export(jax.jit(function), platforms=["cuda"])(*shapes))
     texts = [str(one.mlir_module()) for one in lowered]
     assert texts[0] == texts[1] and "cu_threefry" not in texts[0]
@@ -115,7 +115,11 @@ def test_numbers_of_an_export_are_those_of_any_backend(monkeypatch):
 def test_what_cannot_be_exported_is_refused(tmp_path, monkeypatch):
     own = model("vae")
     encoder = own.run.game.networks.encoder
-    fixed = encoder._replace(apply=lambda params, x, noise: encoder.apply(params, x[:3], noise[:3]))
+
+    def apply(params, x, noise):
+        return encoder.apply(params, x.reshape(int(x.shape[0]), *SHAPE), noise)
+
+    fixed = encoder._replace(apply=apply)
     networks = own.run.game.networks._replace(encoder=fixed)
     run = own.run._replace(game=own.run.game._replace(networks=networks))
     with pytest.raises(InputError, match="the encoder cannot be exported"):

@@ -2,10 +2,10 @@
 
 The public names. Importing this loads jax, flax, optax and chex only; data sets of TFDS,
 checkpoints, figures and the launcher are imported where they are used. What trains needs the extra
-`train`. `networks` and `priors` are
-modules.
+`train`. `config`, `networks` and `priors` are modules.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from iae_jax.objectives.adversarial import R1, Adversary
 from iae_jax.objectives.grid import cell
 from iae_jax.objectives.scoring import Losses, Scoring
 from iae_jax.objectives.weights import Weight
+from iae_jax.runs import config
 from iae_jax.runs.config import Config
 from iae_jax.sampling import priors
 from iae_jax.sampling.draws import Draws
@@ -42,6 +43,7 @@ from iae_jax.types import (
 
 if TYPE_CHECKING:
     from iae_jax.runs.loaded import Model
+    from iae_jax.runs.workdir import Summary
 
 
 def load(path: str | Path, checkpoint: str = "latest", seed: int = 0) -> "Model":
@@ -49,6 +51,19 @@ def load(path: str | Path, checkpoint: str = "latest", seed: int = 0) -> "Model"
     from iae_jax.runs import loaded  # which imports Orbax
 
     return loaded.load(path, checkpoint, seed)
+
+
+def train(
+    config: Config,
+    path: str | Path,
+    allow_config_change: bool = False,
+    profile: bool = False,
+    callback: Callable[[int, dict[str, float]], None] | None = None,
+) -> "Summary":
+    """Trains a config in a run's folder, or resumes it there: see `runs.train.train`."""
+    from iae_jax.runs.train import train as run
+
+    return run(config, path, allow_config_change, profile, callback)
 
 
 __all__ = [
@@ -80,6 +95,7 @@ __all__ = [
     "cell",
     "check",
     "compile_step",
+    "config",
     "decode",
     "encode",
     "generate",
@@ -88,5 +104,6 @@ __all__ = [
     "networks",
     "priors",
     "reconstruct",
+    "train",
     "train_step",
 ]

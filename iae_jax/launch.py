@@ -3,9 +3,10 @@
 --list shows the presets; the config can also be a file of yours, --config=NAME.py. --help_config
 shows the fields that --config.FIELD=VALUE can set.
 
---mode=train (default; the same command resumes), or, of a trained run, evaluate, sample,
-reconstruct, interpolate (between pairs of images), traverse (one component of the code at a time,
-or every category) or encode (all codes as npz).
+--mode=train (default; the same command resumes), or, of a trained run, whose folder has its config
+(`iae-jax --workdir=DIR --mode=sample`): evaluate, sample, reconstruct, interpolate (between pairs
+of images), traverse (one component of the code at a time, or every category), encode (all codes as
+npz), score (a CSV with a line for each image) or export (functions that JAX alone runs).
 
 Exit codes: 0; 2 for what the user gave, after one line that says what to do; 75 for what may pass
 by itself (a storage that does not answer, a full disk, processes that are late); 143 after SIGTERM
@@ -15,8 +16,9 @@ by JAX, when another process of the run has died. The same command goes on where
 """
 
 import errno
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from logging import getLogger
 from pathlib import Path
@@ -32,14 +34,15 @@ from iae_jax.files.installed import check_installed, stop_unless_installed
 from iae_jax.files.version import VERSION
 from iae_jax.presets.config_words import located, unknown_field
 from iae_jax.runs import config as configs
-from iae_jax.runs import visualize
+from iae_jax.runs import reading
 from iae_jax.runs.config_checks import MAX_SEEDS
 from iae_jax.runs.config_help import config_help
 from iae_jax.runs.console import log
 from iae_jax.runs.data_config import forget_preset
-from iae_jax.runs.evaluation import cache_of, evaluate_run
+from iae_jax.runs.evaluation import cache_of
 from iae_jax.runs.interruption import Interrupted
 from iae_jax.runs.orbax_manager import quiet_orbax
+from iae_jax.runs.saved_config import config_of
 from iae_jax.runs.train import train
 
 try:
@@ -47,15 +50,8 @@ try:
 except ModuleNotFoundError:
     stop_unless_installed()
 
-MAX_PROCESSES, MAX_JOIN_SECONDS, MAX_IMAGES = 100_000, 86_400, 10**7
-VIEWS: dict[str, Callable[[visualize.Asked], list[Path]]] = {
-    "sample": visualize.samples,
-    "reconstruct": visualize.reconstructions,
-    "interpolate": visualize.interpolations,
-    "traverse": visualize.traversals,
-    "encode": visualize.codes,
-}
-MODES = ("train", "evaluate", *VIEWS)
+MAX_PROCESSES, MAX_JOIN_SECONDS = 100_000, 86_400
+MODES = ("train", "evaluate", *reading.MODES)
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -68,20 +64,7 @@ _HELP_CONFIG = flags.DEFINE_bool("help_config", False, "Show every field of the 
 _VERSION = flags.DEFINE_bool("version", False, "Show the version of the package.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where the run lives; the same one resumes.")
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
-_CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", "latest", "For the other modes: latest, best (by validation), or a step."
-)
-_SPLIT = flags.DEFINE_enum(
-    "split", "test", ("train", "validation", "test"), "Whose images the other modes read."
-)
-_COUNT = flags.DEFINE_integer(
-    "count",
-    None,
-    "How many to sample or reconstruct (64); rows of other pictures (12), of which "
-    "traverse has one for each component of a vector.",
-    lower_bound=1,
-    upper_bound=MAX_IMAGES,
-)
+flags.adopt_module_key_flags(reading)
 _SEEDS = flags.DEFINE_integer(
     "seeds",
     None,
@@ -130,8 +113,10 @@ def main(argv: list[str]) -> None:
         print(information())
         return
     config = _CONFIG.value
-    if config is None or not _WORKDIR.value:
+    if not _WORKDIR.value or (config is None and _MODE.value == "train"):
         raise InputError("say what to run and where: --config=digits --workdir=DIR, or see --list")
+    if config is None:
+        config = config_of(Path(_WORKDIR.value))
     if not isinstance(config, configs.Config):
         try:
             found = f"it returns {type(config.steps)}"
@@ -154,6 +139,7 @@ def main(argv: list[str]) -> None:
         _WORKDIR.value.encode()  # Orbax would refuse it at the first save
     except UnicodeEncodeError as error:
         raise InputError(f"--workdir is a name in UTF-8, not {_WORKDIR.value!r}") from error
+    reading.check_flags(_MODE.value)
     if _SEEDS.value:
         config.run.seeds = _SEEDS.value
     workdir = Path(_WORKDIR.value)
@@ -168,12 +154,7 @@ def main(argv: list[str]) -> None:
         if multihost.first() and summary.figure is not None:
             print(f"figure: {summary.figure}")
         return
-    if _MODE.value == "evaluate":
-        evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value)
-        return
-    count = _COUNT.value or (64 if _MODE.value in ("sample", "reconstruct") else 12)
-    asked = visualize.Asked(config, workdir, _CHECKPOINT.value, _SPLIT.value, count)
-    print(*VIEWS[_MODE.value](asked), sep="\n")
+    reading.read(_MODE.value, config, workdir)
 
 
 def information() -> str:
@@ -220,13 +201,15 @@ def _guarded(argv: list[str]) -> None:
         what = f"{error.filename or f'a file in {_WORKDIR.value}'}: {error.strerror or error}"
         code = EXIT_TRANSIENT if error.errno in TRANSIENT else EXIT_USER
         fail(f"{what}: mend that, then the same command", code)
-    except jax.errors.JaxRuntimeError as error:
-        if not (line := first_line(error)).startswith("RESOURCE_EXHAUSTED"):
+    except (jax.errors.JaxRuntimeError, MemoryError) as error:
+        line, own = first_line(error), isinstance(error, MemoryError)
+        # Some backends call it an internal error.
+        if not own and not re.search("RESOURCE_EXHAUSTED|out of memory", str(error), re.I):
             raise
         smaller = "--config.run.microbatches=2 or more, or a smaller batch_size or network"
         fail(
             f"the device's memory is too small ({line}): use "
-            + (smaller if _MODE.value == "train" else "a smaller --count or part of the split")
+            + (smaller if _MODE.value == "train" else "fewer or smaller images")
         )
     except Interrupted as stopped:
         log(str(stopped))

@@ -15,11 +15,10 @@ from iae_jax.runs.config import (
     Config,
     Generator,
     Term,
-    completed,
     digest,
     identity,
 )
-from iae_jax.runs.config_changes import hash_of
+from iae_jax.runs.config_changes import completed, hash_of
 from iae_jax.runs.config_checks import check_types
 from iae_jax.runs.schedules import local_scale, r1_weight
 

@@ -14,8 +14,7 @@ import tiny
 import iae_jax
 from iae_jax.errors import InputError
 from iae_jax.runs.build import open_split
-from iae_jax.runs.config import Config, to_dict
-from iae_jax.runs.saved_config import from_dict
+from iae_jax.runs.config import Config, from_dict, to_dict
 from iae_jax.runs.train import train
 from iae_jax.runs.trained import trained
 from iae_jax.sampling.noise import Noise, example_keys
@@ -71,11 +70,16 @@ def test_it_is_the_model_in_memory(runs, images, models):
 def test_an_examples_numbers_do_not_depend_on_how_many_there_are(models, images, kind):
     model = models[kind]
     np.testing.assert_array_equal(model.sample(130, seed=3)[:7], model.sample(7, seed=3))
+    z = model.prior(30, seed=3, first=100)  # a part of a larger set
+    np.testing.assert_array_equal(model.sample(130, seed=3)[100:], model.sample(30, None, 3, 100))
+    jax.tree.map(np.testing.assert_array_equal, model.prior(130, seed=3)[0][100:], z[0])
     if kind == "gan":
         return
     for call in (model.encode, model.reconstruct, model.score):
         many, few = call(images, seed=3), call(images[:7], seed=3)
         jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[:7], b), many, few)
+        rest = call(images[100:], seed=3, first=100)
+        jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[100:], b), many, rest)
 
 
 def test_uint8_and_floats_are_the_same_images(models, images):
@@ -162,7 +166,15 @@ REFUSED = {
     "int64": (lambda m, x: m.reconstruct(x.astype(np.int64)), "x is uint8 or floats, not int64"),
     "range": (lambda m, x: m.encode(x.astype(float)), r"floats are in \[0, 1\], not from 0 to 255"),
     "nan": (lambda m, x: m.encode(x * np.nan), "not finite"),
+    "words": (lambda m, x: m.encode([["a"]]), "x is an array of numbers, not of <U1"),
+    "ragged": (lambda m, x: m.encode([[1.0], [1.0, 2.0]]), "x is no array of numbers"),
+    "number": (lambda m, x: m.interpolate(3, x), r"x is \[N, 8, 8, 1\], not \[\]"),
+    "key": (lambda m, x: m.encode(x, seed=jax.random.key(0)), "seed is a whole number, not"),
     "seed": (lambda m, x: m.sample(3, seed=-1), "seed is from 0 to"),
+    "float": (lambda m, x: m.sample(2.5), "count is a whole number, not float"),
+    "part": (lambda m, x: m.encode(x, first=-1), "first is from 0 to"),
+    "empty": (lambda m, x: m.decode(np.zeros((0, 3))), "there are no codes"),
+    "scalar": (lambda m, x: m.decode(3.0), "there are no codes"),
     "count": (lambda m, x: m.sample(0), "count is at least 1, not 0"),
     "category": (lambda m, x: m.sample(3, category=1), "a category is of models with categories"),
     "size": (
@@ -175,7 +187,7 @@ REFUSED = {
         lambda m, x: m.decode(np.zeros((2, 3)), local=np.zeros((2, 5))),
         r"local is floats \[2, 4\]",
     ),
-    "columns": (lambda m, x: m.interpolate(x[:2], x[2:4], 1), "columns are at least 2"),
+    "columns": (lambda m, x: m.interpolate(x[:2], x[2:4], 1), "columns is at least 2, not 1"),
     "pairs": (lambda m, x: m.interpolate(x[:2], x[2:5]), "2 images and 3"),
 }
 
@@ -193,6 +205,8 @@ def test_categories_that_are_not_there_are_refused(models):
         model.sample(2, category=4)
     with pytest.raises(InputError, match="a category is one of 4, from 0"):
         model.decode(np.zeros((2, 3)), [1, 7])
+    with pytest.raises(InputError, match="a category is one of 4, from 0, not 1.5"):
+        model.sample(2, category=1.5)
     with pytest.raises(InputError, match="2 vectors and 3 categories"):
         model.decode(np.zeros((2, 3)), [1, 2, 3])
     with pytest.raises(InputError, match="this model has no encoder"):
@@ -203,6 +217,8 @@ def test_folders_that_hold_no_run_are_refused(runs, tmp_path):
     _, workdir = runs["iae"]
     with pytest.raises(InputError, match="there is no trained run in"):
         iae_jax.load(tmp_path)
+    with pytest.raises(InputError, match="the path of a run is a text or a Path, not 3"):
+        iae_jax.load(3)
     with pytest.raises(InputError, match="seed is below 1"):
         iae_jax.load(workdir, seed=1)
     copy = shutil.copytree(workdir, tmp_path / "run")
@@ -221,7 +237,9 @@ def test_a_config_is_what_it_was_saved_as():
     again = from_dict(json.loads(json.dumps(to_dict(config))))
     assert again == config and again != Config()
     with pytest.raises(InputError, match="the config's code is a section, not 3"):
-        from_dict({"code": 3})
+        iae_jax.config.from_dict({"code": 3})
+    with pytest.raises(InputError, match="a config is a dict of its fields, not str"):
+        from_dict("digits")
 
 
 def test_only_the_folder_is_needed(runs, models, tmp_path):

@@ -7,8 +7,11 @@ import pytest
 from iae_jax.errors import InputError
 from iae_jax.runs import visualize
 from iae_jax.runs.config import Config
+from iae_jax.runs.loaded import Model
+from iae_jax.runs.request import Request
 from iae_jax.runs.trained import TrainedRun
-from iae_jax.runs.visualize import COLUMNS, Asked, between, moved_components
+from iae_jax.runs.visualize import COLUMNS, moved_components
+from iae_jax.sampling.interpolation import between
 from iae_jax.sampling.priors import prior
 from iae_jax.types import Game, Generator, Players
 
@@ -47,12 +50,14 @@ def test_one_component_moves_at_a_time():
         np.testing.assert_allclose(moved[component][[0, -1], component], ends, rtol=1e-4)
 
 
-def asked(tmp_path, count):
-    return Asked(Config(), tmp_path, "latest", "test", count)
+def request(game, shape, folder, count):
+    """Of a model without parameters."""
+    run = TrainedRun(Config(), game, Players(), 1)
+    return Request(Model(run, Players(), shape, "real", None), folder, count=count)
 
 
 @pytest.mark.parametrize("size", [0, 2])
-def test_a_category_in_each_column_and_a_local_code_in_each_row(size, tmp_path, monkeypatch):
+def test_a_category_in_each_column_and_a_local_code_in_each_row(size, tmp_path):
     """The generator paints what it reads: the category, the vector and the local code."""
 
     def sample(params, z, n):
@@ -61,9 +66,7 @@ def test_a_category_in_each_column_and_a_local_code_in_each_row(size, tmp_path, 
 
     painter = Generator(init=lambda key: None, sample=sample, noise=3)
     game = Game(Players(generator=painter), prior("gaussian", size, 4), None, Players())
-    run = TrainedRun(Config(), game, Players(), 1)
-    monkeypatch.setattr(visualize, "trained", lambda *_: run)
-    visualize.traversals(asked(tmp_path, 5))
+    visualize.traversals(request(game, (1, 7 + size, 1), tmp_path, 5))
     x = np.load(tmp_path / "traversals.npz")["x"][:, :, 0, :, 0]
     assert x.shape == (5, 4, 4 + size + 3)
     for row in range(5):
@@ -73,10 +76,8 @@ def test_a_category_in_each_column_and_a_local_code_in_each_row(size, tmp_path, 
 
 
 @pytest.mark.parametrize("view", ["samples", "reconstructions", "interpolations", "traversals"])
-def test_what_a_model_without_a_generator_cannot_show_is_refused(view, tmp_path, monkeypatch):
+def test_what_a_model_without_a_generator_cannot_show_is_refused(view, tmp_path):
     game = Game(Players(encoder="an encoder"), prior("gaussian", 2), None, Players())
-    run = TrainedRun(Config(), game, Players(), 1)
-    monkeypatch.setattr(visualize, "trained", lambda *_: run)
     with pytest.raises(InputError, match="this model has no generator: use --mode=evaluate"):
-        getattr(visualize, view)(asked(tmp_path, 3))
+        getattr(visualize, view)(request(game, (2,), tmp_path, 3))
     assert not list(tmp_path.iterdir())

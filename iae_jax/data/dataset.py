@@ -67,6 +67,11 @@ class Source(abc.ABC):
         """The slices as a slicing string; "" if they are not known."""
         return "+".join(f"{name}[{first}:{last}]" for name, first, last in self.slices)
 
+    def names(self) -> Sequence[str] | None:
+        """What the examples are called, such as the names of their files; None if by their index
+        alone."""
+        return None
+
     def __getitem__(self, position: int) -> tuple[np.ndarray, int]:
         """One example and its label. Raises IndexError beyond the end."""
         x, labels = self.read([range(len(self))[position]])

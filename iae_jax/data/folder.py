@@ -109,6 +109,10 @@ class FolderSource(Source):
                 raise InputError(f"{self._path} has two files {name}: rename one of them")
         return dict(zip(names, found, strict=True))
 
+    def names(self) -> list[str]:
+        """Paths in the folder or zip, with "/"."""
+        return self._chosen
+
     def _names(self) -> list[str]:
         """Those of image files, sorted."""
         names = sorted(

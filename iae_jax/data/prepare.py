@@ -172,7 +172,8 @@ def _check_writable(directory: Path) -> None:
             pass
     except OSError as error:
         raise InputError(
-            f"cannot write to {directory} ({error.strerror}): choose another --data_dir"
+            f"cannot write to {directory} ({error.strerror}): choose another --data_dir, "
+            "or of a training --config.data.directory"
         ) from error
 
 

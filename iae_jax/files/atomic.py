@@ -1,7 +1,12 @@
-"""Atomic writes of text, JSON and npz: a reader sees the old file or the new one, never a part."""
+"""Atomic writes of text, JSON, npz and folders: a reader sees the old one or the new one, never a
+part."""
 
 import json
 import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +55,37 @@ def write_npz(path: Path, **arrays: Any) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(folder: Path, ours: str) -> Iterator[Path]:
+    """A folder to fill, which takes the place of `folder` once the block has ended without an
+    error.
+
+    Args:
+      folder: where it will be; one that is there is replaced.
+      ours: a regular expression of the names of files that may be replaced.
+
+    Raises:
+      InputError: there are other files, which would be lost.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: move it away")
+    for path in folder.iterdir() if folder.exists() else ():
+        if not re.fullmatch(ours, path.name):
+            raise InputError(f"{folder} has a file {path.name} that would be lost: move it away")
+    part, before = (folder.with_name(f".{folder.name}.{os.getpid()}.{x}") for x in ("part", "old"))
+    part.mkdir()
+    try:
+        yield part
+        if folder.exists():
+            folder.rename(before)
+        try:
+            part.rename(folder)
+        except OSError:
+            if before.exists():
+                before.rename(folder)
+            raise
+        shutil.rmtree(before, ignore_errors=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

@@ -210,8 +210,8 @@ def _check_writable(cache: Path) -> None:
             pass
     except OSError as error:
         raise InputError(
-            f"cannot keep a feature classifier in {cache} ({error.strerror}): choose another cache "
-            "directory"
+            f"cannot keep a feature classifier in {cache} ({error.strerror}): choose another by "
+            "--config.run.cache"
         ) from error
 
 

@@ -100,7 +100,7 @@ def encoder(
 
     def apply(params: Params, x: Array, drawn: Array) -> Encoding:
         chex.assert_shape(x, (None, *shape))
-        chex.assert_shape(drawn, (len(x), noise + values + channels))
+        chex.assert_shape(drawn, (x.shape[0], noise + values + channels))
         own, pixels, factors = jnp.split(drawn, [noise, noise + values], axis=-1)
         if values:
             x = x + pixel_noise * pixels.reshape(x.shape)

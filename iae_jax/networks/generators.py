@@ -90,7 +90,7 @@ def generator(
     def logits(params: Params, z: Code, local: Array) -> Array:
         for part, width in ((z.vector, size), (z.category, categories)):
             if part is not None:
-                chex.assert_shape(part, (len(local), width))
+                chex.assert_shape(part, (local.shape[0], width))
         out: Array = compute(params, z.vector, z.category, local)
         return out
 
@@ -101,7 +101,7 @@ def generator(
     def mean(params: Params, z: Code) -> Array:
         some = z.category if z.vector is None else z.vector
         assert some is not None
-        return sample(params, z, jnp.zeros((len(some), 0)))
+        return sample(params, z, jnp.zeros((some.shape[0], 0)))
 
     def log_likelihood(params: Params, z: Code, x: Array) -> Array:
         chex.assert_shape(x, (None, *shape))

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from iae_jax.errors import InputError
 from iae_jax.records.results import read, without_seed
 from iae_jax.records.tables import Table, number, spread
-from iae_jax.runs.config import Config, completed, to_dict
+from iae_jax.runs.config import Config, to_dict
+from iae_jax.runs.config_changes import completed
 from iae_jax.runs.renamed import translated
 
 ALIKE = ("n", "extractor", "split", "data")  # or two values of a metric cannot be compared

@@ -7,10 +7,12 @@ field called `kind`, and those that say so, also name code of your own: see `iae
 """
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from iae_jax.data.sources import without_place
+from iae_jax.errors import InputError
 from iae_jax.game.optimizers import Optimizer
 from iae_jax.objectives.auxiliary import (
     CodeInformation,
@@ -219,6 +221,30 @@ def to_dict(config: Config) -> dict[str, Any]:
     return dataclasses.asdict(dataclasses.replace(config, data=with_splits(config.data)))
 
 
+def from_dict(plain: Mapping[str, Any], defaults: Any = None) -> Any:
+    """A config from nested data with the fields of today, as of `to_dict`; a field that is not
+    there keeps its default.
+
+    Raises:
+      InputError: for a field that does not exist, or a section that is none.
+    """
+    config = Config() if defaults is None else defaults
+    if not isinstance(plain, Mapping):
+        raise InputError(f"a config is a dict of its fields, not {type(plain).__name__}")
+    for name, value in plain.items():
+        if name not in {field.name for field in dataclasses.fields(config)}:
+            raise InputError(f"there is no config field {name!r} in {type(config).__name__}")
+        own = getattr(config, name)
+        if dataclasses.is_dataclass(own):
+            if not isinstance(value, Mapping):
+                raise InputError(f"the config's {name} is a section, not {value!r}")
+            value = from_dict(value, own)
+        elif isinstance(own, tuple):
+            value = tuple(value)
+        setattr(config, name, value)
+    return config
+
+
 def identity(config: Config) -> dict[str, Any]:
     """What the result depends on: all but `run`, `metrics` and where TFDS keeps its sets."""
     plain = to_dict(config)
@@ -237,15 +263,6 @@ def without_places(plain: dict[str, Any]) -> dict[str, Any]:
             "also": [f"{name}={without_place(where)}" for name, _, where in also],
             "labels": bool(data["labels"]),
         }
-    }
-
-
-def completed(saved: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
-    """A saved config with the fields that were added since, at their default."""
-    return saved | {
-        name: completed(saved[name], value) if isinstance(saved.get(name), dict) else value
-        for name, value in defaults.items()
-        if name not in saved or isinstance(value, dict)
     }
 
 

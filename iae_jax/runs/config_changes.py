@@ -38,6 +38,15 @@ def difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     return lines
 
 
+def completed(saved: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """A saved config with the fields that were added since, at their default."""
+    return saved | {
+        name: completed(saved[name], value) if isinstance(saved.get(name), dict) else value
+        for name, value in defaults.items()
+        if name not in saved or isinstance(value, dict)
+    }
+
+
 def hash_of(defaults: dict[str, Any], plain: dict[str, Any]) -> str:
     """A short hash of the fields that are not at their default, so that a field that is added to
     the config later leaves the hash of a run as it was. What a default means must not change. A

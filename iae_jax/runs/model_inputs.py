@@ -1,15 +1,46 @@
 """What is given to a loaded model, checked: each raises an InputError saying what is expected."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
-from iae_jax.errors import InputError
+from iae_jax.errors import InputError, first_line
 from iae_jax.types import Code, Prior
 
 
-def images(x: np.ndarray, shape: tuple[int, ...], values: str) -> np.ndarray:
+def whole(number: Any, name: str, low: int, high: int | None = None) -> int:
+    """A whole number from low (to high)."""
+    if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
+        raise InputError(f"{name} is a whole number, not {type(number).__name__}")
+    if number < low or (high is not None and number > high):
+        there = f"at least {low}" if high is None else f"from {low} to {high}"
+        raise InputError(f"{name} is {there}, not {number}")
+    return int(number)
+
+
+def check_category(prior: Prior, category: Any) -> None:
+    categories = prior.categories
+    known = isinstance(category, (int, np.integer)) and not isinstance(category, bool)
+    if not known or not 0 <= category < categories:
+        there = f"one of {categories}, from 0" if categories else "of models with categories"
+        raise InputError(f"a category is {there}, not {category}")
+
+
+def array(values: Any, name: str) -> np.ndarray:
+    """Numbers in one array. Raises: InputError for anything else, as rows of several lengths."""
+    try:
+        found = np.asarray(values)
+    except Exception as error:  # a key of JAX, an array that was donated, ragged lists
+        raise InputError(f"{name} is no array of numbers: {first_line(error)}") from error
+    if found.dtype.kind not in "uifb":
+        raise InputError(f"{name} is an array of numbers, not of {found.dtype}")
+    return found
+
+
+def images(x: Any, shape: tuple[int, ...], values: str) -> np.ndarray:
     """x as the model reads it: uint8, or f32. values: see `Model`."""
-    x = np.asarray(x)
+    x = array(x, "x")
     if x.shape[1:] != shape or not len(x):
         expected = ["N", *shape]
         raise InputError(f"x is [{', '.join(map(str, expected))}], not {list(x.shape)}")
@@ -27,15 +58,15 @@ def images(x: np.ndarray, shape: tuple[int, ...], values: str) -> np.ndarray:
     return x.astype(np.float32)
 
 
-def floats(values: np.ndarray, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def floats(values: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """f32 of this shape. name: for messages."""
-    values = np.asarray(values)
+    values = array(values, name)
     if values.shape != shape or not np.issubdtype(values.dtype, np.floating):
         raise InputError(f"{name} is floats {list(shape)}, not {values.dtype} {list(values.shape)}")
     return values.astype(np.float32)
 
 
-def codes(prior: Prior, vector: np.ndarray | None, category: np.ndarray | None) -> Code:
+def codes(prior: Prior, vector: Any, category: Any) -> Code:
     """z as a generator reads it, of a model with this prior."""
     for name, given, size in (
         ("vector", vector, prior.size),
@@ -43,13 +74,18 @@ def codes(prior: Prior, vector: np.ndarray | None, category: np.ndarray | None) 
     ):
         if (given is None) == bool(size):
             raise InputError(f"the codes of this model have {'a' if size else 'no'} {name}")
-    count = len(np.asarray(category if vector is None else vector))
+    first = array(
+        category if vector is None else vector, "category" if vector is None else "vector"
+    )
+    if not first.ndim or not len(first):
+        raise InputError("there are no codes: give at least one row")
+    count = len(first)
     if vector is not None:
         vector = floats(vector, "vector", (count, prior.size))
     if category is not None:
-        category = np.asarray(category)
+        category = array(category, "category")
         if category.ndim == 1 and np.issubdtype(category.dtype, np.integer):
-            if len(category) != count or not count:
+            if len(category) != count:
                 raise InputError(f"{count} vectors and {len(category)} categories")
             if category.min() < 0 or category.max() >= prior.categories:
                 raise InputError(f"a category is one of {prior.categories}, from 0")

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -31,10 +32,11 @@ from iae_jax.runs.divergence import Diverged, not_finite, parameter_not_finite
 from iae_jax.runs.feed import Feed, check_sources, initial_state, next_stop, seeds_of, step_of
 from iae_jax.runs.interruption import Interrupted, StopRequest, awaited
 from iae_jax.runs.stopwatch import Stopwatch
-from iae_jax.runs.workdir import Position, Summary, Workdir
+from iae_jax.runs.workdir import Position, Summary, Workdir, folder_of
 from iae_jax.types import Game
 
 VALIDATION_EXAMPLES = 1000
+Callback = Callable[[int, dict[str, float]], None]
 
 
 def devices_of(config: Config) -> list[jax.Device]:
@@ -106,7 +108,11 @@ def seed_of(tree: Any, index: int, seeds: int) -> Any:
 
 
 def train(
-    config: Config, path: Path, allow_config_change: bool = False, profile: bool = False
+    config: Config,
+    path: str | Path,
+    allow_config_change: bool = False,
+    profile: bool = False,
+    callback: Callback | None = None,
 ) -> Summary:
     """Trains to `config.steps`, from the newest checkpoint in the folder `path` if there is one.
 
@@ -114,11 +120,20 @@ def train(
     a trace of the second call of steps, the first that does not compile, to profile/. Of several
     processes, which all call this, the first does.
 
+    Args:
+      callback: called with the step and the metrics of each line of metrics.jsonl, every
+        `run.log_steps` steps and at the last one, once the line is written: after this step's
+        validation, if one was due, and before its figure and checkpoint. In the first process
+        alone. What it raises ends the training; the checkpoint before stays.
+
     Raises:
       InputError: for what the user gave.
       Diverged: a loss is not finite (the last good checkpoint stays).
       Interrupted: after SIGTERM or SIGINT, once the steps under way are saved.
     """
+    if not isinstance(config, Config):
+        raise InputError(f"config is an iae_jax.Config, not {type(config).__name__}")
+    path = folder_of(path)
     with multihost.watched():
         with multihost.together():
             setup = set_up(config)
@@ -135,7 +150,7 @@ def train(
             for line in setup.about:
                 log(line)
             trace = path / "profile" if profile and multihost.first() else None
-            return Loop(setup, config, workdir, position, watch).run(wish, trace)
+            return Loop(setup, config, workdir, position, watch, callback).run(wish, trace)
 
 
 def _announce(number: int) -> None:
@@ -154,9 +169,11 @@ class Loop:
         workdir: Workdir | None,
         position: Position,
         watch: Stopwatch,
+        callback: Callback | None = None,
     ) -> None:
         self.setup, self.config, self.workdir, self.watch = setup, config, workdir, watch
         self.state, self.measured = position.state, position.measured
+        self.callback = callback
         self.earlier_seconds, self.step = position.seconds, step_of(position.state)
         self.begun = self.step
         self.unlogged = {name: list(values) for name, values in position.unlogged.items()}
@@ -253,7 +270,10 @@ class Loop:
         self.unlogged = {}
         held_out = {f"validation_{name}": value for name, value in self.measured.items()}
         line = {"step": self.step, **means, "seconds": round(self.seconds, 3)}
-        workdir.write(line | (held_out if validated else {}))
+        line |= held_out if validated else {}
+        workdir.write(line)
+        if self.callback is not None:
+            self.callback(self.step, {k: float(v) for k, v in line.items() if k != "step"})
         terms = {name: means[name] for name in ("reconstruction", "regularization")}
         text = "  ".join(f"{k} {v:.4f}" for k, v in {**terms, **self.measured}.items())
         self.bar.set_postfix_str(text, refresh=False)

@@ -17,6 +17,7 @@ from iae_jax.runs.build import also, build, open_split
 from iae_jax.runs.checkpoint import Checkpoints, Restored
 from iae_jax.runs.config import Config, identity
 from iae_jax.runs.feed import Feed, seeds_of
+from iae_jax.runs.saved_config import config_of
 from iae_jax.runs.workdir import DATA_FILE, check_unchanged, checkpoints_of
 from iae_jax.types import DISCRIMINATORS, Array, Game, Players
 
@@ -68,24 +69,26 @@ def trained(config: Config, path: Path, checkpoint: str) -> TrainedRun:
 
 
 def game_of(config: Config, path: Path) -> Game:
-    """The game of a run, from the shapes that are saved with it; of a run from before they were,
-    from its data."""
-    data = data_of(path)
-    if data is None:
-        source = open_split(config, "train")
-        further = {name: open_split(config, "train", name).shape for name in also(config)}
-        return build(config, source.shape, source.values, further)
+    """The game of a run, from the shapes that are saved with it."""
+    data = data_of(config, path)
     shapes = dict(data["shapes"])
     return build(config, shapes.pop("x"), data["values"], shapes)
 
 
-def data_of(path: Path) -> dict[str, Any] | None:
-    """What is saved of a run's data: "shapes" of an example of each set by its name, "values",
-    "classes" and "class_names"; None of a run from before it was. Raises: InputError if the file is
-    damaged."""
+def data_of(config: Config, path: Path) -> dict[str, Any]:
+    """What is known of a run's data: "shapes" of an example of each set by its name, "values",
+    "classes" and "class_names". Of a run from before that was saved with it, from the data.
+
+    Raises:
+      InputError: the file is damaged, or the data are not there.
+    """
     saved = path / DATA_FILE
     if not saved.is_file():
-        return None
+        source = open_split(config, "train")
+        further = {name: open_split(config, "train", name).shape for name in also(config)}
+        shapes = {"x": source.shape, **further}
+        known = {"classes": source.classes, "class_names": source.class_names}
+        return {"shapes": shapes, "values": source.values, **known}
     try:
         data: dict[str, Any] = json.loads(saved.read_text())
         shapes = {name: tuple(shape) for name, shape in data["shapes"].items()}
@@ -96,7 +99,9 @@ def data_of(path: Path) -> dict[str, Any] | None:
             "class_names": tuple(data.get("class_names", ())),
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{saved} is damaged: move it away and resume the run") from error
+        raise InputError(
+            f"{saved} is damaged: move it away, and the data set is read in its place"
+        ) from error
 
 
 def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restored:
@@ -111,7 +116,7 @@ def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restore
         raise InputError(f"there is no trained run in {path}: train one with --mode=train")
     with Checkpoints(folder, config.run.keep, best_metric(game)) as checkpoints:
         saved = checkpoints.config()
-        check_unchanged(saved, config, "give the flags that it was trained with")
+        check_unchanged(saved, config, _advice(config, path))
         if checkpoint == "latest":
             step = None
         elif checkpoint == "best":
@@ -141,6 +146,13 @@ def _check_moved(saved: dict[str, Any] | None, config: Config, found: Restored) 
             f"the data set {new['name']} has other images than {old['name']}, on which this run "
             "was trained: name those in --config.data.name"
         )
+
+
+def _advice(config: Config, path: Path) -> str:
+    """What to do if the newest checkpoint has another config."""
+    if (path / "config.json").is_file() and identity(config_of(path)) == identity(config):
+        return "it was changed after that checkpoint, so train until the next one is saved"
+    return "leave --config out, or give the flags that it was trained with"
 
 
 def _template(game: Game, config: Config) -> Any:

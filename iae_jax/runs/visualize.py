@@ -1,209 +1,251 @@
-"""Pictures of a trained run: samples, reconstructions, interpolations, traversals; and its codes.
+"""Pictures of a trained run: samples, reconstructions, interpolations, traversals.
 
-Each function writes an npz of what it shows and a PNG of it to the workdir, and returns their
-paths. Of a run of several seeds, the first is shown.
+Each function writes an npz of what it shows and a PNG of it, and returns their paths. Of a run of
+several seeds, the first is shown.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.errors import InputError
-from iae_jax.files import figures
-from iae_jax.files.atomic import write_npz
-from iae_jax.metrics.codes import CATEGORY, CODE_VECTOR
-from iae_jax.metrics.measurement import Trained
-from iae_jax.metrics.stream import stream
-from iae_jax.runs.build import load_split, open_split
-from iae_jax.runs.config import Config
+from iae_jax.files import figures, png_folder
+from iae_jax.files.atomic import new_folder
+from iae_jax.files.npz_writer import NpzWriter
+from iae_jax.runs.images import Images
+from iae_jax.runs.loaded import MAX_SEED, Codes, Model
+from iae_jax.runs.model_inputs import check_category
 from iae_jax.runs.pictures import STOCHASTIC_ROWS
-from iae_jax.runs.trained import TrainedRun, trained
-from iae_jax.sampling.draws import Draws
-from iae_jax.sampling.interpolation import between
-from iae_jax.sampling.model import encode, generate, reconstruct
-from iae_jax.sampling.noise import Noise, example_keys, to_unit
-from iae_jax.types import Array, Code, Game
+from iae_jax.runs.request import CHUNK, Request
 
+COUNT, ROWS = 64, 12  # samples and reconstructions, rows of the others, unless asked otherwise
 COLUMNS = 12  # from one end of an interpolation to the other
-REACH = 2.0  # of a traversal, in SDs of the component over the codes of the split
+REACH = 2.0  # of a traversal, in SDs of the component over the codes of the images
 MAX_COMPONENTS = 20  # rows of a traversal
 MAX_CODES = 500  # of which a component's SD is taken
+SHOWN_ROWS = 50  # of any other picture
+CHUNK_ROWS = CHUNK // COLUMNS
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What is to be shown: of which checkpoint, whose images, how many."""
-
-    config: Config
-    workdir: Path
-    checkpoint: str
-    split: str
-    count: int
-
-    @property
-    def key(self) -> Array:
-        return jax.random.key(self.config.seed)
+def _generating(request: Request) -> Model:
+    """The model. Raises: InputError if it has no generator."""
+    if request.model.run.game.networks.generator is None:
+        raise InputError("this model has no generator: use --mode=evaluate, encode or score")
+    return request.model
 
 
-def _generating(asked: Asked) -> TrainedRun:
-    """The run. Raises: InputError if it has no generator."""
-    run = trained(asked.config, asked.workdir, asked.checkpoint)
-    if run.game.networks.generator is None:
-        raise InputError("this model has no generator: use --mode=evaluate or encode")
-    return run
+def _encodes(model: Model) -> bool:
+    return model.run.game.networks.encoder is not None
 
 
-def _images(asked: Asked, count: int) -> Array:
-    """The first images of the split: f32[count, ...]. Raises: InputError if it has fewer."""
-    source = open_split(asked.config, asked.split)
-    if count > len(source):
-        raise InputError(
-            f"this needs {count} images and {asked.split} has {len(source)}: lower --count"
-        )
-    return to_unit(jnp.asarray(source.read(np.arange(count)).x))
-
-
-def _check_encoder(game: Game) -> None:
-    if game.networks.encoder is None:
+def _check_encoder(model: Model) -> None:
+    if not _encodes(model):
         raise InputError("this model has no encoder: use --mode=sample, interpolate or traverse")
 
 
-def samples(asked: Asked) -> list[Path]:
-    """samples.npz, x: f32[count, ...]."""
-    run = _generating(asked)
-    x = np.asarray(generate(run.game, run.params(), asked.key, asked.count, run.local_scale))
-    paths = [asked.workdir / "samples.npz", asked.workdir / "samples.png"]
-    write_npz(paths[0], x=x)
-    if not figures.drawable(x.shape[1:]):
+def _needed(request: Request, count: int) -> Images:
+    """The first `count` images asked for. Raises: InputError if there are fewer."""
+    images = request.opened()
+    if count > len(images):
+        raise InputError(
+            f"this needs {count} images and {images.label} has {len(images)}: lower --count"
+        )
+    return images.part(0, count)
+
+
+def _shown(shape: Sequence[int]) -> int:
+    """How many examples of this shape a picture has, at most."""
+    return figures.MAX_POINTS if len(shape) == 1 else figures.PER_ROW * figures.MAX_ROWS
+
+
+def samples(request: Request) -> list[Path]:
+    """samples.npz, x: f32[count, ...] with the code of each: vector f32[count, D], category
+    i32[count]. Or with --format=png the folder samples/ of 000000.png, ..., and in it codes.npz
+    with these two; other programs compare such folders:
+
+      fidelity --fid --gpu 0 --input1 RUN/samples --input2 FOLDER      (pip install torch-fidelity)
+      python -c "from cleanfid import fid; print(fid.compute_fid('RUN/samples', 'FOLDER'))"
+    """
+    model, count = _generating(request), request.count or COUNT
+    shape = model.shape
+    if request.category is not None:
+        check_category(model.run.game.prior, request.category)
+    if request.format == "png":
+        if len(shape) != 3 or shape[-1] not in (1, 3) or model.values != "unit":
+            raise InputError(f"a PNG has 1 or 3 channels and x is {list(shape)}: --format=npz")
+        folder = request.output / "samples"
+        with (
+            new_folder(folder, rf"{png_folder.FILES}|codes\.npz") as part,
+            NpzWriter(part / "codes.npz") as writer,
+        ):
+            writer.add(step=model.run.step)
+            for first, z, x in _sampled(request, count):
+                png_folder.write(part, x, first)
+                writer.append({"vector": z.vector, "category": z.category})
+        return [folder]
+    with request.npz("samples") as writer:
+        for _, z, x in _sampled(request, count):
+            writer.append({"x": x, "vector": z.vector, "category": z.category})
+    paths = [request.output / "samples.npz", request.output / "samples.png"]
+    if not figures.drawable(shape):
         return paths[:1]
-    figures.reconstructions(paths[1], None, [], x)
+    some = model.sample(min(count, _shown(shape)), request.category, request.seed)
+    figures.reconstructions(paths[1], None, [], some)
     return paths
 
 
-def reconstructions(asked: Asked) -> list[Path]:
-    """reconstructions.npz, x: f32[count, ...], x_hat: f32[draws, count, ...], one draw of a
-    deterministic model."""
-    run = _generating(asked)
-    _check_encoder(run.game)
-    x, networks = _images(asked, asked.count), run.game.networks
+def _sampled(request: Request, count: int) -> Iterator[tuple[int, Codes, np.ndarray]]:
+    """(first, codes, images) of all samples in order."""
+    model, category, seed = request.model, request.category, request.seed
+    for first in range(0, count, CHUNK):
+        z = model.prior(min(CHUNK, count - first), category, seed, first)
+        yield first, z, model.decode(z.vector, z.category, seed=seed, first=first)
+
+
+def reconstructions(request: Request) -> list[Path]:
+    """reconstructions.npz, x: f32[count, ...], names: [count], x_hat: f32[draws, count, ...], one
+    draw of a deterministic model."""
+    model = _generating(request)
+    _check_encoder(model)
+    images = request.opened() if request.select else _needed(request, request.count or COUNT)
+    networks = model.run.game.networks
     stochastic = networks.encoder.noise or networks.generator.noise  # type: ignore[union-attr]
-    keys = jax.random.split(asked.key, STOCHASTIC_ROWS if stochastic else 1)
-    x_hat = np.stack([reconstruct(run.game, run.params(), x, key, run.local_scale) for key in keys])
-    paths = [asked.workdir / "reconstructions.npz", asked.workdir / "reconstructions.png"]
-    write_npz(paths[0], x=np.asarray(x), x_hat=x_hat)
-    if not figures.drawable(x.shape[1:]):
+    draws = STOCHASTIC_ROWS if stochastic else 1
+    seeds = [(request.seed + draw) % (MAX_SEED + 1) for draw in range(draws)]
+    with request.npz("reconstructions") as writer:
+        writer.add(names=images.names)
+        for seed in seeds:
+            for first, part in images.parts(CHUNK):
+                x = part.read().x
+                writer.append({"x_hat": model.reconstruct(x, seed, first)})
+                if seed == seeds[0]:
+                    writer.append({"x": _unit(x)})
+        writer.reshape("x_hat", (draws, len(images), *model.shape))
+    paths = [request.output / f"reconstructions.{kind}" for kind in ("npz", "png")]
+    if not figures.drawable(model.shape):
         return paths[:1]
-    figures.reconstructions(paths[1], np.asarray(x), list(x_hat), None)
+    x = images.part(0, _shown(model.shape)).read().x
+    figures.reconstructions(paths[1], x, [model.reconstruct(x, seed) for seed in seeds], None)
     return paths
 
 
-def _prior_codes(run: TrainedRun, keys: Array) -> Code:
-    """z ~ p(z), one for each key."""
-    return Draws(run.game, run.params(), Noise(keys), {}).z_prior
+def _unit(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float32) / 255 if x.dtype == np.uint8 else x
 
 
-def _some_codes(asked: Asked, run: TrainedRun, count: int) -> Code:
-    """Codes of the first images of the split, or of the prior where there is no encoder."""
-    if run.game.networks.encoder is None:
-        return _prior_codes(run, example_keys(asked.key, 0, count))
-    return encode(run.game, run.params(), _images(asked, count), asked.key)
+def interpolations(request: Request) -> list[Path]:
+    """interpolations.npz, x: f32[count, COLUMNS, ...], names: [count, 2]: between the codes of two
+    images, the local code fixed; a category changes half-way. Of selected images, from each to the
+    next one; else from the first `count` to as many after them; without an encoder, of the
+    prior."""
+    model, count = _generating(request), request.count or ROWS
+    if not _encodes(model):
+        if request.images or request.select:
+            _check_encoder(model)
+        return _rows(request, "interpolations", _between_priors(request, count))
+    if request.select:
+        images, apart = request.opened(), 1
+        count = len(images) - 1
+        if not count:
+            raise InputError("a way is between two images: --select two or more")
+    else:
+        images, apart = _needed(request, 2 * count), count
+    names = np.stack([images.names[:count], images.names[apart : apart + count]], axis=1)
+    parts = _between_images(request, images, apart, count)
+    return _rows(request, "interpolations", parts, names=names)
 
 
-def _decoded(run: TrainedRun, z: Code, keys: Array, columns: int) -> np.ndarray:
-    """Each row of `columns` codes with one local code: f32[rows, columns, ...]. keys: [rows]."""
-    noise = Noise(jnp.repeat(keys, columns, axis=0))
-    draws = Draws(run.game, run.params(), noise, {}, local_scale=run.local_scale)
-    x = draws.decode(z, "local")
-    return np.asarray(x).reshape(len(keys), columns, *x.shape[1:])
+def _between_images(
+    request: Request, images: Images, apart: int, count: int
+) -> Iterator[np.ndarray]:
+    """From the first `count` images to those that are `apart` from them."""
+    for first in range(0, count, CHUNK_ROWS):
+        rows = min(CHUNK_ROWS, count - first)
+        one, two = (images.part(start, rows).read().x for start in (first, first + apart))
+        yield request.model.interpolate(one, two, COLUMNS, request.seed, first)
 
 
-def interpolations(asked: Asked) -> list[Path]:
-    """interpolations.npz, x: f32[count, COLUMNS, ...]: between the codes of two images, the local
-    code fixed; a category changes half-way."""
-    run, count = _generating(asked), asked.count
-    codes = _some_codes(asked, run, 2 * count)
-    shares = jnp.linspace(0.0, 1.0, COLUMNS)
-
-    def rows(values: Array) -> Array:
-        return values.reshape(count * COLUMNS, -1)
-
-    z = Code()
-    if codes.vector is not None:
-        z = z._replace(vector=rows(between(codes.vector[:count], codes.vector[count:], shares)))
-    if codes.category is not None:
-        first = (shares < 0.5)[None, :, None]
-        category = jnp.where(first, codes.category[:count, None], codes.category[count:, None])
-        z = z._replace(category=rows(category), probabilities=rows(category))
-    x = _decoded(run, z, example_keys(asked.key, 0, count), COLUMNS)
-    return _rows(asked.workdir, "interpolations", x, "interpolations", count)
+def _between_priors(request: Request, count: int) -> Iterator[np.ndarray]:
+    for first in range(0, count, CHUNK_ROWS):
+        rows = min(CHUNK_ROWS, count - first)
+        one, two = (
+            request.model.prior(rows, seed=request.seed, first=start)
+            for start in (first, count + first)
+        )
+        yield request.model.ways(one, two, COLUMNS, request.seed, first)
 
 
-def traversals(asked: Asked) -> list[Path]:
+def traversals(request: Request) -> list[Path]:
     """traversals.npz. Of a categorical code, x: f32[count, K, ...], a column for each category and
     a local code (and vector) for each row. Else x: f32[D, COLUMNS, ...], a row for each component
     of one image's code, from -2 to 2 SDs of that component, with one local code for all; the
     picture has the first 20, whatever `count` is."""
-    run = _generating(asked)
-    prior = run.game.prior
-    if categories := prior.categories:
-        category = jnp.tile(jnp.eye(categories), (asked.count, 1))
-        z, keys = Code(None, category, category), example_keys(asked.key, 0, asked.count)
-        if prior.size:
-            vector = _prior_codes(run, keys).vector
-            assert vector is not None
-            z = z._replace(vector=jnp.repeat(vector, categories, axis=0))
-        x = _decoded(run, z, keys, categories)
-        return _rows(asked.workdir, "traversals", x, "categories", asked.count)
-    some = _some_codes(asked, run, min(MAX_CODES, len(open_split(asked.config, asked.split))))
-    assert some.vector is not None
-    moved = moved_components(some.vector)
-    size = len(moved)
-    z = Code(vector=moved.reshape(size * COLUMNS, size))
-    one_local = jnp.repeat(example_keys(asked.key, 0, 1), size, axis=0)
-    x = _decoded(run, z, one_local, COLUMNS)
-    return _rows(asked.workdir, "traversals", x, "components", MAX_COMPONENTS)
+    model = _generating(request)
+    categories = model.run.game.prior.categories
+    if (categories or not _encodes(model)) and (request.images or request.select):
+        raise InputError("a traversal of this model is of codes of the prior: leave --images out")
+    if categories:
+        return _rows(request, "traversals", _categories(request), label="categories")
+    return _rows(request, "traversals", _components(request), MAX_COMPONENTS, "components")
 
 
-def moved_components(codes: Array) -> Array:
+def _categories(request: Request) -> Iterator[np.ndarray]:
+    model, seed, count = request.model, request.seed, request.count or ROWS
+    categories = model.run.game.prior.categories
+    size = max(1, CHUNK // categories)
+    for first in range(0, count, size):
+        rows = min(size, count - first)
+        vector, local = model.prior(rows, None, seed, first).vector, model.local(rows, seed, first)
+        x = model.decode(
+            None if vector is None else np.repeat(vector, categories, axis=0),
+            np.tile(np.arange(categories), rows),
+            np.repeat(local, categories, axis=0),
+        )
+        yield x.reshape(rows, categories, *model.shape)
+
+
+def _components(request: Request) -> Iterator[np.ndarray]:
+    model, seed = request.model, request.seed
+    if _encodes(model):
+        codes = model.encode(request.opened().part(0, MAX_CODES).read().x, seed).vector
+    else:
+        codes = model.prior(MAX_CODES, seed=seed).vector
+    moved, size = moved_components(codes), codes.shape[1]
+    local = np.repeat(model.local(1, seed), size * COLUMNS, axis=0)
+    x = model.decode(moved.reshape(size * COLUMNS, size), local=local)
+    yield x.reshape(size, COLUMNS, *model.shape)
+
+
+def moved_components(codes: np.ndarray) -> np.ndarray:
     """The first of the codes f32[N, D] with one component moved over all it is among them:
     f32[D, COLUMNS, D]."""
-    offsets = jnp.linspace(-REACH, REACH, COLUMNS)[None, :] * jnp.std(codes, axis=0)[:, None]
-    moved = jnp.mean(codes, axis=0)[:, None] + offsets
-    one = jnp.eye(codes.shape[1], dtype=bool)[:, None]
-    return jnp.where(one, moved[..., None], codes[0])
+    offsets = np.linspace(-REACH, REACH, COLUMNS)[None, :] * np.std(codes, axis=0)[:, None]
+    moved = np.mean(codes, axis=0)[:, None] + offsets
+    one = np.eye(codes.shape[1], dtype=bool)[:, None]
+    return np.where(one, moved[..., None], codes[0]).astype(np.float32)
 
 
-def _rows(workdir: Path, name: str, x: np.ndarray, label: str, max_rows: int) -> list[Path]:
-    """x: f32[rows, columns, ...]. label, max_rows: of the picture."""
-    paths = [workdir / f"{name}.npz", workdir / f"{name}.png"]
-    write_npz(paths[0], x=x)
-    if x.ndim == 5 and figures.drawable(x.shape[2:]):
-        figures.rows_of_images(paths[1], [(label, list(x[:max_rows]))], x.shape[1])
-        return paths
-    return paths[:1]
-
-
-def codes(asked: Asked) -> list[Path]:
-    """codes_SPLIT.npz of all images of the split, vector: f32[N, D], probabilities: f32[N, K] of
-    the category (what the model has of them), labels: i32[N]; a vector of two components as a
-    picture too."""
-    run = trained(asked.config, asked.workdir, asked.checkpoint)
-    _check_encoder(run.game)
-    data, split = load_split(asked.config, asked.split), asked.split
-    model = Trained(
-        run.game, run.params(), data.x, data.labels, split, asked.config.seed, run.local_scale
-    )
-    rows = stream(model, (CODE_VECTOR, CATEGORY)).rows
-    fields = {CODE_VECTOR.name: "vector", CATEGORY.name: "probabilities"}
-    found: dict[str, Any] = {fields[name]: values for name, values in rows.items()}
-    paths = [asked.workdir / f"codes_{split}.npz"]
-    write_npz(paths[0], labels=data.labels, **found)
-    vector = found.get("vector")
-    if vector is not None and vector.shape[1] == 2:
-        paths.append(asked.workdir / f"codes_{split}.png")
-        figures.labelled(paths[1], vector, data.labels)
+def _rows(
+    request: Request,
+    name: str,
+    parts: Iterable[np.ndarray],
+    max_rows: int = SHOWN_ROWS,
+    label: str = "interpolations",
+    names: np.ndarray | None = None,
+) -> list[Path]:
+    """NAME.npz and its picture. parts: of x f32[rows, columns, ...]. label, max_rows: of the
+    picture."""
+    shown: list[np.ndarray] = []
+    with request.npz(name) as writer:
+        writer.add(names=names)
+        for x in parts:
+            writer.append({"x": x})
+            if sum(map(len, shown)) < max_rows:
+                shown.append(x)
+    paths = [request.output / f"{name}.npz", request.output / f"{name}.png"]
+    rows = np.concatenate(shown)[:max_rows]
+    if rows.ndim != 5 or not figures.drawable(rows.shape[2:]):
+        return paths[:1]
+    figures.rows_of_images(paths[1], [(label, list(rows))], rows.shape[1])
     return paths

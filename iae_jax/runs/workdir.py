@@ -1,6 +1,7 @@
 """The folder of a run in training: config.json, metrics.jsonl, run.json, checkpoints/, figures/."""
 
 import math
+import os
 import platform
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -23,13 +24,12 @@ from iae_jax.files.metrics_log import MetricsLog
 from iae_jax.files.version import VERSION
 from iae_jax.metrics.evaluate import best_metric
 from iae_jax.runs.checkpoint import Checkpoints
-from iae_jax.runs.config import Config, completed, identity, to_dict, without_places
-from iae_jax.runs.config_changes import difference
+from iae_jax.runs.config import Config, from_dict, identity, to_dict, without_places
+from iae_jax.runs.config_changes import completed, difference
 from iae_jax.runs.console import log
 from iae_jax.runs.memory import peak_host_megabytes, peak_memory_megabytes
 from iae_jax.runs.rate_change import rate_changes
 from iae_jax.runs.renamed import translated
-from iae_jax.runs.saved_config import from_dict
 from iae_jax.types import Game, TrainState
 
 LOCK = ".training.lock"
@@ -60,6 +60,13 @@ class Position(NamedTuple):
     lines: int = 0
     measured: dict[str, float] = {}
     unlogged: dict[str, list[float]] = {}
+
+
+def folder_of(path: Any) -> Path:
+    """The path of a run's folder, a text or a Path; ~ is the home. Raises: InputError."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise InputError(f"the path of a run is a text or a Path, not {path!r}")
+    return Path(path).expanduser()
 
 
 def checkpoints_of(config: Config, path: Path) -> epath.Path:

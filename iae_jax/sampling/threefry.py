@@ -78,3 +78,9 @@ def with_fast_bits(key: Array) -> Array:
     if not standard or jax.default_backend() != "cpu":
         return key
     return jax.random.wrap_key_data(jax.random.key_data(key), impl=_IMPLEMENTATION)
+
+
+def written_out(data: Array) -> Array:
+    """The key of key data u32[2], drawing JAX's numbers by plain operations on every platform, so
+    that a program of it can be kept."""
+    return jax.random.wrap_key_data(data, impl=_IMPLEMENTATION)

@@ -1,0 +1,41 @@
+"""What is asked of a trained run: which model, whose images, how many, written where."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from iae_jax.files.npz_writer import NpzWriter
+from iae_jax.runs.images import Images, open_images
+from iae_jax.runs.loaded import Model
+
+CHUNK = 1000  # examples in memory at once, whole batches of a model
+
+
+@dataclass(frozen=True)
+class Request:
+    """output: the folder for what is written. split, images, select: see `open_images`. count: how
+    many, None for the mode's own number. category: of samples. format: npz or png."""
+
+    model: Model
+    output: Path
+    split: str = "test"
+    images: str = ""
+    select: tuple[str, ...] = ()
+    count: int | None = None
+    category: int | None = None
+    format: str = "npz"
+
+    @property
+    def seed(self) -> int:
+        return self.model.run.config.seed
+
+    def opened(self) -> Images:
+        return open_images(self.model, self.split, self.images, self.select)
+
+    @contextmanager
+    def npz(self, name: str) -> Iterator[NpzWriter]:
+        """The npz file NAME.npz, which says what it is of: `step` of the checkpoint."""
+        with NpzWriter(self.output / f"{name}.npz") as writer:
+            writer.add(step=self.model.run.step)
+            yield writer

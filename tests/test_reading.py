@@ -1,0 +1,300 @@
+"""The modes that read a trained run: from its folder alone, any images, files that say what they
+are of. Numbers are checked against the networks applied by hand."""
+
+import csv
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+from test_launch import launch
+
+import iae_jax
+from iae_jax.runs import reading, visualize
+from iae_jax.runs.build import open_split
+from iae_jax.runs.config import from_dict
+from iae_jax.runs.train import train
+from iae_jax.types import Code
+
+KINDS = ("vae", "gan", "category")
+COPIES = 6
+
+
+@pytest.fixture(scope="module")
+def trained(data_directory, tmp_path_factory):
+    """kind -> the folder of a run, whose data set is no longer where its config says."""
+    found = {}
+    for kind in KINDS:
+        config = tiny.get_config("iae" if kind == "category" else kind)
+        config.data.directory, config.steps, config.seed = data_directory, 10, 11
+        if kind == "category":
+            config.code.categories, config.generator.noise = 4, 2
+        found[kind] = tmp_path_factory.mktemp(kind) / "run"
+        train(config, found[kind])
+        file = found[kind] / "config.json"
+        plain = json.loads(file.read_text())
+        plain["data"]["directory"] = "/dev/null/gone"
+        file.write_text(json.dumps(plain))
+    return found
+
+
+@pytest.fixture
+def runs(trained, tmp_path, monkeypatch):
+    """Copies of them, and another folder to start from."""
+    monkeypatch.chdir(tmp_path)
+    return {kind: shutil.copytree(path, tmp_path / kind) for kind, path in trained.items()}
+
+
+@pytest.fixture(scope="module")
+def digits(data_directory):
+    config = tiny.get_config()
+    config.data.directory = data_directory
+    return open_split(config, "test").read(np.arange(40)).x
+
+
+@pytest.fixture
+def folder(tmp_path, digits):
+    """Images in two classes, the first six equal."""
+    for i, image in enumerate(digits[:20]):
+        path = tmp_path / "set" / ("cats" if i < 12 else "dogs") / f"{i:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(digits[0, ..., 0] if i < COPIES else image[..., 0]).save(path)
+    return tmp_path / "set"
+
+
+def read(path, *words):
+    """What a mode has written: {name: array} of its npz."""
+    code, out, err = launch(f"--workdir={path}", *words)
+    assert code == 0, err
+    with np.load(out.split()[0]) as file:
+        return dict(file)
+
+
+def local_codes(seed, count, size):
+    """As the project defines them: example i of a seed, the noise number 2."""
+
+    def one(i):
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), i), 2)
+        return jax.random.normal(key, (size,))
+
+    return np.stack([one(i) for i in range(count)])
+
+
+def test_samples_have_their_codes_and_need_no_data(runs):
+    found = read(runs["category"], "--mode=sample", "--count=130")
+    assert found["x"].shape == (130, 8, 8, 1) and found["step"] == 10
+    few = read(runs["category"], "--mode=sample", "--count=8")
+    for name in ("x", "vector", "category"):
+        np.testing.assert_array_equal(few[name], found[name][:8])
+    run = iae_jax.load(runs["category"]).run
+    one_hot = np.eye(4, dtype=np.float32)[found["category"]]
+    scale = (10 - 5) / 20  # of the ramp of the local code
+    z, n = Code(found["vector"], one_hot, one_hot), scale * local_codes(11, 130, 2)
+    expected = run.game.networks.generator.sample(run.params().generator, z, n)
+    np.testing.assert_allclose(found["x"], expected, rtol=1e-4, atol=1e-5)
+    assert set(found["category"]) == {0, 1, 2, 3}
+    of_three = read(runs["category"], "--mode=sample", "--count=9", "--category=3")
+    assert (of_three["category"] == 3).all()
+    np.testing.assert_array_equal(of_three["vector"], found["vector"][:9])
+    columns = read(runs["category"], "--mode=traverse", "--count=5")["x"]
+    assert columns.shape == (5, 4, 8, 8, 1)
+
+
+def test_a_part_is_as_the_whole(runs, monkeypatch):
+    """Written in many parts, the files are the same."""
+    whole = read(runs["category"], "--mode=sample", "--count=250")
+    monkeypatch.setattr(visualize, "CHUNK", 100)
+    for name, values in read(runs["category"], "--mode=sample", "--count=250").items():
+        np.testing.assert_array_equal(values, whole[name])
+
+
+def test_samples_as_pngs(runs):
+    given = "--mode=sample", "--count=12"
+    found = read(runs["category"], *given)
+    assert launch(f"--workdir={runs['category']}", *given, "--format=png")[0] == 0
+    samples = runs["category"] / "samples"
+    assert len(list(samples.iterdir())) == 13
+    for i, x in enumerate(found["x"]):
+        pixels = np.asarray(Image.open(samples / f"{i:06d}.png"))
+        assert pixels.dtype == np.uint8 and pixels.shape == (8, 8)
+        np.testing.assert_array_equal(pixels, np.rint(x[..., 0] * 255))
+    with np.load(samples / "codes.npz") as codes:
+        np.testing.assert_array_equal(codes["vector"], found["vector"])
+        np.testing.assert_array_equal(codes["category"], found["category"])
+    shorter = f"--workdir={runs['category']}", "--mode=sample", "--count=3", "--format=png"
+    assert launch(*shorter)[0] == 0  # none of the twelve are left
+    assert {one.name for one in samples.glob("*.png")} == {f"00000{i}.png" for i in range(3)}
+    (samples / "mine.txt").write_text("a note")
+    code, _, lines = launch(*shorter)
+    assert code == 2 and "has a file mine.txt that would be lost" in lines[-1]
+    assert (samples / "mine.txt").exists()
+
+
+def test_codes_of_a_folder(runs, folder, digits):
+    """Six copies have one mean, and samples of their own."""
+    found = read(runs["vae"], "--mode=encode", f"--images=images:{folder}")
+    assert (runs["vae"] / "codes_set.npz").exists()
+    names = [f"{'cats' if i < 12 else 'dogs'}/{i:02d}.png" for i in range(20)]
+    assert found["names"].tolist() == names and found["labels"].tolist() == [0] * 12 + [1] * 8
+    assert (found["mean"][1:COPIES] == found["mean"][0]).all()
+    assert (found["deviation"][1:COPIES] == found["deviation"][0]).all()
+    assert len(np.unique(found["vector"][:COPIES], axis=0)) == COPIES
+    assert len(np.unique(found["mean"], axis=0)) == 20 - COPIES + 1
+    run = iae_jax.load(runs["vae"]).run
+    x = np.concatenate([np.repeat(digits[:1], COPIES, axis=0), digits[COPIES:20]]) / 255
+    encoding = run.game.networks.encoder.apply(
+        run.params().encoder, x.astype(np.float32), np.zeros((20, 3), np.float32)
+    )
+    np.testing.assert_allclose(found["mean"], encoding.mean, rtol=1e-4, atol=1e-5)
+    sd = np.exp(encoding.log_variance / 2)
+    np.testing.assert_allclose(found["deviation"], sd, rtol=1e-4, atol=1e-5)
+
+
+def table(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_scores_of_a_folder(runs, folder):
+    code, out, err = launch(f"--workdir={runs['vae']}", "--mode=score", f"--images=images:{folder}")
+    assert code == 0, err
+    lines = table(runs["vae"] / "scores_set.csv")
+    assert list(lines[0]) == [
+        "name", "label", "log_likelihood", "pixel_error", "prior_log_density"
+    ]  # fmt: skip
+    found = read(runs["vae"], "--mode=encode", f"--images=images:{folder}")
+    assert [one["name"] for one in lines] == found["names"].tolist()
+    assert [int(one["label"]) for one in lines] == found["labels"].tolist()
+    density = -0.5 * (found["vector"] ** 2).sum(axis=1) - 1.5 * np.log(2 * np.pi)
+    own = [float(one["prior_log_density"]) for one in lines]
+    np.testing.assert_allclose(own, density, rtol=1e-4)
+    pair = read(runs["vae"], "--mode=reconstruct", f"--images=images:{folder}", "--count=20")
+    error = np.abs(pair["x"] - pair["x_hat"][0]).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose([float(one["pixel_error"]) for one in lines], error, rtol=1e-4)
+
+
+def test_a_discriminator_of_images_alone_scores_too(runs, tmp_path, digits):
+    np.savez(tmp_path / "own.npz", images=digits)
+    assert launch(f"--workdir={runs['gan']}", "--mode=score", "--images=npz:own.npz")[0] == 0
+    lines = table(runs["gan"] / "scores_own.csv")
+    assert list(lines[0]) == ["name", "label", "reconstruction_logit"]
+    assert [(one["name"], one["label"]) for one in lines] == [(str(i), "") for i in range(40)]
+    run = iae_jax.load(runs["gan"]).run
+    logits = run.game.networks.reconstruction_discriminator.apply(
+        run.params().reconstruction_discriminator, np.float32(digits / 255), None
+    )
+    own = [float(one["reconstruction_logit"]) for one in lines]
+    np.testing.assert_allclose(own, logits[:, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_images_are_selected_by_name_and_by_index(runs, folder, tmp_path, digits):
+    of_folder = f"--images=images:{folder}"
+    found = read(runs["vae"], "--mode=reconstruct", of_folder, "--select=19,cats/07.png,16.png")
+    assert found["names"].tolist() == ["dogs/19.png", "cats/07.png", "dogs/16.png"]
+    np.testing.assert_allclose(found["x"], digits[[19, 7, 16]] / 255, atol=1e-6)
+    assert found["x_hat"].shape == (3, 3, 8, 8, 1)
+    ways = read(runs["vae"], "--mode=interpolate", of_folder, "--select=07.png,19.png,15.png")
+    assert ways["x"].shape == (2, 12, 8, 8, 1)
+    assert ways["names"].tolist() == [
+        ["cats/07.png", "dogs/19.png"], ["dogs/19.png", "dogs/15.png"]
+    ]  # fmt: skip
+    np.savez(tmp_path / "test.npz", images=digits[:9], test_images=digits[30:33])
+    absolute = f"--images=npz:{tmp_path / 'test.npz'}"
+    own = read(runs["vae"], "--mode=encode", absolute, "--select=3,11")
+    assert own["names"].tolist() == ["3", "11"]
+    assert {path.name for path in runs["vae"].glob("codes_*")} == {"codes_images_test.npz"}
+    every = read(runs["vae"], "--mode=encode", "--images=npz:test.npz")
+    np.testing.assert_allclose(own["mean"], every["mean"][[3, 11]], rtol=1e-4, atol=1e-5)
+
+
+def test_a_set_of_tfds_and_another_place_to_write(runs, data_directory, tmp_path):
+    file = runs["vae"] / "config.json"
+    plain = json.loads(file.read_text())
+    plain["data"]["directory"] = data_directory
+    file.write_text(json.dumps(plain))
+    before = sorted(runs["vae"].iterdir())
+    given = "--mode=encode", f"--output={tmp_path / 'new' / 'place'}"
+    own = read(runs["vae"], *given)  # of the run: the test split
+    assert len(own["vector"]) == 297
+    found = read(runs["vae"], *given, "--images=digits:test[:20]")
+    np.testing.assert_array_equal(found["mean"], own["mean"][:20])
+    np.testing.assert_array_equal(found["labels"], own["labels"][:20])
+    names = sorted(path.name for path in (tmp_path / "new" / "place").iterdir())
+    assert names == ["codes_digits_test_20.npz", "codes_test.npz"]
+    assert sorted(runs["vae"].iterdir()) == before
+
+
+REFUSED = [
+    ("vae", ["--mode=encode"], "or name others by --images"),
+    ("gan", ["--mode=encode", "--images=npz:own.npz"], "has no encoder"),
+    ("gan", ["--mode=interpolate", "--select=1,2"], "has no encoder"),
+    ("vae", ["--mode=encode", "--images=npz:wide.npz"], "this model reads unit values [8, 8, 1]"),
+    ("vae", ["--mode=encode", "--images=npz:none.npz"], "no file none.npz"),
+    ("vae", ["--mode=encode", "--images=npz:own.npz", "--count=3"], "--count is for --mode=sample"),
+    ("vae", ["--mode=encode", "--category=3"], "--category is for --mode=sample, not for"),
+    ("vae", ["--mode=score", "--images=npz:own.npz", "--split=train"], "leave it or --images out"),
+    ("vae", ["--mode=score", "--images=npz:own.npz", "--select=40"], "there are 40 images"),
+    ("vae", ["--mode=score", "--images=npz:own.npz", "--select=a.png"], "have no names"),
+    ("vae", ["--mode=score", "--images=images:set", "--select=a.png"], "no image a.png"),
+    ("vae", ["--mode=score", "--images=a b:c:d"], "NAME:SPLIT of TFDS"),
+    ("vae", ["--mode=interpolate", "--images=npz:own.npz", "--select=3"], "--select two or more"),
+    ("vae", ["--mode=interpolate", "--images=npz:own.npz", "--count=21"], "this needs 42 images"),
+    ("vae", ["--mode=sample", "--category=1"], "a category is of models with categories"),
+    ("category", ["--mode=sample", "--category=4"], "a category is one of 4, from 0, not 4"),
+    ("vae", ["--mode=sample", "--count=0"], "count"),
+    ("category", ["--mode=traverse", "--images=npz:own.npz"], "is of codes of the prior"),
+    ("vae", ["--output=x"], "--output is for the modes that read a trained run"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "words", "message"), REFUSED)
+def test_what_cannot_be_done_is_one_line_and_writes_nothing(
+    runs, folder, tmp_path, digits, kind, words, message
+):
+    np.savez(tmp_path / "own.npz", images=digits)
+    np.savez(tmp_path / "wide.npz", images=np.repeat(digits, 2, axis=2))
+    before = sorted(tmp_path.rglob("*"))
+    if not any(word.startswith("--mode") for word in words):
+        words = [*words, "--config=" + tiny.__file__]
+    code, _, lines = launch(f"--workdir={runs[kind]}", *words)
+    assert code == 2 and len(lines) == 1 and message in lines[0], lines
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_config_that_is_given_has_to_be_that_of_the_run(runs):
+    given = f"--workdir={runs['vae']}", "--mode=sample", f"--config={tiny.__file__}:vae"
+    code, _, lines = launch(*given)
+    assert code == 2 and "(seed: 11 -> 0; steps: 10 -> 40): leave --config out" in lines[-1]
+    assert launch(*given, "--config.steps=10", "--config.seed=11")[0] == 0
+
+
+def test_an_evaluation_has_the_config_of_the_run(runs, monkeypatch):
+    given = []
+    monkeypatch.setattr(reading, "evaluate_run", lambda *words: given.append(words))
+    assert launch(f"--workdir={runs['vae']}", "--mode=evaluate", "--split=validation")[0] == 0
+    saved = from_dict(json.loads((runs["vae"] / "config.json").read_text()))
+    assert given == [(saved, runs["vae"], "latest", "validation")] and saved.seed == 11
+
+
+def test_what_is_broken_off_leaves_the_file_of_before(runs, monkeypatch):
+    words = "--mode=sample", "--count=300"
+    before = read(runs["category"], *words)["x"]
+    names = sorted(path.name for path in runs["category"].iterdir())
+    decode, calls = iae_jax.runs.loaded.Model.decode, []
+
+    def broken(model, *given, **named):
+        calls.append(1)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        return decode(model, *given, **named)
+
+    monkeypatch.setattr(visualize, "CHUNK", 100)
+    monkeypatch.setattr(iae_jax.runs.loaded.Model, "decode", broken)
+    code, _, lines = launch(f"--workdir={runs['category']}", *words, "--category=1")
+    assert code == 75 and "No space left" in lines[-1] and len(calls) == 2
+    with np.load(runs["category"] / "samples.npz") as file:
+        np.testing.assert_array_equal(file["x"], before)
+    assert sorted(path.name for path in runs["category"].iterdir()) == names

@@ -60,7 +60,7 @@ from iae_jax.records.variants import (
 )
 from iae_jax.runs.config_checks import MAX_SEEDS
 from iae_jax.runs.interruption import SIGNALS, Interrupted, awaited
-from iae_jax.runs.workdir import LOCK
+from iae_jax.runs.run_folder import LOCK
 
 FIGURE_IMAGES = 12  # of a figure's row
 MAX_RANDOM = 10_000

@@ -15,7 +15,8 @@ from iae_jax.errors import InputError
 from iae_jax.files.curve_writers import TensorBoard, WandB, curves_of, writers_of
 from iae_jax.files.metrics_log import MetricsLog
 from iae_jax.runs.config import Config, digest
-from iae_jax.runs.train import set_up, train
+from iae_jax.runs.setup import set_up
+from iae_jax.runs.train import train
 
 
 def line(step, **numbers):
@@ -213,7 +214,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_made(monkeypatch, 
     with pytest.raises(InputError, match=message):
         writers_of(names)
     monkeypatch.undo()
-    monkeypatch.setattr("iae_jax.runs.train.check_metrics", lambda _: writers_of("nowhere"))
+    monkeypatch.setattr("iae_jax.runs.setup.check_metrics", lambda _: writers_of("nowhere"))
     with pytest.raises(InputError, match="run.curves is a list"):
         set_up(tiny.get_config())
 

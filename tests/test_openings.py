@@ -15,7 +15,7 @@ from iae_jax import Code, Config, InputError, Losses, Metric, Prior, Scoring, We
 from iae_jax.game.game import losses
 from iae_jax.game.step import init
 from iae_jax.runs.build import build
-from iae_jax.runs.train import set_up
+from iae_jax.runs.setup import set_up
 from iae_jax.sampling.noise import Noise, example_keys
 
 NUMBER = itertools.count()

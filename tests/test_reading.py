@@ -163,7 +163,7 @@ def test_scores_of_a_folder(runs, folder):
     assert code == 0, err
     lines = table(runs["vae"] / "scores_set.csv")
     assert list(lines[0]) == [
-        "name", "label", "log_likelihood", "pixel_error", "prior_log_density"
+        "name", "label", "class", "log_likelihood", "pixel_error", "prior_log_density"
     ]  # fmt: skip
     found = read(runs["vae"], "--mode=encode", f"--images=images:{folder}")
     assert [one["name"] for one in lines] == found["names"].tolist()
@@ -180,7 +180,7 @@ def test_a_discriminator_of_images_alone_scores_too(runs, tmp_path, digits):
     np.savez(tmp_path / "own.npz", images=digits)
     assert launch(f"--workdir={runs['gan']}", "--mode=score", "--images=npz:own.npz")[0] == 0
     lines = table(runs["gan"] / "scores_own.csv")
-    assert list(lines[0]) == ["name", "label", "reconstruction_logit"]
+    assert list(lines[0]) == ["name", "label", "class", "reconstruction_logit"]
     assert [(one["name"], one["label"]) for one in lines] == [(str(i), "") for i in range(40)]
     run = iae_jax.load(runs["gan"]).run
     logits = run.game.networks.reconstruction_discriminator.apply(

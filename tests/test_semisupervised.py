@@ -18,7 +18,8 @@ from iae_jax.runs.build import build
 from iae_jax.runs.config import Auxiliary, Config, to_dict
 from iae_jax.runs.config_changes import changes
 from iae_jax.runs.evaluation import evaluate_run
-from iae_jax.runs.train import set_up, train
+from iae_jax.runs.setup import set_up
+from iae_jax.runs.train import train
 from iae_jax.sampling.augmentation import Affine
 
 SHAPE = (28, 28, 1)

@@ -14,7 +14,7 @@ from iae_jax.errors import InputError
 from iae_jax.files.lock import lock
 from iae_jax.records.results import shared_digest
 from iae_jax.runs.config import to_dict
-from iae_jax.runs.workdir import locked
+from iae_jax.runs.run_folder import locked
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from iae_jax.data import Dataset, Source, title
+from iae_jax.data.sources import is_files
 from iae_jax.errors import InputError, first_line
 from iae_jax.runs.build import open_split
 from iae_jax.runs.config import Config
 from iae_jax.runs.loaded import Model
 
-FILES = ("images", "npz")  # kinds of data sets that are a file or folder
 ALL = "all"  # TFDS's name for all splits together
 
 
@@ -84,9 +84,8 @@ def open_images(model: Model, split: str, where: str = "", select: Sequence[str]
 
 
 def _other(config: Config, where: str) -> Source:
-    kind, _, path = where.partition(":")
     name, split = where, ALL
-    if kind not in (*FILES, "planar"):
+    if not (is_files(where) or where.startswith("planar:")):
         version, part = r":(\d[\w.]*|\*[.*]*)", r"\w+(\[[^\]]*\])?"
         pattern = rf"(?P<name>[\w./-]+({version})?)(:(?P<split>{part}(\+{part})*))?"
         found = re.fullmatch(pattern, where)
@@ -105,7 +104,8 @@ def _other(config: Config, where: str) -> Source:
         name=name,
         train=split,
         label_pattern="",
-        shuffled=kind != "images",
+        labels="",
+        shuffled=not is_files(where) or where.startswith("npz:"),
         directory=own.directory if here else "",
     )
     return open_split(replace(config, data=data), "train")

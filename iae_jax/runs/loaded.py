@@ -19,9 +19,9 @@ from iae_jax.errors import InputError
 from iae_jax.runs.config import Config
 from iae_jax.runs.model_inputs import check_category, codes, floats, images, whole
 from iae_jax.runs.model_outputs import Codes, drawn, encoded, scored, scored_by
+from iae_jax.runs.run_folder import folder_of
 from iae_jax.runs.saved_config import config_of
 from iae_jax.runs.trained import TrainedRun, data_of, trained
-from iae_jax.runs.workdir import folder_of
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.interpolation import between
 from iae_jax.sampling.noise import Noise, example_keys, normal, to_unit

@@ -16,10 +16,13 @@ from iae_jax.runs.request import CHUNK, Request
 
 
 def codes(request: Request) -> list[Path]:
-    """codes_LABEL.npz of all images, LABEL being the split or the set's name: names [N] (files, or
-    indices), labels i32[N] (-1: none), and what the model has of vector f32[N, D], a sample of
-    q(z|x), mean and deviation f32[N, D], probabilities f32[N, K] and category i32[N], drawn from
-    them; a vector of two components as a picture too."""
+    """codes_LABEL.npz of all images, LABEL being the split or the set's name.
+
+    names [N] (files, or indices), labels i32[N] (-1: none), class_names [K'] if the set has them, and
+    what the model has of vector f32[N, D], a sample of q(z|x), mean and deviation f32[N, D],
+    probabilities f32[N, K] and category i32[N], drawn from them; a vector of two components as a
+    picture too.
+    """
     model = request.model
     if model.run.game.networks.encoder is None:
         raise InputError("this model has no encoder: use --mode=sample, interpolate or traverse")
@@ -29,6 +32,8 @@ def codes(request: Request) -> list[Path]:
     labels: list[np.ndarray] = []
     with request.npz(path.stem) as writer:
         writer.add(names=images.names)
+        if images.source.class_names:
+            writer.add(class_names=np.array(images.source.class_names))
         for first, part in images.parts(CHUNK):
             data = part.read()
             found = model.encode(data.x, request.seed, first)
@@ -43,11 +48,12 @@ def codes(request: Request) -> list[Path]:
 
 
 def scores(request: Request) -> list[Path]:
-    """scores_LABEL.csv, a line for each image: name, label (empty: none), and what `Model.score`
-    has."""
+    """scores_LABEL.csv, a line for each image: name, label (empty: none), class (its name, or the
+    label), and what `Model.score` has."""
     if not scored_by(request.model.run.game.networks):
         request.model.need("encoder")
     images = request.opened()
+    classes = images.source.class_names
     path = request.output / f"scores_{images.label}.csv"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -58,10 +64,14 @@ def scores(request: Request) -> list[Path]:
                 data = some.read()
                 found = request.model.score(data.x, request.seed, first)
                 if not first:
-                    lines.writerow(["name", "label", *found])
-                own = ("" if label < 0 else label for label in data.labels)
+                    lines.writerow(["name", "label", "class", *found])
+                own = ["" if label < 0 else str(label) for label in data.labels]
+                called = [
+                    classes[label] if 0 <= label < len(classes) else text
+                    for label, text in zip(data.labels, own, strict=True)
+                ]
                 columns = [[f"{value:.9g}" for value in values] for values in found.values()]
-                lines.writerows(zip(some.names, own, *columns, strict=True))
+                lines.writerows(zip(some.names, own, called, *columns, strict=True))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

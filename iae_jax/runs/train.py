@@ -7,82 +7,30 @@ from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iae_jax.data import Dataset
 from iae_jax.devices import multihost
-from iae_jax.devices.parallel import check_divisible, place
+from iae_jax.devices.parallel import place
 from iae_jax.errors import InputError
-from iae_jax.files.curve_writers import writers_of
-from iae_jax.files.installed import check_installed
 from iae_jax.game.step import init
-from iae_jax.metrics.evaluate import Trained, check_metrics, named, validate
+from iae_jax.metrics.evaluate import Trained, validate
 from iae_jax.objectives.weights import at
 from iae_jax.runs import pictures
-from iae_jax.runs.build import build, open_split
 from iae_jax.runs.config import Config, to_dict
-from iae_jax.runs.config_checks import check_types
 from iae_jax.runs.console import log
-from iae_jax.runs.data_checks import check_splits, lines_about
 from iae_jax.runs.divergence import Diverged, not_finite, parameter_not_finite
-from iae_jax.runs.feed import Feed, check_sources, initial_state, next_stop, seeds_of, step_of
+from iae_jax.runs.feed import initial_state, next_stop, seeds_of, step_of
 from iae_jax.runs.interruption import Interrupted, StopRequest, awaited
+from iae_jax.runs.run_folder import folder_of
+from iae_jax.runs.setup import Setup, set_up
 from iae_jax.runs.stopwatch import Stopwatch
-from iae_jax.runs.workdir import Position, Summary, Workdir, folder_of
-from iae_jax.types import Game
+from iae_jax.runs.workdir import Position, Summary, Workdir
 
-VALIDATION_EXAMPLES = 1000
 Callback = Callable[[int, dict[str, float]], None]
-
-
-def devices_of(config: Config) -> list[jax.Device]:
-    """This process's devices that the run asks for. Raises: InputError if there are too few."""
-    found = jax.local_devices()
-    # Several seeds fill one device.
-    default = 1 if config.run.seeds > 1 else len(found)
-    wanted = config.run.devices or default
-    if wanted > len(found):
-        raise InputError(f"run.devices is {wanted} and there are {len(found)}: ask for fewer")
-    check_divisible(config.batch_size, wanted * multihost.count(), config.run.microbatches)
-    return found[:wanted]
-
-
-class Setup(NamedTuple):
-    """A run before its first step. data: a fingerprint of the training data. about: lines about the
-    data, for whoever trains on it."""
-
-    game: Game
-    devices: list[jax.Device]
-    feed: Feed
-    validation: Dataset
-    data: str
-    about: list[str]
-
-
-def set_up(config: Config) -> Setup:
-    """Raises: InputError that says what does not fit."""
-    check_installed()
-    check_types(config)
-    feed, held_out = Feed(config), open_split(config, "validation")
-    further = {name: shape for name, shape in feed.shapes.items() if name != "x"}
-    game, devices = build(config, feed.x.shape, feed.x.values, further), devices_of(config)
-    # By these the run is measured later: too late to mend then.
-    check_metrics(named(config.metrics))
-    writers_of(config.run.curves)
-    try:
-        tested = open_split(config, "test")
-    except InputError as error:
-        raise InputError(f"data.test, for --mode=evaluate: {error}") from error
-    check_splits(feed.x, {"validation": held_out, "test": tested})
-    validation = held_out.read(np.arange(min(len(held_out), VALIDATION_EXAMPLES)))
-    check_sources(game, feed)
-    feed.check_examples()
-    about = lines_about(config.data.name, feed.x, held_out, tested)
-    return Setup(game, devices, feed, validation, feed.fingerprint(), about)
 
 
 def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) -> Position:

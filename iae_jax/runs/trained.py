@@ -17,8 +17,9 @@ from iae_jax.runs.build import also, build, open_split
 from iae_jax.runs.checkpoint import Checkpoints, Restored
 from iae_jax.runs.config import Config, identity
 from iae_jax.runs.feed import Feed, seeds_of
+from iae_jax.runs.run_folder import checkpoints_of
 from iae_jax.runs.saved_config import config_of
-from iae_jax.runs.workdir import DATA_FILE, check_unchanged, checkpoints_of
+from iae_jax.runs.workdir import DATA_FILE, check_unchanged
 from iae_jax.types import DISCRIMINATORS, Array, Game, Players
 
 MAX_READS = 5  # of checkpoints that a training deletes meanwhile

@@ -1,16 +1,14 @@
 """The folder of a run in training: config.json, metrics.jsonl, run.json, checkpoints/, figures/."""
 
 import math
-import os
 import platform
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from etils import epath
 
 from iae_jax.data.dataset import Source
 from iae_jax.devices import multihost
@@ -19,7 +17,6 @@ from iae_jax.files import curves, figures
 from iae_jax.files.atomic import open_folder, write_json
 from iae_jax.files.curve_writers import CurveWriter, writers_of
 from iae_jax.files.git_commit import git_commit
-from iae_jax.files.lock import lock
 from iae_jax.files.metrics_log import MetricsLog
 from iae_jax.files.version import VERSION
 from iae_jax.metrics.evaluate import best_metric
@@ -30,9 +27,9 @@ from iae_jax.runs.console import log
 from iae_jax.runs.memory import peak_host_megabytes, peak_memory_megabytes
 from iae_jax.runs.rate_change import rate_changes
 from iae_jax.runs.renamed import translated
+from iae_jax.runs.run_folder import LOCK, checkpoints_of, locked, undo
 from iae_jax.types import Game, TrainState
 
-LOCK = ".training.lock"
 DATA_FILE = "data.json"  # what a game is built from beside the config
 
 
@@ -62,27 +59,6 @@ class Position(NamedTuple):
     unlogged: dict[str, list[float]] = {}
 
 
-def folder_of(path: Any) -> Path:
-    """The path of a run's folder, a text or a Path; ~ is the home. Raises: InputError."""
-    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise InputError(f"the path of a run is a text or a Path, not {path!r}")
-    return Path(path).expanduser()
-
-
-def checkpoints_of(config: Config, path: Path) -> epath.Path:
-    """Where the checkpoints of the run in the folder `path` are.
-
-    Raises:
-      InputError: the config names a place of an unknown kind.
-    """
-    try:
-        return epath.Path(config.run.checkpoints or path / "checkpoints")
-    except KeyError as error:  # an unknown scheme
-        raise InputError(
-            f"run.checkpoints is a path or gs://BUCKET/FOLDER, not {config.run.checkpoints!r}"
-        ) from error
-
-
 def check_unchanged(
     saved: dict[str, Any] | None,
     config: Config,
@@ -102,28 +78,6 @@ def check_unchanged(
         raise InputError(
             f"the run in this workdir has another config ({'; '.join(changes)}): {advice}"
         )
-
-
-def locked(folder: Path, option: str) -> TextIO:
-    """Reserves a folder for this process until the returned file is closed.
-
-    Args:
-      folder: the folder; it is made.
-      option: the flag that could choose another one, for the error message.
-
-    Raises:
-      InputError: another process has it, or it cannot be written to or locked.
-    """
-    open_folder(folder, option)
-    busy = f"another process trains in {folder}: wait for it, or choose another {option}"
-    return lock(folder / LOCK, wait=False, busy=busy, option=option)
-
-
-def _undo(made: list[Path]) -> None:
-    """Removes the files and empty folders of a run that was refused before it began."""
-    for path in made:
-        with suppress(OSError):  # it was not made, or somebody else has put something in it
-            path.rmdir() if path.is_dir() else path.unlink()
 
 
 class Workdir:
@@ -146,10 +100,10 @@ class Workdir:
         self.commit = git_commit()  # now: the source tree may be edited during the run
         made = [one for one in (path, *path.parents) if not one.exists()]
         with ExitStack() as opened:
-            opened.push(lambda kind, *_: _undo(made) if kind else None)
+            opened.push(lambda kind, *_: undo(made) if kind else None)
             opened.enter_context(locked(path, "--workdir"))
             own = [path / name for name in (LOCK, "figures", "checkpoints")] if made else []
-            opened.push(lambda kind, *_: _undo(own) if kind else None)
+            opened.push(lambda kind, *_: undo(own) if kind else None)
             open_folder(path / "figures", "--workdir")
             elsewhere = config.run.checkpoints and "://" not in str(where)  # a store has no locks
             if elsewhere and Path(where).resolve() != path.resolve():

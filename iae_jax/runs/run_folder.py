@@ -1,0 +1,58 @@
+"""The folder of a run: where it is, what lies where in it, and that one process alone has it."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from etils import epath
+
+from iae_jax.errors import InputError
+from iae_jax.files.atomic import open_folder
+from iae_jax.files.lock import lock
+from iae_jax.runs.config import Config
+
+LOCK = ".training.lock"
+
+
+def folder_of(path: Any) -> Path:
+    """The path of a run's folder, a text or a Path; ~ is the home. Raises: InputError."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise InputError(f"the path of a run is a text or a Path, not {path!r}")
+    return Path(path).expanduser()
+
+
+def checkpoints_of(config: Config, path: Path) -> epath.Path:
+    """Where the checkpoints of the run in the folder `path` are.
+
+    Raises:
+      InputError: the config names a place of an unknown kind.
+    """
+    try:
+        return epath.Path(config.run.checkpoints or path / "checkpoints")
+    except KeyError as error:  # an unknown scheme
+        raise InputError(
+            f"run.checkpoints is a path or gs://BUCKET/FOLDER, not {config.run.checkpoints!r}"
+        ) from error
+
+
+def locked(folder: Path, option: str) -> TextIO:
+    """Reserves a folder for this process until the returned file is closed.
+
+    Args:
+      folder: the folder; it is made.
+      option: the flag that could choose another one, for the error message.
+
+    Raises:
+      InputError: another process has it, or it cannot be written to or locked.
+    """
+    open_folder(folder, option)
+    busy = f"another process trains in {folder}: wait for it, or choose another {option}"
+    return lock(folder / LOCK, wait=False, busy=busy, option=option)
+
+
+def undo(made: list[Path]) -> None:
+    """Removes the files and empty folders of a run that was refused before it began."""
+    for path in made:
+        with suppress(OSError):  # it was not made, or somebody else has put something in it
+            path.rmdir() if path.is_dir() else path.unlink()

@@ -21,7 +21,9 @@ from iae_jax.objectives.auxiliary import (
     MarginalKL,
     SleepLoss,
 )
+from iae_jax.objectives.code_distances import CramerWold, SlicedWasserstein
 from iae_jax.objectives.consistency import Consistency
+from iae_jax.objectives.prior_fit import PriorFit
 from iae_jax.sampling.augmentation import Affine, DiffAugment
 
 
@@ -64,10 +66,16 @@ class Code:
 
 @dataclass
 class Prior:
-    """p(z) of the vector. kind: gaussian, petals, swiss_roll (see sampling.priors), or MODULE:NAME,
-    a function (size) -> Prior."""
+    """p(z). kind: of the vector, gaussian, petals, swiss_roll, mixture, flow (see sampling.priors)
+    or MODULE:NAME, a function (size) -> Prior. category: uniform or learned. conditional: a vector
+    has a mean for each category, learned. What learns does so in the generator's player, at `rate`
+    times its rate, from codes; adversarial: also from discriminators of its samples."""
 
     kind: str = "gaussian"
+    category: str = "uniform"
+    conditional: bool = False
+    adversarial: bool = False
+    rate: float = 1.0
 
 
 @dataclass
@@ -149,9 +157,8 @@ class Term:
 
 @dataclass
 class Auxiliary:
-    """Losses beside the two terms: see objectives.auxiliary and objectives.consistency. Each is
-    absent while its weight is 0. others: MODULE:NAME or MODULE:NAME(field=value), losses of your
-    own."""
+    """Losses beside the two terms, see `objectives`. Each is absent while its weight is 0. others:
+    MODULE:NAME or MODULE:NAME(field=value), losses of your own."""
 
     marginal: MarginalKL = field(default_factory=MarginalKL)
     entropy: ConditionalEntropy = field(default_factory=ConditionalEntropy)
@@ -159,6 +166,9 @@ class Auxiliary:
     code_information: CodeInformation = field(default_factory=CodeInformation)
     sleep: SleepLoss = field(default_factory=SleepLoss)
     labels: LabelCrossEntropy = field(default_factory=LabelCrossEntropy)
+    prior_fit: PriorFit = field(default_factory=PriorFit)
+    cramer_wold: CramerWold = field(default_factory=CramerWold)
+    sliced_wasserstein: SlicedWasserstein = field(default_factory=SlicedWasserstein)
     others: tuple[str, ...] = ()
 
     @property
@@ -268,10 +278,7 @@ def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, Any
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """What changed from one nested config to another: "optimizer.rate: 0.0002 -> 0.0004".
-
-    Values are compared as JSON holds them (a tuple equals a list), so that a config equals its
-    saved self.
-    """
+    Compared as JSON holds values (a tuple equals a list): a config equals its saved self."""
     lines = []
     old, new = json.loads(json.dumps(old)), json.loads(json.dumps(new))
     for name in [*old, *(name for name in new if name not in old)]:

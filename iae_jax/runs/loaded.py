@@ -146,11 +146,8 @@ class Model:
             raise InputError(f"a category is {there}, not {category}")
 
         def draw(draws: Draws, given: np.ndarray) -> Codes:
-            z = draws.z_prior
-            own = None
-            if z.category is not None:
-                drawn = jnp.argmax(z.category, axis=-1)
-                own = drawn if category is None else jnp.full_like(drawn, category)
+            z = draws.z_prior if category is None else draws.z_prior_of(category)
+            own = None if z.category is None else jnp.argmax(z.category, axis=-1)
             return Codes(vector=z.vector, category=own)
 
         return self._batches("prior", draw, None, np.zeros(count), seed, category)
@@ -192,7 +189,9 @@ class Model:
 
         pixel_error: mean absolute difference of x_hat. log_likelihood: log p(x|z), z ~ q(z|x).
         reconstruction_logit, regularization_logit: of the discriminators, on (x, z) and z; higher,
-        more like the numerator's. prior_log_density: log p(z) of the code's vector, in nats.
+        more like the numerator's. prior_log_density: log p(z) of the code's vector, in nats (given
+        its category, if the prior's vector depends on one). prior_log_probability: of the code's
+        category, in nats, where the prior learns it.
         """
         self._need("encoder")
 
@@ -220,6 +219,9 @@ class Model:
                     found[name] = jnp.sum(weights * logits, axis=-1)
             if prior.log_density is not None and z.vector is not None:
                 found["prior_log_density"] = prior.log_density(draws.prior_params, z)
+            if prior.log_probabilities is not None and z.category is not None:
+                log_p = prior.log_probabilities(draws.prior_params)
+                found["prior_log_probability"] = log_p[jnp.argmax(z.category, axis=-1)]
             return found
 
         return self._batches("score", score, images(x, self.shape, self.values), (), seed)

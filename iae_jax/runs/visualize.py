@@ -153,9 +153,9 @@ def traversals(asked: Asked) -> list[Path]:
         category = jnp.tile(jnp.eye(categories), (asked.count, 1))
         z, keys = Code(None, category, category), example_keys(asked.key, 0, asked.count)
         if prior.size:
-            vector = _prior_codes(run, keys).vector
-            assert vector is not None
-            z = z._replace(vector=jnp.repeat(vector, categories, axis=0))
+            draws = Draws(run.game, run.params(), Noise(keys), {})
+            each: list[Any] = [draws.z_prior_of(one).vector for one in range(categories)]
+            z = z._replace(vector=jnp.stack(each, axis=1).reshape(-1, prior.size))
         x = _decoded(run, z, keys, categories)
         return _rows(asked.workdir, "traversals", x, "categories", asked.count)
     some = _some_codes(asked, run, min(MAX_CODES, len(open_split(asked.config, asked.split))))

@@ -110,12 +110,11 @@ class MarginalKL:
         if q.probabilities is not None:
             # The maximum keeps the gradient finite where a category has died out.
             log_q = jnp.log(jnp.maximum(q.probabilities, 1e-30))
-            kl += jnp.sum(q.probabilities * log_q)
             log_p = log_probabilities(draws)
             if log_p is None:
-                kl += jnp.log(log_q.shape[-1])
+                kl += jnp.log(log_q.shape[-1]) + jnp.sum(q.probabilities * log_q)
             else:
-                kl -= jnp.sum(q.probabilities * jax.lax.stop_gradient(log_p))
+                kl += jnp.sum(q.probabilities * (log_q - jax.lax.stop_gradient(log_p)))
         return kl
 
 

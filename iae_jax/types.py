@@ -149,10 +149,14 @@ class Prior(NamedTuple):
     draw: key -> the random numbers of one example, a tree of arrays.
     sample: (params, numbers [B, ...]) -> Code. Of a fixed prior params is not read; of a learned
         one it is that of the generator's player (see `priors.with_prior`).
-    size: D of the vector, or 0. categories: K, uniform, or 0.
+    size: D of the vector, or 0. categories: K, or 0.
     standard_normal: whether the vector is N(0, I), which the analytic KL needs.
-    log_density: (params, z Code) -> f32[B], log p(z) of the vector in nats, or None if unknown.
+    log_density: (params, z Code) -> f32[B], log p(z) of the vector (given the category, if it
+        depends on one) in nats, or None if unknown.
     init: key -> params of a prior that learns, or None.
+    log_probabilities: params -> f32[K] of the categories, or None: they are uniform.
+    given: (params, numbers, category f32[B, K], one-hot) -> the Code of that category, if the
+        vector depends on it, or None.
     """
 
     draw: Callable[[Array], Any]
@@ -162,6 +166,8 @@ class Prior(NamedTuple):
     standard_normal: bool = False
     log_density: Callable[[Params, Code], Array] | None = None
     init: Callable[[Array], Params] | None = None
+    log_probabilities: Callable[[Params], Array] | None = None
+    given: Callable[[Params, Any, Array], Code] | None = None
 
 
 class Augment(NamedTuple):

@@ -10,7 +10,8 @@ import optax
 
 from iae_jax.objectives.terms import Discriminate
 from iae_jax.objectives.weights import at
-from iae_jax.sampling.draws import BatchMeans, Draws
+from iae_jax.sampling.batch_means import BatchMeans
+from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.noise import Noise, uniform
 from iae_jax.types import (
     AUTOENCODER,

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from iae_jax.game.game import LossFn, losses, move, own_gradients
-from iae_jax.sampling.draws import BatchMeans
+from iae_jax.sampling.batch_means import BatchMeans
 from iae_jax.sampling.noise import Noise, example_keys, number_of, to_unit
 from iae_jax.types import (
     DISCRIMINATORS,
@@ -114,17 +114,18 @@ def train_step(
         cut = jax.tree.map(
             lambda leaf: leaf.reshape(microbatches, -1, *leaf.shape[1:]), (dict(batch), keys)
         )
+        cut = (*cut, first // size * microbatches + jnp.arange(microbatches))
 
         def losses_of(
-            part: tuple[Batch, Array], whole: dict[str, Any] | None
+            part: tuple[Batch, Array, Array], whole: dict[str, Any] | None
         ) -> tuple[LossFn, BatchMeans]:
             """The losses of a microbatch as a function of the parameters, and the means over it."""
-            means = BatchMeans(axis_name, devices * microbatches, whole)
+            means = BatchMeans(axis_name, devices * microbatches, whole, part[2])
             # All randomness is drawn here, outside of the gradients.
             noise, own = Noise(part[1]), _with_labelled(part[0], labelled, part[1])
             return lambda p: losses(game, p, noise, own, state.step, state.ema, means), means
 
-        def means_of(part: tuple[Batch, Array], params: Players = params) -> dict[str, Any]:
+        def means_of(part: tuple[Batch, Array, Array], params: Players = params) -> dict[str, Any]:
             loss_fn, means = losses_of(part, None)
             loss_fn(params)
             return means.own
@@ -132,7 +133,7 @@ def train_step(
         whole = _mean_over(means_of, cut, microbatches) if microbatches > 1 else {}
 
         def gradients_of(
-            part: tuple[Batch, Array],
+            part: tuple[Batch, Array, Array],
             params: Players = params,
             whole: dict[str, Any] = whole,
             movers: tuple[str, ...] = movers,

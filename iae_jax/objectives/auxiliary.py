@@ -1,4 +1,5 @@
-"""Auxiliary losses: what an objective may ask of codes beside its two terms, in nats per example.
+"""Auxiliary losses: what an objective may ask of codes beside its two terms, in nats per example
+(but for the distances of `code_distances`).
 
 Each is a dataclass with its weight, its settings, its check and the samples that only it reads; the
 config has them as `auxiliary.NAME`. None has a discriminator. A loss of one's own is the same:
@@ -13,11 +14,11 @@ import jax.numpy as jnp
 import optax
 
 from iae_jax.errors import InputError
-from iae_jax.objectives.terms import category_entropy
+from iae_jax.objectives.terms import category_entropy, log_probabilities
 from iae_jax.objectives.weights import Weight
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.noise import uniform
-from iae_jax.types import Array, Code, Encoding, Section
+from iae_jax.types import Array, Code, Encoding, Prior, Section
 
 MIN_VARIANCE = 1e-3  # that a batch of codes is taken to have in any direction
 
@@ -54,14 +55,26 @@ def aggregated(draws: Draws) -> Aggregated:
     return draws.batch_mean("aggregated", found)
 
 
+def check_normal(prior: Prior) -> None:
+    """Raises: InputError if a vector code that is held at N(0, I) is meant to follow another
+    prior, and this one does not learn to follow it."""
+    if prior.size and not prior.standard_normal and not prior.init:
+        raise InputError(
+            "of a vector code is to N(0, I) and the prior is another: use a gaussian prior, or "
+            "marginal_code alone for the regularization"
+        )
+
+
 @dataclass
 class MarginalKL(Section):
     """What is known of KL(q(z) || p(z)) without a discriminator, over the global batch.
 
-    Of a category all of it, KL(q(y) || uniform). Of a vector KL(g || N(0, I)), where g is the
+    Of a category all of it, KL(q(y) || p(y)). Of a vector KL(g || N(0, I)), where g is the
     Gaussian of q's mean and covariance: KL(q || p) = KL(q || g) + KL(g || p), since log p and
     log g are quadratic and have the same means under q and g. It grows without bound as codes
-    collapse, where a discriminator has no gradient left to give.
+    collapse, where a discriminator has no gradient left to give. Beside a prior that learns it is
+    to N(0, I) too: it keeps codes, which such a prior would follow, at zero mean and unit
+    covariance. The prior does not learn from it.
 
     examples_per_component: how many examples a batch has at least for each component of whose
     covariance it is an estimate. A code that is longer than that is split into blocks, differently
@@ -75,11 +88,7 @@ class MarginalKL(Section):
     name = "marginal_kl"
 
     def loss(self, draws: Draws) -> Array:
-        if draws.prior.size and not draws.prior.standard_normal:
-            raise InputError(
-                "of a vector code is to N(0, I) and the prior is another: use a gaussian prior, or "
-                "marginal_code alone for the regularization"
-            )
+        check_normal(draws.prior)
         q, kl = draws.of(aggregated), jnp.zeros(())
         if q.mean is not None and q.second is not None:
             size, block = q.mean.shape[-1], draws.batch_size // self.examples_per_component
@@ -101,7 +110,11 @@ class MarginalKL(Section):
         if q.probabilities is not None:
             # The maximum keeps the gradient finite where a category has died out.
             log_q = jnp.log(jnp.maximum(q.probabilities, 1e-30))
-            kl += jnp.log(log_q.shape[-1]) + jnp.sum(q.probabilities * log_q)
+            log_p = log_probabilities(draws)
+            if log_p is None:
+                kl += jnp.log(log_q.shape[-1]) + jnp.sum(q.probabilities * log_q)
+            else:
+                kl += jnp.sum(q.probabilities * (log_q - jax.lax.stop_gradient(log_p)))
         return kl
 
 

@@ -84,9 +84,11 @@ def likelihood() -> Term:
     return without_discriminator("negative_log_likelihood", value)
 
 
-def category_kl(logits: Array) -> Array:
-    """KL(q(y|x) || uniform): f32[B, K] -> f32[B]."""
-    return jnp.log(logits.shape[-1]) - category_entropy(logits)
+def category_kl(logits: Array, log_p: Array | None = None) -> Array:
+    """KL(q(y|x) || p(y)): f32[B, K] -> f32[B]. log_p: f32[K], or None: uniform."""
+    if log_p is None:
+        return jnp.log(logits.shape[-1]) - category_entropy(logits)
+    return -jnp.sum(jax.nn.softmax(logits) * log_p, axis=-1) - category_entropy(logits)
 
 
 def category_entropy(logits: Array) -> Array:
@@ -94,8 +96,34 @@ def category_entropy(logits: Array) -> Array:
     return -jnp.sum(jax.nn.softmax(logits) * jax.nn.log_softmax(logits), axis=-1)
 
 
+def log_probabilities(draws: Draws) -> Array | None:
+    """log p(y): f32[K], or None: uniform."""
+    own = draws.prior.log_probabilities
+    return own and own(draws.prior_params)
+
+
+def log_prior_of_vector(draws: Draws, z: Code) -> Array:
+    """log p(z) of the vector of any z, given its category if the prior's vector depends on one,
+    and then exact over the category: f32[B] in nats."""
+    prior, params = draws.prior, draws.prior_params
+    density = prior.log_density
+    if density is None:
+        raise InputError(
+            "needs the density of p(z) and the prior has none: use another prior, or "
+            "joint_code or marginal_code for the regularization"
+        )
+    if prior.given is None or z.category is None:
+        return density(params, z)
+    shape = z.category.shape
+
+    def of(category: Array) -> Array:
+        return density(params, z._replace(category=jnp.broadcast_to(category, shape)))
+
+    return expectation(z, jax.vmap(of, out_axes=1)(jnp.eye(shape[-1])))
+
+
 def analytic_kl() -> Term:
-    """KL(q(z|x) || p(z)) of a factorized Gaussian to N(0, I), and of a category to uniform."""
+    """KL(q(z|x) || p(z)) of a factorized Gaussian to N(0, I), and of a category."""
 
     def value(draws: Draws) -> Array:
         encoder, prior = draws.encoder, draws.prior
@@ -117,7 +145,7 @@ def analytic_kl() -> Term:
                 jnp.exp(encoding.log_variance) + encoding.mean**2 - 1 - encoding.log_variance, -1
             )
         if encoding.logits is not None:
-            kl += category_kl(encoding.logits)
+            kl += category_kl(encoding.logits, log_probabilities(draws))
         return kl
 
     return without_discriminator("kl_of_code", value)
@@ -128,21 +156,16 @@ def sampled_kl() -> Term:
     densities are known; exact over a category."""
 
     def value(draws: Draws) -> Array:
-        encoding, prior, kl = draws.encoding, draws.prior, jnp.zeros(())
+        encoding, kl = draws.encoding, jnp.zeros(())
         if encoding.vector is not None:
             if encoding.log_density is None:
                 raise InputError(
                     "needs the density of q(z|x) and the encoder has none: use a gaussian encoder "
                     "or one with a log_density, or joint_code or marginal_code"
                 )
-            if prior.log_density is None:
-                raise InputError(
-                    "needs the density of p(z) and the prior has none: use another prior, or "
-                    "joint_code or marginal_code for the regularization"
-                )
-            kl += encoding.log_density - prior.log_density(draws.prior_params, draws.z)
+            kl += encoding.log_density - log_prior_of_vector(draws, draws.z)
         if encoding.logits is not None:
-            kl += category_kl(encoding.logits)
+            kl += category_kl(encoding.logits, log_probabilities(draws))
         return kl
 
     return without_discriminator("sampled_kl", value)

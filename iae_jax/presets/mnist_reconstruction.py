@@ -2,7 +2,7 @@
 
 Variants by the sizes of both codes: deterministic_20 (no local code), global_10_local_100,
 global_5_local_100, the same with a global size of 2, 20 and 50; and other models, vae_20, aae_20,
-ali_20.
+ali_20. VARIANT/learned_prior, of some: p(z), a mixture of 100 Gaussians, learns from the codes.
 """
 
 from iae_jax.errors import InputError
@@ -20,6 +20,10 @@ SIZES = {
     "global_2_local_100": (2, 100),
     "global_20_local_100": (20, 100),
     "global_50_local_100": (50, 100),
+    # A prior that learns.
+    "deterministic_20/learned_prior": (20, 0),
+    "global_10_local_100/learned_prior": (10, 100),
+    "vae_20/learned_prior": (20, 0),
 }
 VARIANTS = tuple(SIZES)
 
@@ -28,6 +32,7 @@ def get_config(variant: str = "deterministic_20") -> Config:
     if variant not in SIZES:
         raise InputError(f"a variant is one of {', '.join(SIZES)}, not {variant!r}")
     size, local = SIZES[variant]
+    variant, _, learned_prior = variant.partition("/")
     config = Config(steps=6_000, turns="alternating")
     config.data.name = "mnist"
     config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
@@ -60,4 +65,8 @@ def get_config(variant: str = "deterministic_20") -> Config:
         config.turns = "simultaneous"
     if model == "ali":
         config.reconstruction.kind, config.regularization.kind = "joint_model", "none"
+    if learned_prior:
+        config.prior.kind, config.prior.rate = "mixture(components=100)", 10.0
+        if model == "vae":
+            config.regularization.kind = "sampled_kl"
     return config

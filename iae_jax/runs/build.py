@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from iae_jax import networks
 from iae_jax.data.dataset import Dataset, Source, load
@@ -28,8 +29,11 @@ from iae_jax.runs.config_checks import (
     check_images,
     check_labels,
     check_numbers,
+    check_prior,
     check_types,
     check_weight,
+    has_kl,
+    learns_from_samples,
 )
 from iae_jax.runs.data_config import split_of
 from iae_jax.runs.schedules import local_scale, r1_weight
@@ -41,6 +45,7 @@ from iae_jax.types import (
     Game,
     Generator,
     Players,
+    Prior,
 )
 
 Shape = tuple[int, ...]
@@ -66,9 +71,13 @@ def adversary(term: Term, steps: int, what: str) -> Adversary:
     )
 
 
-def auxiliary(config: Config) -> tuple[AuxiliaryLoss, ...]:
+def auxiliary(config: Config, prior: Prior) -> tuple[AuxiliaryLoss, ...]:
     """The losses whose weight is not 0 throughout."""
-    found = list(config.auxiliary.built_in.values())
+    losses = config.auxiliary.built_in
+    dense = prior.log_density or prior.log_probabilities
+    if not (prior.init and dense) or has_kl(config):
+        del losses["prior_fit"]
+    found = list(losses.values())
     found += [_other(kind) for kind in config.auxiliary.others]
     return tuple(loss for loss in found if not loss.weight.absent)
 
@@ -97,7 +106,7 @@ def _other(kind: str) -> AuxiliaryLoss:
     return found
 
 
-def objective(config: Config) -> Objective:
+def objective(config: Config, prior: Prior) -> Objective:
     """The config's cell of the grid, with its auxiliary losses."""
     found = cell(
         config.reconstruction.kind,
@@ -105,7 +114,7 @@ def objective(config: Config) -> Objective:
         adversary(config.reconstruction, config.steps, "reconstruction"),
         adversary(config.regularization, config.steps, "regularization"),
         config.regularization.weight,
-        auxiliary(config),
+        auxiliary(config, prior),
     )
     weighted = scaled(config.reconstruction.weight, found.reconstruction)
     return found._replace(reconstruction=weighted)
@@ -186,10 +195,15 @@ def build(
     """
     check_types(config)
     check_numbers(config)
-    played = objective(config)
+    own = config.prior
+    prior = priors.prior(
+        own.kind, config.code.size, config.code.categories, own.category, own.conditional
+    )
+    if prior.init and not learns_from_samples(config, prior):
+        prior = priors.fixed_samples(prior)
+    played = objective(config, prior)
     check_auxiliary(config, [loss.name for loss in played.auxiliary])
     check_images(config, shape)
-    prior = priors.prior(config.prior.kind, config.code.size, config.code.categories)
     if config.turns not in TURNS:
         raise InputError(f"turns is one of {', '.join(TURNS)}, not {config.turns!r}")
     # Encoder and generator are made when a term first reads them.
@@ -220,9 +234,14 @@ def build(
         network and optimizer(part.optimizer, config.steps, game.turns, name)
         for network, part, name in zip(players, config.players, Players._fields, strict=True)
     ]
+    if prior.init and own.rate != 1:
+        # Adam's moves do not depend on the scale of a gradient: that of the move is changed.
+        scaled_moves = optax.masked(optax.scale(own.rate), {"decoder": False, "prior": True})
+        optimizers[1] = optimizers[1] and optax.chain(optimizers[1], scaled_moves)
     game = game._replace(networks=players, optimizers=Players(*optimizers))
     check_players(game)
     game = checked(game, reads)
+    check_prior(config, game, reads)
     check_labels(config, game)
     return game
 

@@ -21,7 +21,9 @@ from iae_jax.objectives.auxiliary import (
     MarginalKL,
     SleepLoss,
 )
+from iae_jax.objectives.code_distances import CramerWold, SlicedWasserstein
 from iae_jax.objectives.consistency import Consistency
+from iae_jax.objectives.prior_fit import PriorFit
 from iae_jax.runs.config_changes import hash_of
 from iae_jax.runs.data_config import Data, with_splits
 from iae_jax.sampling.augmentation import Affine, DiffAugment
@@ -41,10 +43,16 @@ class Code(Section):
 
 @dataclass
 class Prior(Section):
-    """p(z) of the vector. kind: gaussian, petals, swiss_roll (see sampling.priors), or MODULE:NAME,
-    a function (size) -> Prior."""
+    """p(z). kind: of the vector, gaussian, petals, swiss_roll, mixture, flow (see sampling.priors)
+    or MODULE:NAME, a function (size) -> Prior. category: uniform or learned. conditional: a vector
+    has a mean for each category, learned. adversarial: what learns does so from discriminators of
+    its samples too, beside the codes. rate: of what learns, over the generator's."""
 
     kind: str = "gaussian"
+    category: str = "uniform"
+    conditional: bool = False
+    adversarial: bool = False
+    rate: float = 1.0
 
 
 @dataclass
@@ -129,9 +137,8 @@ class Term(Section):
 
 @dataclass
 class Auxiliary(Section):
-    """Losses beside the two terms: see objectives.auxiliary and objectives.consistency. Each is
-    absent while its weight is 0. others: MODULE:NAME or MODULE:NAME(field=value), losses of your
-    own."""
+    """Losses beside the two terms, see `objectives`. Each is absent while its weight is 0. others:
+    MODULE:NAME or MODULE:NAME(field=value), losses of your own."""
 
     marginal: MarginalKL = field(default_factory=MarginalKL)
     entropy: ConditionalEntropy = field(default_factory=ConditionalEntropy)
@@ -139,6 +146,9 @@ class Auxiliary(Section):
     code_information: CodeInformation = field(default_factory=CodeInformation)
     sleep: SleepLoss = field(default_factory=SleepLoss)
     labels: LabelCrossEntropy = field(default_factory=LabelCrossEntropy)
+    prior_fit: PriorFit = field(default_factory=PriorFit)
+    cramer_wold: CramerWold = field(default_factory=CramerWold)
+    sliced_wasserstein: SlicedWasserstein = field(default_factory=SlicedWasserstein)
     others: tuple[str, ...] = ()
 
     @property

@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from iae_jax.errors import InputError
 from iae_jax.objectives.weights import Weight
 from iae_jax.runs.config import Config
-from iae_jax.types import Game
+from iae_jax.sampling.draws import Reads
+from iae_jax.types import Game, Prior
 
 MAX_INT = 2**31 - 1  # a step is int32
 MAX_IMAGES = 2**28  # whose positions one call holds
@@ -99,16 +100,18 @@ def check_numbers(config: Config) -> None:
         raise InputError("data.labels_per_class and data.draw are at least -1")
     if not 0 <= config.ema < 1:
         raise InputError(f"ema is a decay from 0 to below 1, not {config.ema}")
-    components = config.auxiliary.marginal.examples_per_component
-    if components < 1:
-        raise InputError(
-            f"auxiliary.marginal.examples_per_component is at least 1, not {components}"
-        )
+    for name, number in (
+        ("marginal.examples_per_component", config.auxiliary.marginal.examples_per_component),
+        ("sliced_wasserstein.directions", config.auxiliary.sliced_wasserstein.directions),
+    ):
+        if number < 1:
+            raise InputError(f"auxiliary.{name} is at least 1, not {number}")
 
 
 def _check_weights(config: Config, losses: dict[str, Weight]) -> None:
     sides = {"reconstruction": config.reconstruction, "regularization": config.regularization}
     weights: dict[str, float] = {
+        "prior.rate": config.prior.rate,
         "encoder.pixel_noise": config.encoder.pixel_noise,
         "encoder.dropout": config.encoder.dropout,
         "generator.deviation": config.generator.deviation,
@@ -193,6 +196,46 @@ def check_images(config: Config, shape: tuple[int, ...]) -> None:
         raise InputError(
             f"diffaugment changes images and x has shape {shape}: leave its bounds at 0"
         )
+
+
+def check_prior(config: Config, game: Game, reads: Mapping[str, Reads]) -> None:
+    """Raises: InputError for a prior that nothing trains, for one that is trained on codes that
+    nothing else makes, and for settings of a prior that learns where it does not.
+
+    reads: what the game's terms read.
+    """
+    own, fit = config.prior, config.auxiliary.prior_fit.name
+    if game.prior.init is None:
+        if own.adversarial or own.rate != 1:
+            raise InputError(
+                "prior.adversarial and prior.rate are of a prior that learns: choose such a "
+                "prior.kind, or leave them at False and 1"
+            )
+        return
+    if [name for name, one in reads.items() if "encoder" in one.players] == [fit]:
+        raise InputError(
+            f"a prior learns from codes and {config.reconstruction.kind} has none: use a fixed "
+            "prior, or prior.adversarial=True and auxiliary.prior_fit.weight.value=0"
+        )
+    # A sampled category passes no gradient on.
+    sampled = game.prior.log_probabilities is None and learns_from_samples(config, game.prior)
+    sampled = sampled and any("prior" in one.noise for one in reads.values())
+    if fit not in reads and not has_kl(config) and not sampled:
+        raise InputError(
+            "nothing trains the prior: set auxiliary.prior_fit.weight.value above 0, or "
+            "prior.adversarial=True beside a discriminator that reads samples of it"
+        )
+
+
+def has_kl(config: Config) -> bool:
+    """Whether the regularization has the log density of the prior in it."""
+    term = config.regularization
+    return term.kind in ("analytic_kl", "sampled_kl") and term.weight > 0
+
+
+def learns_from_samples(config: Config, prior: Prior) -> bool:
+    """Whether a prior that learns does so from discriminators that read its samples."""
+    return bool(prior.size) and (config.prior.adversarial or prior.log_density is None)
 
 
 def check_labels(config: Config, game: Game) -> None:

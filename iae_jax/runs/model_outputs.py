@@ -38,10 +38,8 @@ def encoded(draws: Draws) -> Codes:
 
 def drawn(draws: Draws, category: int | None = None) -> Codes:
     """z ~ p(z), of one category if it is named."""
-    z, own = draws.z_prior, None
-    if z.category is not None:
-        own = jnp.argmax(z.category, axis=-1)
-        own = own if category is None else jnp.full_like(own, category)
+    z = draws.z_prior if category is None else draws.z_prior_of(category)
+    own = None if z.category is None else jnp.argmax(z.category, axis=-1)
     return Codes(vector=z.vector, category=own)
 
 
@@ -76,6 +74,9 @@ def scored(draws: Draws, game: Game) -> dict[str, Array]:
         found[role.replace("discriminator", "logit")] = jnp.sum(weights * logits, axis=-1)
     if z is not None and z.vector is not None and game.prior.log_density is not None:
         found["prior_log_density"] = game.prior.log_density(draws.prior_params, z)
+    if z is not None and z.category is not None and game.prior.log_probabilities is not None:
+        log_p = game.prior.log_probabilities(draws.prior_params)
+        found["prior_log_probability"] = log_p[jnp.argmax(z.category, axis=-1)]
     return found
 
 

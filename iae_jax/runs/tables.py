@@ -18,7 +18,7 @@ from iae_jax.runs.request import CHUNK, Request
 def codes(request: Request) -> list[Path]:
     """codes_LABEL.npz of all images, LABEL being the split or the set's name.
 
-    names [N] (files, or indices), labels i32[N] (-1: none), class_names [K'] if the set has them, and
+    names [N] (files, or indices), labels i32[N] (-1: none), class_names if the set has them, and
     what the model has of vector f32[N, D], a sample of q(z|x), mean and deviation f32[N, D],
     probabilities f32[N, K] and category i32[N], drawn from them; a vector of two components as a
     picture too.

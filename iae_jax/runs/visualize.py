@@ -196,9 +196,10 @@ def _categories(request: Request) -> Iterator[np.ndarray]:
     size = max(1, CHUNK // categories)
     for first in range(0, count, size):
         rows = min(size, count - first)
-        vector, local = model.prior(rows, None, seed, first).vector, model.local(rows, seed, first)
+        local = model.local(rows, seed, first)
+        each = [model.prior(rows, one, seed, first).vector for one in range(categories)]
         x = model.decode(
-            None if vector is None else np.repeat(vector, categories, axis=0),
+            None if each[0] is None else np.stack(each, axis=1).reshape(rows * categories, -1),
             np.tile(np.arange(categories), rows),
             np.repeat(local, categories, axis=0),
         )

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from iae_jax.errors import InputError
+from iae_jax.sampling.batch_means import BatchMeans
 from iae_jax.sampling.noise import Noise, normal
 from iae_jax.types import (
     Array,
@@ -28,36 +29,6 @@ from iae_jax.types import (
 )
 
 T = TypeVar("T")
-
-
-class BatchMeans:
-    """Means over the global batch, of which a device's examples, or a microbatch's, are a part.
-
-    parts: into how many the batch is cut. own: the part's means by name, as far as they were read.
-    """
-
-    def __init__(
-        self, axis_name: str | None = None, parts: int = 1, whole: dict[str, Any] | None = None
-    ) -> None:
-        """axis_name: the pmapped axis over which the batch is spread. whole: the means of all
-        microbatches; None where they are not known yet, and `own` keeps those of the part (a trace
-        of a gradient may leave nothing behind)."""
-        self._axis_name, self.parts, self._whole = axis_name, parts, whole
-        self.own: dict[str, Any] = {}
-
-    def __call__(self, name: str, value: T) -> T:
-        """value: a tree of means over this part's examples."""
-        if self._axis_name is not None:
-            value = jax.lax.pmean(value, self._axis_name)
-        if self._whole is None:
-            self.own[name] = value
-        if not self._whole or name not in self._whole:
-            return value
-        # The whole's value with the gradient of a part: since the whole is the mean of its parts,
-        # the mean of a loss's gradients over all parts is then the gradient of the whole.
-        return jax.tree.map(
-            lambda own, all_: own + jax.lax.stop_gradient(all_ - own), value, self._whole[name]
-        )
 
 
 @dataclass
@@ -191,6 +162,14 @@ class Draws:
         self.reads.means.add(name)
         return self._means(name, value)
 
+    def batch_of(self, name: str, value: Array) -> Array:
+        """Values of the examples at hand, [B, ...] -> those of the global batch, part by part.
+
+        Raises: InputError, as `batch_mean`.
+        """
+        found = self.batch_mean(name, self._means.spread(value))
+        return found.reshape(-1, *value.shape[1:])
+
     @property
     def batch_size(self) -> int:
         """Of the global batch."""
@@ -270,6 +249,16 @@ class Draws:
             if found != size:
                 raise InputError(f"has a prior whose {name} has {found} components, and not {size}")
         return z
+
+    def z_prior_of(self, category: Array | int) -> Code:
+        """z ~ p(z) given its category: one of all examples, or i32[B]."""
+        prior, z = self.prior, self.z_prior
+        one_hot = jax.nn.one_hot(category, prior.categories)
+        one_hot = jnp.broadcast_to(one_hot, (*self.noise_source.keys.shape, prior.categories))
+        if prior.given is not None:
+            numbers = self.noise("prior", prior.draw)
+            return prior.given(self.prior_params, numbers, one_hot)
+        return Code(z.vector, one_hot, one_hot)
 
     @cached_property
     def x_prior(self) -> Array:

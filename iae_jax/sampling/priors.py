@@ -8,6 +8,9 @@ import jax.numpy as jnp
 
 from iae_jax.errors import InputError
 from iae_jax.kinds import made
+from iae_jax.networks import flow as flows
+from iae_jax.sampling.flow_prior import flow_prior
+from iae_jax.sampling.mixture import SPREAD, mixture
 from iae_jax.types import Array, Code, Generator, Params, Prior
 
 
@@ -95,8 +98,31 @@ def categorical(categories: int) -> Prior:
     return Prior(lambda key: jax.random.randint(key, (), 0, categories), sample, 0, categories)
 
 
+def learned_categories(categories: int) -> Prior:
+    """Categories whose probabilities are learned; uniform at the start."""
+
+    def sample(params: Params, gumbel: Array) -> Code:
+        drawn = jnp.argmax(params["logits"] + gumbel, axis=-1)
+        one_hot = jax.nn.one_hot(drawn, categories)
+        return Code(category=one_hot, probabilities=one_hot)
+
+    return Prior(
+        lambda key: jax.random.gumbel(key, (categories,)),
+        sample,
+        0,
+        categories,
+        init=lambda key: {"logits": jnp.zeros(categories)},
+        log_probabilities=lambda params: jax.nn.log_softmax(params["logits"]),
+    )
+
+
 def product(vector: Prior, category: Prior) -> Prior:
-    """A vector and a category, independent."""
+    """A vector and a category, independent. The parameters are the vector's; where categories learn
+    {"category": ..., "vector": ...}, without the latter if the vector does not."""
+    init = vector.init
+    if category.init:
+        init = _init_of(category=category.init, vector=vector.init)
+        vector, category = _at("vector", vector), _at("category", category)
 
     def draw(key: Array) -> tuple[Any, Any]:
         first, second = jax.random.split(key)
@@ -106,29 +132,114 @@ def product(vector: Prior, category: Prior) -> Prior:
         z = category.sample(params, drawn[1])
         return z._replace(vector=vector.sample(params, drawn[0]).vector)
 
-    return vector._replace(draw=draw, sample=sample, categories=category.categories)
+    return vector._replace(
+        draw=draw,
+        sample=sample,
+        categories=category.categories,
+        init=init,
+        log_probabilities=category.log_probabilities,
+    )
 
 
+def conditional(vector: Prior, category: Prior) -> Prior:
+    """p(y) p(z|y): a category, and `vector` moved by a mean of that category's own, which is
+    learned."""
+    base = product(vector, category)
+    init = _init_of(
+        mean=lambda key: SPREAD * jax.random.normal(key, (base.categories, base.size)),
+        base=base.init,
+    )
+    base = _at("base", base)
+
+    def given(params: Params, drawn: tuple[Any, Any], category: Array) -> Code:
+        vector = base.sample(params, drawn).vector
+        return Code(vector + category @ params["mean"], category, category)
+
+    def sample(params: Params, drawn: tuple[Any, Any]) -> Code:
+        z = base.sample(params, drawn)
+        return z._replace(vector=z.vector + z.category @ params["mean"])
+
+    def log_density(params: Params, z: Code) -> Array:
+        assert base.log_density is not None
+        return base.log_density(params, z._replace(vector=z.vector - z.category @ params["mean"]))
+
+    return base._replace(
+        sample=sample,
+        standard_normal=False,
+        log_density=base.log_density and log_density,
+        init=init,
+        given=given,
+    )
+
+
+def flow(
+    size: int,
+    layer: str = "coupling",
+    function: str = "affine",
+    layers: int = 8,
+    width: int = 128,
+    base: str = "gaussian",
+) -> Prior:
+    """A flow whose density is computed in one pass (see `networks.flow.flow`); sampling takes one
+    too for couplings, and `size` passes for autoregressive layers. base: gaussian or mixture, with
+    arguments as a `kind` has them."""
+    bijection = flows.inverted(flows.flow(size, layer, function, layers, width))
+    return flow_prior(bijection, made(base, BASES, "base of a flow", size))
+
+
+BASES: dict[str, Callable[..., Prior]] = {"gaussian": gaussian, "mixture": mixture}
 KINDS: dict[str, Callable[..., Prior]] = {
     "gaussian": gaussian,
     "petals": petals,
     "swiss_roll": swiss_roll,
+    "mixture": mixture,
+    "flow": flow,
+}
+CATEGORIES: dict[str, Callable[[int], Prior]] = {
+    "uniform": categorical,
+    "learned": learned_categories,
 }
 
 
-def prior(kind: str, size: int, categories: int = 0) -> Prior:
+def prior(
+    kind: str, size: int, categories: int = 0, category: str = "uniform", given: bool = False
+) -> Prior:
     """The prior of a code: a vector of `size` components that follows `kind` (see `kinds`), a
-    uniform category, or both, by which of the two sizes is not 0.
+    category that is "uniform" or "learned", or both, by which of the two sizes is not 0.
+
+    given: the vector has a mean for each category.
 
     Raises:
       InputError: no such kind, or one of another size.
     """
+    if category not in CATEGORIES:
+        raise InputError(f"prior.category is {' or '.join(CATEGORIES)}, not {category!r}")
+    if category != "uniform" and not categories:
+        raise InputError(
+            "the code has no categories: set code.categories, or prior.category to uniform"
+        )
+    if given and not (size and categories):
+        raise InputError(
+            "prior.conditional is of a vector given a category: set code.size and code.categories"
+        )
     if not size:
-        return categorical(categories)
+        return CATEGORIES[category](categories)
     vector = made(kind, KINDS, "prior.kind", size)
     if not isinstance(vector, Prior) or vector.size != size:
         raise InputError(f"prior.kind={kind!r} is not a prior of {size} components (code.size)")
-    return product(vector, categorical(categories)) if categories else vector
+    if not categories:
+        return vector
+    return (conditional if given else product)(vector, CATEGORIES[category](categories))
+
+
+def _init_of(**inits: Callable[[Array], Params] | None) -> Callable[[Array], Params]:
+    """key -> a part of the parameters for each that is not None."""
+
+    def init(key: Array) -> Params:
+        keys = jax.random.split(key, len(inits))
+        return {name: own(one) for (name, own), one in zip(inits.items(), keys, strict=True) if own}
+
+    return init
 
 
 def _part(name: str, function: Callable[..., Any] | None) -> Any:
@@ -155,10 +266,24 @@ def with_prior(generator: Generator, prior: Prior) -> Generator:
     )
 
 
-def in_player(prior: Prior) -> Prior:
-    """A prior that learns, as it reads the parameters of `with_prior`'s player."""
+def _at(name: str, prior: Prior) -> Prior:
+    """A prior that learns, as it reads a part of other parameters; one that does not as it is."""
     if prior.init is None:
         return prior
-    return prior._replace(
-        sample=_part("prior", prior.sample), log_density=_part("prior", prior.log_density)
-    )
+    fields = ("sample", "log_density", "log_probabilities", "given")
+    return prior._replace(**{field: _part(name, getattr(prior, field)) for field in fields})
+
+
+def in_player(prior: Prior) -> Prior:
+    """A prior that learns, as it reads the parameters of `with_prior`'s player."""
+    return _at("prior", prior)
+
+
+def fixed_samples(prior: Prior) -> Prior:
+    """The same prior with samples that pass no gradient to its parameters: it learns from its
+    density alone, and not from what tells its samples from codes."""
+
+    def sample(params: Params, drawn: Any) -> Code:
+        return jax.lax.stop_gradient(prior.sample(params, drawn))
+
+    return prior._replace(sample=sample)

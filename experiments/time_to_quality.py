@@ -27,15 +27,15 @@ import json
 import math
 import statistics
 import tempfile
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from experiments import mnist_clustering, mnist_reconstruction, semisupervised, timing
+from experiments.learning_curve import Curve, Work, crossing
 from experiments.timing import Row, Timings, device_kind, say
 from iae_jax.errors import InputError
 from iae_jax.metrics import clusters, codes, elbo, label_agreement
@@ -57,28 +57,11 @@ PEER = "pythae"
 BATCH, RATE = 100, 1e-3  # of the VAE
 
 
-class Work(NamedTuple):
-    """A training and what it has to reach on the validation split.
-
-    metric: its name among the metrics, or among the measurements of labelled clusters. title: of
-    its panel.
-    """
-
-    config: Callable[[], Config]
-    metric: str
-    target: float
-    higher: bool
-    title: str
-
-    def met(self, value: float) -> bool:
-        return value >= self.target if self.higher else value <= self.target
-
-
 def vae() -> Config:
     """A VAE of 20 components with dense networks, on MNIST binarized anew whenever it is read."""
     config = mnist_reconstruction.get_config("vae_20")
     config.steps, config.batch_size, config.ema = 60_000, BATCH, 0.0
-    config.data.name = "experiments.aae_priors:binarized"
+    config.data.name = "iae_jax.presets.aae_priors:binarized"
     for player in (config.encoder, config.generator):
         player.network.kind, player.network.hidden, player.network.depth = "mlp", 512, 2
         # The defaults of PyTorch's Adam, without a schedule.
@@ -122,32 +105,6 @@ HEADLINE = tuple(
         (f"vae_20/{PEER}", "a bound of 90 nats"),
     )
 )
-
-
-class Curve(NamedTuple):
-    """The quality of one training over its time.
-
-    steps, seconds, values: of each checkpoint. n: the images that a value is of. compile_seconds:
-    how many of the seconds are of compilation.
-    """
-
-    steps: list[int]
-    seconds: list[float]
-    values: list[float]
-    n: int
-    compile_seconds: float
-    device: str
-
-
-def crossing(seconds: Sequence[float], values: Sequence[float], work: Work) -> float | None:
-    """When the target is met first, between two checkpoints by a straight line; None if never."""
-    for i, value in enumerate(values):
-        if work.met(value):
-            if i == 0:
-                return seconds[0]
-            share = (work.target - values[i - 1]) / (value - values[i - 1])
-            return seconds[i - 1] + share * (seconds[i] - seconds[i - 1])
-    return None
 
 
 def config_of(work: Work, steps: int, seed: int) -> Config:

@@ -12,7 +12,8 @@ import pytest
 import tiny
 
 from experiments import time_to_quality
-from experiments.time_to_quality import WORKS, Curve, Work, config_of, crossing, rows_of
+from experiments.learning_curve import Curve, Work, crossing
+from experiments.time_to_quality import WORKS, config_of, rows_of
 from iae_jax import init
 from iae_jax.errors import InputError
 from iae_jax.game.game import losses
@@ -230,7 +231,7 @@ def test_pythaes_side_trains_on_the_same_images(data_directory):
 
     _, config = vae_of()
     config.data.name = (
-        f"experiments.aae_priors:binarized(name='digits', directory={data_directory!r})"
+        f"iae_jax.presets.aae_priors:binarized(name='digits', directory={data_directory!r})"
     )
     config.data.train, config.data.validation = "train[:1350]", "train[1350:]"
     config.steps = 42  # three epochs

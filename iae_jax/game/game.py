@@ -55,8 +55,7 @@ def discriminate(draws: Draws, role: str) -> Discriminate:
 
     def apply(x: Array | None, vector: Array | None) -> Array:
         if x is not None and change is not None and numbers is not None:
-            own = jnp.tile(numbers, (x.shape[0] // numbers.shape[0], 1))  # of one side or of both
-            x = change.apply(x, own, jnp.asarray(draws.step))
+            x = change.apply(x, numbers, jnp.asarray(draws.step))
         return network.apply(getattr(draws.params, role), x, vector)
 
     return apply

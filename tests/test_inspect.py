@@ -25,8 +25,10 @@ from iae_jax.objectives.auxiliary import (
     MarginalKL,
     SleepLoss,
 )
+from iae_jax.objectives.code_distances import CramerWold, SlicedWasserstein
 from iae_jax.objectives.consistency import Consistency
 from iae_jax.objectives.grid import ALONE, cell
+from iae_jax.objectives.prior_fit import PriorFit
 from iae_jax.runs.build import build
 from iae_jax.runs.config import Config
 from iae_jax.sampling.draws import Reads
@@ -63,6 +65,9 @@ LOSSES = [
     (SleepLoss(), (E | G, set(), {"prior", "prior_local", "sleep"}, set())),
     (Consistency(), (E, {"x"}, {"encoder", "augment"}, set())),
     (Consistency(teacher=True), (E, {"x"}, {"encoder", "augment"}, set())),
+    (PriorFit(), (E, {"x"}, Z, set())),
+    (CramerWold(), (E, {"x"}, Z, {"codes"})),
+    (SlicedWasserstein(), (E, {"x"}, Z, {"codes"})),
     (LabelCrossEntropy(), (E, {"labelled", "labels"}, {"encoder"}, set())),
     (
         LabelCrossEntropy(augment=True),

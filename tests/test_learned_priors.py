@@ -28,7 +28,7 @@ KINDS = [
 ]
 
 
-def moved(prior, scale=0.5):
+def moved(prior, scale=0.2):
     """Parameters with nothing at 0."""
     leaves, tree = jax.tree.flatten(prior.init(jax.random.key(0)))
     own = [

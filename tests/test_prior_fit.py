@@ -37,17 +37,22 @@ def config_of(kind="mixture(components=3)", **fields):
 
 def gradients(game):
     """Of every player at one place, where the prior's parameters are not those of the start; the
-    state, the batch and its noise."""
+    place, and the batch."""
     params = jax.jit(lambda: init(game, jax.random.key(1)).params)()
     own = params.generator["prior"]
     own["log_deviation"] = own["log_deviation"] - 0.7
-    noise, x = Noise(example_keys(jax.random.key(2), 0, 6)), games.batch(2, 6)
+    x = games.batch(2, 6)
 
-    def loss(params):
-        return losses(game, params, noise, {"x": x}, 0)
+    @jax.jit
+    def found(params):
+        noise = Noise(example_keys(jax.random.key(2), 0, 6))
 
-    found = jax.jit(lambda params: own_gradients(loss, params, Players._fields)[0])(params)
-    return found, params, x, noise
+        def loss(params):
+            return losses(game, params, noise, {"x": x}, 0)
+
+        return own_gradients(loss, params, Players._fields)[0]
+
+    return found(params), params, x
 
 
 def largest(tree):
@@ -58,7 +63,7 @@ def test_the_fit_moves_the_prior_and_nothing_else_and_nothing_else_moves_the_pri
     """Oracle: the gradient of -log p(z) by the prior's own parameters, at the encoder's codes."""
     game = build(config_of(), (3,))
     assert [loss.name for loss in game.objective.auxiliary] == ["prior_fit"]
-    found, params, x, noise = gradients(game)
+    found, params, x = gradients(game)
     z = game.networks.encoder.apply(params.encoder, x, jnp.zeros((6, 0))).vector
     own = priors.prior("mixture(components=3)", 2)
 
@@ -100,7 +105,7 @@ def test_a_kl_fits_the_prior_itself_and_moves_the_encoder_too():
     }
     game = build(config_of(**fields), (3,))
     assert game.objective.auxiliary == ()
-    found, params, x, noise = gradients(game)
+    found, params, x = gradients(game)
     assert largest(found.generator["prior"]) > 0.01
     # The encoder meets another prior than N(0, I).
     fixed = build(config_of("gaussian", **fields), (3,))
@@ -108,6 +113,7 @@ def test_a_kl_fits_the_prior_itself_and_moves_the_encoder_too():
 
     def loss(encoder):
         given = decoder._replace(encoder=encoder)
+        noise = Noise(example_keys(jax.random.key(2), 0, 6))
         return losses(fixed, given, noise, {"x": x}, 0)[0].encoder
 
     other = jax.jit(jax.grad(loss))(params.encoder)

@@ -19,8 +19,10 @@ Pair = tuple[int, int]
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 # With fewer channels than this on a side a native convolution is slower than a product.
 FEW_CHANNELS = 8
-# With as many on both sides, minimal filtering has fewer multiplications than its additions cost.
+# With as many on both sides, the multiplications that minimal filtering saves take longer than its
+# additions; of the value only up to this side, beyond which the tiles leave the cache.
 MANY_CHANNELS = 32
+MAX_FILTERED_SIDE = 8
 
 
 def space_to_depth(x: Array, stride: int) -> Array:
@@ -99,7 +101,7 @@ _x_gradient.defvjp(
 def _value(x: Array, kernel: Array, stride: int) -> Array:
     """y[b, i, j, f] = sum of x[b, s i + u, s j + v, c] kernel[u, v, c, f], x being padded."""
     size, _, channels, features = kernel.shape
-    if _filters(x, size, stride, channels, features):
+    if max(x.shape[1:3]) <= MAX_FILTERED_SIDE and _filters(x, size, stride, features):
         return winograd.value(x, kernel)
     if stride == 1 or channels >= FEW_CHANNELS:
         return native_convolution(x, kernel, stride)
@@ -112,7 +114,7 @@ def _kernel_gradient_of(x: Array, g: Array, stride: int, size: int) -> Array:
     """With few channels on a side a product over all positions, that side spread over the taps;
     else a convolution with the examples in the place of the channels."""
     channels, features = x.shape[3], g.shape[3]
-    if _filters(x, size, stride, channels, features):
+    if _filters(x, size, stride, features):
         return winograd.kernel_gradient(x, g)
     if channels < FEW_CHANNELS:
         # A product is twice as fast if the shorter side of its result is its rows.
@@ -146,8 +148,6 @@ def _x_gradient_of(g: Array, kernel: Array, stride: int, sides: Pair) -> Array:
     before = [_padding(side, size, stride) for side in sides]
     if stride == 1:
         turned = kernel[::-1, ::-1].transpose(0, 1, 3, 2)
-        if _filters(g, size, stride, *turned.shape[2:]):
-            return winograd.value(g, turned)
         pads = [(size - 1 - low, size - 1 - high) for low, high in before]
         return jax.lax.conv_general_dilated(g, turned, (1, 1), pads, dimension_numbers=_LAYOUT)
     folded = _folded(kernel, stride)
@@ -164,9 +164,9 @@ def _x_gradient_of(g: Array, kernel: Array, stride: int, sides: Pair) -> Array:
     return x[:, top : top + sides[0], left : left + sides[1]]
 
 
-def _filters(x: Array, size: int, stride: int, channels: int, features: int) -> bool:
-    """Whether minimal filtering computes it: in 16 bits its sums would lose digits."""
-    many = min(channels, features) >= MANY_CHANNELS
+def _filters(x: Array, size: int, stride: int, features: int) -> bool:
+    """Whether minimal filtering may compute it: in 16 bits its sums would lose digits."""
+    many = min(x.shape[3], features) >= MANY_CHANNELS
     return size == 3 and stride == 1 and many and x.dtype.itemsize >= 4
 
 

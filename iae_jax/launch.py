@@ -126,7 +126,7 @@ def main(argv: list[str]) -> None:
             f"cannot read --config ({found}): name a Python file whose get_config() returns an "
             "iae_jax.runs.config.Config"
         )
-    given = config_flags.get_override_values(flags.FLAGS["config"])
+    given = config_flags.get_override_values(flags.FLAGS["config"]) if _CONFIG.value else {}
     if "data.name" in given:
         preset = str(flags.FLAGS["config.data.name"].default)
         forget_preset(config.data, preset, [name.removeprefix("data.") for name in given])

@@ -184,7 +184,7 @@ def test_steps_are_timed_with_and_without_collectives(monkeypatch):
     positions = jax.ShapeDtypeStruct((1, 2, 4), np.int32)
     images = jax.ShapeDtypeStruct((9, *works.MLP_SHAPE), np.uint8)
     for axis_name in (weak_scaling.AXIS, None):
-        program = weak_scaling.chunk(axis_name, devices).lower(state, positions, images)
+        program = weak_scaling.chunk(game, axis_name, devices).lower(state, positions, images)
         assert ("all_reduce" in program.as_text()) == (axis_name is not None)
 
 

@@ -79,7 +79,7 @@ def test_every_field_of_the_config_has_a_text_and_its_default():
     text = config_help()
     assert "\nregularization.weight: float = 1.0\n    of the whole term, for encoder" in text
     assert "\nauxiliary.sleep.weight.start_steps: int = 0\n    how many steps.\n" in text
-    assert "\ndata.train: str = 'train[:1350]'\n" in text and "\ncode\n    z, " in text
+    assert "\ndata.train: str = ''\n" in text and "\ncode\n    z, " in text
     assert max(map(len, text.splitlines())) <= 100
 
 
@@ -93,7 +93,7 @@ def test_every_field_of_the_config_has_a_text_and_its_default():
         ("affine", "angle", r"in Affine \(do you mean scale\?\): it has rotation, scale"),
         ("diffaugment", "bluring", "do you mean blur"),
         ("run", "seed", r"do you mean seeds\?"),
-        ("data", "labels", "in Data"),
+        ("data", "classes", "in Data"),
     ],
 )
 def test_a_field_that_does_not_exist_cannot_be_set(part, name, message):

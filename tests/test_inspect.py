@@ -258,7 +258,7 @@ def test_no_value_leaks_out_of_a_trace(name):
 
 # Of one step on one device by XLA with its optimizations. 10,856,165,376 while convolutions were
 # also computed on padding.
-FLOPS = 9_205_667_840
+FLOPS = 8_893_831_168
 
 
 @pytest.mark.usefixtures("optimized")

@@ -235,7 +235,8 @@ def test_a_config_is_what_it_was_saved_as():
     config = tiny.get_config()
     config.metrics, config.encoder.network.hidden = ("a:b",), 17
     again = from_dict(json.loads(json.dumps(to_dict(config))))
-    assert again == config and again != Config()
+    assert to_dict(again) == to_dict(config) and to_dict(again) != to_dict(Config())
+    assert again.encoder.network.hidden == 17 and again.metrics == ("a:b",)
     with pytest.raises(InputError, match="the config's code is a section, not 3"):
         iae_jax.config.from_dict({"code": 3})
     with pytest.raises(InputError, match="a config is a dict of its fields, not str"):

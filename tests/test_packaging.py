@@ -87,14 +87,15 @@ def test_what_a_core_install_lacks_is_the_extra():
     wanted = {MODULES.get(name, name) for name in names(EXTRAS["train"])}
     assert wanted - {"importlib_resources"} == set(installed.TRAIN)
     assert not wanted & set(names(PROJECT["dependencies"]))
-    assert any(one.startswith("iae_jax[train,tensorboard]") for one in EXTRAS["test"])
+    assert any(one.startswith("iae_jax[train,tensorboard,export]") for one in EXTRAS["test"])
 
 
 def test_the_tested_versions_are_of_all_that_is_tested():
     for version in ("3.11", "3.12"):
         text = (ROOT / "constraints" / f"python{version}.txt").read_text().lower().replace("_", "-")
         pinned = {line.partition("==")[0] for line in text.splitlines()}
-        needed = names(PROJECT["dependencies"] + EXTRAS["train"] + EXTRAS["tensorboard"])
+        needed = names(PROJECT["dependencies"])
+        needed += sum((names(EXTRAS[one]) for one in ("train", "tensorboard", "export")), [])
         needed += [name for name in names(EXTRAS["test"]) if name != "iae_jax"]
         missing = {name.lower().replace("_", "-") for name in needed} - pinned
         assert not missing, (version, missing)

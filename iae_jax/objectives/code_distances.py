@@ -75,8 +75,8 @@ def sliced_wasserstein(z: Array, directions: Array) -> Array:
 
 @dataclass
 class CramerWold(Section):
-    """Of q(z) and N(0, I), over the global batch: the logarithm of `cramer_wold`, as Tabor et al.
-    weigh it, or with logarithm=False the distance itself."""
+    """Of q(z) and N(0, I), over the global batch: see `cramer_wold`. logarithm: of the distance, as
+    Tabor et al. weigh it; else the distance itself."""
 
     weight: Weight = field(default_factory=Weight)
     logarithm: bool = True

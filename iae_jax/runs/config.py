@@ -242,9 +242,7 @@ def from_dict(plain: Mapping[str, Any], defaults: Any = None) -> Any:
     if not isinstance(plain, Mapping):
         raise InputError(f"a config is a dict of its fields, not {type(plain).__name__}")
     for name, value in plain.items():
-        if name not in {field.name for field in dataclasses.fields(config)}:
-            raise InputError(f"there is no config field {name!r} in {type(config).__name__}")
-        own = getattr(config, name)
+        own = getattr(config, name, None)
         if dataclasses.is_dataclass(own):
             if not isinstance(value, Mapping):
                 raise InputError(f"the config's {name} is a section, not {value!r}")

@@ -5,7 +5,7 @@
 A folder of 200,000 synthetic PNGs of 32x32x3 with words as labels in `labels.csv`; a short training
 on them, whose quality is of no interest; `--mode=encode` and `--mode=score` of all images, and
 50,000 samples as PNGs. Each is a process of its own, as a user starts it. The files are checked: a
-row for each image, in order, with its name and its class. Memory is the largest that a process held.
+row for each image, in order, with its name and class. Memory is the largest that a process held.
 
 Expected: half an hour on 2 CPU cores.
 """

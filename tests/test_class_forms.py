@@ -175,9 +175,11 @@ def test_labels_in_an_npz(tmp_path, labels, expected, names):
     assert of(tmp_path / "images.npy", labels=f"{tmp_path}/labels.npy") == (expected, names)
 
 
-def test_columns_of_one_hot_rows_are_classes_though_none_has_the_last(tmp_path):
-    np.savez(tmp_path / "a.npz", images=IMAGES, labels=np.eye(4)[[1, 0, 2, 2, 1]])
-    assert open_source(f"{tmp_path}/a.npz", "train").classes == 4
+@pytest.mark.parametrize("rows", [[1, 0, 2, 2, 1], [1, 3, 2, 2, 1]])
+def test_columns_of_one_hot_rows_are_classes_though_none_has_the_last_or_first(tmp_path, rows):
+    np.savez(tmp_path / "a.npz", images=IMAGES, labels=np.eye(4)[rows])
+    source = open_source(f"{tmp_path}/a.npz", "train")
+    assert source.classes == 4 and sorted(source.labels()) == sorted(rows)
 
 
 def test_both_splits_of_an_npz_have_one_numbering(tmp_path):

@@ -239,6 +239,8 @@ def test_a_config_is_what_it_was_saved_as():
     assert again.encoder.network.hidden == 17 and again.metrics == ("a:b",)
     with pytest.raises(InputError, match="the config's code is a section, not 3"):
         iae_jax.config.from_dict({"code": 3})
+    with pytest.raises(InputError, match="the config's metrics is a list, not 'a:b'"):
+        from_dict({"metrics": "a:b"})
     with pytest.raises(InputError, match="a config is a dict of its fields, not str"):
         from_dict("digits")
 

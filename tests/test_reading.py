@@ -127,10 +127,14 @@ def test_samples_as_pngs(runs):
     shorter = f"--workdir={runs['category']}", "--mode=sample", "--count=3", "--format=png"
     assert launch(*shorter)[0] == 0  # none of the twelve are left
     assert {one.name for one in samples.glob("*.png")} == {f"00000{i}.png" for i in range(3)}
+    # A note, or images of somebody that are numbered too: without this mode's own file.
     (samples / "mine.txt").write_text("a note")
     code, _, lines = launch(*shorter)
     assert code == 2 and "has a file mine.txt that would be lost" in lines[-1]
-    assert (samples / "mine.txt").exists()
+    (samples / "mine.txt").rename(samples / "codes.npz").rename(samples / "000099.png")
+    code, _, lines = launch(*shorter)
+    assert code == 2 and "has files of another kind, which would be lost" in lines[-1]
+    assert (samples / "000099.png").exists()
 
 
 def test_codes_of_a_folder(runs, folder, digits):

@@ -99,8 +99,9 @@ def of_arrays(arrays: dict[str, np.ndarray]) -> Classes:
         classes = of_numbers(np.concatenate(joined), names)
     # Columns of one-hot rows are classes, though no example may have one.
     wide = [found.shape[1] for found in arrays.values() if found.ndim == 2 and found.shape[1] > 1]
-    if wide and not classes.names:
-        classes = classes._replace(total=max(*wide, classes.total or 0))
+    if wide and not any(texts):
+        numbers = np.concatenate(joined).astype(np.int32)
+        classes = Classes(numbers, (), max(*wide, int(numbers.max()) + 1))
     return classes
 
 

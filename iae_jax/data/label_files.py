@@ -143,7 +143,7 @@ def _json(text: str, name: str) -> list[tuple[str, str]]:
 def _word(label: Any, file: str, name: str) -> str:
     if label is None:
         return ""
-    if isinstance(label, list) and set(label) <= {0, 1} and sum(label) == 1:
+    if isinstance(label, list) and all(one in (0, 1) for one in label) and sum(label) == 1:
         return str(label.index(1))
     if isinstance(label, (str, int, float)):
         return str(int(label) if isinstance(label, bool) else label).strip()

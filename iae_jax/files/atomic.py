@@ -58,13 +58,14 @@ def write_npz(path: Path, **arrays: Any) -> None:
 
 
 @contextmanager
-def new_folder(folder: Path, ours: str) -> Iterator[Path]:
+def new_folder(folder: Path, ours: str, mark: str) -> Iterator[Path]:
     """A folder to fill, which takes the place of `folder` once the block has ended without an
     error.
 
     Args:
       folder: where it will be; one that is there is replaced.
       ours: a regular expression of the names of files that may be replaced.
+      mark: the file that every folder of this kind has.
 
     Raises:
       InputError: there are other files, which would be lost.
@@ -74,6 +75,8 @@ def new_folder(folder: Path, ours: str) -> Iterator[Path]:
     for path in folder.iterdir() if folder.exists() else ():
         if not re.fullmatch(ours, path.name):
             raise InputError(f"{folder} has a file {path.name} that would be lost: move it away")
+    if folder.exists() and any(folder.iterdir()) and not (folder / mark).is_file():
+        raise InputError(f"{folder} has files of another kind, which would be lost: move it away")
     part, before = (folder.with_name(f".{folder.name}.{os.getpid()}.{x}") for x in ("part", "old"))
     part.mkdir()
     try:

@@ -248,6 +248,8 @@ def from_dict(plain: Mapping[str, Any], defaults: Any = None) -> Any:
                 raise InputError(f"the config's {name} is a section, not {value!r}")
             value = from_dict(value, own)
         elif isinstance(own, tuple):
+            if not isinstance(value, (list, tuple)):
+                raise InputError(f"the config's {name} is a list, not {value!r}")
             value = tuple(value)
         setattr(config, name, value)
     return config

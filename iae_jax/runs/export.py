@@ -62,7 +62,7 @@ def export(request: Request) -> list[Path]:
     model, folder = request.model, request.output / "export"
     found = {name: _exported(name, *one) for name, one in functions(model).items()}
     with new_folder(
-        folder, "|".join(map(re.escape, (*FILES, *(f"{one}.jax" for one in NAMES))))
+        folder, "|".join(map(re.escape, (*FILES, *(f"{one}.jax" for one in NAMES)))), FILES[1]
     ) as part:
         for name, one in found.items():
             (part / f"{name}.jax").write_bytes(one.serialize())

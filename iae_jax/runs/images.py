@@ -12,6 +12,7 @@ from iae_jax.data.sources import is_files
 from iae_jax.errors import InputError, first_line
 from iae_jax.runs.build import open_split
 from iae_jax.runs.config import Config
+from iae_jax.runs.console import log
 from iae_jax.runs.loaded import Model
 
 ALL = "all"  # TFDS's name for all splits together
@@ -80,6 +81,9 @@ def open_images(model: Model, split: str, where: str = "", select: Sequence[str]
     if select:
         positions = np.array([_position(one, names, len(source)) for one in select])
     chosen = positions if names is None else np.array([names[int(i)] for i in positions])
+    if where:
+        for note in source.notes:
+            log(note)
     return Images(source, positions, chosen.astype(str), label)
 
 

@@ -44,10 +44,11 @@ def images(x: Any, shape: tuple[int, ...], values: str) -> np.ndarray:
     if x.shape[1:] != shape or not len(x):
         expected = ["N", *shape]
         raise InputError(f"x is [{', '.join(map(str, expected))}], not {list(x.shape)}")
-    if x.dtype == np.uint8:
+    if x.dtype == np.uint8 and values == "unit":
         return x
     if not np.issubdtype(x.dtype, np.floating):
-        raise InputError(f"x is uint8 or floats, not {x.dtype}: x.astype('uint8')?")
+        kinds, one = ("uint8 or floats", "uint8") if values == "unit" else ("floats", "float32")
+        raise InputError(f"x is {kinds}, not {x.dtype}: x.astype({one!r})?")
     low, high = float(x.min()), float(x.max())
     if not np.isfinite([low, high]).all():
         raise InputError("x has values that are not finite")

@@ -44,9 +44,11 @@ def _check_encoder(model: Model) -> None:
         raise InputError("this model has no encoder: use --mode=sample, interpolate or traverse")
 
 
-def _needed(request: Request, count: int) -> Images:
-    """The first `count` images asked for. Raises: InputError if there are fewer."""
+def _needed(request: Request, default: int, each: int = 1) -> Images:
+    """The first images, `each` for every one of --count, or of `default` as far as there are so
+    many. Raises: InputError if there are fewer."""
     images = request.opened()
+    count = each * (request.count or max(1, min(default, len(images) // each)))
     if count > len(images):
         raise InputError(
             f"this needs {count} images and {images.label} has {len(images)}: lower --count"
@@ -76,7 +78,7 @@ def samples(request: Request) -> list[Path]:
             raise InputError(f"a PNG has 1 or 3 channels and x is {list(shape)}: --format=npz")
         folder = request.output / "samples"
         with (
-            new_folder(folder, rf"{png_folder.FILES}|codes\.npz") as part,
+            new_folder(folder, rf"{png_folder.FILES}|codes\.npz", "codes.npz") as part,
             NpzWriter(part / "codes.npz") as writer,
         ):
             writer.add(step=model.run.step)
@@ -108,7 +110,7 @@ def reconstructions(request: Request) -> list[Path]:
     draw of a deterministic model."""
     model = _generating(request)
     _check_encoder(model)
-    images = request.opened() if request.select else _needed(request, request.count or COUNT)
+    images = request.opened() if request.select else _needed(request, COUNT)
     networks = model.run.game.networks
     stochastic = networks.encoder.noise or networks.generator.noise  # type: ignore[union-attr]
     draws = STOCHASTIC_ROWS if stochastic else 1
@@ -150,7 +152,8 @@ def interpolations(request: Request) -> list[Path]:
         if not count:
             raise InputError("a way is between two images: --select two or more")
     else:
-        images, apart = _needed(request, 2 * count), count
+        images = _needed(request, ROWS, each=2)
+        count = apart = len(images) // 2
     names = np.stack([images.names[:count], images.names[apart : apart + count]], axis=1)
     parts = _between_images(request, images, apart, count)
     return _rows(request, "interpolations", parts, names=names)

@@ -21,11 +21,14 @@ def records_of(path: Path, split: str) -> dict[str, dict[str, Any]]:
     """The records of a workdir, or of an evaluation's file, by metric, with the data they are of.
 
     Raises:
-      InputError: there is no evaluation.
+      InputError: there is no evaluation, or it is of several seeds.
     """
     content = read(path / f"evaluation_{split}.json" if path.is_dir() else path)
     fields = ("metric", "value", "config", *ALIKE[:-1])
     try:
+        metrics = [record["metric"] for record in content["records"]]
+        if len(set(metrics)) < len(metrics):
+            raise InputError(f"{path} is of several seeds: compare by python -m iae_jax.report")
         return {
             record["metric"]: {name: record[name] for name in fields}
             | {"data": content["data"], "step": content["step"]}

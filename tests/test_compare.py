@@ -82,3 +82,11 @@ def test_bad_input_is_one_line(tmp_path, capsys):
         assert compare.main([str(word) for word in words]) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+def test_an_evaluation_of_several_seeds_is_refused(tmp_path, capsys):
+    """Of which one would be shown as if it were all."""
+    several = evaluated(tmp_path / "two_seeds", RECORD, {**RECORD, "seed": 1, "value": 9.0})
+    other = evaluated(tmp_path / "other", RECORD)
+    assert compare.main([str(several), str(other)]) == 2
+    assert "two_seeds is of several seeds" in capsys.readouterr().err

@@ -32,13 +32,13 @@ from iae_jax.devices.parallel import keep_compiled
 from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, TransientError, first_line
 from iae_jax.files.installed import check_installed, stop_unless_installed
 from iae_jax.files.version import VERSION
+from iae_jax.presets.config_words import config_of as given_config
 from iae_jax.presets.config_words import located, unknown_field
 from iae_jax.runs import config as configs
 from iae_jax.runs import reading
 from iae_jax.runs.config_checks import MAX_SEEDS
 from iae_jax.runs.config_help import config_help
 from iae_jax.runs.console import log
-from iae_jax.runs.data_config import forget_preset
 from iae_jax.runs.evaluation import cache_of
 from iae_jax.runs.interruption import Interrupted
 from iae_jax.runs.orbax_manager import quiet_orbax
@@ -68,8 +68,8 @@ flags.adopt_module_key_flags(reading)
 _SEEDS = flags.DEFINE_integer(
     "seeds",
     None,
-    "How many seeds from config.seed on are trained at once, and measured by --mode=evaluate: "
-    "for small problems. The same as --config.run.seeds.",
+    "How many seeds from config.seed on are trained at once: for small problems. The same as "
+    "--config.run.seeds.",
     lower_bound=1,
     upper_bound=MAX_SEEDS,
 )
@@ -112,7 +112,7 @@ def main(argv: list[str]) -> None:
     if _VERSION.value or _LIST.value or _HELP_CONFIG.value:
         print(information())
         return
-    config = _CONFIG.value
+    config = given_config(flags.FLAGS)
     if not _WORKDIR.value or (config is None and _MODE.value == "train"):
         raise InputError("say what to run and where: --config=digits --workdir=DIR, or see --list")
     if config is None:
@@ -126,10 +126,6 @@ def main(argv: list[str]) -> None:
             f"cannot read --config ({found}): name a Python file whose get_config() returns an "
             "iae_jax.runs.config.Config"
         )
-    given = config_flags.get_override_values(flags.FLAGS["config"]) if _CONFIG.value else {}
-    if "data.name" in given:
-        preset = str(flags.FLAGS["config.data.name"].default)
-        forget_preset(config.data, preset, [name.removeprefix("data.") for name in given])
     if "://" in _WORKDIR.value:
         raise InputError(
             f"--workdir is a folder, not {_WORKDIR.value}: of a run, --config.run.checkpoints can "
@@ -140,8 +136,6 @@ def main(argv: list[str]) -> None:
     except UnicodeEncodeError as error:
         raise InputError(f"--workdir is a name in UTF-8, not {_WORKDIR.value!r}") from error
     reading.check_flags(_MODE.value)
-    if _SEEDS.value:
-        config.run.seeds = _SEEDS.value
     workdir = Path(_WORKDIR.value)
     several = _PROCESSES.value > 0 or _PROCESS.value >= 0
     if _DISTRIBUTED.value or _COORDINATOR.value or several:
@@ -150,11 +144,12 @@ def main(argv: list[str]) -> None:
         multihost.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _JOIN.value, late)
     keep_compiled(cache_of(config) / "compiled")
     if _MODE.value == "train":
+        config.run.seeds = _SEEDS.value or config.run.seeds
         summary = train(config, workdir, _ALLOW.value, _PROFILE.value)
         if multihost.first() and summary.figure is not None:
             print(f"figure: {summary.figure}")
         return
-    reading.read(_MODE.value, config, workdir)
+    reading.read(_MODE.value, config, workdir, _SEEDS.value)
 
 
 def information() -> str:

@@ -103,7 +103,9 @@ def show(module: ModuleType, run: Run) -> None:
     if any(run.variant in variants for variants in figures):
         for view in views_of(module):
             if not (run.workdir / VIEW_FILES[view]).exists():
-                launch(module, run, f"--mode={view}", f"--count={FIGURE_IMAGES}")
+                # The first of its seeds is shown.
+                one = run._replace(seeds=1)
+                launch(module, one, f"--mode={view}", f"--count={FIGURE_IMAGES}")
 
 
 def wait_for(run: Run) -> None:

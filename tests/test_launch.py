@@ -191,7 +191,7 @@ def test_train_evaluate_sample_reconstruct(tmp_path, monkeypatch):
     assert launch(*common, "--mode=reconstruct", "--count=5")[0] == 0
     pair = np.load(tmp_path / "run" / "reconstructions.npz")
     assert pair["x"].shape == (5, 8, 8, 1) and pair["x_hat"].shape == (3, 5, 8, 8, 1)
-    other = launch(*common, "--mode=sample", "--config.batch_size=8", "--allow_config_change")
+    other = launch(*common, "--mode=sample", "--config.batch_size=8")
     assert other[0] == 2 and "give the flags that it was trained with" in other[2][-1]
     assert launch(*common, "--mode=interpolate", "--count=3")[0] == 0
     ways = np.load(tmp_path / "run" / "interpolations.npz")["x"]

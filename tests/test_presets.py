@@ -134,7 +134,7 @@ def test_what_the_command_tells(tmp_path, monkeypatch):
     assert code == 0 and "\ngenerator.ramp_steps: int = 0\n    in so many steps" in out
     (tmp_path / "mine.py").write_text("from iae_jax import Config as get_config\n")
     code, _, err = launch("--config=mine.py", "--list")
-    assert code == 2 and "there is no preset mine" in err[0]
+    assert code == 2 and "--list is of presets, and mine.py is a file of your own" in err[0]
 
 
 def test_a_sweep_finds_experiments_presets_and_files(tmp_path, monkeypatch):

@@ -250,7 +250,7 @@ REFUSED = [
     ("category", ["--mode=sample", "--category=4"], "a category is one of 4, from 0, not 4"),
     ("vae", ["--mode=sample", "--count=0"], "count"),
     ("category", ["--mode=traverse", "--images=npz:own.npz"], "is of codes of the prior"),
-    ("vae", ["--output=x"], "--output is for the modes that read a trained run"),
+    ("vae", ["--output=x"], "--output is for --mode=sample, reconstruct"),
 ]  # fmt: skip
 
 

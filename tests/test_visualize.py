@@ -78,6 +78,6 @@ def test_a_category_in_each_column_and_a_local_code_in_each_row(size, tmp_path):
 @pytest.mark.parametrize("view", ["samples", "reconstructions", "interpolations", "traversals"])
 def test_what_a_model_without_a_generator_cannot_show_is_refused(view, tmp_path):
     game = Game(Players(encoder="an encoder"), prior("gaussian", 2), None, Players())
-    with pytest.raises(InputError, match="this model has no generator: use --mode=evaluate"):
+    with pytest.raises(InputError, match="this model has no generator: encode or score"):
         getattr(visualize, view)(request(game, (2,), tmp_path, 3))
     assert not list(tmp_path.iterdir())

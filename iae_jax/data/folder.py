@@ -42,8 +42,8 @@ class FolderSource(Source):
 
     Labels, the first of these: of the file `labels` (see `label_files.rows_of`); what the first
     group of `label_pattern`, a regular expression, matches in the path; `labels.csv` or
-    `labels.json` at the top or in the folder of a split; the folders; none. Words, and the names of
-    folders, are sorted (numbers as numbers); `class_names` has them.
+    `labels.json` in a folder that contains everything else, or in that of a split; the folders;
+    none. Words, and the names of folders, are sorted (numbers as numbers); `class_names` has them.
 
     Order: sorted paths; for images with labels, and where a part of `train` stands for a split that
     is not there, the order of the hashes of their paths, so that a slice contains all classes,
@@ -195,37 +195,44 @@ class FolderSource(Source):
         if reading.label_pattern:
             return image_labels.by_pattern(self._paths, reading.label_pattern), ""
         if tables := self._tables():
-            rows = {}
-            for member, folder in tables.items():
+            found: dict[str, str] = {}
+            for name, member in tables.items():
                 text = text_of(self._path / member, self._zip, member)
-                found = label_files.rows_of(text, member)
-                # A row names a file from the table's own folder on, or from the top.
-                inside = {name: (folder / name).as_posix() for name in found}
-                known = {str(path) for path in self._paths.values()}
-                rows |= {
-                    inside[name] if inside[name] in known else name: label
-                    for name, label in found.items()
-                }
+                for row, label in label_files.rows_of(text, name).items():
+                    # A row names a file from the table's own folder on, or as `by_rows` says.
+                    inside = (PurePosixPath(name).parent / row).as_posix()
+                    row = inside if inside in self._paths else row
+                    if found.setdefault(row, label) != label:
+                        raise InputError(
+                            f"{' and '.join(tables)} in {self._path} say of {row} {found[row]!r} "
+                            f"and {label!r}: leave one"
+                        )
             file = " and ".join(tables)
-            classes, note = image_labels.by_rows(self._paths, rows, file)
+            classes, note = image_labels.by_rows(self._paths, found, file)
             return classes, "; ".join(filter(None, (f"labels are from {file}", note)))
-        return image_labels.by_folder(self._paths, self._split_of, self._path), ""
+        classes = image_labels.by_folder(self._paths, self._split_of, self._path)
+        beside = [self._path.parent / name for name in label_files.NAMES]
+        there = next((one for one in beside if one.is_file()), None)
+        if there is None or classes.total:
+            return classes, ""
+        return classes, f"{there} is not read: --config.data.labels={there} would read it"
 
-    def _tables(self) -> dict[str, PurePosixPath]:
-        """Files of labels at the top or in a split's folder -> that folder, as in `_paths`."""
+    def _tables(self) -> dict[str, str]:
+        """Files of labels, by their name in the set: in a folder that contains everything else, or
+        in a split's."""
         name, path = next(iter(self._paths.items()))
         common = PurePosixPath(*PurePosixPath(name).parts[: -len(path.parts)])
         tops = {path.parts[0] for name, path in self._paths.items() if name in self._split_of}
-        found: dict[str, PurePosixPath] = {}
-        for where in (PurePosixPath(), *map(PurePosixPath, sorted(tops))):
-            there = [
-                member
-                for member in (str(common / where / name) for name in label_files.NAMES)
-                if member in self._members
-            ]
+        places = [[*reversed(common.parents), common], *([common / top] for top in sorted(tops))]
+        found: dict[str, str] = {}
+        for folders in places:
+            names = dict.fromkeys(
+                (folder / name).as_posix() for folder in folders for name in label_files.NAMES
+            )
+            there = [name for name in names if name in self._members]
             if len(there) > 1:
                 raise InputError(f"{self._path} has {' and '.join(there)}: leave one")
-            found |= {self._members[member]: where for member in there}
+            found |= {name: self._members[name] for name in there}
         return found
 
     def _doubt(self, classes: Classes, number: dict[str, int]) -> str:

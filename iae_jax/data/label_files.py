@@ -22,7 +22,7 @@ def rows_of(text: str, name: str) -> dict[str, str]:
     of `CLASS_HEADERS`, or without a header and of two columns; commas, semicolons or tabs between.
     A header with a file's name alone is of one-hot columns, whose names are the classes.
     JSON: {"a.png": "cat", ...}, or a list of {"file": "a.png", "label": "cat"} (keys as the headers
-    of a CSV) or of ["a.png", "cat"]; or {"labels": such a list}.
+    of a CSV) or of ["a.png", "cat"]; or {"labels": one of these}.
 
     Args:
       name: of the file; its end says which of both it is.
@@ -121,7 +121,7 @@ def _json(text: str, name: str) -> list[tuple[str, str]]:
         content = json.loads(text)
     except ValueError as error:
         raise InputError(f"{name} is no JSON ({first_line(error)}): write it again") from error
-    if isinstance(content, dict) and isinstance(content.get("labels"), list):
+    if isinstance(content, dict) and isinstance(content.get("labels"), (list, dict)):
         content = content["labels"]
     if isinstance(content, dict):
         content = list(content.items())

@@ -28,7 +28,7 @@ def open_npz(path: Path, split: str, reading: Reading) -> Source:
     Raises:
       InputError: no such file, a damaged one, or other arrays.
     """
-    arrays = _arrays(path, reading.arrays)
+    arrays, unread = _arrays(path, reading.arrays)
     if reading.labels:
         arrays["labels"] = _label_file(Path(reading.labels).expanduser())
     for name in SPLITS:
@@ -62,7 +62,7 @@ def open_npz(path: Path, split: str, reading: Reading) -> Source:
     source = ArraySource(select(chosen.split, parts), classes.total)
     source.class_names = classes.names
     source.slices = spans(slices_of(chosen.split, sizes), sizes)
-    lines = (*notes, classes.note, _missing(source, parts), chosen.note)
+    lines = (unread, *notes, classes.note, _missing(source, parts), chosen.note)
     source.notes = tuple(line for line in lines if line)
     return source
 
@@ -77,8 +77,9 @@ def _missing(source: Source, parts: Mapping[str, Dataset]) -> str:
     return ""
 
 
-def _arrays(path: Path, named: str) -> dict[str, np.ndarray]:
-    """What is read of a file, by today's names. named: as `Reading.arrays`."""
+def _arrays(path: Path, named: str) -> tuple[dict[str, np.ndarray], str]:
+    """What is read of a file, by today's names, and a line about what is not, or "". named: as
+    `Reading.arrays`."""
     try:
         # A pickle inside a file can run any code, so object arrays are refused.
         file = np.load(path, allow_pickle=False)
@@ -89,7 +90,8 @@ def _arrays(path: Path, named: str) -> dict[str, np.ndarray]:
     if isinstance(file, np.ndarray):
         if named:
             raise InputError(f"{path} is one array: leave data.arrays empty")
-        return {"images": file}
+        return {"images": file}, ""
+    others: list[str] = []
     with file:
         asked = _asked(named) if named else {}
         missing = [name for name in asked.values() if name not in file.files]
@@ -101,14 +103,16 @@ def _arrays(path: Path, named: str) -> dict[str, np.ndarray]:
             )
         if not named:
             asked = {name: name for name in KEYS if name in file.files}
-            for key in sorted(set(file.files) - set(KEYS)):
+            others = sorted(set(file.files) - set(KEYS))
+            for key in others:
                 if key.endswith(("images", "labels")):
                     raise InputError(
                         f"{path}: an array {key!r} would not be read: name it one of "
                         f"{', '.join(KEYS)}, or say which is which by "
                         f"--config.data.arrays={_guess(file.files)}"
                     )
-        return {role: _array(path, file, name) for role, name in asked.items()}
+        unread = f"arrays that are not read: {', '.join(others)}" if others else ""
+        return {role: _array(path, file, name) for role, name in asked.items()}, unread
 
 
 def _array(path: Path, file: Any, name: str) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from iae_jax.errors import InputError
 
-CHANNELS = (1, 2, 3, 4)  # a last axis of another length may be something else
+CHANNELS = (1, 2, 3, 4)  # that images mostly have
 DARK = 32  # an 8-bit set without a brighter value is said to be dark
 
 
@@ -30,13 +30,16 @@ def as_pixels(arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], tup
     Raises:
       InputError: axes in another order, numbers of another range, or another range in each array.
     """
-    arrays = {name: _with_channels(x, name) for name, x in arrays.items()}
+    found, notes = {}, []
+    for name, x in arrays.items():
+        found[name], note = _with_channels(x, name)
+        notes += [note] if note else []
+    arrays = found
     ranges = {name: _range(x, name) for name, x in arrays.items()}
     scales = {one.scale for one in ranges.values()}
     if len(scales) > 1:
         said = ", ".join(f"{name} has {one.scale}" for name, one in ranges.items())
         raise InputError(f"{said}: give all of them one scale, such as uint8 from 0 to 255")
-    found, notes = {}, []
     for name, x in arrays.items():
         _, factor, shift, note = ranges[name]
         if x.dtype != np.uint8 or factor != 1:
@@ -46,18 +49,26 @@ def as_pixels(arrays: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], tup
     return found, tuple(notes)
 
 
-def check_layout(shape: tuple[int, ...], what: str) -> None:
-    """Raises: InputError for axes [N, *shape] that are not in the order [N, H, W, C]."""
+def check_layout(shape: tuple[int, ...], what: str) -> str:
+    """A line about images [N, *shape] that have more channels than most, or "".
+
+    Raises:
+      InputError: axes that are, or seem to be, in another order than [N, H, W, C].
+    """
     if len(shape) != 3 or shape[-1] in CHANNELS:
-        return
-    for axis, said, order in (
-        (0, "channels first", "0, 2, 3, 1"),
-        (1, "images last", "3, 0, 1, 2"),
+        return ""
+    one, two, three = shape
+    # Images have fewer channels than rows, and mostly as many columns as rows.
+    first = one in CHANNELS or one < min(two, three) or two == three != one
+    for found, said, order in (
+        (first, "channels first", "0, 2, 3, 1"),
+        (two in CHANNELS, "images last", "3, 0, 1, 2"),
     ):
-        if shape[axis] in (1, 3, 4):
+        if found:
             raise InputError(
                 f"{what}, {said}: make it [N, H, W, C], as by numpy.transpose(images, ({order}))"
             )
+    return f"{what}: {three} channels of {one}x{two}"
 
 
 def check_examples(x: np.ndarray, name: str) -> None:
@@ -80,8 +91,8 @@ def check_examples(x: np.ndarray, name: str) -> None:
         )
 
 
-def _with_channels(x: np.ndarray, name: str) -> np.ndarray:
-    """[N, H, W, C]."""
+def _with_channels(x: np.ndarray, name: str) -> tuple[np.ndarray, str]:
+    """[N, H, W, C], and a line as of `check_layout`."""
     kind = f"{name} is {x.dtype}{list(x.shape)}"
     if x.ndim == 3 and x.shape[2] in (3, 4) and x.shape[1] >= 8:
         raise InputError(
@@ -94,8 +105,7 @@ def _with_channels(x: np.ndarray, name: str) -> np.ndarray:
         raise InputError(
             f"{kind}; make it uint8[N, H, W, C] or uint8[N, H, W], 0 to 255: flat images by reshape"
         )
-    check_layout(x.shape[1:], kind)
-    return x
+    return x, check_layout(x.shape[1:], kind)
 
 
 def _range(x: np.ndarray, name: str) -> _Range:

@@ -91,9 +91,14 @@ def title(name: str) -> str:
     return Path(path).stem if kind in ("npz", "images") else name
 
 
+def kind_of(name: str) -> str:
+    """npz, images or planar; "" for a data set of TFDS; a module's name for a function of it."""
+    return _parts(name)[0]
+
+
 def is_files(name: str) -> bool:
     """Whether a data set is a file or folder of the user."""
-    return _parts(name)[0] in ("npz", "images")
+    return kind_of(name) in ("npz", "images")
 
 
 def without_place(name: str) -> str:

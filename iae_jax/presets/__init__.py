@@ -72,5 +72,11 @@ def listing() -> str:
 def description(config: str) -> str:
     """A preset at length, and its variants. config: as `file_of` returns it. Raises: InputError if
     it is a file of one's own."""
-    name = Path(config.partition(":")[0]).stem
+    path = Path(config.partition(":")[0])
+    name = path.stem
+    if path.parent != FOLDER:
+        raise InputError(
+            f"--list is of presets, and {path} is a file of your own: leave --config out, or name "
+            "a preset"
+        )
     return "\n".join([(preset(name).__doc__ or "").strip(), "", *variants_of(name)]).rstrip()

@@ -2,10 +2,26 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from iae_jax.errors import InputError
 from iae_jax.presets import FOLDER, file_of
+from iae_jax.runs.config import Config
 from iae_jax.runs.config_help import check_fields
+from iae_jax.runs.data_config import forget_preset
+
+
+def config_of(flags: Any) -> Any:
+    """What the parsed flags --config and --config.FIELD say: a `Config`, unless the file returns
+    something else; None without --config. flags: absl's FlagValues."""
+    from ml_collections import config_flags
+
+    config = flags["config"].value
+    given = config_flags.get_override_values(flags["config"]) if config is not None else {}
+    if isinstance(config, Config) and "data.name" in given:
+        preset = str(flags["config.data.name"].default)
+        forget_preset(config.data, preset, [name.removeprefix("data.") for name in given])
+    return config
 
 
 def located(argv: list[str]) -> tuple[list[str], list[str]]:

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iae_jax.errors import InputError
-from iae_jax.records.results import read, without_seed
+from iae_jax.records.results import common, read
 from iae_jax.records.tables import Table, number, spread
-from iae_jax.runs.config import Config, to_dict
-from iae_jax.runs.config_changes import completed
-from iae_jax.runs.renamed import translated
 
 ALIKE = ("n", "extractor", "split", "data")  # or two values of a metric cannot be compared
 EVALUATION = ("data", "checkpoint", "step", "records")
@@ -65,8 +62,7 @@ def column(word: str, split: str) -> Column:
             values.append(record | shared)
         runs.append(read(workdir / "run.json") if (workdir / "run.json").is_file() else {})
         if (workdir / "config.json").is_file():
-            saved = translated(read(workdir / "config.json"))
-            configs.append(without_seed(completed(saved, to_dict(Config()))))
+            configs.append(common(read(workdir / "config.json")))
     if any(config != configs[0] for config in configs):
         raise InputError(f"{word}: the runs have different configs: give each a column of its own")
     own = [(one["metric"], one["seed"]) for one in values]

@@ -20,8 +20,8 @@ from iae_jax.files.atomic import open_folder
 from iae_jax.records.experiment_module import config_of, module_of, word_of
 from iae_jax.records.merge import merge, replaced
 from iae_jax.records.record import Record, Trainings, locked_records, record, table
-from iae_jax.runs.config import Config, to_dict
-from iae_jax.runs.config_changes import changes, hash_of
+from iae_jax.runs.config import Config, to_dict, without_places
+from iae_jax.runs.config_changes import changes, completed, hash_of
 from iae_jax.runs.renamed import translated
 
 # What is read from a run's files.
@@ -63,6 +63,14 @@ def without_seed(config: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in config.items() if name not in ("seed", "run", "metrics")}
     shared = kept | {"data": {**config["data"], "directory": ""}}
     plain: dict[str, Any] = json.loads(json.dumps(shared))  # tuples become lists
+    return plain
+
+
+def common(config: dict[str, Any]) -> dict[str, Any]:
+    """That part of a saved config, without where files lie: what is measured of them says which
+    they are."""
+    known = completed(translated(config), to_dict(Config()))
+    plain: dict[str, Any] = json.loads(json.dumps(without_places(without_seed(known))))
     return plain
 
 
@@ -125,8 +133,9 @@ def collect(
         raise InputError(f"{variant}: the seeds {seeds} are not all different")
     at_once = len(seeds) > len(workdirs)
     configs = [translated(read(workdir / "config.json")) for workdir in workdirs]
-    if any(without_seed(config) != without_seed(configs[0]) for config in configs):
-        raise InputError(f"{variant}: the seeds were trained with different configs")
+    alike = [(common(c), e.get("data")) for c, e in zip(configs, evaluations, strict=True)]
+    if any(one != alike[0] for one in alike):
+        raise InputError(f"{variant}: the seeds were trained with different configs or images")
     found = _measured(variant, seeds, evaluations)
     for metric in () if at_once else OF_RUN:  # they are of a run, not of one of its seeds
         values = [run[metric] for run in runs]

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from absl import flags
 
 from iae_jax.errors import InputError
-from iae_jax.presets import file_of
+from iae_jax.presets import config_words, file_of
 from iae_jax.records.experiment_module import config_of, name_of, variants_in, word_of
 from iae_jax.records.record import Record
 from iae_jax.records.results import shared_digest
@@ -100,14 +100,13 @@ def changed_config(module: ModuleType, variant: str, changes: Changes) -> Config
     words = ["sweep", f"--config={file_of(word_of(module, variant))}"]
     words += [f"--config.{change}" for change in changes]
     values = flags.FlagValues()
-    holder = config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=words)
+    config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=words)
     try:
         values(words)
     except (flags.Error, KeyError, AttributeError, ValueError, TypeError) as error:
         why = " ".join(str(error.args[0] if error.args else error).split())
         raise InputError(f"--grid and --range: {why}: see iae-jax --help_config") from error
-    config: Config | None = holder.value
-    assert config is not None  # it was given
+    config: Config = config_words.config_of(values)
     return config
 
 

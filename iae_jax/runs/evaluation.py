@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from iae_jax.data import Dataset, Source, load, title
+from iae_jax.data.sources import is_files
 from iae_jax.files.atomic import write_json
 from iae_jax.metrics.evaluate import MAX_CODES, Record, Trained, evaluate, named
 from iae_jax.metrics.extractor import Extractor
 from iae_jax.metrics.feature_classifier import FeatureClassifier, feature_classifier
 from iae_jax.metrics.hog import has_hog, hog
-from iae_jax.runs.build import load_split, open_split
+from iae_jax.runs.build import load_split
 from iae_jax.runs.config import Config, digest
 from iae_jax.runs.console import log
-from iae_jax.runs.feed import seeds_of
+from iae_jax.runs.feed import images_digest, seeds_of
+from iae_jax.runs.images import own_split
 from iae_jax.runs.trained import trained
 
 MAX_CLASSIFIER_BYTES = 2**30  # of images that a feature classifier learns from
@@ -55,7 +57,7 @@ def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> 
     """
     extra = named(config.metrics)
     run = trained(config, workdir, checkpoint)
-    measured, source = open_split(config, split), open_split(config, "train")
+    measured, source = own_split(config, split), own_split(config, "train")
     held_out = load(measured)
     generates = run.game.networks.generator is not None
     learns = generates and classifies(config, source)
@@ -88,7 +90,7 @@ def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> 
     path = workdir / f"evaluation_{split}.json"
     accuracy = extractor.test_accuracy if isinstance(extractor, FeatureClassifier) else math.nan
     content = {
-        "data": f"{config.data.name} {getattr(config.data, split) or measured.split}",
+        "data": _identity(config, split, measured),
         "checkpoint": checkpoint,
         "step": run.step,
         # Unknown without test images that have a label.
@@ -100,6 +102,13 @@ def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> 
         print(line_of(record, config.run.seeds > 1))
     print(path)
     return path
+
+
+def _identity(config: Config, split: str, measured: Source) -> str:
+    """Which examples were measured, in words; of files what they are, wherever they lie."""
+    if is_files(config.data.name):
+        return f"{len(measured)} images, {images_digest(measured)}"
+    return f"{config.data.name} {getattr(config.data, split) or measured.split}"
 
 
 def line_of(record: Record, several: bool) -> str:

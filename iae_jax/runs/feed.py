@@ -1,7 +1,7 @@
 """The training data of a run: its sets, its labelled images, and the batches of each call."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -120,10 +120,7 @@ class Feed:
     def fingerprint(self) -> str:
         """A hash of how many examples there are, of which shape, and of some of them; of the labels
         that may be read, and of no other."""
-        digest = hashlib.sha256()
-        for source in self.sources.values():
-            digest.update(f"{len(source)} {source.shape}".encode())
-            digest.update(_some(source).tobytes())
+        digest = _digest(self.sources.values())
         if self.labelled is not None:
             digest.update(self.labelled.positions.tobytes())
             digest.update(np.asarray(self.labelled.images.label).tobytes())
@@ -181,6 +178,19 @@ class Feed:
     def _read(self, streams: list[Any], steps: int) -> np.ndarray:
         found = [np.stack([next(one).x for _ in range(steps)]) for one in streams]
         return np.stack(found) if self._config.run.seeds > 1 else found[0]
+
+
+def images_digest(source: Source) -> str:
+    """A hash of how many examples there are, of which shape, and of some of them."""
+    return _digest([source]).hexdigest()[:16]
+
+
+def _digest(sources: Iterable[Source]) -> Any:
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(f"{len(source)} {source.shape}".encode())
+        digest.update(_some(source).tobytes())
+    return digest
 
 
 def _some(source: Source) -> np.ndarray:

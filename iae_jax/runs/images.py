@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from iae_jax.data import Dataset, Source, title
-from iae_jax.data.sources import is_files
+from iae_jax.data.reading import Reading
+from iae_jax.data.sources import kind_of
 from iae_jax.errors import InputError, first_line
 from iae_jax.runs.build import open_split
 from iae_jax.runs.config import Config
@@ -16,6 +17,10 @@ from iae_jax.runs.console import log
 from iae_jax.runs.loaded import Model
 
 ALL = "all"  # TFDS's name for all splits together
+MAX_SHOWN = 10  # classes in a line
+# Flags of the modes that read a run, which say how files are read.
+READING_FLAGS = ("size", "arrays", "labels", "label_pattern")
+NOTHING_SAID = Reading()
 
 
 @dataclass(frozen=True)
@@ -23,13 +28,19 @@ class Images:
     """Images, opened and not read.
 
     positions: i64[N], which of the source's. names: [N], of their files, or their indices.
-    label: of the set, for the names of files.
+    label: of the set, for the names of files. where: which set it is, in words. shape: of one
+    example as the model reads it. numbers: i32[K + 1], the run's number of each class of the
+    source, -1 of one that the run has not, and, the last, of no label. class_names: of the run.
     """
 
     source: Source
     positions: np.ndarray
     names: np.ndarray
     label: str
+    where: str
+    shape: tuple[int, ...]
+    numbers: np.ndarray
+    class_names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -45,10 +56,22 @@ class Images:
             yield first, self.part(first, size)
 
     def read(self) -> Dataset:
-        return self.source.read(self.positions)
+        """x as the model reads it, and labels by the source's own numbers."""
+        x, labels = self.source.read(self.positions)
+        return Dataset(np.broadcast_to(x, (len(x), *self.shape)), labels)
+
+    def called(self, labels: np.ndarray) -> np.ndarray:
+        """What the source calls these labels of its own; "" for none."""
+        return np.array([*_names(self.source.classes, self.source.class_names), ""])[labels]
 
 
-def open_images(model: Model, split: str, where: str = "", select: Sequence[str] = ()) -> Images:
+def open_images(
+    model: Model,
+    split: str,
+    where: str = "",
+    select: Sequence[str] = (),
+    reading: Reading = NOTHING_SAID,
+) -> Images:
     """Opens images for a model.
 
     Args:
@@ -56,40 +79,72 @@ def open_images(model: Model, split: str, where: str = "", select: Sequence[str]
       where: other images instead, all that are there: images:PATH, npz:PATH, planar:NAME, or a data
         set of TFDS, NAME or NAME:SPLIT.
       select: indices from 0, or names of files; none are all.
+      reading: how files of other images are read.
 
     Raises:
       InputError: there are no such images, or the model reads others.
     """
     config = model.run.config
     label = _file_label(where) if where else split
-    try:
-        source = _other(config, where) if where else open_split(config, split)
-    except InputError as error:
-        if where:
-            raise
-        raise InputError(
-            f"the images of this run cannot be opened ({first_line(error)}): start where it was "
-            "trained, or name others by --images"
-        ) from error
-    if tuple(source.shape) != model.shape or source.values != model.values:
-        raise InputError(
-            f"{where or split} has {source.values} values {list(source.shape)} and this model "
-            f"reads {model.values} values {list(model.shape)}: give images of that shape"
-        )
+    if where:
+        source = _other(config, where, reading, model.shape)
+    else:
+        source = own_split(config, split, ", or name others by --images")
+    _check_shape(model, source, where or split)
     names = source.names()
     positions = np.arange(len(source))
     if select:
         positions = np.array([_position(one, names, len(source)) for one in select])
     chosen = positions if names is None else np.array([names[int(i)] for i in positions])
-    if where:
-        for note in source.notes:
-            log(note)
-    return Images(source, positions, chosen.astype(str), label)
+    numbers, line = _numbering(model, source, own=not where)
+    lines = [in_flags(note, where, model.shape) for note in source.notes] if where else []
+    if source.shape != model.shape:
+        lines.append("grey images are read as colours, with three channels alike")
+    for note in filter(None, (*lines, line)):
+        log(note)
+    return Images(
+        source,
+        positions,
+        chosen.astype(str),
+        label,
+        where or f"{config.data.name} {split}",
+        model.shape,
+        numbers,
+        model.class_names if model.classes else source.class_names,
+    )
 
 
-def _other(config: Config, where: str) -> Source:
-    name, split = where, ALL
-    if not (is_files(where) or where.startswith("planar:")):
+def own_split(config: Config, split: str, others: str = "") -> Source:
+    """A split of a run's own data set, for whoever reads the run. others: what can be done without
+    it, for the message.
+
+    Raises:
+      InputError: it is not there.
+    """
+    try:
+        return open_split(config, split)
+    except InputError as error:
+        raise InputError(
+            f"the images of this run cannot be opened ({in_flags(first_line(error))}): start where "
+            f"it was trained{others}"
+        ) from error
+
+
+def in_flags(text: str, where: str = "", shape: Sequence[int] = ()) -> str:
+    """What is said of a data set in the flags of a training, in those of the modes that read a run.
+    where: the images that --images names, if it does. shape: of the model's."""
+    if not where:  # how the run's own are read is in its config
+        text = text.replace("data.directory", "--directory")
+        return text.replace("--config.data.", "data.").replace("--config.--", "--")
+    text = text.replace("data.size=64, or what you like", f"data.size={shape[0]}")
+    text = re.sub(r"(--config\.)?\bdata\.name\b", "--images", text)
+    own = "|".join((*READING_FLAGS, "directory"))
+    return re.sub(rf"(--config\.)?\bdata\.({own})\b", r"--\2", text)
+
+
+def _other(config: Config, where: str, reading: Reading, shape: tuple[int, ...]) -> Source:
+    name, split, kind = where, ALL, kind_of(where)
+    if kind not in ("images", "npz", "planar"):
         version, part = r":(\d[\w.]*|\*[.*]*)", r"\w+(\[[^\]]*\])?"
         pattern = rf"(?P<name>[\w./-]+({version})?)(:(?P<split>{part}(\+{part})*))?"
         found = re.fullmatch(pattern, where)
@@ -99,20 +154,76 @@ def _other(config: Config, where: str) -> Source:
                 f"not {where!r}"
             )
         name, split = found["name"], found["split"] or ALL
-    # Of the run's: how images are brought to one size, and where its data sets are, if this machine
-    # has that folder. No image is left out, so that the order may be that of the files.
+    # Of the run's, unless it is said: how such files are read, and where data sets of TFDS are, if
+    # this machine has that folder. No image is left out, so that the order may be the files'.
     own = config.data
     here = "://" in own.directory or Path(own.directory).is_dir()
     data = replace(
         own,
         name=name,
         train=split,
-        label_pattern="",
-        labels="",
-        shuffled=not is_files(where) or where.startswith("npz:"),
+        shuffled=kind not in ("images", "npz"),
         directory=own.directory if here else "",
+        label_pattern=reading.label_pattern,
+        labels=reading.labels,
+        size=reading.size or (own.size if kind == "images" else 0),
+        arrays=reading.arrays or (own.arrays if kind == "npz" else ""),
     )
-    return open_split(replace(config, data=data), "train")
+    try:
+        try:
+            return open_split(replace(config, data=data), "train")
+        except InputError:
+            if reading.arrays or not data.arrays:
+                raise
+            # Its arrays have other names than the run's.
+            return open_split(replace(config, data=replace(data, arrays="")), "train")
+    except InputError as error:
+        raise type(error)(in_flags(str(error), where, shape)) from error
+
+
+def _check_shape(model: Model, source: Source, which: str) -> None:
+    shape, wanted = tuple(source.shape), model.shape
+    grey = len(wanted) == 3 and wanted[2] == 3 and shape == (*wanted[:2], 1)
+    if source.values == model.values and (shape == wanted or grey):
+        return
+    how = "give images of that shape"
+    if source.names() is not None and shape[:2] != wanted[:2] and wanted[0] == wanted[1]:
+        how += f", or --size={wanted[0]}, which crops and resizes them"
+    raise InputError(
+        f"{which} has {source.values} values {list(shape)} and this model reads {model.values} "
+        f"values {list(wanted)}: {how}"
+    )
+
+
+def _names(classes: int | None, names: tuple[str, ...]) -> tuple[str, ...]:
+    """What classes are called: by their number where there is no name."""
+    return names or tuple(map(str, range(classes or 0)))
+
+
+def _numbering(model: Model, source: Source, own: bool) -> tuple[np.ndarray, str]:
+    """`Images.numbers`, and a line about labels that are not read as they are, or "".
+
+    own: whether it is the run's own data set.
+    """
+    found = _names(source.classes, source.class_names)
+    numbers = np.append(np.arange(len(found)), -1).astype(np.int32)
+    if not model.classes or (own and not model.class_names):  # the run has no names to go by
+        return numbers, ""
+    known = _names(model.classes, model.class_names)
+    place = {name: number for number, name in enumerate(known)}
+    if all(place.get(name) == number for number, name in enumerate(found)):
+        return numbers, ""
+    there = [number for number in np.unique(source.labels()).tolist() if number >= 0]
+    if not source.class_names and not any(found[number] in place for number in there):
+        place = {str(number): number for number in range(len(known))}
+        line = f"labels are numbers, of the run's classes {', '.join(known[:MAX_SHOWN])}"
+    else:
+        line = ""
+    numbers[:-1] = [place.get(name, -1) for name in found]
+    if unknown := [found[number] for number in there if numbers[number] < 0]:
+        shown = ", ".join(unknown[:MAX_SHOWN]) + (", ..." if unknown[MAX_SHOWN:] else "")
+        line = f"classes that the run does not know have the label -1: {shown}"
+    return numbers, line
 
 
 def _file_label(where: str) -> str:

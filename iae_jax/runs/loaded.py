@@ -29,6 +29,8 @@ from iae_jax.types import Array, Code, Generator, Players
 
 BATCH = 100  # examples at once
 MAX_SEED = 2**32 - 1
+# What can be done with a model that lacks a player.
+_WITHOUT = {"encoder": "sample from it instead", "generator": "encode or score instead"}
 
 
 def load(path: str | Path, checkpoint: str = "latest", seed: int = 0) -> "Model":
@@ -51,7 +53,14 @@ def model_of(config: Config, path: Path, checkpoint: str, seed: int = 0) -> "Mod
     if seed >= config.run.seeds:
         raise InputError(f"seed is below {config.run.seeds}, the seeds of this run, not {seed}")
     run, data = trained(config, path, checkpoint), data_of(config, path)
-    return Model(run, run.params(seed), tuple(data["shapes"]["x"]), data["values"], data["classes"])
+    return Model(
+        run,
+        run.params(seed),
+        tuple(data["shapes"]["x"]),
+        data["values"],
+        data["classes"],
+        tuple(data["class_names"]),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +68,10 @@ class Model:
     """A trained model. x is uint8 (0 to 255) or floats: in [0, 1], or of any size for data sets of
     real values (`values` is "unit" or "real").
 
-    shape: of one example. classes: how many the training data has, or None. Of all methods: seed is
-    from 0; first is the place of the first example, for whoever has a larger set than fits into
-    memory: a part then has the numbers that it has in the whole.
+    shape: of one example. classes: how many the training data has, or None. class_names: of these
+    by their number; () if they are not known. Of all methods: seed is from 0; first is the place of
+    the first example, for whoever has a larger set than fits into memory: a part then has the
+    numbers that it has in the whole.
     """
 
     run: TrainedRun
@@ -69,6 +79,7 @@ class Model:
     shape: tuple[int, ...]
     values: str
     classes: int | None
+    class_names: tuple[str, ...] = ()
 
     def encode(self, x: np.ndarray, seed: int = 0, first: int = 0) -> Codes:
         """q(z|x) and a sample of it, for x [N, *shape]."""
@@ -197,7 +208,7 @@ class Model:
         """Raises: InputError if the model lacks one of them."""
         for name in players:
             if getattr(self.run.game.networks, name) is None:
-                raise InputError(f"this model has no {name}")
+                raise InputError(f"this model has no {name}: {_WITHOUT[name]}")
 
     @property
     def _generator(self) -> Generator:

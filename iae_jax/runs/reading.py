@@ -11,17 +11,21 @@ from typing import NamedTuple
 
 from absl import flags
 
+from iae_jax.data.reading import Reading
 from iae_jax.errors import InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.runs import tables, visualize
 from iae_jax.runs.config import Config
 from iae_jax.runs.evaluation import evaluate_run
 from iae_jax.runs.export import export
+from iae_jax.runs.images import READING_FLAGS
 from iae_jax.runs.loaded import model_of
 from iae_jax.runs.request import Request
+from iae_jax.runs.saved_config import config_of
 
 MAX_IMAGES = 10**7
-READ = ("split", "images", "select")
+READ = ("split", "directory", "images", *READING_FLAGS, "select")
+TRAINING = ("seeds", "profile", "allow_config_change")  # flags of a training alone
 
 
 class Mode(NamedTuple):
@@ -68,32 +72,58 @@ _CATEGORY = flags.DEFINE_integer("category", None, "The category of all samples.
 _FORMAT = flags.DEFINE_enum(
     "format", "npz", ("npz", "png"), "Samples as one npz, or as a folder of PNGs."
 )
+_SIZE = flags.DEFINE_integer(
+    "size", 0, "The side to which the files of --images are cropped and resized.", lower_bound=0
+)
+_ARRAYS = flags.DEFINE_string(
+    "arrays", "", "Which array of an npz of --images is which: images=NAME,labels=NAME."
+)
+_LABELS = flags.DEFINE_string("labels", "", "A file of labels for --images: CSV, JSON or npy.")
+_LABEL_PATTERN = flags.DEFINE_string(
+    "label_pattern", "", "A regular expression whose group is the label in a path of --images."
+)
+_DIRECTORY = flags.DEFINE_string(
+    "directory", "", "Where TFDS keeps its data sets, if not where they were in the training."
+)
 _OUTPUT = flags.DEFINE_string("output", "", "Where a mode writes, if not in the workdir.")
 
 
 def check_flags(mode: str) -> None:
     """Raises: InputError for a flag that the mode would ignore."""
-    own = {"train": (), "evaluate": ("split", "checkpoint")}.get(mode)
-    if own is None:
-        own = (*MODES[mode].reads, "checkpoint", "output")
-    every = ("checkpoint", "count", "category", "format", "output", *READ)
-    for name in every:
-        if flags.FLAGS[name].present and name not in own:
-            known = [one for one, found in MODES.items() if name in found.reads]
-            for_ = f"--mode={', '.join(known)}" if known else "the modes that read a trained run"
-            raise InputError(f"--{name} is for {for_}, not for --mode={mode}: leave it out")
+    reads = {"train": TRAINING, "evaluate": ("split", "directory", "checkpoint", "seeds")} | {
+        name: (*found.reads, "checkpoint", "output") for name, found in MODES.items()
+    }
+    for name in dict.fromkeys(flag for own in reads.values() for flag in own):
+        if flags.FLAGS[name].present and name not in reads[mode]:
+            known = [one for one, own in reads.items() if name in own]
+            raise InputError(
+                f"--{name} is for --mode={', '.join(known)}, not for --mode={mode}: leave it out"
+            )
     if flags.FLAGS["images"].present and flags.FLAGS["split"].present:
         raise InputError("--split is of the run's own images: leave it or --images out")
+    for name in () if _IMAGES.value else READING_FLAGS:
+        if flags.FLAGS[name].present:
+            raise InputError(f"--{name} is of --images, and the run's own are read as in training")
     if flags.FLAGS["select"].present and flags.FLAGS["count"].present:
         raise InputError("--select says how many images: leave it or --count out")
 
 
-def read(mode: str, config: Config, workdir: Path) -> None:
+def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> None:
     """Does what a mode does, and prints the paths of the files it has written.
+
+    seeds: how many the run is said to have.
 
     Raises:
       InputError: the run or what is asked of it is not there.
     """
+    if (workdir / "config.json").is_file():
+        config.run.seeds = config_of(workdir).run.seeds
+    if seeds not in (None, config.run.seeds):
+        raise InputError(
+            f"--seeds is of a training, and this run has {config.run.seeds}: leave it out"
+        )
+    if _DIRECTORY.value:
+        config.data.directory = _DIRECTORY.value
     if mode == "evaluate":
         evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value)
         return
@@ -108,6 +138,7 @@ def read(mode: str, config: Config, workdir: Path) -> None:
         _COUNT.value,
         _CATEGORY.value,
         _FORMAT.value,
+        Reading(_LABEL_PATTERN.value, labels=_LABELS.value, size=_SIZE.value, arrays=_ARRAYS.value),
     )
     made = [one for one in (output, *output.parents) if not one.exists()]
     open_folder(output, "--output")

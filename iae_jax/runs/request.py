@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from iae_jax.data.reading import Reading
 from iae_jax.files.npz_writer import NpzWriter
-from iae_jax.runs.images import Images, open_images
+from iae_jax.runs.images import NOTHING_SAID, Images, open_images
 from iae_jax.runs.loaded import Model
 
 CHUNK = 1000  # examples in memory at once, whole batches of a model
@@ -14,8 +15,8 @@ CHUNK = 1000  # examples in memory at once, whole batches of a model
 
 @dataclass(frozen=True)
 class Request:
-    """output: the folder for what is written. split, images, select: see `open_images`. count: how
-    many, None for the mode's own number. category: of samples. format: npz or png."""
+    """output: the folder for what is written. split, images, select, reading: see `open_images`.
+    count: how many, None for the mode's own number. category: of samples. format: npz or png."""
 
     model: Model
     output: Path
@@ -25,13 +26,14 @@ class Request:
     count: int | None = None
     category: int | None = None
     format: str = "npz"
+    reading: Reading = NOTHING_SAID
 
     @property
     def seed(self) -> int:
         return self.model.run.config.seed
 
     def opened(self) -> Images:
-        return open_images(self.model, self.split, self.images, self.select)
+        return open_images(self.model, self.split, self.images, self.select, self.reading)
 
     @contextmanager
     def npz(self, name: str) -> Iterator[NpzWriter]:

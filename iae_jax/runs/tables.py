@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from iae_jax.errors import InputError
 from iae_jax.files import figures
 from iae_jax.runs.model_outputs import scored_by
 from iae_jax.runs.request import CHUNK, Request
@@ -18,29 +17,31 @@ from iae_jax.runs.request import CHUNK, Request
 def codes(request: Request) -> list[Path]:
     """codes_LABEL.npz of all images, LABEL being the split or the set's name.
 
-    names [N] (files, or indices), labels i32[N] (-1: none), class_names if the set has them, and
+    names [N] (files, or indices), labels i32[N] by the run's numbers (-1: none, or a class that the
+    run does not know), class_names of the run if it has them, classes [N] (what the set itself
+    calls them, if it has labels), images, which set it is, and
     what the model has of vector f32[N, D], a sample of q(z|x), mean and deviation f32[N, D],
     probabilities f32[N, K] and category i32[N], drawn from them; a vector of two components as a
     picture too.
     """
     model = request.model
-    if model.run.game.networks.encoder is None:
-        raise InputError("this model has no encoder: use --mode=sample, interpolate or traverse")
+    model.need("encoder")
     images = request.opened()
     path = request.output / f"codes_{images.label}.npz"
     plane: list[np.ndarray] = []  # vectors of two components
     labels: list[np.ndarray] = []
+    called = images.called if images.source.classes else lambda labels: None
     with request.npz(path.stem) as writer:
-        writer.add(names=images.names)
-        if images.source.class_names:
-            writer.add(class_names=np.array(images.source.class_names))
+        writer.add(names=images.names, images=images.where)
+        if images.class_names:
+            writer.add(class_names=np.array(images.class_names))
         for first, part in images.parts(CHUNK):
             data = part.read()
-            found = model.encode(data.x, request.seed, first)
-            writer.append({**found._asdict(), "labels": data.labels})
+            found, numbers = model.encode(data.x, request.seed, first), images.numbers[data.labels]
+            writer.append({**found._asdict(), "labels": numbers, "classes": called(data.labels)})
             if found.vector is not None and found.vector.shape[1] == 2:
                 plane.append(found.vector)
-                labels.append(data.labels)
+                labels.append(numbers)
     if not plane:
         return [path]
     figures.labelled(path.with_suffix(".png"), np.concatenate(plane), np.concatenate(labels))
@@ -48,12 +49,11 @@ def codes(request: Request) -> list[Path]:
 
 
 def scores(request: Request) -> list[Path]:
-    """scores_LABEL.csv, a line for each image: name, label (empty: none), class (its name, or the
-    label), and what `Model.score` has."""
+    """scores_LABEL.csv, a line for each image: name, label (by the run's numbers; empty: none),
+    class (what its own set calls it), and what `Model.score` has."""
     if not scored_by(request.model.run.game.networks):
         request.model.need("encoder")
     images = request.opened()
-    classes = images.source.class_names
     path = request.output / f"scores_{images.label}.csv"
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -65,11 +65,8 @@ def scores(request: Request) -> list[Path]:
                 found = request.model.score(data.x, request.seed, first)
                 if not first:
                     lines.writerow(["name", "label", "class", *found])
-                own = ["" if label < 0 else str(label) for label in data.labels]
-                called = [
-                    classes[label] if 0 <= label < len(classes) else text
-                    for label, text in zip(data.labels, own, strict=True)
-                ]
+                own = ["" if n < 0 else str(n) for n in images.numbers[data.labels]]
+                called = images.called(data.labels).tolist()
                 columns = [[f"{value:.9g}" for value in values] for values in found.values()]
                 lines.writerows(zip(some.names, own, called, *columns, strict=True))
         part.replace(path)

@@ -19,7 +19,7 @@ from iae_jax.runs.config import Config, identity
 from iae_jax.runs.feed import Feed, seeds_of
 from iae_jax.runs.run_folder import checkpoints_of
 from iae_jax.runs.saved_config import config_of
-from iae_jax.runs.workdir import DATA_FILE, check_unchanged
+from iae_jax.runs.workdir import DATA_FILE, check_images, check_unchanged
 from iae_jax.types import DISCRIMINATORS, Array, Game, Players
 
 MAX_READS = 5  # of checkpoints that a training deletes meanwhile
@@ -142,11 +142,8 @@ def _check_moved(saved: dict[str, Any] | None, config: Config, found: Restored) 
     named = [name for name in ("name", "also", "labels") if name in old]
     if all(list(old[name]) == list(new[name]) for name in named):
         return
-    if found.extra.get("data") != Feed(config).fingerprint():
-        raise InputError(
-            f"the data set {new['name']} has other images than {old['name']}, on which this run "
-            "was trained: name those in --config.data.name"
-        )
+    advice = f"name those, which were {old['name']}, in --config.data.name"
+    check_images(found.extra.get("data"), Feed(config).fingerprint(), new["name"], advice)
 
 
 def _advice(config: Config, path: Path) -> str:

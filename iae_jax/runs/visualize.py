@@ -28,20 +28,8 @@ SHOWN_ROWS = 50  # of any other picture
 CHUNK_ROWS = CHUNK // COLUMNS
 
 
-def _generating(request: Request) -> Model:
-    """The model. Raises: InputError if it has no generator."""
-    if request.model.run.game.networks.generator is None:
-        raise InputError("this model has no generator: use --mode=evaluate, encode or score")
-    return request.model
-
-
 def _encodes(model: Model) -> bool:
     return model.run.game.networks.encoder is not None
-
-
-def _check_encoder(model: Model) -> None:
-    if not _encodes(model):
-        raise InputError("this model has no encoder: use --mode=sample, interpolate or traverse")
 
 
 def _needed(request: Request, default: int, each: int = 1) -> Images:
@@ -69,7 +57,8 @@ def samples(request: Request) -> list[Path]:
       fidelity --fid --gpu 0 --input1 RUN/samples --input2 FOLDER      (pip install torch-fidelity)
       python -c "from cleanfid import fid; print(fid.compute_fid('RUN/samples', 'FOLDER'))"
     """
-    model, count = _generating(request), request.count or COUNT
+    model, count = request.model, request.count or COUNT
+    model.need("generator")
     shape = model.shape
     if request.category is not None:
         check_category(model.run.game.prior, request.category)
@@ -108,8 +97,8 @@ def _sampled(request: Request, count: int) -> Iterator[tuple[int, Codes, np.ndar
 def reconstructions(request: Request) -> list[Path]:
     """reconstructions.npz, x: f32[count, ...], names: [count], x_hat: f32[draws, count, ...], one
     draw of a deterministic model."""
-    model = _generating(request)
-    _check_encoder(model)
+    model = request.model
+    model.need("generator", "encoder")
     images = request.opened() if request.select else _needed(request, COUNT)
     networks = model.run.game.networks
     stochastic = networks.encoder.noise or networks.generator.noise  # type: ignore[union-attr]
@@ -141,10 +130,11 @@ def interpolations(request: Request) -> list[Path]:
     images, the local code fixed; a category changes half-way. Of selected images, from each to the
     next one; else from the first `count` to as many after them; without an encoder, of the
     prior."""
-    model, count = _generating(request), request.count or ROWS
+    model, count = request.model, request.count or ROWS
+    model.need("generator")
     if not _encodes(model):
         if request.images or request.select:
-            _check_encoder(model)
+            model.need("encoder")
         return _rows(request, "interpolations", _between_priors(request, count))
     if request.select:
         images, apart = request.opened(), 1
@@ -184,7 +174,8 @@ def traversals(request: Request) -> list[Path]:
     a local code (and vector) for each row. Else x: f32[D, COLUMNS, ...], a row for each component
     of one image's code, from -2 to 2 SDs of that component, with one local code for all; the
     picture has the first 20, whatever `count` is."""
-    model = _generating(request)
+    model = request.model
+    model.need("generator")
     categories = model.run.game.prior.categories
     if (categories or not _encodes(model)) and (request.images or request.select):
         raise InputError("a traversal of this model is of codes of the prior: leave --images out")

@@ -80,6 +80,19 @@ def check_unchanged(
         )
 
 
+def check_images(saved: str | None, found: str, name: str, advice: str) -> None:
+    """Compares the fingerprint of a run's images, None of an old run, with that of the data set
+    `name`.
+
+    Raises:
+      InputError: they differ; the message has the advice.
+    """
+    if saved not in (None, found):
+        raise InputError(
+            f"{name}: the data set has other images than this run was trained on: {advice}"
+        )
+
+
 class Workdir:
     """The folder of one run in training, held by the one process that may write there. A context
     manager.
@@ -144,11 +157,9 @@ class Workdir:
             old = from_dict(completed(translated(saved), identity(Config())))
             if changed := rate_changes(old, self._config, restored.step):
                 log(changed)
-        if extra.get("data", data) != data and not self._allow_change:
-            raise InputError(
-                f"{self._config.data.name}: the data set has other images than this run was "
-                "trained on: name those, use another --workdir, or --allow_config_change to go on"
-            )
+        if not self._allow_change:
+            advice = "name those, use another --workdir, or --allow_config_change to go on"
+            check_images(extra.get("data"), data, self._config.data.name, advice)
         return Position(
             restored.state,
             extra["seconds"],

@@ -115,6 +115,7 @@ def main(argv: list[str]) -> None:
     config = given_config(flags.FLAGS)
     if not _WORKDIR.value or (config is None and _MODE.value == "train"):
         raise InputError("say what to run and where: --config=digits --workdir=DIR, or see --list")
+    reading.check_flags(_MODE.value)
     if config is None:
         config = config_of(Path(_WORKDIR.value))
     if not isinstance(config, configs.Config):
@@ -135,7 +136,6 @@ def main(argv: list[str]) -> None:
         _WORKDIR.value.encode()  # Orbax would refuse it at the first save
     except UnicodeEncodeError as error:
         raise InputError(f"--workdir is a name in UTF-8, not {_WORKDIR.value!r}") from error
-    reading.check_flags(_MODE.value)
     workdir = Path(_WORKDIR.value)
     several = _PROCESSES.value > 0 or _PROCESS.value >= 0
     if _DISTRIBUTED.value or _COORDINATOR.value or several:

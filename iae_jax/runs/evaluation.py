@@ -90,7 +90,7 @@ def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> 
     path = workdir / f"evaluation_{split}.json"
     accuracy = extractor.test_accuracy if isinstance(extractor, FeatureClassifier) else math.nan
     content = {
-        "data": _identity(config, split, measured),
+        "data": identity_of(config, split, measured),
         "checkpoint": checkpoint,
         "step": run.step,
         # Unknown without test images that have a label.
@@ -104,7 +104,7 @@ def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> 
     return path
 
 
-def _identity(config: Config, split: str, measured: Source) -> str:
+def identity_of(config: Config, split: str, measured: Source) -> str:
     """Which examples were measured, in words; of files what they are, wherever they lie."""
     if is_files(config.data.name):
         return f"{len(measured)} images, {images_digest(measured)}"

@@ -134,8 +134,8 @@ def in_flags(text: str, where: str = "", shape: Sequence[int] = ()) -> str:
     """What is said of a data set in the flags of a training, in those of the modes that read a run.
     where: the images that --images names, if it does. shape: of the model's."""
     if not where:  # how the run's own are read is in its config
-        text = text.replace("data.directory", "--directory")
-        return text.replace("--config.data.", "data.").replace("--config.--", "--")
+        text = re.sub(r"(--config\.)?\bdata\.directory\b", "--directory", text)
+        return re.sub(r"--config\.(data\.)", r"\1", text)
     text = text.replace("data.size=64, or what you like", f"data.size={shape[0]}")
     text = re.sub(r"(--config\.)?\bdata\.name\b", "--images", text)
     own = "|".join((*READING_FLAGS, "directory"))

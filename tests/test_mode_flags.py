@@ -105,7 +105,10 @@ def run(tmp_path, monkeypatch):
         ("score", "--arrays=images=x", "--arrays is of --images"),
         ("export", "--directory=x", "--directory is for --mode=evaluate, reconstruct"),
         ("train", "--directory=x", "--directory is for --mode=evaluate, reconstruct"),
-        ("train", "--labels=x.csv", "--labels is for --mode=reconstruct"),
+        ("train", "--labels=x.csv", "--labels is for --mode=evaluate, reconstruct"),
+        ("encode", "--data=a/", "--data is the place of files, and this run is of digits: leave"),
+        ("evaluate", "--labels=a.csv", "--labels is of --images, and the run's own are read"),
+        ("sample", "--data=a/", "--data is for --mode=evaluate, reconstruct, interpolate"),
         ("evaluate", "--images=a/", "--images is for --mode=reconstruct"),
     ],
 )

@@ -14,6 +14,9 @@ from iae_jax.runs.config import Config
 from iae_jax.runs.data_config import Data
 from iae_jax.runs.images import open_images
 from iae_jax.runs.loaded import Model
+from iae_jax.runs.model_inputs import images as images_of
+from iae_jax.runs.request import Request
+from iae_jax.runs.visualize import _needed
 from iae_jax.types import Players
 
 GREY, COLOUR = (8, 8, 1), (8, 8, 3)
@@ -23,8 +26,7 @@ X = RNG.integers(0, 256, (6, 8, 8), dtype=np.uint8)
 
 def model(shape=GREY, classes=None, names=(), **data):
     """Of a run that was trained on such data."""
-    config = Config(data=Data(**data))
-    run = SimpleNamespace(config=config)
+    run = SimpleNamespace(config=Config(seed=3, data=Data(**data)), step=7)
     return Model(run, Players(), shape, "unit", classes, tuple(names))
 
 
@@ -209,3 +211,35 @@ def test_the_runs_own_images_have_no_flags_but_their_place(tmp_path):
         open_images(own, "test")
     with pytest.raises(InputError, match="check data.name and --directory, or run"):
         open_images(model(directory=str(tmp_path), name="no_such_set"), "test")
+
+
+def request(tmp_path, names, **options):
+    return Request(model(), tmp_path, images=write(tmp_path / "set", names), **options)
+
+
+def test_as_many_are_shown_as_there_are_unless_it_is_asked(tmp_path):
+    """Of a set that is smaller than the number that a mode shows by default."""
+    own = request(tmp_path, [""] * 5)
+    assert len(_needed(own, 64)) == 5 and len(_needed(own, 12, each=2)) == 4
+    assert len(_needed(own, 3)) == 3
+    asked = request(tmp_path, [""] * 5, count=3)
+    assert len(_needed(asked, 64)) == 3
+    with pytest.raises(InputError, match="this needs 6 images and set has 5: lower --count"):
+        _needed(asked, 12, each=2)
+
+
+def test_whole_numbers_are_no_real_values():
+    """8 bits would be read 255 times too large."""
+    for kind in ("uint8", "int64"):
+        with pytest.raises(InputError, match=rf"x is floats, not {kind}: x.astype\('float32'\)"):
+            images_of(np.zeros((2, 3), kind), (3,), "real")
+    assert images_of(np.zeros((2, 3), "uint8"), (3,), "unit").dtype == np.uint8
+    assert images_of(np.full((2, 3), 7.5), (3,), "real").dtype == np.float32
+
+
+def test_a_file_says_which_set_it_is_of(tmp_path):
+    own = request(tmp_path, ["cat", "dog"])
+    with own.npz("x", own.opened()) as writer:
+        writer.append({"x": np.arange(3)})
+    with np.load(tmp_path / "x.npz") as file:
+        assert file["images"] == own.images and (file["step"], file["seed"]) == (7, 3)

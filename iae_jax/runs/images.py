@@ -9,7 +9,7 @@ import numpy as np
 
 from iae_jax.data import Dataset, Source, title
 from iae_jax.data.reading import Reading
-from iae_jax.data.sources import kind_of
+from iae_jax.data.sources import is_files, kind_of
 from iae_jax.errors import InputError, first_line
 from iae_jax.runs.build import open_split
 from iae_jax.runs.config import Config
@@ -124,9 +124,10 @@ def own_split(config: Config, split: str, others: str = "") -> Source:
     try:
         return open_split(config, split)
     except InputError as error:
+        place = ", or say by --data where its files lie" if is_files(config.data.name) else ""
         raise InputError(
             f"the images of this run cannot be opened ({in_flags(first_line(error))}): start where "
-            f"it was trained{others}"
+            f"it was trained{place}{others}"
         ) from error
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from absl import flags
 
 from iae_jax.data.reading import Reading
+from iae_jax.data.sources import is_files
 from iae_jax.errors import InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.runs import tables, visualize
@@ -24,7 +25,8 @@ from iae_jax.runs.request import Request
 from iae_jax.runs.saved_config import config_of
 
 MAX_IMAGES = 10**7
-READ = ("split", "directory", "images", *READING_FLAGS, "select")
+OWN = ("split", "data", "directory", "labels")  # flags of the run's own images
+READ = ("images", "select", *dict.fromkeys((*OWN, *READING_FLAGS)))
 TRAINING = ("seeds", "profile", "allow_config_change")  # flags of a training alone
 
 
@@ -78,9 +80,14 @@ _SIZE = flags.DEFINE_integer(
 _ARRAYS = flags.DEFINE_string(
     "arrays", "", "Which array of an npz of --images is which: images=NAME,labels=NAME."
 )
-_LABELS = flags.DEFINE_string("labels", "", "A file of labels for --images: CSV, JSON or npy.")
+_LABELS = flags.DEFINE_string(
+    "labels", "", "A file of labels for --images, or of --data: CSV, JSON, npy."
+)
 _LABEL_PATTERN = flags.DEFINE_string(
     "label_pattern", "", "A regular expression whose group is the label in a path of --images."
+)
+_DATA = flags.DEFINE_string(
+    "data", "", "Where the files of the run's own data set lie now, if they were moved."
 )
 _DIRECTORY = flags.DEFINE_string(
     "directory", "", "Where TFDS keeps its data sets, if not where they were in the training."
@@ -90,7 +97,7 @@ _OUTPUT = flags.DEFINE_string("output", "", "Where a mode writes, if not in the 
 
 def check_flags(mode: str) -> None:
     """Raises: InputError for a flag that the mode would ignore."""
-    reads = {"train": TRAINING, "evaluate": ("split", "directory", "checkpoint", "seeds")} | {
+    reads = {"train": TRAINING, "evaluate": (*OWN, "checkpoint", "seeds")} | {
         name: (*found.reads, "checkpoint", "output") for name, found in MODES.items()
     }
     for name in dict.fromkeys(flag for own in reads.values() for flag in own):
@@ -99,10 +106,12 @@ def check_flags(mode: str) -> None:
             raise InputError(
                 f"--{name} is for --mode={', '.join(known)}, not for --mode={mode}: leave it out"
             )
-    if flags.FLAGS["images"].present and flags.FLAGS["split"].present:
-        raise InputError("--split is of the run's own images: leave it or --images out")
-    for name in () if _IMAGES.value else READING_FLAGS:
-        if flags.FLAGS[name].present:
+    for name in ("split", "data"):
+        if flags.FLAGS["images"].present and flags.FLAGS[name].present:
+            raise InputError(f"--{name} is of the run's own images: leave it or --images out")
+    for name in READING_FLAGS:
+        needed = ("images", "data") if name == "labels" else ("images",)
+        if flags.FLAGS[name].present and not any(flags.FLAGS[one].value for one in needed):
             raise InputError(f"--{name} is of --images, and the run's own are read as in training")
     if flags.FLAGS["select"].present and flags.FLAGS["count"].present:
         raise InputError("--select says how many images: leave it or --count out")
@@ -122,6 +131,12 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
         raise InputError(
             f"--seeds is of a training, and this run has {config.run.seeds}: leave it out"
         )
+    if _DATA.value and not (is_files(config.data.name) and is_files(_DATA.value)):
+        raise InputError(
+            f"--data is the place of files, and this run is of {config.data.name}: leave it out"
+        )
+    if _DATA.value:
+        config.data.name, config.data.labels = _DATA.value, _LABELS.value or config.data.labels
     if _DIRECTORY.value:
         config.data.directory = _DIRECTORY.value
     if mode == "evaluate":

@@ -36,8 +36,9 @@ class Request:
         return open_images(self.model, self.split, self.images, self.select, self.reading)
 
     @contextmanager
-    def npz(self, name: str) -> Iterator[NpzWriter]:
-        """The npz file NAME.npz, which says what it is of: `step` of the checkpoint."""
+    def npz(self, name: str, images: Images | None = None) -> Iterator[NpzWriter]:
+        """The npz file NAME.npz, which says what it is of: `step` of the checkpoint, `seed`, and
+        `images`, which set."""
         with NpzWriter(self.output / f"{name}.npz") as writer:
-            writer.add(step=self.model.run.step)
+            writer.add(step=self.model.run.step, seed=self.seed, images=images and images.where)
             yield writer

@@ -19,7 +19,7 @@ def codes(request: Request) -> list[Path]:
 
     names [N] (files, or indices), labels i32[N] by the run's numbers (-1: none, or a class that the
     run does not know), class_names of the run if it has them, classes [N] (what the set itself
-    calls them, if it has labels), images, which set it is, and
+    calls them, if it has labels), and
     what the model has of vector f32[N, D], a sample of q(z|x), mean and deviation f32[N, D],
     probabilities f32[N, K] and category i32[N], drawn from them; a vector of two components as a
     picture too.
@@ -31,8 +31,8 @@ def codes(request: Request) -> list[Path]:
     plane: list[np.ndarray] = []  # vectors of two components
     labels: list[np.ndarray] = []
     called = images.called if images.source.classes else lambda labels: None
-    with request.npz(path.stem) as writer:
-        writer.add(names=images.names, images=images.where)
+    with request.npz(path.stem, images) as writer:
+        writer.add(names=images.names)
         if images.class_names:
             writer.add(class_names=np.array(images.class_names))
         for first, part in images.parts(CHUNK):

@@ -142,7 +142,7 @@ def _check_moved(saved: dict[str, Any] | None, config: Config, found: Restored) 
     named = [name for name in ("name", "also", "labels") if name in old]
     if all(list(old[name]) == list(new[name]) for name in named):
         return
-    advice = f"name those, which were {old['name']}, in --config.data.name"
+    advice = f"name the place of those, which was {old['name']}"
     check_images(found.extra.get("data"), Feed(config).fingerprint(), new["name"], advice)
 
 

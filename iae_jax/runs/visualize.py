@@ -104,7 +104,7 @@ def reconstructions(request: Request) -> list[Path]:
     stochastic = networks.encoder.noise or networks.generator.noise  # type: ignore[union-attr]
     draws = STOCHASTIC_ROWS if stochastic else 1
     seeds = [(request.seed + draw) % (MAX_SEED + 1) for draw in range(draws)]
-    with request.npz("reconstructions") as writer:
+    with request.npz("reconstructions", images) as writer:
         writer.add(names=images.names)
         for seed in seeds:
             for first, part in images.parts(CHUNK):
@@ -146,7 +146,7 @@ def interpolations(request: Request) -> list[Path]:
         count = apart = len(images) // 2
     names = np.stack([images.names[:count], images.names[apart : apart + count]], axis=1)
     parts = _between_images(request, images, apart, count)
-    return _rows(request, "interpolations", parts, names=names)
+    return _rows(request, "interpolations", parts, of=(images, names))
 
 
 def _between_images(
@@ -172,8 +172,8 @@ def _between_priors(request: Request, count: int) -> Iterator[np.ndarray]:
 def traversals(request: Request) -> list[Path]:
     """traversals.npz. Of a categorical code, x: f32[count, K, ...], a column for each category and
     a local code (and vector) for each row. Else x: f32[D, COLUMNS, ...], a row for each component
-    of one image's code, from -2 to 2 SDs of that component, with one local code for all; the
-    picture has the first 20, whatever `count` is."""
+    of the code of one image, names: [1], from -2 to 2 SDs of that component, with one local code
+    for all; the picture has the first 20, whatever `count` is."""
     model = request.model
     model.need("generator")
     categories = model.run.game.prior.categories
@@ -181,7 +181,10 @@ def traversals(request: Request) -> list[Path]:
         raise InputError("a traversal of this model is of codes of the prior: leave --images out")
     if categories:
         return _rows(request, "traversals", _categories(request), label="categories")
-    return _rows(request, "traversals", _components(request), MAX_COMPONENTS, "components")
+    images = request.opened().part(0, MAX_CODES) if _encodes(model) else None
+    of = (images, None if images is None else images.names[:1])
+    parts = _components(request, images)
+    return _rows(request, "traversals", parts, MAX_COMPONENTS, "components", of)
 
 
 def _categories(request: Request) -> Iterator[np.ndarray]:
@@ -200,16 +203,18 @@ def _categories(request: Request) -> Iterator[np.ndarray]:
         yield x.reshape(rows, categories, *model.shape)
 
 
-def _components(request: Request) -> Iterator[np.ndarray]:
+def _components(request: Request, images: Images | None) -> Iterator[np.ndarray]:
+    """images: of whose codes the first one is moved; None for codes of the prior."""
     model, seed = request.model, request.seed
-    if _encodes(model):
-        codes = model.encode(request.opened().part(0, MAX_CODES).read().x, seed).vector
-    else:
+    if images is None:
         codes = model.prior(MAX_CODES, seed=seed).vector
+    else:
+        codes = model.encode(images.read().x, seed).vector
     moved, size = moved_components(codes), codes.shape[1]
-    local = np.repeat(model.local(1, seed), size * COLUMNS, axis=0)
-    x = model.decode(moved.reshape(size * COLUMNS, size), local=local)
-    yield x.reshape(size, COLUMNS, *model.shape)
+    for first in range(0, size, CHUNK_ROWS):
+        part = moved[first : first + CHUNK_ROWS].reshape(-1, size)
+        x = model.decode(part, local=np.repeat(model.local(1, seed), len(part), axis=0))
+        yield x.reshape(-1, COLUMNS, *model.shape)
 
 
 def moved_components(codes: np.ndarray) -> np.ndarray:
@@ -227,12 +232,13 @@ def _rows(
     parts: Iterable[np.ndarray],
     max_rows: int = SHOWN_ROWS,
     label: str = "interpolations",
-    names: np.ndarray | None = None,
+    of: tuple[Images | None, np.ndarray | None] = (None, None),
 ) -> list[Path]:
     """NAME.npz and its picture. parts: of x f32[rows, columns, ...]. label, max_rows: of the
-    picture."""
+    picture. of: images that are shown, and the names of those in a row."""
     shown: list[np.ndarray] = []
-    with request.npz(name) as writer:
+    images, names = of
+    with request.npz(name, images) as writer:
         writer.add(names=names)
         for x in parts:
             writer.append({"x": x})

@@ -1,8 +1,10 @@
 """Other images than a run's own through its model: how they are read, how their labels are
 numbered, what is said. Nothing is trained. Oracle: the files written."""
 
+import csv
 import re
 from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -10,11 +12,13 @@ from image_folders import save
 
 from iae_jax.data.reading import Reading
 from iae_jax.errors import InputError
+from iae_jax.runs import tables
 from iae_jax.runs.config import Config
 from iae_jax.runs.data_config import Data
 from iae_jax.runs.images import open_images
 from iae_jax.runs.loaded import Model
 from iae_jax.runs.model_inputs import images as images_of
+from iae_jax.runs.model_outputs import Codes
 from iae_jax.runs.request import Request
 from iae_jax.runs.visualize import _needed
 from iae_jax.types import Players
@@ -243,3 +247,38 @@ def test_a_file_says_which_set_it_is_of(tmp_path):
         writer.append({"x": np.arange(3)})
     with np.load(tmp_path / "x.npz") as file:
         assert file["images"] == own.images and (file["step"], file["seed"]) == (7, 3)
+
+
+class Means(Model):
+    """Its code is the mean of an image, and so is its score."""
+
+    def need(self, *players):
+        pass
+
+    def encode(self, x, seed=0, first=0):
+        return Codes(vector=x.mean(axis=(1, 2)).astype(np.float32))
+
+    def score(self, x, seed=0, first=0):
+        return {"pixel_error": x.mean(axis=(1, 2, 3))}
+
+
+def test_codes_and_scores_have_the_numbers_of_the_run_and_the_words_of_the_set(tmp_path):
+    """In more parts than one."""
+    words, numbers = ["dog", "cat", "ant", "dog"], [-1, 1, 0, -1]
+    write(tmp_path / "set", words)
+    run = SimpleNamespace(config=Config(), step=7, game=SimpleNamespace(networks=Players()))
+    own = Means(run, Players(), GREY, "unit", 2, ("ant", "cat"))
+    asked = Request(own, tmp_path, images=f"{tmp_path}/set/")
+    with mock.patch.object(tables, "CHUNK", 3):
+        tables.codes(asked)
+        tables.scores(asked)
+    with np.load(tmp_path / "codes_set.npz") as codes:
+        places = [int(name.split("/")[1][0]) for name in codes["names"]]
+        assert codes["labels"].tolist() == [numbers[i] for i in places]
+        assert codes["classes"].tolist() == [words[i] for i in places]
+        assert codes["class_names"].tolist() == ["ant", "cat"]
+        means = [X[i].mean() for i in places]
+        np.testing.assert_allclose(codes["vector"][:, 0], means, rtol=1e-6)
+    with (tmp_path / "scores_set.csv").open(newline="") as file:
+        rows = [(row["label"], row["class"]) for row in csv.DictReader(file)]
+    assert rows == [("" if numbers[i] < 0 else str(numbers[i]), words[i]) for i in places]

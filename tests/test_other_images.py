@@ -81,6 +81,8 @@ def test_numbers_are_those_of_words_and_a_line_says_so(tmp_path, capsys):
     own = model(classes=3, names=("ant", "bee", "cat"))
     assert numbered(own, f"{tmp_path}/a.npz") == ([2, 0, -1], ["2", "0", ""])
     assert "labels are numbers, of the run's classes ant, bee, cat" in capsys.readouterr().err
+    np.savez(tmp_path / "a.npz", images=X[:3], labels=[2, 1, 3])  # which number is "1"?
+    assert numbered(own, f"{tmp_path}/a.npz") == ([-1, -1, -1], ["2", "1", "3"])
 
 
 def test_a_class_that_the_run_does_not_know_is_said_and_keeps_its_word(tmp_path, capsys):

@@ -101,8 +101,8 @@ def common_shape(found: Headers, path: Path, side: int) -> tuple[tuple[int, int,
         for other, (name, _) in others:
             raise InputError(
                 f"{name} in {path} is {other[0]}x{other[1]} and {one} is {first[0]}x{first[1]}: "
-                "set --config.data.size=64, or what you like, which crops and resizes all images "
-                "when they are read, or give them one size"
+                "set --config.data.size=64 or another side, to which all are then cropped and "
+                "resized when they are read, or give them one size"
             )
         return (first[1], first[0], channels), ""
     small, large = (pick(found.sizes, key=min) for pick in (min, max))

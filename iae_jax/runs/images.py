@@ -137,7 +137,7 @@ def in_flags(text: str, where: str = "", shape: Sequence[int] = ()) -> str:
     if not where:  # how the run's own are read is in its config
         text = re.sub(r"(--config\.)?\bdata\.directory\b", "--directory", text)
         return re.sub(r"--config\.(data\.)", r"\1", text)
-    text = text.replace("data.size=64, or what you like", f"data.size={shape[0]}")
+    text = text.replace("data.size=64 or another side", f"data.size={shape[0]}")
     text = re.sub(r"(--config\.)?\bdata\.name\b", "--images", text)
     own = "|".join((*READING_FLAGS, "directory"))
     return re.sub(rf"(--config\.)?\bdata\.({own})\b", r"--\2", text)
@@ -214,17 +214,16 @@ def _numbering(model: Model, source: Source, own: bool) -> tuple[np.ndarray, str
     place = {name: number for number, name in enumerate(known)}
     if all(place.get(name) == number for number, name in enumerate(found)):
         return numbers, ""
+    lines: list[str] = []
     there = [number for number in np.unique(source.labels()).tolist() if number >= 0]
     if not source.class_names and not any(found[number] in place for number in there):
         place = {str(number): number for number in range(len(known))}
-        line = f"labels are numbers, of the run's classes {', '.join(known[:MAX_SHOWN])}"
-    else:
-        line = ""
+        lines = [f"labels are numbers, of the run's classes {', '.join(known[:MAX_SHOWN])}"]
     numbers[:-1] = [place.get(name, -1) for name in found]
     if unknown := [found[number] for number in there if numbers[number] < 0]:
         shown = ", ".join(unknown[:MAX_SHOWN]) + (", ..." if unknown[MAX_SHOWN:] else "")
-        line = f"classes that the run does not know have the label -1: {shown}"
-    return numbers, line
+        lines.append(f"classes that the run does not know have the label -1: {shown}")
+    return numbers, "; ".join(lines)
 
 
 def _file_label(where: str) -> str:

@@ -168,7 +168,7 @@ def _other(config: Config, where: str, reading: Reading, shape: tuple[int, ...])
         label_pattern=reading.label_pattern,
         labels=reading.labels,
         size=reading.size or (own.size if kind == "images" else 0),
-        arrays=reading.arrays or (own.arrays if kind == "npz" else ""),
+        arrays=reading.arrays or own.arrays,
     )
     try:
         try:
@@ -176,7 +176,7 @@ def _other(config: Config, where: str, reading: Reading, shape: tuple[int, ...])
         except InputError:
             if reading.arrays or not data.arrays:
                 raise
-            # Its arrays have other names than the run's.
+            # It has no arrays of the names that the run's have.
             return open_split(replace(config, data=replace(data, arrays="")), "train")
     except InputError as error:
         raise type(error)(in_flags(str(error), where, shape)) from error

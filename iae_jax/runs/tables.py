@@ -4,13 +4,13 @@ Both are written batch by batch, so that memory does not grow with the number of
 """
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
 
 from iae_jax.errors import InputError
 from iae_jax.files import figures
+from iae_jax.files.atomic import new_file
 from iae_jax.runs.model_outputs import scored_by
 from iae_jax.runs.request import CHUNK, Request
 
@@ -55,24 +55,22 @@ def scores(request: Request) -> list[Path]:
     images = request.opened()
     classes = images.source.class_names
     path = request.output / f"scores_{images.label}.csv"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with (
+        new_file(path) as part,
         # Names that are no UTF-8 keep their bytes.
-        with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines = csv.writer(file)
-            for first, some in images.parts(CHUNK):
-                data = some.read()
-                found = request.model.score(data.x, request.seed, first)
-                if not first:
-                    lines.writerow(["name", "label", "class", *found])
-                own = ["" if label < 0 else str(label) for label in data.labels]
-                called = [
-                    classes[label] if 0 <= label < len(classes) else text
-                    for label, text in zip(data.labels, own, strict=True)
-                ]
-                columns = [[f"{value:.9g}" for value in values] for values in found.values()]
-                lines.writerows(zip(some.names, own, called, *columns, strict=True))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        lines = csv.writer(file)
+        for first, some in images.parts(CHUNK):
+            data = some.read()
+            found = request.model.score(data.x, request.seed, first)
+            if not first:
+                lines.writerow(["name", "label", "class", *found])
+            own = ["" if label < 0 else str(label) for label in data.labels]
+            called = [
+                classes[label] if 0 <= label < len(classes) else text
+                for label, text in zip(data.labels, own, strict=True)
+            ]
+            columns = [[f"{value:.9g}" for value in values] for values in found.values()]
+            lines.writerows(zip(some.names, own, called, *columns, strict=True))
     return [path]

@@ -18,7 +18,7 @@ SIDES = {svhn_reconstruction: 32, celeba_reconstruction: 64}
 
 @pytest.mark.parametrize("module", SIDES, ids=lambda module: module.__name__.split(".")[1])
 def test_every_variant_is_a_game(module):
-    everything = module.VARIANTS + module.FULL
+    everything = module.preset.VARIANTS + module.preset.FULL
     assert len(set(everything)) == 6
     # Each figure is of one scale and set: both codes, the deterministic one first.
     assert len(module.FIGURES) == 3

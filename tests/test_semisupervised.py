@@ -32,7 +32,7 @@ def change(config, fields):
         setattr(attrgetter(section)(config), name, value)
 
 
-@pytest.mark.parametrize("variant", semisupervised.VARIANTS)
+@pytest.mark.parametrize("variant", semisupervised.preset.VARIANTS)
 def test_every_variant_is_a_game(variant):
     config = semisupervised.get_config(variant)
     method, name, labels = variant.split("/")

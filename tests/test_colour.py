@@ -45,7 +45,7 @@ def test_every_variant_is_a_game(module):
 
 def test_a_step_of_the_full_scale_leaves_every_leaf_what_it_was():
     """R1 of residual blocks in bfloat16, of changed pairs; traced, not computed."""
-    game = build(svhn_reconstruction.get_config(svhn_reconstruction.FULL[-1]), (32, 32, 3))
+    game = build(svhn_reconstruction.get_config(svhn_reconstruction.preset.FULL[-1]), (32, 32, 3))
     state = jax.eval_shape(partial(init, game), jax.random.key(0))
     x = jax.ShapeDtypeStruct((6, 32, 32, 3), np.float32)
     after, metrics = jax.eval_shape(partial(train_step, game), state, x)

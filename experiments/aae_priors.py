@@ -18,17 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from iae_jax.presets.aae_priors import (  # noqa: F401
-    FIGURE_FILE,
-    FIRST_SEED,
-    SEEDS,
-    TOGETHER,
-    VARIANTS,
-    get_config,
-)
+from iae_jax.presets import aae_priors as preset
 from iae_jax.records.references import Headline, Reference
 
-VIEWS: tuple[str, ...] = ()
+get_config = preset.get_config
+FIGURE_MODES: tuple[str, ...] = ()
 
 REFERENCES = {"two_sample_accuracy": Reference(0.60, "lower", "aim; 0.5 is equal")}
 SHOWN = (
@@ -38,7 +32,11 @@ SHOWN = (
     "sliced_wasserstein_prior",
 )
 HEADLINE = tuple(
-    Headline("codes told from draws of the prior (share)", "two_sample_accuracy", variant)
+    Headline(
+        "accuracy of telling codes from draws of the prior (chance: 0.5)",
+        "two_sample_accuracy",
+        variant,
+    )
     for variant in ("mixture", "swiss_roll")
 )
 
@@ -50,7 +48,7 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
     titles = [f"q(z): {name}" for name in runs] + [f"p(z): {name}" for name in runs]
     with figures.panels(path, 2, len(runs), titles, size=340) as axes:
         for above, below, workdir in zip(*axes, runs.values(), strict=True):
-            with np.load(workdir / FIGURE_FILE) as file:
+            with np.load(workdir / preset.FIGURE_FILE) as file:
                 codes, labels, prior = file["codes"], file["labels"], file["prior"]
             reach = 1.1 * np.abs(prior).max()
             color: dict[str, Any] = {"c": labels, "cmap": "tab10", "vmin": 0, "vmax": 9}

@@ -18,24 +18,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from iae_jax.presets.ali import (  # noqa: F401
-    FIGURE_FILE,
-    FIRST_SEED,
-    SEEDS,
-    TOGETHER,
-    VARIANTS,
-    get_config,
-)
+from iae_jax.presets import ali as preset
 from iae_jax.records.references import Headline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-VIEWS: tuple[str, ...] = ()
+get_config = preset.get_config
+FIGURE_MODES: tuple[str, ...] = ()
 SHOWN = ("pixel_error_ratio", "pixel_error", "random_pair_error", "code_consistency")
 HEADLINE = tuple(
     Headline("reconstruction error over that of random pairs", "pixel_error_ratio", variant)
-    for variant in VARIANTS
+    for variant in preset.VARIANTS
 )
 SIDE = 6  # images of a panel, down and across
 
@@ -46,11 +40,11 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
     from iae_jax.files.figures import panels
 
     rows = {"original": "x", "reconstruction": "x_hat", "prior samples": "samples"}
-    names = [variant.split("/") for variant in VARIANTS]
+    names = [variant.split("/") for variant in preset.VARIANTS]
     titles = [f"{name}, {model.upper()}: {row}" for row in rows for name, model in names]
-    with panels(path, len(rows), len(VARIANTS), titles, size=290) as axes:
-        for column, variant in enumerate(VARIANTS):
-            with np.load(runs[variant] / FIGURE_FILE) as file:
+    with panels(path, len(rows), len(preset.VARIANTS), titles, size=290) as axes:
+        for column, variant in enumerate(preset.VARIANTS):
+            with np.load(runs[variant] / preset.FIGURE_FILE) as file:
                 shown = dict(file)
             for row, what in zip(axes, rows.values(), strict=True):
                 if shown[what].ndim == 2:

@@ -16,29 +16,21 @@ from pathlib import Path
 
 import numpy as np
 
-from iae_jax.presets.avb_four_points import (  # noqa: F401
-    FIGURE_FILE,
-    FIRST_SEED,
-    IMPLICIT,
-    REACH,
-    SEEDS,
-    TOGETHER,
-    VARIANTS,
-    get_config,
-)
+from iae_jax.presets import avb_four_points as preset
 from iae_jax.records.references import Headline, Reference
 
-VIEWS: tuple[str, ...] = ()
+get_config = preset.get_config
+FIGURE_MODES: tuple[str, ...] = ()
 SHOWN = ("log_likelihood", "reconstruction_error", "kl_qz_pz", "kl_qzx_pz", "elbo")
 
 REFERENCES = {
     ("log_likelihood", variant): Reference(
         -1.42, "higher", "aim in 4 of 5; the optimum is -log 4 = -1.386", seeds=0.8
     )
-    for variant in IMPLICIT
+    for variant in preset.IMPLICIT
 } | {
     ("kl_qz_pz", variant): Reference(0.05, "lower", "aim in 4 of 5", seeds=0.8)
-    for variant in IMPLICIT
+    for variant in preset.IMPLICIT
 }
 HEADLINE = (
     Headline("log-likelihood of four points (nats)", "log_likelihood", "vae"),
@@ -59,10 +51,12 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
     names = {"vae": "VAE", "avb": "AVB", "avb_adaptive_contrast": "AVB, adaptive contrast"}
     with panels(path, 1, len(runs), [names[variant] for variant in runs]) as axes:
         for ax, workdir in zip(axes[0], runs.values(), strict=True):
-            with np.load(workdir / FIGURE_FILE) as file:
+            with np.load(workdir / preset.FIGURE_FILE) as file:
                 histograms = file["histograms"]
             shares = histograms / histograms.max()
             ink = np.stack([1 - np.array(to_rgb(color)) for color in COLORS[:4]])
             picture = 1 - np.clip(np.einsum("xij,xc->jic", np.sqrt(shares), ink), 0, 1)
-            ax.imshow(picture, origin="lower", extent=(-REACH, REACH) * 2, aspect="auto")
+            ax.imshow(
+                picture, origin="lower", extent=(-preset.REACH, preset.REACH) * 2, aspect="auto"
+            )
             ax.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5))

@@ -16,26 +16,24 @@ core of a fast machine (a server of 2025) with another run beside it. `full` is 
 needs an accelerator.
 """
 
-from experiments.colour import BEYOND, SHOWN, VIEWS, draw, figures_of
-from iae_jax.presets.celeba_reconstruction import (
-    FULL,
-    VARIANTS,
-    get_config,
-)
+from experiments import colour
+from iae_jax.presets import celeba_reconstruction as preset
 from iae_jax.records.references import Headline, Reference
 
-__all__ = ["FIGURES", "FULL", "HEADLINE", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
-FIGURES = figures_of(VARIANTS + FULL)
+get_config = preset.get_config
+SHOWN, FIGURE_MODES, draw = colour.SHOWN, colour.FIGURE_MODES, colour.draw
+FIGURES = colour.figures_of(preset.VARIANTS + preset.FULL)
 
 REFERENCES = {
-    ("pixel_error_ratio", variant): Reference(0.60, "lower", "aim") for variant in VARIANTS + FULL
+    ("pixel_error_ratio", variant): Reference(0.60, "lower", "aim")
+    for variant in preset.VARIANTS + preset.FULL
 }
 HEADLINE = tuple(
     Headline(
         "pixel error of reconstructions over that of random pairs",
         "pixel_error_ratio",
         variant,
-        BEYOND,
+        colour.BEYOND,
     )
-    for variant in VARIANTS
+    for variant in preset.VARIANTS
 )

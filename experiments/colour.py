@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-VIEWS = ("reconstruct", "sample", "interpolate")
+FIGURE_MODES = ("reconstruct", "sample", "interpolate")
 INTERPOLATIONS = 3
 # The auxiliary losses, which the slides do not have.
 BEYOND = "KL of the moments of q(z), code information, consistency, cutout"

@@ -3,6 +3,6 @@
 python -m iae_jax.launch --config=experiments/digits.py --workdir=runs/digits
 """
 
-from iae_jax.presets.digits import get_config
+from iae_jax.presets import digits as preset
 
-__all__ = ["get_config"]
+get_config = preset.get_config

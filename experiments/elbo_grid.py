@@ -20,20 +20,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from iae_jax.presets.elbo_grid import (  # noqa: F401
-    CLOUD,
-    COLUMNS,
-    DATA,
-    FIGURE_FILE,
-    FIRST_SEED,
-    SEEDS,
-    TOGETHER,
-    VARIANTS,
-    get_config,
-)
+from iae_jax.presets import elbo_grid as preset
 from iae_jax.records.references import Headline, Reference
+from iae_jax.records.tables import Table, markdown
 
-VIEWS: tuple[str, ...] = ()
+get_config = preset.get_config
+FIGURE_MODES: tuple[str, ...] = ()
 
 REFERENCES = {"elbo_gap": Reference(0.1, "lower", "aim, nats", seeds=1.0)}
 SHOWN = ("elbo_gap",)  # beside the table below
@@ -50,14 +42,13 @@ def table(records: Sequence[dict[str, Any]]) -> str:
         means.setdefault(record["variant"], {})[record["metric"]] = record["mean"]
     columns = ("reconstruction", "reconstruction_exact", "regularization", "regularization_exact",
                "negative_elbo_exact", "sum_minus_negative_elbo")  # fmt: skip
+    header = ("cell", "reconstruction", "exactly", "regularization", "exactly", "-ELBO",
+              "sum less -ELBO")  # fmt: skip
     rows = [
-        "| cell | reconstruction | exactly | regularization | exactly | -ELBO | sum less -ELBO |",
-        "|---|---|---|---|---|---|---|",
+        (variant, *(f"{known[name]:.3f}" if name in known else "" for name in columns))
+        for variant, known in means.items()
     ]
-    for variant, known in means.items():
-        cells = [f"{known[name]:.3f}" if name in known else "" for name in columns]
-        rows.append(f"| {variant} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+    return markdown(Table(header, rows))
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
@@ -76,20 +67,20 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
         "joint_model/none": "ALI / BiGAN", "marginal_data/none": "GAN",
     }  # fmt: skip
     rows = [
-        [f"likelihood/{column}" for column in COLUMNS] + ["joint_model/none"],
-        [f"joint_reconstruction/{column}" for column in COLUMNS] + ["marginal_data/none"],
+        [f"likelihood/{column}" for column in preset.COLUMNS] + ["joint_model/none"],
+        [f"joint_reconstruction/{column}" for column in preset.COLUMNS] + ["marginal_data/none"],
     ]
     titles = []
     for row in rows:
         titles += [f"{names[variant]}: samples" for variant in row]
         titles += [f"{names[variant]}: codes" for variant in row[:-1]]
         titles.append("ALI / BiGAN: codes" if row is rows[0] else "data")
-    data, mode = (np.asarray(part) for part in DATA.sample(jax.random.key(33), CLOUD))
+    data, mode = (np.asarray(part) for part in preset.DATA.sample(jax.random.key(33), preset.CLOUD))
     colors = np.array(COLORS)
     with panels(path, 4, 5, titles, size=220) as axes:
         for i, row in enumerate(rows):
             for j, variant in enumerate(row):
-                with np.load(runs[variant] / FIGURE_FILE) as file:
+                with np.load(runs[variant] / preset.FIGURE_FILE) as file:
                     cloud = dict(file)
                 dots(axes[2 * i][j], cloud["samples"], color="0.3")
                 below = axes[2 * i + 1][j]

@@ -16,19 +16,11 @@ import jax
 import numpy as np
 
 from iae_jax.data.planar import mixture_of
-from iae_jax.presets.gaussian_mixture import (  # noqa: F401
-    FIGURE_FILE,
-    FIRST_SEED,
-    PROTOCOL,
-    SEEDS,
-    SETS,
-    TOGETHER,
-    VARIANTS,
-    get_config,
-)
+from iae_jax.presets import gaussian_mixture as preset
 from iae_jax.records.references import Headline, Published, Reference
 
-VIEWS: tuple[str, ...] = ()
+get_config = preset.get_config
+FIGURE_MODES: tuple[str, ...] = ()
 SHOWN = (
     "modes_captured", "high_quality_share", "reverse_kl", "mode_sd_ratio", "cluster_accuracy",
 )  # fmt: skip
@@ -54,7 +46,7 @@ REFERENCES = {
     ("mode_sd_ratio", f"{name}/iae"): Reference(
         1.0, "near", "aim in 9 of 10", tolerance=0.15, seeds=NINE
     )
-    for name in SETS
+    for name in preset.SETS
 }
 HEADLINE = (
     Headline("modes found, of 25", "modes_captured", "grid25/iae"),
@@ -68,13 +60,13 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
     from iae_jax.files.canvas import COLORS
     from iae_jax.files.figures import dots, panels
 
-    titles = [f"{name}: {what}" for name in SETS for what in ("data", "GAN", "IAE")]
-    with panels(path, len(SETS), 3, titles) as axes:
-        for row, (name, (kind, _)) in zip(axes, SETS.items(), strict=True):
+    titles = [f"{name}: {what}" for name in preset.SETS for what in ("data", "GAN", "IAE")]
+    with panels(path, len(preset.SETS), 3, titles) as axes:
+        for row, (name, (kind, _)) in zip(axes, preset.SETS.items(), strict=True):
             mixture = mixture_of(kind)
-            clouds = [np.asarray(mixture.sample(jax.random.key(4), PROTOCOL)[0])]
+            clouds = [np.asarray(mixture.sample(jax.random.key(4), preset.PROTOCOL)[0])]
             for model in ("gan", "iae"):
-                with np.load(runs[f"{name}/{model}"] / FIGURE_FILE) as file:
+                with np.load(runs[f"{name}/{model}"] / preset.FIGURE_FILE) as file:
                     clouds.append(file["samples"])
             reach = 1.3 * np.abs(mixture.centres).max()
             for ax, cloud, color in zip(row, clouds, (COLORS[6], *COLORS), strict=False):

@@ -26,7 +26,7 @@ from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.git_commit import git_commit
 from iae_jax.records.parser import Parser
-from iae_jax.records.record import Trainings, record, table, write_records
+from iae_jax.records.record import Trainings, record, summary, write_records
 from iae_jax.records.references import Headline, Reference
 
 SIDE, IMAGES, SAMPLES, STEPS = 32, 200_000, 50_000, 50
@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
         ):
             records.append(record(metric, name, [value], count, "", trainings))
     write_records(options.results, "many_images", records, ".json" if whole else ".partial.json")
-    print(table(records))
+    print(summary(records))
     return 0
 
 

@@ -12,14 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from iae_jax.presets.mnist_clustering import (  # noqa: F401
-    CATEGORIES,
-    VARIANTS,
-    get_config,
-)
+from iae_jax.presets import mnist_clustering as preset
 from iae_jax.records.references import Headline, Published, Reference
 
-VIEWS = ("traverse",)  # what the figure is made of
+get_config = preset.get_config
+FIGURE_MODES = ("traverse",)  # what the figure is made of
 ROWS = 6  # of the figure, each with a local code
 
 REFERENCES = {
@@ -60,7 +57,7 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
     from iae_jax.files.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
-    for variant, categories in CATEGORIES.items():
+    for variant, categories in preset.CATEGORIES.items():
         with np.load(runs[variant] / "traversals.npz") as file:
             groups.append((f"K = {categories}", list(file["x"][:ROWS])))
-    rows_of_images(path, groups, max(CATEGORIES.values()))
+    rows_of_images(path, groups, max(preset.CATEGORIES.values()))

@@ -18,13 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from iae_jax.presets.mnist_reconstruction import (  # noqa: F401
-    SIZES,
-    VARIANTS,
-    get_config,
-)
+from iae_jax.presets import mnist_reconstruction as preset
 from iae_jax.records.references import Headline, Reference
 
+get_config = preset.get_config
 # Fig. 2, and the other models.
 FIGURES = {
     "": (
@@ -129,7 +126,7 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
 
     groups: list[tuple[str, list[np.ndarray]]] = []
     for variant, workdir in runs.items():
-        size, local = SIZES[variant]
+        size, local = preset.SIZES[variant]
         with np.load(workdir / "reconstructions.npz") as file:
             x, x_hat = file["x"], file["x_hat"]
         if not groups:
@@ -147,7 +144,9 @@ def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
     from iae_jax.files.figures import panels
 
     found = {(one["metric"], one["variant"]): one for one in records}
-    sizes = {size: name for name, (size, local) in SIZES.items() if local and "/" not in name}
+    sizes = {
+        size: name for name, (size, local) in preset.SIZES.items() if local and "/" not in name
+    }
     with panels(path, 1, len(CURVE), [metric.replace("_", " ") for metric in CURVE]) as axes:
         for ax, metric in zip(axes[0], CURVE, strict=True):
             measured = [size for size in sorted(sizes) if (metric, sizes[size]) in found]

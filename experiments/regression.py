@@ -16,17 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from iae_jax.presets.regression import (  # noqa: F401
-    FIGURE_FILE,
-    FIRST_SEED,
-    SEEDS,
-    TOGETHER,
-    VARIANTS,
-    get_config,
-)
+from iae_jax.presets import regression as preset
 from iae_jax.records.references import Headline, Reference
 
-VIEWS: tuple[str, ...] = ()
+get_config = preset.get_config
+FIGURE_MODES: tuple[str, ...] = ()
 SHOWN = ("energy_distance", "worst_energy_distance", "mean_error", "energy_distance_ratio")
 
 REFERENCES = {
@@ -47,20 +41,20 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
     from iae_jax.files.figures import panels
 
     shown = {}
-    for variant in VARIANTS:
-        with np.load(runs[variant] / FIGURE_FILE) as file:
+    for variant in preset.VARIANTS:
+        with np.load(runs[variant] / preset.FIGURE_FILE) as file:
             shown[variant] = dict(file)
     c, truth, mean = (shown["adversarial"][name] for name in ("c", "truth", "mean"))
     few = min(60, truth.shape[1])  # points of each input
     clouds = [(truth, COLORS[6])]
-    clouds += [(shown[variant]["y"], COLORS[i]) for i, variant in enumerate(VARIANTS)]
+    clouds += [(shown[variant]["y"], COLORS[i]) for i, variant in enumerate(preset.VARIANTS)]
     with panels(path, 1, 4, ["data", "least squares", "adversarial", "energy distance"]) as axes:
         for ax, (y, color) in zip(axes[0], clouds, strict=False):
             ax.plot(c, mean, color="0.6", label="E[y|c]")
             ax.scatter(np.repeat(c, few), y[:, :few], s=3, color=color)
             ax.set(xlabel="c", ylabel="y", ylim=(-1.6, 1.9))
         axes[0][0].legend(fontsize="small")
-        for variant, color in zip(VARIANTS, COLORS, strict=False):
+        for variant, color in zip(preset.VARIANTS, COLORS, strict=False):
             axes[0][3].plot(c, shown[variant]["distances"], color=color, label=variant)
         axes[0][3].set(xlabel="c", yscale="log")
         axes[0][3].legend(fontsize="small")

@@ -27,17 +27,13 @@ from typing import Any
 
 import numpy as np
 
-from iae_jax.presets.semisupervised import (  # noqa: F401
-    CLASSES,
-    SHOWN_VARIANT,
-    VARIANTS,
-    get_config,
-)
+from iae_jax.presets import semisupervised as preset
 from iae_jax.records.references import Headline, Published, Reference
 
-VIEWS = ("traverse",)
+get_config = preset.get_config
+FIGURE_MODES = ("traverse",)
 ROWS = 6  # of the figure, each with a local code
-FIGURES = {"": (SHOWN_VARIANT,)}
+FIGURES = {"": (preset.SHOWN_VARIANT,)}
 
 # What `iae_best` has beside what the slides describe.
 BEST_BEYOND = "consistency under affine changes, a mean teacher, sleep loss"
@@ -110,5 +106,5 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
     """A column for each class, a local code for each row. runs: variant -> its workdir."""
     from iae_jax.files.figures import rows_of_images
 
-    with np.load(runs[SHOWN_VARIANT] / "traversals.npz") as file:
-        rows_of_images(path, [("100 labels", list(file["x"][:ROWS]))], CLASSES)
+    with np.load(runs[preset.SHOWN_VARIANT] / "traversals.npz") as file:
+        rows_of_images(path, [("100 labels", list(file["x"][:ROWS]))], preset.CLASSES)

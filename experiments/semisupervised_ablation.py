@@ -12,14 +12,10 @@ the times in the records are longer where tests ran at the same time.
 """
 
 from experiments import semisupervised
-from iae_jax.presets.semisupervised_ablation import (  # noqa: F401
-    FIRST_SEED,
-    SPLIT,
-    VARIANTS,
-    get_config,
-)
+from iae_jax.presets import semisupervised_ablation as preset
 from iae_jax.records.references import Headline
 
+get_config = preset.get_config
 FIGURES: dict[str, tuple[str, ...]] = {}
 SHOWN = ("validation_error", *semisupervised.SHOWN[1:])
 HEADLINE = tuple(

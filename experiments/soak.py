@@ -35,7 +35,7 @@ from iae_jax.files.atomic import open_folder
 from iae_jax.files.git_commit import git_commit
 from iae_jax.game.step import init
 from iae_jax.records.parser import Parser
-from iae_jax.records.record import Trainings, record, table, write_records
+from iae_jax.records.record import Trainings, record, summary, write_records
 from iae_jax.records.references import Headline, Reference
 from iae_jax.runs.build import build
 from iae_jax.runs.checkpoint import Checkpoints
@@ -285,7 +285,7 @@ def main(arguments: list[str] | None = None) -> int:
     settings = options.kills, options.steps, options.seed
     whole = kinds == list(KILLS) and settings == (0, STEPS, 0)
     write_records(options.results, "soak", records, ".json" if whole else ".partial.json")
-    print(table(records))
+    print(summary(records))
     return 0
 
 

@@ -27,7 +27,7 @@ from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.git_commit import git_commit
 from iae_jax.records.parser import Parser
-from iae_jax.records.record import Trainings, record, table, write_records
+from iae_jax.records.record import Trainings, record, summary, write_records
 from iae_jax.records.references import Headline, Reference
 from iae_jax.records.results import read
 from iae_jax.runs.config import Config
@@ -172,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_USER
     whole = (options.images, options.steps) == (IMAGES, steps)
     write_records(options.results, "streaming", records, ".json" if whole else ".partial.json")
-    print(table(records))
+    print(summary(records))
     return 0
 
 

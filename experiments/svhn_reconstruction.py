@@ -14,16 +14,13 @@ of a fast machine (a server of 2025) with another run beside it, and once 2 to 6
 feature classifier. `full` is not measured yet: it needs an accelerator.
 """
 
-from experiments.colour import BEYOND, SHOWN, VIEWS, draw, figures_of
-from iae_jax.presets.svhn_reconstruction import (
-    FULL,
-    VARIANTS,
-    get_config,
-)
+from experiments import colour
+from iae_jax.presets import svhn_reconstruction as preset
 from iae_jax.records.references import Headline, Reference
 
-__all__ = ["FIGURES", "FULL", "HEADLINE", "SHOWN", "VARIANTS", "VIEWS", "draw", "get_config"]
-FIGURES = figures_of(VARIANTS + FULL)
+get_config = preset.get_config
+SHOWN, FIGURE_MODES, draw = colour.SHOWN, colour.FIGURE_MODES, colour.draw
+FIGURES = colour.figures_of(preset.VARIANTS + preset.FULL)
 
 REFERENCES = {
     ("label_agreement", "deterministic_150/small/standin"): Reference(0.80, "higher", "aim"),
@@ -34,7 +31,7 @@ HEADLINE = tuple(
         "reconstructions in which a classifier sees the same digit (share)",
         "label_agreement",
         variant,
-        BEYOND,
+        colour.BEYOND,
     )
-    for variant in VARIANTS
+    for variant in preset.VARIANTS
 )

@@ -24,7 +24,7 @@ from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.git_commit import git_commit
 from iae_jax.records.parser import Parser
-from iae_jax.records.record import Trainings, record, table, write_records
+from iae_jax.records.record import Trainings, record, summary, write_records
 
 MAX_BUSY = 0.15  # the share of all cores at work on an idle machine
 PATIENCE = 10  # seconds, in one of which it has to be idle
@@ -186,7 +186,7 @@ def main(
         records.append(record(row.metric, row.variant, row.values, row.n_examples, "", rounds))
     write_records(options.results, name, records)
     timings.draw(options.figures / f"{name}.png")
-    print(table(records))
+    print(summary(records))
     return 0
 
 

@@ -10,9 +10,9 @@ npz), score (a CSV with a line for each image) or export (functions that JAX alo
 
 Exit codes: 0; 2 for what the user gave, after one line that says what to do; 75 for what may pass
 by itself (a storage that does not answer, a full disk, processes that are late); 143 after SIGTERM
-and 130 after SIGINT, once the steps under way are saved (a second one ends it at once); 3, or 134
-by JAX, when another process of the run has died. The same command goes on where the run was (after
-2 once that is mended).
+and 130 after SIGINT, once the steps under way are saved, or what is unfinished removed (a second
+one ends it at once); 3, or 134 by JAX, when another process of the run has died. The same command
+goes on where the run was (after 2 once that is mended).
 """
 
 import errno
@@ -40,7 +40,7 @@ from iae_jax.runs.config_checks import MAX_SEEDS
 from iae_jax.runs.config_help import config_help
 from iae_jax.runs.console import log
 from iae_jax.runs.evaluation import cache_of
-from iae_jax.runs.interruption import Interrupted
+from iae_jax.runs.interruption import Interrupted, unwound
 from iae_jax.runs.orbax_manager import quiet_orbax
 from iae_jax.runs.saved_config import config_of
 from iae_jax.runs.train import train
@@ -149,7 +149,8 @@ def main(argv: list[str]) -> None:
         if multihost.first() and summary.figure is not None:
             print(f"figure: {summary.figure}")
         return
-    reading.read(_MODE.value, config, workdir, _SEEDS.value)
+    with unwound():
+        reading.read(_MODE.value, config, workdir, _SEEDS.value)
 
 
 def information() -> str:

@@ -37,6 +37,7 @@ from iae_jax.files.lock import lock
 from iae_jax.records.csv_table import write_csv
 from iae_jax.records.experiment_module import (
     config_of,
+    declared,
     is_own,
     module_of,
     name_of,
@@ -45,18 +46,18 @@ from iae_jax.records.experiment_module import (
 )
 from iae_jax.records.merge import merge, replaced
 from iae_jax.records.parser import Parser
-from iae_jax.records.record import locked_records, read_records, table
+from iae_jax.records.record import locked_records, read_records, summary
 from iae_jax.records.results import collect
 from iae_jax.records.search_space import Changes, combinations, drawn
 from iae_jax.records.variants import (
-    VIEW_FILES,
+    MODE_FILES,
     Run,
     done,
     draw,
+    figure_modes,
     figures_of,
     runs_of,
     split_of,
-    views_of,
 )
 from iae_jax.runs.config_checks import MAX_SEEDS
 from iae_jax.runs.interruption import SIGNALS, Interrupted, awaited
@@ -101,11 +102,11 @@ def show(module: ModuleType, run: Run) -> None:
     """Makes what figures show of a run that was trained here."""
     figures = figures_of(module).values() if hasattr(module, "draw") else ()
     if any(run.variant in variants for variants in figures):
-        for view in views_of(module):
-            if not (run.workdir / VIEW_FILES[view]).exists():
+        for mode in figure_modes(module):
+            if not (run.workdir / MODE_FILES[mode]).exists():
                 # The first of its seeds is shown.
                 one = run._replace(seeds=1)
-                launch(module, one, f"--mode={view}", f"--count={FIGURE_IMAGES}")
+                launch(module, one, f"--mode={mode}", f"--count={FIGURE_IMAGES}")
 
 
 def wait_for(run: Run) -> None:
@@ -210,8 +211,8 @@ def sweep(options: dict[str, Any]) -> int:
         if variants.count(variant) > 1:
             raise InputError(f"--variants has {variant} twice: leave one out")
     count, first = options["seeds"], options["first_seed"]
-    count = getattr(module, "SEEDS", 3) if count is None else count
-    first = getattr(module, "FIRST_SEED", 0) if first is None else first
+    count = declared(module, "SEEDS", 3) if count is None else count
+    first = declared(module, "FIRST_SEED", 0) if first is None else first
     if not 1 <= count <= MAX_SEEDS or not 0 <= first < 2**32 - MAX_SEEDS:
         raise InputError(
             f"--seeds is from 1 to {MAX_SEEDS}, and --first_seed from 0 to below 2^32 - {MAX_SEEDS}"
@@ -246,7 +247,7 @@ def sweep(options: dict[str, Any]) -> int:
         write_csv(options["csv"], records)
     if not searched and records and hasattr(module, "draw_curve") and options["only"] < 0:
         module.draw_curve(figures / f"{name}_curve.png", records)
-    print(table(records))
+    print(summary(records))
     if failed and all(isinstance(error, TransientError) for error in failed):
         return EXIT_TRANSIENT
     return EXIT_FAILED if failed else 0

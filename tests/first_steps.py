@@ -223,7 +223,7 @@ CUT = {
 
 def variants() -> Iterator[tuple[str, Played]]:
     """Every game of the record that has a config of its own."""
-    from experiments import (
+    from iae_jax.presets import (
         celeba_reconstruction,
         digits,
         mnist_clustering,
@@ -236,7 +236,7 @@ def variants() -> Iterator[tuple[str, Played]]:
     yield "digits", Played(small(digits.get_config()))
     for module in (mnist_reconstruction, mnist_clustering, semisupervised_ablation):
         for variant in module.VARIANTS:
-            name = f"{module.__name__.split('.')[1]}:{variant}"
+            name = f"{module.__name__.rpartition('.')[2]}:{variant}"
             yield name, Played(small(module.get_config(variant)))
     methods = ("improved_gan", "aae", "iae_plain", "iae_faithful", "iae_best", "supervised")
     for variant in ("full/mnist/all", *(f"{method}/mnist/100" for method in methods)):
@@ -249,13 +249,13 @@ def variants() -> Iterator[tuple[str, Played]]:
     for colour in (svhn_reconstruction, celeba_reconstruction):
         for variant in colour.VARIANTS + colour.FULL:
             if "standin" in variant or "full" in variant:
-                name = f"{colour.__name__.split('.')[1]}:{variant}"
+                name = f"{colour.__name__.rpartition('.')[2]}:{variant}"
                 yield name, Played(small(colour.get_config(variant)), COLOUR)
 
 
 def games() -> Iterator[tuple[str, Played]]:
     """Every kind of game, and a batch that is cut."""
-    from experiments import semisupervised
+    from iae_jax.presets import semisupervised
 
     for name, (fields, shape) in GAMES.items():
         yield name, Played(changed(**fields), shape)
@@ -278,7 +278,7 @@ def small_network(config: Config) -> Config:
 def small_problems() -> Iterator[tuple[str, Config]]:
     """The mixtures, the regression, and ALI, whose data are drawn on the device; each for two
     seeds, SEEDS."""
-    from experiments import ali, gaussian_mixture, regression
+    from iae_jax.presets import ali, gaussian_mixture, regression
 
     for variant in gaussian_mixture.VARIANTS:
         config = small_network(gaussian_mixture.get_config(variant))
@@ -305,7 +305,7 @@ def small_problems() -> Iterator[tuple[str, Config]]:
 def code_problems() -> Iterator[tuple[str, Config]]:
     """The four points, every cell of the grid, and the priors of AAE, on digits; each for two
     seeds, SEEDS."""
-    from experiments import aae_priors, avb_four_points, elbo_grid
+    from iae_jax.presets import aae_priors, avb_four_points, elbo_grid
 
     for module in (avb_four_points, elbo_grid, aae_priors):
         for variant in module.VARIANTS:
@@ -317,7 +317,7 @@ def code_problems() -> Iterator[tuple[str, Config]]:
                 player.network.hidden = 8
                 if player.optimizer.warmup_steps:
                     player.optimizer.warmup_steps = STEPS // 5
-            yield f"{module.__name__.split('.')[1]}:{variant}", config
+            yield f"{module.__name__.rpartition('.')[2]}:{variant}", config
 
 
 def metrics_of_seeds(config: Config) -> dict[str, np.ndarray]:

@@ -93,7 +93,7 @@ def test_an_experiment_at_toy_size(name, tmp_path, monkeypatch):
         own = {one["metric"]: one for one in records if one["seed"] == seed}
         assert {name: own[name]["n"] for name in promised} == promised
         assert all(np.isfinite(own[name]["value"]) for name in promised)
-    runs = dict.fromkeys(module.VARIANTS, tmp_path)
+    runs = dict.fromkeys(module.preset.VARIANTS, tmp_path)
     for other in others:
         runs[other] = tmp_path / other.replace("/", "_")
         runs[other].mkdir()
@@ -117,14 +117,14 @@ def measured(config, folder):
 @pytest.mark.parametrize("module", [avb_four_points, aae_priors])
 def test_every_variant_can_be_built(module):
     shape = {avb_four_points: (4,), aae_priors: (28, 28, 1)}[module]
-    for variant in module.VARIANTS:
+    for variant in module.preset.VARIANTS:
         assert build(module.get_config(variant), shape).networks.encoder is not None
     with pytest.raises(InputError, match="a variant is one of"):
         module.get_config("another")
 
 
 def test_the_cell_of_a_game():
-    for variant in elbo_grid.VARIANTS:
+    for variant in elbo_grid.preset.VARIANTS:
         config = elbo_grid.get_config(variant)
         assert "/".join(converged.cell_of(build(config, (2,), "real"))) == variant
 

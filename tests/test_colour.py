@@ -18,7 +18,7 @@ SIDES = {svhn_reconstruction: 32, celeba_reconstruction: 64}
 
 @pytest.mark.parametrize("module", SIDES, ids=lambda module: module.__name__.split(".")[1])
 def test_every_variant_is_a_game(module):
-    everything = module.VARIANTS + module.FULL
+    everything = module.preset.VARIANTS + module.preset.FULL
     assert len(set(everything)) == 6
     # Each figure is of one scale and set: both codes, the deterministic one first.
     assert len(module.FIGURES) == 3
@@ -45,7 +45,7 @@ def test_every_variant_is_a_game(module):
 
 def test_a_step_of_the_full_scale_leaves_every_leaf_what_it_was():
     """R1 of residual blocks in bfloat16, of changed pairs; traced, not computed."""
-    game = build(svhn_reconstruction.get_config(svhn_reconstruction.FULL[-1]), (32, 32, 3))
+    game = build(svhn_reconstruction.get_config(svhn_reconstruction.preset.FULL[-1]), (32, 32, 3))
     state = jax.eval_shape(partial(init, game), jax.random.key(0))
     x = jax.ShapeDtypeStruct((6, 32, 32, 3), np.float32)
     after, metrics = jax.eval_shape(partial(train_step, game), state, x)

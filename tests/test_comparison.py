@@ -17,14 +17,14 @@ PIXEL = base64.b64decode(
 )
 
 
-def workdir(folder, values, seed=0, data="mnist test", **fields):
+def workdir(folder, values, seed=0, data="mnist test", step=5, **fields):
     """A run that has measured values, by metric."""
     folder.mkdir(parents=True)
     records = [
         {"metric": metric, "value": value, "n": 100, "seed": seed, "split": "test", "extractor": ""}
         for metric, value in values.items()
     ]
-    content = {"data": data, "checkpoint": "latest", "step": 5, "records": records}
+    content = {"data": data, "checkpoint": "latest", "step": step, "records": records}
     (folder / "evaluation_test.json").write_text(json.dumps(content))
     config = to_dict(Config(seed=seed)) | fields
     (folder / "config.json").write_text(json.dumps(config))
@@ -58,6 +58,20 @@ def test_models_side_by_side(runs, capsys):
         "| spread | 4.0 ± 1.4 (2) | – | 100 |  |",
         "| more | – | – | 100 |  |",
         "| training_seconds | 60.50 ± 0.71 (2) | 67 |  |  |",
+    ]
+
+
+def test_steps_are_shown_where_they_differ_and_seeds_of_one_run_are_a_mean(runs, capsys):
+    workdir(runs / "late", {"error": 0.5}, step=9)
+    file = workdir(runs / "two", {"error": 1.0}) / "evaluation_test.json"
+    content = json.loads(file.read_text())
+    content["records"] += [content["records"][0] | {"seed": 1, "value": 3.0}]
+    file.write_text(json.dumps(content))
+    status, _ = report(runs, columns=("late", "two"))
+    assert status == 0
+    assert capsys.readouterr().out.splitlines()[2:4] == [
+        "| measured at step | 9 | 5 |  |  |",
+        "| error | 0.5 | 2.0 ± 1.4 (2) | 100 |  |",
     ]
 
 

@@ -93,7 +93,7 @@ def test_an_experiment_at_toy_size(name, tmp_path):
                 found.setdefault((record["metric"], variant), []).append(record["seed"])
     every = [(metric, variant) for metric, own in promised.items() for variant in own]
     assert found == dict.fromkeys(every, [3, 4])
-    assert set(runs) == set(module.VARIANTS)
+    assert set(runs) == set(module.preset.VARIANTS)
     picture = tmp_path / "figure.png"
     module.draw(picture, runs)
     assert picture.read_bytes().startswith(PNG)

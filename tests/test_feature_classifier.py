@@ -235,7 +235,7 @@ def test_what_cannot_work_is_one_line(tmp_path):
     for arguments, said in (
         ((nameless, None, tmp_path, 3), "no"),
         ((TRAIN, None, tmp_path, 2), "label 2"),
-        ((TRAIN, None, blocked / "cache", 3), "cannot keep"),
+        ((TRAIN, None, blocked / "cache", 3), "choose another --config.run.cache"),
     ):
         with pytest.raises(InputError, match=said) as error:
             feature_classifier("bars", *arguments, recipe=RECIPE)

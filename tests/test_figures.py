@@ -95,7 +95,7 @@ def test_a_failed_write_leaves_the_old_figure(tmp_path, monkeypatch):
     def fail(*names):
         raise OSError("no space left")
 
-    monkeypatch.setattr(canvas.os, "replace", fail)
+    monkeypatch.setattr(canvas.Path, "replace", fail)
     with pytest.raises(OSError, match="no space"):
         curves.draw(path, [{"step": 1, "reconstruction": 3.0}])
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["a.png"]

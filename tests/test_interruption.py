@@ -13,9 +13,10 @@ import pytest
 from processes import ROOT, started, wait_for
 from test_train import assert_same_bits, config_of, state_of
 
+from iae_jax.files.atomic import new_file, new_folder
 from iae_jax.runs import interruption
 from iae_jax.runs.console import log
-from iae_jax.runs.interruption import awaited
+from iae_jax.runs.interruption import awaited, unwound
 from iae_jax.runs.train import _announce, train
 
 
@@ -92,6 +93,51 @@ def test_another_thread_asks_nothing():
     thread.start()
     thread.join()
     assert asked == [0]
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "code"),
+    [(signal.SIGTERM, SystemExit, 143), (signal.SIGINT, KeyboardInterrupt, None)],
+)
+def test_what_a_signal_finds_unfinished_is_removed(tmp_path, number, kind, code):
+    """And what was there before stays."""
+    for name in ("table.csv", "images/mark", "images/1.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"old {name}")
+    before = signal.getsignal(signal.SIGTERM)
+    with (
+        pytest.raises(kind) as left,
+        unwound(),
+        new_file(tmp_path / "table.csv") as part,
+        new_folder(tmp_path / "images", r"mark|\d\.png", "mark") as folder,
+    ):
+        for path in (part, folder / "mark", folder / "2.png"):
+            path.write_text("half")
+        if number == signal.SIGTERM:
+            send(number)
+        signal.default_int_handler(number, None)  # SIGINT may be ignored where tests run
+    assert getattr(left.value, "code", None) == code
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert {path.name for path in tmp_path.rglob("*")} == {"table.csv", "images", "mark", "1.png"}
+    assert (tmp_path / "table.csv").read_text() == "old table.csv"
+    assert (tmp_path / "images" / "mark").read_text() == "old images/mark"
+
+
+@pytest.mark.slow
+def test_a_mode_that_is_ended_leaves_nothing(tmp_path, data_directory):
+    config = config_of(data_directory, steps=2)
+    train(config, tmp_path / "run")
+    before = sorted((tmp_path / "run").iterdir())
+    words = ["-m", "iae_jax.launch", f"--workdir={tmp_path}/run", f"--output={tmp_path}/new/out"]
+    with started([[*words, "--mode=sample", "--format=png", "--count=10000000"]], 1) as running:
+        limit = time.monotonic() + 120
+        while not list(tmp_path.glob("new/out/.*.part/000*.png")) and time.monotonic() < limit:
+            time.sleep(0.02)
+        running[0].send_signal(signal.SIGTERM)
+        _, output = running[0].communicate(timeout=60)
+    assert running[0].returncode == 143, output
+    assert "Traceback" not in output
+    assert not (tmp_path / "new").exists() and sorted((tmp_path / "run").iterdir()) == before
 
 
 @pytest.mark.slow

@@ -137,7 +137,7 @@ def test_a_sweep_shows_a_run_of_several_seeds(monkeypatch, tmp_path):
     """By a flag less: its modes would refuse it."""
     given = []
     monkeypatch.setattr(sweep, "launch", lambda module, run, *words: given.append(run.flags))
-    module = SimpleNamespace(VIEWS=("sample",), FIGURES={"": ("a",)}, draw=None)
+    module = SimpleNamespace(FIGURE_MODES=("sample",), FIGURES={"": ("a",)}, draw=None)
     sweep.show(module, Run("a", 4, tmp_path, "x", seeds=5))
     assert given == [["--config.seed=4"]]
 

@@ -76,7 +76,7 @@ def test_the_version_is_one(tmp_path):
 def test_every_command_is_there():
     assert {
         "iae-jax",
-        *(f"iae-jax-{name}" for name in ("compare", "prepare", "report", "sweep")),
+        *(f"iae-jax-{name}" for name in ("prepare", "report", "sweep")),
     } == set(PROJECT["scripts"])
     for target in PROJECT["scripts"].values():
         module, _, name = target.partition(":")
@@ -169,7 +169,7 @@ def test_the_wheel_in_an_empty_folder(tmp_path):
     assert one.returncode == 0 and one.stdout.startswith("The default: an implicit autoencoder")
     near = command("iae-jax", "--config=nosuch", "--workdir=r")
     assert near.returncode == 2 and "there is no preset nosuch" in near.stderr
-    for name in ("sweep", "compare", "report", "prepare"):
+    for name in ("sweep", "report", "prepare"):
         assert command(f"iae-jax-{name}", "--help").returncode == 0
     assert (target / "iae_jax" / "py.typed").is_file() and not list(empty.iterdir())
     assert not (target / "experiments").exists()

@@ -14,8 +14,9 @@ from iae_jax import presets
 from iae_jax.errors import InputError
 from iae_jax.presets import NAMES, file_of, variants_of
 from iae_jax.presets.config_words import located
-from iae_jax.records.experiment_module import config_of, module_of
+from iae_jax.records.experiment_module import config_of, declared, module_of, variants_in
 from iae_jax.records.results import shared_digest
+from iae_jax.records.variants import figure_modes, split_of
 from iae_jax.runs.config import Config, digest, to_dict
 from iae_jax.runs.renamed import translated
 from iae_jax.runs.saved_config import from_dict
@@ -135,6 +136,18 @@ def test_what_the_command_tells(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text("from iae_jax import Config as get_config\n")
     code, _, err = launch("--config=mine.py", "--list")
     assert code == 2 and "--list is of presets, and mine.py is a file of your own" in err[0]
+
+
+def test_an_experiment_has_what_its_preset_says():
+    """As the files of presets have it; an experiment's own goes first."""
+    ablation, regression = map(module_of, ("semisupervised_ablation", "regression"))
+    assert variants_in(regression) == ("least_squares", "adversarial")
+    assert not hasattr(regression, "VARIANTS") and not hasattr(ablation, "SPLIT")
+    assert (declared(regression, "SEEDS", 3), declared(ablation, "SEEDS", 3)) == (5, 3)
+    assert (split_of(regression), split_of(ablation)) == ("test", "validation")
+    assert declared(regression, "TOGETHER", False) and not figure_modes(regression)
+    assert declared(module_of("digits"), "SEEDS", 3) == 3
+    assert variants_in(module_of("tests/tiny.py")) == ("",)
 
 
 def test_a_sweep_finds_experiments_presets_and_files(tmp_path, monkeypatch):

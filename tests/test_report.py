@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from iae_jax.records.experiment_module import declared
 from iae_jax.records.record import Trainings, record
 from iae_jax.records.references import Headline, Published, Reference
 from iae_jax.report import main
@@ -70,7 +71,7 @@ def test_what_is_committed_is_what_the_records_say(monkeypatch, capsys):
         measured = json.loads(path.read_text())["records"]
         for row in module.HEADLINE:  # measured, or could be
             assert row.metric in {one["metric"] for one in measured}
-            names = {one["variant"] for one in measured} | {*getattr(module, "VARIANTS", ())}
+            names = {one["variant"] for one in measured} | {*declared(module, "VARIANTS", ())}
             known = getattr(module, "REFERENCES", {})
             assert row.variant in names or (row.metric, row.variant) in known
 

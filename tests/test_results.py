@@ -77,7 +77,7 @@ def test_one_value_per_seed_with_mean_and_sd(tmp_path, capsys):
     assert record["values"] == [0.9, 0.96, 0.93] and record["seeds"] == [1, 2, 4]
     assert record["mean"] == pytest.approx(0.93) and record["sd"] == pytest.approx(0.03)
     assert record["n_examples"] == 50 and record["seconds"] == [30, 60, 120]
-    assert "| label_agreement | 0.9300 ± 0.0300 |" in capsys.readouterr().out
+    assert "| label_agreement | 0.930 ± 0.030 |" in capsys.readouterr().out
     # Another variant, and a further seed of this one: what is there stays.
     more = workdir(tmp_path / "s7", 7, 0.99), workdir(tmp_path / "other", 1, 0.5, rate=1.0)
     for variant in (f"deterministic_20={more[0]}", f"vae_20={more[1]}"):

@@ -32,7 +32,7 @@ def change(config, fields):
         setattr(attrgetter(section)(config), name, value)
 
 
-@pytest.mark.parametrize("variant", semisupervised.VARIANTS)
+@pytest.mark.parametrize("variant", semisupervised.preset.VARIANTS)
 def test_every_variant_is_a_game(variant):
     config = semisupervised.get_config(variant)
     method, name, labels = variant.split("/")
@@ -269,7 +269,7 @@ def test_the_figure_has_a_class_in_each_column_and_a_style_in_each_row(tmp_path)
     down, across = np.mgrid[0:8, 0:10]
     x = np.stack([down / 10, across / 10, np.ones((8, 10))], -1).astype(np.float32)
     np.savez(tmp_path / "traversals.npz", x=np.tile(x[:, :, None, None], (1, 1, 4, 4, 1)))
-    semisupervised.draw(tmp_path / "figure.png", {semisupervised.SHOWN_VARIANT: tmp_path})
+    semisupervised.draw(tmp_path / "figure.png", {semisupervised.preset.SHOWN_VARIANT: tmp_path})
     pixels = np.asarray(Image.open(tmp_path / "figure.png").convert("RGB")) / 255
 
     def middle(row, column):

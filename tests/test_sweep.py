@@ -205,8 +205,8 @@ def test_seeds_that_are_trained_together_are_one_run(tmp_path, monkeypatch):
 def test_a_variant_may_be_a_path(tmp_path, monkeypatch):
     """As those of the semi-supervised table, METHOD/SET/LABELS."""
     module = importlib.import_module("experiments.semisupervised")
-    runs = sweep.runs_of(module, list(module.VARIANTS), range(2), tmp_path)
-    assert len({run.workdir for run in runs}) == len(runs) == 2 * len(module.VARIANTS)
+    runs = sweep.runs_of(module, list(module.preset.VARIANTS), range(2), tmp_path)
+    assert len({run.workdir for run in runs}) == len(runs) == 2 * len(module.preset.VARIANTS)
     assert not any(a.workdir in b.workdir.parents for a in runs for b in runs)
     started = []
 

@@ -5,8 +5,8 @@ import importlib
 import pytest
 from sweeps import TWO, command, replace_launcher, trained, values
 
-from experiments.mnist_reconstruction import VARIANTS
 from iae_jax import sweep
+from iae_jax.presets.mnist_reconstruction import VARIANTS
 from iae_jax.runs.interruption import Interrupted
 
 

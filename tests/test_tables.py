@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from iae_jax.records.tables import Table, latex, markdown, spread
+from iae_jax.records.tables import Table, latex, markdown, mean_and_sd
 from iae_jax.report import main
 
 REPOSITORY = Path(__file__).parent.parent
@@ -114,7 +114,7 @@ def test_markdown_keeps_bars_within_their_cells():
     ],
 )
 def test_a_mean_has_the_digits_that_its_sd_leaves(mean, sd, text):
-    assert spread(mean, sd) == text
+    assert mean_and_sd(mean, sd) == text
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,21 @@ def open_folder(folder: Path, flag: str) -> None:
         ) from error
 
 
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Where to write a file, which takes the place of `path` once the block has ended without an
+    error; otherwise nothing is left of it, whatever ended the block."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text)
-    part.replace(path)
+    with new_file(path) as part:
+        part.write_text(text)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -48,19 +59,14 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_npz(path: Path, **arrays: Any) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            np.savez(file, **arrays)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with new_file(path) as part, part.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 @contextmanager
 def new_folder(folder: Path, ours: str, mark: str) -> Iterator[Path]:
     """A folder to fill, which takes the place of `folder` once the block has ended without an
-    error.
+    error; otherwise nothing is left of it, as with `new_file`.
 
     Args:
       folder: where it will be; one that is there is replaced.
@@ -83,12 +89,9 @@ def new_folder(folder: Path, ours: str, mark: str) -> Iterator[Path]:
         yield part
         if folder.exists():
             folder.rename(before)
-        try:
-            part.rename(folder)
-        except OSError:
-            if before.exists():
-                before.rename(folder)
-            raise
-        shutil.rmtree(before, ignore_errors=True)
+        part.rename(folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if before.exists() and not folder.exists():
+            before.rename(folder)
+        for unfinished_or_old in (part, before):
+            shutil.rmtree(unfinished_or_old, ignore_errors=True)

@@ -4,9 +4,10 @@ the same drawing as the same bytes.
 Matplotlib is imported where it is used, and only its file backend: no window, no global state.
 """
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from iae_jax.files.atomic import new_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,13 +56,9 @@ def save(figure: "Figure", path: Path, few_colors: bool = False) -> None:
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     metadata = {"Software": None}
-    try:
-        figure.savefig(temporary, format="png", dpi=DPI, facecolor="white", metadata=metadata)
+    with new_file(path) as part:
+        figure.savefig(part, format="png", dpi=DPI, facecolor="white", metadata=metadata)
         if few_colors:
-            image = Image.open(temporary).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-            image.save(temporary, format="png", optimize=True)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            image = Image.open(part).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+            image.save(part, format="png", optimize=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from iae_jax.errors import InputError
-from iae_jax.files import canvas
+from iae_jax.files import canvas, png_folder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,9 +128,7 @@ def rows_of_images(
 
 def _tile(image: np.ndarray, scale: int) -> np.ndarray:
     """u8 or f32[H, W, 1 or 3] -> u8[scale H, scale W, 3], each pixel a square."""
-    if image.dtype != np.uint8:
-        image = np.rint(255 * np.clip(np.nan_to_num(image), 0, 1)).astype(np.uint8)
-    image = image.repeat(scale, axis=0).repeat(scale, axis=1)
+    image = png_folder.pixels(image).repeat(scale, axis=0).repeat(scale, axis=1)
     return np.broadcast_to(image, (*image.shape[:2], 3))
 
 

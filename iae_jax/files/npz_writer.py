@@ -1,6 +1,5 @@
 """Npz files written row by row, so that memory does not grow with the number of rows."""
 
-import os
 import shutil
 import tempfile
 import zipfile
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
+from iae_jax.files.atomic import new_file
 
 
 class NpzWriter:
@@ -64,20 +65,18 @@ class NpzWriter:
                 self._write()
 
     def _write(self) -> None:
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
-        try:
-            with zipfile.ZipFile(part, "w", allowZip64=True) as archive:
-                for name, like in self._first.items():
-                    shape = (self._counts[name], *like.shape[1:])
-                    header = np.lib.format.header_data_from_array_1_0(like)
-                    header |= {"shape": self._shapes.get(name, shape)}
-                    self._rows[name].seek(0)
-                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                        np.lib.format.write_array_header_2_0(member, header)
-                        shutil.copyfileobj(self._rows[name], member, 2**20)
-                for name, array in self._whole.items():
-                    with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                        np.lib.format.write_array(member, array, allow_pickle=False)
-            part.replace(self.path)
-        finally:
-            part.unlink(missing_ok=True)
+        with (
+            new_file(self.path) as part,
+            zipfile.ZipFile(part, "w", allowZip64=True) as archive,
+        ):
+            for name, like in self._first.items():
+                shape = (self._counts[name], *like.shape[1:])
+                header = np.lib.format.header_data_from_array_1_0(like)
+                header |= {"shape": self._shapes.get(name, shape)}
+                self._rows[name].seek(0)
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array_header_2_0(member, header)
+                    shutil.copyfileobj(self._rows[name], member, 2**20)
+            for name, array in self._whole.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)

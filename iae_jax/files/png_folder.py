@@ -12,7 +12,9 @@ def file_name(number: int) -> str:
 
 
 def pixels(images: np.ndarray) -> np.ndarray:
-    """f32[N, H, W, C] in [0, 1] -> uint8, rounded."""
+    """f32[..., H, W, C] in [0, 1] -> uint8, rounded; uint8 as it is."""
+    if images.dtype == np.uint8:
+        return images
     return np.rint(255 * np.clip(np.nan_to_num(images), 0, 1)).astype(np.uint8)
 
 

@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import re
-import tempfile
 import time
 import zipfile
 import zlib
@@ -26,7 +25,7 @@ import numpy as np
 
 from iae_jax.data import Dataset
 from iae_jax.errors import InputError
-from iae_jax.files.atomic import write_npz
+from iae_jax.files.atomic import open_folder, write_npz
 from iae_jax.metrics.classifier_training import Recipe, fit, recipe_of
 from iae_jax.networks.classifier import classifier
 from iae_jax.sampling.noise import to_unit
@@ -107,7 +106,7 @@ def feature_classifier(
     shipped = _load(SHIPPED / path.name, shapes)
     cached = shipped or _load(path, shapes)
     if cached is None:
-        _check_writable(cache)
+        open_folder(cache, "--config.run.cache")  # before minutes of training, not after
         start = time.monotonic()
         params = fit(network, train, recipe, seed)
         metadata = {**made_of, "hash": _hash(params), "seconds": time.monotonic() - start}
@@ -200,19 +199,6 @@ def _load(path: Path, shapes: Params) -> tuple[Params, Metadata] | None:
         )
         return None
     return params, metadata
-
-
-def _check_writable(cache: Path) -> None:
-    """Before minutes of training, not after."""
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=cache):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"cannot keep a feature classifier in {cache} ({error.strerror}): choose another by "
-            "--config.run.cache"
-        ) from error
 
 
 def _save(path: Path, params: Params, metadata: Metadata) -> None:

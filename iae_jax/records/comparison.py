@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from iae_jax.errors import InputError
 from iae_jax.records.results import common, read
-from iae_jax.records.tables import Table, number, spread
+from iae_jax.records.tables import Table, mean_and_sd, number
 
 ALIKE = ("n", "extractor", "split", "data")  # or two values of a metric cannot be compared
 EVALUATION = ("data", "checkpoint", "step", "records")
@@ -84,8 +84,8 @@ def side_by_side(columns: Sequence[Column], metrics: Sequence[str] = ()) -> Tabl
 
     Args:
       columns: the models.
-      metrics: the rows; by default everything measured, below the config fields in which the
-        models differ, and above what the training took.
+      metrics: the rows; by default everything measured, below the config fields and steps in which
+        the models differ, and above what the training took.
 
     Raises:
       InputError: a metric was not measured alike, or in no run.
@@ -124,7 +124,7 @@ def _mean(values: Sequence[float]) -> str:
     """Mean ± SD (n), or the only value."""
     if len(values) < 2:
         return number(values[0]) if values else NONE
-    return f"{spread(statistics.fmean(values), statistics.stdev(values))} ({len(values)})"
+    return f"{mean_and_sd(statistics.fmean(values), statistics.stdev(values))} ({len(values)})"
 
 
 def _how(columns: Sequence[Column], metric: str) -> tuple[str, str]:
@@ -143,12 +143,13 @@ def _how(columns: Sequence[Column], metric: str) -> tuple[str, str]:
 
 
 def _settings(columns: Sequence[Column]) -> list[tuple[str, ...]]:
-    """The config fields in which the models differ."""
+    """The config fields in which the models differ, and the steps if they were measured at
+    different ones."""
     flat = [dict(_leaves(each.config)) for each in columns]
-    if not all(flat):
-        return []
-    fields = dict.fromkeys(field for one in flat for field in one)
+    fields = dict.fromkeys(field for one in flat for field in one) if all(flat) else {}
     rows = [(field, *(_setting(one, field) for one in flat), "", "") for field in fields]
+    steps = [dict.fromkeys(str(one["step"]) for one in each.values) for each in columns]
+    rows.append(("measured at step", *map(", ".join, steps), "", ""))
     return [row for row in rows if len(set(row[1:-2])) > 1]
 
 

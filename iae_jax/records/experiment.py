@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from iae_jax.errors import InputError
+from iae_jax.records.experiment_module import declared
 from iae_jax.records.record import FIELDS, Record
 from iae_jax.records.references import Headline, Reference
 
@@ -95,9 +96,9 @@ class Experiment(NamedTuple):
     def command(self, record: Record) -> str:
         """The shortest command that makes a record again: a sweep, if the module can be swept and
         its first seeds are the record's."""
-        first = getattr(self.module, "FIRST_SEED", 0)
+        first = declared(self.module, "FIRST_SEED", 0)
         seeds = list(range(first, first + record["n_seeds"]))
-        swept = record["variant"] in getattr(self.module, "VARIANTS", ())
+        swept = record["variant"] in declared(self.module, "VARIANTS", ())
         command: str = record["command"]
         if not swept or record["seeds"] != seeds or not command.startswith("python -m iae_jax."):
             return command

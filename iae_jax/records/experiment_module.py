@@ -12,6 +12,7 @@ import inspect
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from iae_jax import presets
 from iae_jax.errors import InputError, meant
@@ -83,9 +84,15 @@ def word_of(module: ModuleType, variant: str) -> str:
     return f"{name}:{variant}" if variant else name
 
 
+def declared(module: ModuleType, name: str, default: Any) -> Any:
+    """What a module has of this name; else the one that its `get_config` is from, a preset."""
+    origin = getattr(getattr(module, "get_config", None), "__module__", None)
+    return getattr(module, name, getattr(sys.modules.get(str(origin)), name, default))
+
+
 def variants_in(module: ModuleType) -> tuple[str, ...]:
     """Its VARIANTS, or the one without a name of a module that has none."""
-    return tuple(getattr(module, "VARIANTS", ("",)))
+    return tuple(declared(module, "VARIANTS", ("",)))
 
 
 def config_of(module: ModuleType, variant: str) -> Config:

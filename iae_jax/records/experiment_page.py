@@ -10,7 +10,7 @@ from typing import Any
 from iae_jax.records.experiment import Experiment
 from iae_jax.records.record import Record
 from iae_jax.records.references import Reference
-from iae_jax.records.tables import Table, markdown, number, spread
+from iae_jax.records.tables import Table, markdown, mean_and_sd, number
 
 MINUTES_FROM = 120  # seconds
 HEAD = """Written by `make results`; do not edit it. ± is the standard deviation over seeds, or over
@@ -70,7 +70,7 @@ def _compared(one: Experiment) -> str:
 
 def ours(record: Record, against: Reference | None) -> str:
     """Mean ± SD, and how many seeds meet the reference."""
-    text = spread(record["mean"], record["sd"])
+    text = mean_and_sd(record["mean"], record["sd"])
     if record["sd"] is not None and against is not None:
         text += f" ({sum(map(against.met, record['values']))} of {record['n_seeds']})"
     return text
@@ -136,7 +136,7 @@ def _values(records: Sequence[Record], with_variant: bool) -> str:
             (
                 record["metric"],
                 *([record["variant"]] if with_variant else []),
-                spread(record["mean"], record["sd"]),
+                mean_and_sd(record["mean"], record["sd"]),
                 *(_value(values.get(seed), intervals.get(seed)) for seed in seeds),
                 str(record["n_examples"]),
                 record["extractor"],

@@ -7,7 +7,7 @@ from pathlib import Path
 from iae_jax.records.experiment import Experiment
 from iae_jax.records.record import Record
 from iae_jax.records.references import Reference
-from iae_jax.records.tables import Table, markdown, spread
+from iae_jax.records.tables import Table, markdown, mean_and_sd
 
 HEAD = """# Results
 
@@ -64,7 +64,7 @@ def overview(experiments: Sequence[Experiment], pages: Path, beside: Path) -> st
 
 def measured(record: Record, against: Reference | None) -> str:
     """Mean ± SD (n), bold if it does not meet what it is compared with."""
-    text = f"{spread(record['mean'], record['sd'])} ({record['n_seeds']})"
+    text = f"{mean_and_sd(record['mean'], record['sd'])} ({record['n_seeds']})"
     worse = against is not None and against.worse(record["values"])
     return f"**{text}**" if worse else text
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from iae_jax.errors import InputError
 from iae_jax.files.atomic import write_json
 from iae_jax.files.lock import lock
+from iae_jax.records.tables import Table, markdown, mean_and_sd
 
 Record = dict[str, Any]
 
@@ -132,19 +133,14 @@ def locked_records(directory: Path, experiment: str) -> Iterator[list[Record]]:
             write_records(directory, experiment, records)
 
 
-def table(records: list[Record]) -> str:
+def summary(records: list[Record]) -> str:
     """A Markdown table: metrics down, variants across."""
-    variants = list(dict.fromkeys(record["variant"] for record in records))
-    metrics = list(dict.fromkeys(record["metric"] for record in records))
-    cells = {(record["metric"], record["variant"]): record for record in records}
-
-    def cell(metric: str, variant: str) -> str:
-        record = cells.get((metric, variant))
-        if record is None:
-            return "–"
-        sd = "" if record["sd"] is None else f" ± {record['sd']:.4f}"
-        return f"{record['mean']:.4f}{sd}"
-
-    rows = [["metric", *variants], ["---"] * (len(variants) + 1)]
-    rows += [[metric, *(cell(metric, variant) for variant in variants)] for metric in metrics]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    variants = list(dict.fromkeys(one["variant"] for one in records))
+    metrics = list(dict.fromkeys(one["metric"] for one in records))
+    cells = {
+        (one["metric"], one["variant"]): mean_and_sd(one["mean"], one["sd"]) for one in records
+    }
+    rows = [
+        (metric, *(cells.get((metric, variant), "–") for variant in variants)) for metric in metrics
+    ]
+    return markdown(Table(("metric", *variants), rows, numbers=tuple(variants)))

@@ -19,7 +19,7 @@ from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.records.experiment_module import config_of, module_of, word_of
 from iae_jax.records.merge import merge, replaced
-from iae_jax.records.record import Record, Trainings, locked_records, record, table
+from iae_jax.records.record import Record, Trainings, locked_records, record, summary
 from iae_jax.runs.config import Config, to_dict, without_places
 from iae_jax.runs.config_changes import changes, completed, hash_of
 from iae_jax.runs.renamed import translated
@@ -238,7 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER
-    print(table(records))
+    print(summary(records))
     return 0
 
 

@@ -41,7 +41,7 @@ def number(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
-def spread(mean: float, sd: float | None) -> str:
+def mean_and_sd(mean: float, sd: float | None) -> str:
     """Mean ± SD, with two digits of the SD; the mean alone where there is a single value."""
     if sd is None:
         return number(mean)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from iae_jax.records.experiment import Experiment
-from iae_jax.records.tables import Table, spread
+from iae_jax.records.tables import Table, mean_and_sd
 
 COLUMNS = (
     "experiment",
@@ -70,7 +70,7 @@ def means(experiments: Sequence[Experiment]) -> Table:
                     record["variant"],
                     record["metric"],
                     against.sourced if against else "",
-                    spread(record["mean"], record["sd"]),
+                    mean_and_sd(record["mean"], record["sd"]),
                     str(record["n_seeds"]),
                 )
             )

@@ -1,14 +1,14 @@
 """The variants of an experiment as runs: every variant, changed by a grid, with every seed.
 
 A module that can be swept has `get_config()`, or VARIANTS and `get_config(variant)`: see
-`records.experiment_module`. It may have:
+`records.experiment_module`. It, or the preset whose `get_config` it has, may have:
 
-VIEWS       modes of the launcher that its figures are made from ("reconstruct" by default)
-SPLIT       that its records are of ("test" by default; "validation" for what is chosen by them)
-SEEDS       how many of them by default (3)
-FIRST_SEED  (0 by default)
-TOGETHER    whether a variant's seeds are trained at once, in one run (False by default)
-FIGURES     {"": variants of its figure, "small": those of EXPERIMENT_small.png}
+FIGURE_MODES  modes of the launcher that its figures are made from ("reconstruct" by default)
+SPLIT         that its records are of ("test" by default; "validation" for what is chosen by them)
+SEEDS         how many of them by default (3)
+FIRST_SEED    (0 by default)
+TOGETHER      whether a variant's seeds are trained at once, in one run (False by default)
+FIGURES       {"": variants of its figure, "small": those of EXPERIMENT_small.png}
 draw(path, {variant: workdir}), draw_curve(path, records)
 """
 
@@ -22,7 +22,7 @@ from absl import flags
 
 from iae_jax.errors import InputError
 from iae_jax.presets import config_words, file_of
-from iae_jax.records.experiment_module import config_of, name_of, variants_in, word_of
+from iae_jax.records.experiment_module import config_of, declared, name_of, variants_in, word_of
 from iae_jax.records.record import Record
 from iae_jax.records.results import shared_digest
 from iae_jax.records.search_space import Changes
@@ -31,7 +31,7 @@ from iae_jax.runs.config_help import check_fields
 
 ONLY = "default"  # the name in records of the variant of a config that has none
 # What each mode of the launcher writes to a run's workdir.
-VIEW_FILES = {
+MODE_FILES = {
     "reconstruct": "reconstructions.npz",
     "traverse": "traversals.npz",
     "sample": "samples.npz",
@@ -73,17 +73,17 @@ class Run(NamedTuple):
         return f"{self.name}, {seeds}"
 
 
-def views_of(module: ModuleType) -> tuple[str, ...]:
-    return tuple(getattr(module, "VIEWS", ("reconstruct",)))
+def figure_modes(module: ModuleType) -> tuple[str, ...]:
+    return tuple(declared(module, "FIGURE_MODES", ("reconstruct",)))
 
 
 def split_of(module: ModuleType) -> str:
-    split: str = getattr(module, "SPLIT", "test")
+    split: str = declared(module, "SPLIT", "test")
     return split
 
 
 def figures_of(module: ModuleType) -> dict[str, tuple[str, ...]]:
-    figures: dict[str, tuple[str, ...]] = getattr(module, "FIGURES", {"": variants_in(module)})
+    figures: dict[str, tuple[str, ...]] = declared(module, "FIGURES", {"": variants_in(module)})
     return figures
 
 
@@ -132,7 +132,7 @@ def runs_of(
         if any((run.variant, run.config) == (variant, digest) for run in runs):
             raise InputError(f"--grid has {', '.join(changes)} twice: leave one out")
         runs.append(Run(variant, 0, folder / variant / digest, digest, changes))
-    count = len(seeds) if getattr(module, "TOGETHER", False) else 1
+    count = len(seeds) if declared(module, "TOGETHER", False) else 1
     return [
         run._replace(seed=seed, seeds=count, workdir=run.workdir.with_name(f"{name}-{run.config}"))
         for seed in seeds[::count]
@@ -157,7 +157,7 @@ def draw(module: ModuleType, folder: Path, runs: list[Run]) -> list[str]:
       For each figure that lacks variants, their names.
     """
     experiment, lacking = name_of(module), []
-    files = ["run.json", *(VIEW_FILES[view] for view in views_of(module))]
+    files = ["run.json", *(MODE_FILES[mode] for mode in figure_modes(module))]
     for suffix, variants in figures_of(module).items():
         own = [run for run in runs if run.variant in variants]
         if {run.variant for run in own} < set(variants):

@@ -1,10 +1,12 @@
-"""SIGTERM and SIGINT as requests: the run finishes the steps under way and saves before it ends."""
+"""SIGTERM and SIGINT as requests: the run finishes the steps under way and saves before it ends.
+Where there is nothing to save, SIGTERM as an exception."""
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -67,3 +69,23 @@ def awaited(then: Callable[[int], None] | None = None) -> Iterator[StopRequest]:
         yield request
     finally:
         restore()
+
+
+@contextmanager
+def unwound() -> Iterator[None]:
+    """A block that a first SIGTERM leaves by SystemExit with the code 143, as SIGINT does by
+    KeyboardInterrupt, so that unfinished files are removed; a second one ends the process at once.
+    Nothing changes outside the main thread."""
+    before: Any = None
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        sys.exit(128 + number)
+
+    with suppress(ValueError):  # not the main thread
+        before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)

@@ -191,9 +191,9 @@ class Model:
 
         pixel_error: mean absolute difference of x_hat. log_likelihood: log p(x|z), z ~ q(z|x).
         reconstruction_logit, regularization_logit: of the discriminators, on (x, z) and z; higher,
-        more like the numerator's. prior_log_density: log p(z) of the code's vector, in nats (given
-        its category, if the prior's vector depends on one). prior_log_probability: of the code's
-        category, in nats, where the prior learns it.
+        more like the numerator's. prior_log_density: log p(z) of the code's vector, in nats (if the
+        prior's vector depends on a category, given it, and the mean over q(y|x)).
+        prior_log_probability: of the code's category, in nats, where the prior learns it.
         """
         if not scored_by(self.run.game.networks):
             self.need("encoder")

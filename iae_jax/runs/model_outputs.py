@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from iae_jax.metrics.metric import mean_distance
+from iae_jax.objectives.terms import log_prior_of_vector, log_probabilities
 from iae_jax.sampling.draws import Draws
 from iae_jax.types import DISCRIMINATORS, Array, Game, Generator, Players
 
@@ -73,9 +74,9 @@ def scored(draws: Draws, game: Game) -> dict[str, Array]:
             weights = z.probabilities
         found[role.replace("discriminator", "logit")] = jnp.sum(weights * logits, axis=-1)
     if z is not None and z.vector is not None and game.prior.log_density is not None:
-        found["prior_log_density"] = game.prior.log_density(draws.prior_params, z)
-    if z is not None and z.category is not None and game.prior.log_probabilities is not None:
-        log_p = game.prior.log_probabilities(draws.prior_params)
+        found["prior_log_density"] = log_prior_of_vector(draws, z)
+    log_p = log_probabilities(draws)
+    if z is not None and z.category is not None and log_p is not None:
         found["prior_log_probability"] = log_p[jnp.argmax(z.category, axis=-1)]
     return found
 

@@ -4,12 +4,12 @@ Both are written batch by batch, so that memory does not grow with the number of
 """
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
 
 from iae_jax.files import figures
+from iae_jax.files.atomic import new_file
 from iae_jax.runs.model_outputs import scored_by
 from iae_jax.runs.request import CHUNK, Request
 
@@ -55,21 +55,19 @@ def scores(request: Request) -> list[Path]:
         request.model.need("encoder")
     images = request.opened()
     path = request.output / f"scores_{images.label}.csv"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with (
+        new_file(path) as part,
         # Names that are no UTF-8 keep their bytes.
-        with part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-            lines = csv.writer(file)
-            for first, some in images.parts(CHUNK):
-                data = some.read()
-                found = request.model.score(data.x, request.seed, first)
-                if not first:
-                    lines.writerow(["name", "label", "class", *found])
-                own = ["" if n < 0 else str(n) for n in images.numbers[data.labels]]
-                called = images.called(data.labels).tolist()
-                columns = [[f"{value:.9g}" for value in values] for values in found.values()]
-                lines.writerows(zip(some.names, own, called, *columns, strict=True))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        lines = csv.writer(file)
+        for first, some in images.parts(CHUNK):
+            data = some.read()
+            found = request.model.score(data.x, request.seed, first)
+            if not first:
+                lines.writerow(["name", "label", "class", *found])
+            own = ["" if n < 0 else str(n) for n in images.numbers[data.labels]]
+            called = images.called(data.labels).tolist()
+            columns = [[f"{value:.9g}" for value in values] for values in found.values()]
+            lines.writerows(zip(some.names, own, called, *columns, strict=True))
     return [path]

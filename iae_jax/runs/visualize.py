@@ -7,6 +7,7 @@ several seeds, the first is shown.
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.errors import InputError
@@ -18,6 +19,7 @@ from iae_jax.runs.loaded import MAX_SEED, Codes, Model
 from iae_jax.runs.model_inputs import check_category
 from iae_jax.runs.pictures import STOCHASTIC_ROWS
 from iae_jax.runs.request import CHUNK, Request
+from iae_jax.sampling.noise import to_unit
 
 COUNT, ROWS = 64, 12  # samples and reconstructions, rows of the others, unless asked otherwise
 COLUMNS = 12  # from one end of an interpolation to the other
@@ -111,7 +113,7 @@ def reconstructions(request: Request) -> list[Path]:
                 x = part.read().x
                 writer.append({"x_hat": model.reconstruct(x, seed, first)})
                 if seed == seeds[0]:
-                    writer.append({"x": _unit(x)})
+                    writer.append({"x": to_unit(jnp.asarray(x))})
         writer.reshape("x_hat", (draws, len(images), *model.shape))
     paths = [request.output / f"reconstructions.{kind}" for kind in ("npz", "png")]
     if not figures.drawable(model.shape):
@@ -119,10 +121,6 @@ def reconstructions(request: Request) -> list[Path]:
     x = images.part(0, _shown(model.shape)).read().x
     figures.reconstructions(paths[1], x, [model.reconstruct(x, seed) for seed in seeds], None)
     return paths
-
-
-def _unit(x: np.ndarray) -> np.ndarray:
-    return x.astype(np.float32) / 255 if x.dtype == np.uint8 else x
 
 
 def interpolations(request: Request) -> list[Path]:

@@ -11,7 +11,7 @@ from iae_jax.types import Array, Code, Params, Prior
 COVARIANCES = ("full", "diagonal")
 MAX_COMPONENTS = 10_000
 MIN_DEVIATION = 0.01  # of a component along any axis given those before: densities stay bounded
-SPREAD = 0.5  # SD of the means at the start, where components overlap, so that none is left out
+START_SD = 0.5  # SD of the means at the start, where components overlap, so that none is left out
 
 
 def mixture(size: int, components: int = 100, covariance: str = "full") -> Prior:
@@ -37,7 +37,7 @@ def mixture(size: int, components: int = 100, covariance: str = "full") -> Prior
     def init(key: Array) -> Params:
         params = {
             "logits": jnp.zeros(components),
-            "mean": SPREAD * jax.random.normal(key, (components, size)),
+            "mean": START_SD * jax.random.normal(key, (components, size)),
             "log_deviation": jnp.zeros((components, size)),
         }
         if full:

@@ -10,7 +10,7 @@ from iae_jax.errors import InputError
 from iae_jax.kinds import made
 from iae_jax.networks import flow as flows
 from iae_jax.sampling.flow_prior import flow_prior
-from iae_jax.sampling.mixture import SPREAD, mixture
+from iae_jax.sampling.mixture import START_SD, mixture
 from iae_jax.types import Array, Code, Generator, Params, Prior
 
 
@@ -146,7 +146,7 @@ def conditional(vector: Prior, category: Prior) -> Prior:
     learned."""
     base = product(vector, category)
     init = _init_of(
-        mean=lambda key: SPREAD * jax.random.normal(key, (base.categories, base.size)),
+        mean=lambda key: START_SD * jax.random.normal(key, (base.categories, base.size)),
         base=base.init,
     )
     base = _at("base", base)

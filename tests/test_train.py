@@ -247,7 +247,7 @@ NAMES_OF_THE_STEP = ("jit(_run)", "jit(_fun)", "pmap(_run)")
 
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_step_is_compiled_once(tmp_path, data_directory, devices, caplog):
-    config = config_of(data_directory)
+    config = config_of(data_directory, ema=0.97)  # of no other test, whose program would be found
     config.run.devices = devices
     with jax.log_compiles(), caplog.at_level("WARNING"):
         train(config, tmp_path)

@@ -78,19 +78,19 @@ def test_a_config_that_names_code_is_built_anew():
 
 
 def test_a_game_does_not_change_with_the_config_that_it_was_built_of():
-    config = changed(auxiliary__marginal__weight__value=0.5)
+    config = changed(auxiliary__marginal__weight__value=0.625)
     game = build(config, SHAPE)
     config.auxiliary.marginal.weight.value = 8.0
-    assert game.objective.auxiliary[0].weight.value == 0.5
-    again = build(changed(auxiliary__marginal__weight__value=0.5), SHAPE)
-    assert again.objective.auxiliary[0].weight.value == 0.5
+    assert game.objective.auxiliary[0].weight.value == 0.625
+    again = build(changed(auxiliary__marginal__weight__value=0.625), SHAPE)
+    assert again.objective.auxiliary[0].weight.value == 0.625
 
 
 def test_a_program_is_made_once_for_a_game_and_its_arguments():
     """Games that are equal are not the same: one may have a loss that changes."""
     made = []
     program = kept(lambda game, number: made.append((game.ema_decay, number)) or len(made))
-    one, two = (Game(Players(), None, [], Players(), ema_decay=0.5) for _ in range(2))
+    one, two = (Game(Players(), None, [], Players(), ema_decay=0.625) for _ in range(2))
     assert one == two and one is not two
     assert [program(one, 3), program(one, 4), program(one, 3), program(two, 3)] == [1, 2, 1, 3]
     for number in range(10, 10 + MAX_KEPT):

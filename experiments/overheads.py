@@ -8,7 +8,6 @@ import jax
 
 from experiments.mnist_reconstruction import get_config
 from experiments.works import call_of, images, shape_of
-from iae_jax import init
 from iae_jax.devices.parallel import keep_compiled, place
 from iae_jax.runs.build import build
 from iae_jax.runs.feed import Feed, initial_state
@@ -36,7 +35,7 @@ def pipeline(streamed: bool, rounds: int) -> tuple[float, float]:
     feed, devices = Feed(config), jax.local_devices()[:1]
     game = build(config, feed.x.shape)
     chunk, calls = feed.chunk(game, devices), feed.calls(devices, 0)
-    states = [place(initial_state(game, config, init), devices)]
+    states = [place(initial_state(game, config), devices)]
     first, arguments = next(calls)
     ready = arguments | {"batches": place(arguments["batches"], devices)}
 

@@ -31,8 +31,12 @@ def optimized():
     """XLA's optimizations, for what is measured of them."""
     import jax
 
+    from iae_jax.runs import build
+
+    build._kept.cache_clear()  # programs that were compiled without
     jax.config.update("jax_disable_most_optimizations", False)
     yield
+    build._kept.cache_clear()
     jax.config.update("jax_disable_most_optimizations", True)
 
 

@@ -241,70 +241,14 @@ def test_a_broken_newest_checkpoint_is_told_in_one_line(run, data_directory):
     assert [line.split()[0] for line in rest] == ["resuming", "step"]
 
 
-# What JAX calls the compiled chunk under jit, and what pmap makes of it.
-NAMES_OF_THE_STEP = ("jit(_run)", "jit(_fun)", "pmap(_run)")
-
-
-@pytest.mark.parametrize("devices", [1, 2])
-def test_a_step_is_compiled_once(tmp_path, data_directory, devices, caplog):
-    config = config_of(data_directory)
-    config.run.devices = devices
-    with jax.log_compiles(), caplog.at_level("WARNING"):
-        train(config, tmp_path)
-    compiled = [
-        r.getMessage()
-        for r in caplog.records
-        if r.getMessage().startswith("Finished XLA compilation of")
-        and any(name in r.getMessage() for name in NAMES_OF_THE_STEP)
-    ]
-    assert len(compiled) == 1, compiled
-
-
-def test_a_profile_traces_the_steps(tmp_path, data_directory):
-    config = config_of(data_directory)
-    config.run.steps_per_call = 20
-    train(config, tmp_path, profile=True)
-    (trace,) = (tmp_path / "profile").rglob("*.xplane.pb")
-    assert b"jit__run" in trace.read_bytes()
-    assert len(list((tmp_path / "profile").rglob("*.xplane.pb"))) == 1
-
-
-def test_a_run_of_one_call_cannot_be_traced(tmp_path, data_directory):
-    config = config_of(data_directory, steps=5)
-    for _ in range(2):
-        with pytest.raises(InputError, match="fewer run.steps_per_call"):
-            train(config, tmp_path, profile=True)
-        assert not (tmp_path / "profile").exists()
-        assert not list((tmp_path / "checkpoints").glob("[0-9]*"))
-    train(config, tmp_path)
-    with pytest.raises(InputError, match="at most one call left after 5"):
-        train(config, tmp_path, profile=True)
-
-
 @pytest.mark.parametrize("variant", ["gan", "vae"])
 def test_other_models_train_and_draw(tmp_path, data_directory, variant):
-    summary = train(config_of(data_directory, variant), tmp_path)
+    own = config_of(data_directory, variant, ema=0.97)  # of no other test: it compiles
+    summary = train(own, tmp_path)
     assert summary.figure.read_bytes().startswith(b"\x89PNG")
     record = json.loads((tmp_path / "run.json").read_text())
     assert record["steps"] == 40 and record["steps_per_second"] > 0
     assert record["compile_seconds"] > 0 and record["peak_memory_megabytes"] > 0
-
-
-def test_several_devices_take_the_same_run(tmp_path, data_directory):
-    one, four = config_of(data_directory), config_of(data_directory)
-    for config in (one, four):
-        for player in (
-            config.encoder,
-            config.generator,
-            config.reconstruction,
-            config.regularization,
-        ):
-            player.optimizer.kind, player.optimizer.rate = "sgd", 0.01
-    four.run.devices = 4
-    train(one, tmp_path / "one")
-    train(four, tmp_path / "four")
-    a, b = state_of(one, tmp_path / "one"), state_of(four, tmp_path / "four")
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=2e-4, atol=2e-6), a, b)
 
 
 def test_batches_that_cannot_be_divided_are_refused(tmp_path, data_directory):

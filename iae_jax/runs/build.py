@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 import jax
@@ -36,6 +37,7 @@ from iae_jax.runs.config_checks import (
     learns_from_samples,
 )
 from iae_jax.runs.data_config import split_of
+from iae_jax.runs.programs import MAX_KEPT, Asked
 from iae_jax.runs.schedules import local_scale, r1_weight
 from iae_jax.sampling import priors
 from iae_jax.sampling.augmentation import affine, diffaugment
@@ -188,13 +190,25 @@ def build(
     """The config's game for x f32[B, *shape] with values in [0, 1] ("unit") or any ("real").
 
     also: the shapes of further sources in the batch. Pure, no arrays. A player is there if a term
-    reads it.
+    reads it. For an equal config it is the same game, so that what was compiled of it is found
+    again; not if the config names code (MODULE:NAME), which may have changed.
 
     Raises:
       InputError: the message names the fix.
     """
     check_types(config)
     check_numbers(config)
+    asked = Asked.of(config, shape, values, also or {})
+    return _kept(asked) if asked.keeps else _made(config, shape, values, also or {})
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _kept(asked: Asked) -> Game:
+    return _made(asked.config, asked.shape, asked.values, dict(asked.also))
+
+
+def _made(config: Config, shape: Shape, values: str, also: Mapping[str, Shape]) -> Game:
+    """See `build`."""
     own = config.prior
     prior = priors.prior(
         own.kind, config.code.size, config.code.categories, own.category, own.conditional
@@ -229,7 +243,7 @@ def build(
         diffaugment(config.diffaugment) if len(shape) == 3 else None,
         config.code.relaxed,
     )
-    reads, players = inspect(game, batch_of(config, shape, also or {}))
+    reads, players = inspect(game, batch_of(config, shape, also))
     optimizers: list[Any] = [
         network and optimizer(part.optimizer, config.steps, game.turns, name)
         for network, part, name in zip(players, config.players, Players._fields, strict=True)

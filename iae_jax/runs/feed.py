@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,8 +14,10 @@ from iae_jax.data.pixels import check_examples
 from iae_jax.devices import multihost
 from iae_jax.devices.parallel import Chunk, Sample, place
 from iae_jax.errors import InputError
+from iae_jax.game.step import init
 from iae_jax.runs.build import also, open_split
 from iae_jax.runs.config import Config
+from iae_jax.runs.programs import kept
 from iae_jax.types import Array, Game, Labelled, TrainState
 
 FINGERPRINT_EXAMPLES = 256
@@ -129,7 +132,9 @@ class Feed:
     def chunk(self, game: Game, devices: list[jax.Device]) -> Chunk:
         """The compiled steps that these calls are for."""
         run = self._config.run
-        return Chunk(game, devices, run.microbatches, self.samplers, run.seeds > 1)
+        if self.samplers:
+            return Chunk(game, devices, run.microbatches, self.samplers, run.seeds > 1)
+        return _chunk(game, tuple(devices), run.microbatches, run.seeds > 1)
 
     def calls(self, devices: list[jax.Device], start: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """(steps, arguments of the next call), from a step to the run's last."""
@@ -203,12 +208,22 @@ def _sampler(draw: Callable[[Array, int], Array], count: int) -> Sample:
     return lambda key: draw(key, count)
 
 
-def initial_state(game: Game, config: Config, init: Any) -> TrainState:
+@kept
+def _chunk(game: Game, devices: tuple[jax.Device, ...], microbatches: int, seeds: bool) -> Chunk:
+    return Chunk(game, devices, microbatches, seeds=seeds)
+
+
+@kept
+def _init(game: Game, seeds: bool) -> Callable[[Array], TrainState]:
+    one = partial(init, game)
+    return jax.jit(jax.vmap(one) if seeds else one)
+
+
+def initial_state(game: Game, config: Config) -> TrainState:
     """The state before the first step; with several seeds each array has a leading axis [S]."""
     if config.run.seeds == 1:
-        return jax.jit(lambda key: init(game, key))(jax.random.key(config.seed))
-    keys = jnp.stack([jax.random.key(seed) for seed in seeds_of(config)])
-    return jax.jit(jax.vmap(lambda key: init(game, key)))(keys)
+        return _init(game, False)(jax.random.key(config.seed))
+    return _init(game, True)(jnp.stack([jax.random.key(seed) for seed in seeds_of(config)]))
 
 
 def check_sources(game: Game, feed: Feed) -> None:

@@ -5,7 +5,6 @@ size, so that memory does not grow with the number of examples, and an example's
 its place and on the seed, not on what is beside it.
 """
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +18,14 @@ from iae_jax.errors import InputError
 from iae_jax.runs.config import Config
 from iae_jax.runs.model_inputs import check_category, codes, floats, images, whole
 from iae_jax.runs.model_outputs import Codes, drawn, encoded, scored, scored_by
+from iae_jax.runs.programs import kept
 from iae_jax.runs.run_folder import folder_of
 from iae_jax.runs.saved_config import config_of
 from iae_jax.runs.trained import TrainedRun, data_of, trained
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.interpolation import between
 from iae_jax.sampling.noise import Noise, example_keys, normal, to_unit
-from iae_jax.types import Array, Code, Generator, Players
+from iae_jax.types import Array, Code, Game, Generator, Players
 
 BATCH = 100  # examples at once
 MAX_SEED = 2**32 - 1
@@ -85,7 +85,7 @@ class Model:
         """q(z|x) and a sample of it, for x [N, *shape]."""
         self.need("encoder")
         x = images(x, self.shape, self.values)
-        return self._batches("encode", lambda draws, _: encoded(draws), x, (), (seed, first))
+        return self._batches(_encode, x, (), (seed, first))
 
     def decode(
         self,
@@ -106,22 +106,14 @@ class Model:
         size = len(next(one for one in z if one is not None))
         if local is not None:
             local = floats(local, "local", (size, self._generator.noise))
-
-        def decode(draws: Draws, given: tuple[Code, Array | None]) -> Array:
-            own, n = given
-            if n is None:
-                return draws.decode(own, "local")
-            scaled = jnp.asarray(self.run.local_scale) * n
-            found: Array = draws.generator.sample(draws.params.generator, own, scaled)
-            return found
-
-        return self._batches("decode", decode, None, (z, local), (seed, first))
+            local = np.float32(self.run.local_scale) * local
+        return self._batches(_decode, None, (z, local), (seed, first))
 
     def reconstruct(self, x: np.ndarray, seed: int = 0, first: int = 0) -> np.ndarray:
         """x_hat ~ p(x|z), z ~ q(z|x): f32[N, *shape]. Another seed, another local code."""
         self.need("encoder", "generator")
         x = images(x, self.shape, self.values)
-        return self._batches("reconstruct", lambda draws, _: draws.x_hat, x, (), (seed, first))
+        return self._batches(_reconstruct, x, (), (seed, first))
 
     def prior(
         self, count: int, category: int | None = None, seed: int = 0, first: int = 0
@@ -130,23 +122,13 @@ class Model:
         whole(count, "count", 1)
         if category is not None:
             check_category(self.run.game.prior, category)
-        return self._batches(
-            "prior",
-            lambda draws, _: drawn(draws, category),
-            None,
-            np.zeros(count),
-            (seed, first),
-            category,
-        )
+        return self._batches(_prior, None, np.zeros(count), (seed, first), category)
 
     def local(self, count: int, seed: int = 0, first: int = 0) -> np.ndarray:
         """Local codes as `decode` would draw them: f32[count, n], N(0, 1)."""
         self.need("generator")
         whole(count, "count", 1)
-        size, given = self._generator.noise, np.zeros(count)
-        return self._batches(
-            "local", lambda draws, _: draws.noise("local", normal(size)), None, given, (seed, first)
-        )
+        return self._batches(_local, None, np.zeros(count), (seed, first))
 
     def sample(
         self, count: int, category: int | None = None, seed: int = 0, first: int = 0
@@ -198,9 +180,7 @@ class Model:
         if not scored_by(self.run.game.networks):
             self.need("encoder")
         x = images(x, self.shape, self.values)
-        return self._batches(
-            "score", lambda draws, _: scored(draws, self.run.game), x, (), (seed, first)
-        )
+        return self._batches(_score, x, (), (seed, first))
 
     # ------------------------------------------------------------------------- what they share
 
@@ -218,42 +198,66 @@ class Model:
 
     def _batches(
         self,
-        name: str,
-        function: Callable[[Draws, Any], Any],
+        function: Callable[..., Any],
         x: np.ndarray | None,
         given: Any,
         place: tuple[int, int],
         *options: Any,
     ) -> Any:
-        """function(draws of a batch, its part of the tree `given`) over all, joined. place: the
-        seed, and the place of the first example."""
+        """function(game, draws of a batch, its part of the tree `given`, *options) over all,
+        joined. place: the seed, and the place of the first example."""
         key = jax.random.key(whole(place[0], "seed", 0, MAX_SEED))
         start = whole(place[1], "first", 0, MAX_SEED)
         count = len(x if x is not None else jax.tree.leaves(given)[0])
-        compiled = self._compiled(name, options, function)
+        compiled = _compiled(self.run.game, function, *options)
         found = []
         for first in range(0, count, BATCH):
             rows = np.minimum(np.arange(first, first + BATCH), count - 1)
             part = jax.tree.map(lambda leaf, rows=rows: leaf[rows], given)
             images = None if x is None else x[rows]
-            out = compiled(self.params, key, np.uint32(start + first), images, part)
+            place_of = np.uint32(start + first)
+            out = compiled(self.params, key, place_of, images, part, self.run.local_scale)
             real = min(BATCH, count - first)
             found.append(jax.tree.map(lambda leaf, real=real: np.asarray(leaf[:real]), out))
         return jax.tree.map(lambda *parts: np.concatenate(parts), *found)
 
-    @functools.cached_property
-    def _programs(self) -> dict[Any, Any]:
-        return {}
 
-    def _compiled(self, name: str, options: tuple[Any, ...], function: Any) -> Any:
-        if (name, options) not in self._programs:
+def _encode(game: Game, draws: Draws, given: Any) -> Codes:
+    return encoded(draws)
 
-            def run(params: Players, key: Array, first: Array, x: Array | None, given: Any) -> Any:
-                noise, batch = Noise(example_keys(key, first, BATCH)), {}
-                if x is not None:
-                    batch["x"] = to_unit(x)
-                scale = self.run.local_scale
-                return function(Draws(self.run.game, params, noise, batch, 0, scale), given)
 
-            self._programs[name, options] = jax.jit(run)
-        return self._programs[name, options]
+def _decode(game: Game, draws: Draws, given: tuple[Code, Array | None]) -> Array:
+    z, local = given
+    if local is None:
+        return draws.decode(z, "local")
+    found: Array = draws.generator.sample(draws.params.generator, z, local)
+    return found
+
+
+def _reconstruct(game: Game, draws: Draws, given: Any) -> Array:
+    return draws.x_hat
+
+
+def _prior(game: Game, draws: Draws, given: Any, category: int | None) -> Codes:
+    return drawn(draws, category)
+
+
+def _local(game: Game, draws: Draws, given: Any) -> Array:
+    return draws.noise("local", normal(draws.generator.noise))
+
+
+def _score(game: Game, draws: Draws, given: Any) -> dict[str, Array]:
+    return scored(draws, game)
+
+
+@kept
+def _compiled(game: Game, function: Callable[..., Any], *options: Any) -> Callable[..., Any]:
+    @jax.jit
+    def run(
+        params: Players, key: Array, first: Array, x: Array | None, given: Any, scale: Array
+    ) -> Any:
+        noise = Noise(example_keys(key, first, BATCH))
+        batch = {} if x is None else {"x": to_unit(x)}
+        return function(game, Draws(game, params, noise, batch, 0, scale), given, *options)
+
+    return run

@@ -16,7 +16,6 @@ import numpy as np
 from iae_jax.devices import multihost
 from iae_jax.devices.parallel import place
 from iae_jax.errors import InputError
-from iae_jax.game.step import init
 from iae_jax.metrics.evaluate import Trained, validate
 from iae_jax.objectives.weights import at
 from iae_jax.runs import pictures
@@ -35,7 +34,7 @@ Callback = Callable[[int, dict[str, float]], None]
 
 def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) -> Position:
     """Where the run goes on, the state on its devices and the same in all processes."""
-    fresh = initial_state(setup.game, config, init)
+    fresh = initial_state(setup.game, config)
     with multihost.together():
         position = Position(fresh) if workdir is None else workdir.restore(fresh, setup.data)
         step = step_of(position.state)

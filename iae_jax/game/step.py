@@ -154,9 +154,11 @@ def train_step(
             gradients, means = _mean_over_devices((gradients, means), axis_name)
         params, opt_state = move(game, params, opt_state, gradients)
         metrics |= means
+        # Behind a barrier: XLA would write squares that Adam needs too to memory, for both.
+        apart = jax.lax.optimization_barrier(gradients)
         squares |= {
             player: jnp.square(optax.global_norm(gradient))
-            for player, gradient in gradients._asdict().items()
+            for player, gradient in apart._asdict().items()
             if gradient is not None
         }
     metrics |= {f"{player}_gradient_norm": jnp.sqrt(one) for player, one in squares.items()}

@@ -3,11 +3,14 @@
 Oracles: one device on the same global batch; one step at a time.
 """
 
+import functools
 import os
+import re
 import subprocess
 import sys
 
 import chex
+import games
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,6 +19,8 @@ from stepped import CPU, IAE, SIZE, STEPS, X, compiled, fresh, one_step, run
 
 from iae_jax.devices import parallel
 from iae_jax.errors import InputError
+from iae_jax.game import step
+from iae_jax.game.game import ALTERNATING
 from iae_jax.objectives.auxiliary import Aggregated
 from iae_jax.sampling import draws
 from iae_jax.sampling.noise import to_unit
@@ -76,6 +81,28 @@ def test_a_forgotten_pmean_is_noticed(alone, monkeypatch, forgotten):
     wrong = jax.device_get(parallel.Chunk(IAE, CPU[:2])(fresh(), X))
     with pytest.raises(AssertionError, match="Not equal"):
         close(wrong, alone)
+
+
+def test_a_turn_is_one_exchange(monkeypatch):
+    """Of all gradients and metrics: one all-reduce of one array for each turn, in a game without
+    other means over the batch."""
+
+    def exchanged():
+        """How many arrays each all-reduce of a step has."""
+        game = games.build("joint_reconstruction", "marginal_code")._replace(turns=ALTERNATING)
+        each = jax.pmap(
+            functools.partial(step.train_step, game, axis_name="devices"),
+            axis_name="devices",
+            in_axes=(None, 0),
+            devices=CPU[:2],
+        )
+        shapes = jax.eval_shape(functools.partial(step.init, game), jax.random.key(0))
+        text = each.lower(shapes, jnp.zeros((2, 4, 3))).as_text()
+        return [found.count("%") for found in re.findall(r"all_reduce.?\((.*?)\)", text)]
+
+    assert exchanged() == [1, 1]
+    monkeypatch.setattr(step, "_mean_over_devices", jax.lax.pmean)
+    assert sum(exchanged()) > 20  # one of each array
 
 
 def test_a_chunk_is_its_steps_one_by_one(alone):

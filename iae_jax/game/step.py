@@ -7,6 +7,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 
 from iae_jax.game.game import LossFn, losses, move, own_gradients
 from iae_jax.sampling.batch_means import BatchMeans
@@ -63,6 +64,13 @@ def _mean_over(function: Callable[..., Any], cut: Any, microbatches: int) -> Any
 
     total, _ = jax.lax.scan(add, zeros, cut)
     return jax.tree.map(lambda leaf: leaf / microbatches, total)
+
+
+def _mean_over_devices(tree: Any, axis_name: str) -> Any:
+    """The mean of each array, exchanged as one vector: between processes every array would be an
+    exchange of its own, each as slow as the network answers."""
+    vector, arrays_of = ravel_pytree(tree)
+    return arrays_of(jax.lax.pmean(vector, axis_name))
 
 
 def _with_labelled(batch: Batch, labelled: Labelled | None, keys: Array) -> Batch:
@@ -143,12 +151,14 @@ def train_step(
 
         gradients, means = _mean_over(gradients_of, cut, microbatches)
         if axis_name is not None:
-            gradients, means = jax.lax.pmean((gradients, means), axis_name)
+            gradients, means = _mean_over_devices((gradients, means), axis_name)
         params, opt_state = move(game, params, opt_state, gradients)
         metrics |= means
+        # Behind a barrier: XLA would write squares that Adam needs too to memory, for both.
+        apart = jax.lax.optimization_barrier(gradients)
         squares |= {
             player: jnp.square(optax.global_norm(gradient))
-            for player, gradient in gradients._asdict().items()
+            for player, gradient in apart._asdict().items()
             if gradient is not None
         }
     metrics |= {f"{player}_gradient_norm": jnp.sqrt(one) for player, one in squares.items()}

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, cast
 
 import jax
@@ -52,6 +53,8 @@ Shape = tuple[int, ...]
 
 MAX_UNITS = 2**20  # of a layer: the product of two is still a size
 MAX_DEPTH = 1000  # each layer is traced
+
+POSTERIORS = ("flow", "hamiltonian", "langevin")  # that begin with a Gaussian
 
 
 def adversary(term: Term, steps: int, what: str) -> Adversary:
@@ -130,12 +133,22 @@ def layout(network: Network) -> networks.Layout:
 
 def encoder(config: Config, shape: Shape) -> Encoder:
     own, code = config.encoder, config.code
-    if ":" in own.kind:
+    name = own.kind.partition("(")[0]
+    if ":" in name:
         return instance(Encoder, own.kind, {}, "encoder.kind", config, shape)
-    return networks.encoder(
-        layout(own.network), shape, own.kind, code.size, code.categories, own.noise,
-        own.pixel_noise, own.dropout,
+    if name not in (*networks.encoders.KINDS, *POSTERIORS):
+        known = ", ".join((*networks.encoders.KINDS, *POSTERIORS))
+        raise InputError(f"encoder.kind is one of {known}, or MODULE:NAME, not {own.kind!r}")
+    base = networks.encoder(
+        layout(own.network), shape, "gaussian" if name in POSTERIORS else own.kind, code.size,
+        code.categories, own.noise, own.pixel_noise, own.dropout,
     )  # fmt: skip
+    if name not in POSTERIORS:
+        return base
+    flow = partial(networks.flow_posterior, own.network.hidden)
+    makers = (flow, networks.hamiltonian, networks.langevin)
+    table = dict(zip(POSTERIORS, makers, strict=True))
+    return made(own.kind, table, "encoder.kind", base, code.size)
 
 
 def generator(config: Config, shape: Shape, values: str = "unit") -> Generator:

@@ -70,8 +70,9 @@ class Network(Section):
 
 @dataclass
 class Encoder(Section):
-    """q(z|x). kind: deterministic, gaussian, implicit with `noise` components of noise, or
-    MODULE:NAME, a function (config, shape) -> Encoder. noise: components of noise that an implicit
+    """q(z|x). kind: deterministic, gaussian, implicit with `noise` components of noise; flow,
+    hamiltonian or langevin, of which each begins with a gaussian (see networks); or MODULE:NAME, a
+    function (config, shape) -> Encoder. noise: components of noise that an implicit
     encoder reads. pixel_noise: SD of what is added to each value of x in training, where the
     encoder learns from labels, changed images or generated ones; a code that is read by others is
     never perturbed. dropout: SD of a factor of each channel of every layer, likewise."""

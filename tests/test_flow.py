@@ -104,6 +104,23 @@ def test_a_masked_network_reads_what_comes_before(context):
         assert (np.abs(by_context).max(axis=(0, 3)) > 1e-6).all()
 
 
+def test_a_planar_layer_is_invertible_whatever_its_parameters_are():
+    """Without the change of u, w.u below -1 would fold the space (Rezende and Mohamed 2015)."""
+    bijection = flow(D, "planar", layers=1, width=4)
+    params, u = moved(bijection, scale=3.0), 2 * normal(4, 40, D)
+    (dense,) = [one["params"] for one in params]
+    dense["Dense_0"] = jax.tree.map(lambda leaf: 0.1 * leaf, dense["Dense_0"])
+    dense["Dense_1"] = jax.tree.map(lambda leaf: 10 * leaf, dense["Dense_1"])
+    read = [dense[name]["kernel"][0] + dense[name]["bias"] for name in ("Dense_0", "Dense_1")]
+    assert read[0] @ read[1] < -1.5
+    z, log_det = jax.jit(bijection.forward)(params, u, None)
+    np.testing.assert_allclose(jax.jit(bijection.inverse)(params, z, None)[0], u, atol=1e-7)
+    jacobian = jax.vmap(jax.jacfwd(lambda u: bijection.forward(params, u[None], None)[0][0]))(u)
+    sign, expected = np.linalg.slogdet(jacobian)
+    assert (sign == 1).all()
+    np.testing.assert_allclose(log_det, expected, rtol=1e-6, atol=1e-9)
+
+
 def test_a_coupling_leaves_what_it_reads():
     bijection = coupling(spline(), 5, 6, (0, 3))
     params, u = moved(bijection), normal(7, B, 5)

@@ -13,7 +13,9 @@ from iae_jax.errors import InputError
 from iae_jax.networks.hamiltonian import leapfrog
 from iae_jax.runs.build import build
 from iae_jax.runs.config import Config
-from iae_jax.types import Encoder, Encoding
+from iae_jax.sampling.draws import Draws
+from iae_jax.sampling.noise import Noise, example_keys
+from iae_jax.types import Code, Encoder, Encoding
 
 SIZE, FEATURES, B = 2, 5, 4
 SHAPE = (3,)
@@ -187,6 +189,24 @@ def test_a_posterior_that_reads_the_model_teaches_it_too():
         jax.tree.leaves(state.params), jax.tree.leaves(after.params), strict=True
     ):
         assert np.abs(before - now).max() > 0
+
+
+def test_the_energy_is_of_the_whole_model():
+    """Oracle: both densities by hand, of a mean that the generator returns."""
+    game = build(config_of("hamiltonian(steps=1)"), SHAPE, values="real")
+    params = init(game, jax.random.key(0)).params
+    x, z = normal(9, B, *SHAPE), 2 * normal(10, B, SIZE)
+    draws = Draws(game, params, Noise(example_keys(jax.random.key(1), 0, B)), {"x": x})
+    mean = game.networks.generator.mean(params.generator, Code(vector=z))
+    error = np.sum(np.square((x - mean) / 0.5), axis=-1) + np.sum(np.square(z), axis=-1)
+    expected = 0.5 * (error + 5 * np.log(2 * np.pi) + 3 * np.log(0.25))
+    np.testing.assert_allclose(draws.energy(x, z), expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        draws.encoding.vector,
+        game.networks.encoder.apply(
+            params.encoder, x, draws.encoder_noise(), partial(draws.energy, x)
+        ).vector,
+    )
 
 
 @pytest.mark.parametrize(

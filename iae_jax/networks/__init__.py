@@ -5,6 +5,7 @@ and a `Body` writes x; `mlp`, `conv` and `residual` have one of each, so a new k
 file with a Trunk and a Body.
 """
 
+from iae_jax.networks.autoregressive import made, pixelcnn
 from iae_jax.networks.discriminators import discriminator, with_quadratic
 from iae_jax.networks.encoders import encoder
 from iae_jax.networks.flow_posterior import flow_posterior
@@ -22,5 +23,7 @@ __all__ = [
     "generator",
     "hamiltonian",
     "langevin",
+    "made",
+    "pixelcnn",
     "with_quadratic",
 ]

@@ -54,6 +54,7 @@ Shape = tuple[int, ...]
 MAX_UNITS = 2**20  # of a layer: the product of two is still a size
 MAX_DEPTH = 1000  # each layer is traced
 
+DECODERS = {"made": networks.made, "pixelcnn": networks.pixelcnn}  # autoregressive
 POSTERIORS = ("flow", "hamiltonian", "langevin")  # that begin with a Gaussian
 
 
@@ -154,10 +155,18 @@ def encoder(config: Config, shape: Shape) -> Encoder:
 def generator(config: Config, shape: Shape, values: str = "unit") -> Generator:
     """values: "unit" if x is in [0, 1], "real" if it is any number."""
     own, code = config.generator, config.code
-    if ":" in own.kind:
+    name = own.kind.partition("(")[0]
+    if ":" in name:
         return instance(Generator, own.kind, {}, "generator.kind", config, shape)
+    if name in DECODERS:
+        if own.noise:
+            raise InputError(f"a {name} has noise of its own, a number a value: set noise=0")
+        of_code = code.size + code.categories
+        what = (layout(own.network), shape, of_code, own.likelihood)
+        return made(own.kind, DECODERS, "generator.kind", *what)
     if own.kind != "network":
-        raise InputError(f"generator.kind is network or MODULE:NAME, not {own.kind!r}")
+        known = ", ".join(("network", *DECODERS))
+        raise InputError(f"generator.kind is one of {known}, or MODULE:NAME, not {own.kind!r}")
     return networks.generator(
         layout(own.network), shape, code.size, code.categories, own.noise, own.noise_at,
         Likelihood(own.likelihood, own.deviation), values,

@@ -87,11 +87,13 @@ class Encoder(Section):
 
 @dataclass
 class Generator(Section):
-    """p(x|z). kind: network, or MODULE:NAME, a function (config, shape) -> Generator. noise: size
-    of the local code n. noise_at: "input" or "depth". ramp_start_steps: until this step the scale
-    of n is 0: a generator that meets n at full scale before it has learned to read z ignores z.
-    ramp_steps: in so many steps the scale then rises to 1; with both 0 it is 1 throughout.
-    likelihood: none, bernoulli or gaussian. deviation: SD of a gaussian likelihood."""
+    """p(x|z). kind: network; made or pixelcnn, autoregressive (see networks.autoregressive); or
+    MODULE:NAME, a function (config, shape) -> Generator. noise: size of the local code n. noise_at:
+    "input" or "depth". ramp_start_steps: until this step the scale of n is 0: a generator that
+    meets n at full scale before it has learned to read z ignores z. ramp_steps: in so many steps
+    the scale then rises to 1; with both 0 it is 1 throughout. likelihood: none, bernoulli or
+    gaussian; of an autoregressive generator bernoulli, or logistic of 256 levels. deviation: SD of
+    a gaussian likelihood."""
 
     kind: str = "network"
     noise: int = 0

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from iae_jax import networks
+from iae_jax.data.binarized import Binarized
 from iae_jax.data.dataset import Dataset, Source, load
 from iae_jax.data.sources import open_source
 from iae_jax.errors import InputError
@@ -250,6 +251,7 @@ def build(
         affine(config.affine, shape) if len(shape) == 3 else None,
         diffaugment(config.diffaugment) if len(shape) == 3 else None,
         config.code.relaxed,
+        config.data.binarize,
     )
     reads, players = inspect(game, batch_of(config, shape, also or {}))
     optimizers: list[Any] = [
@@ -268,11 +270,11 @@ def build(
     return game
 
 
-def open_split(config: Config, split: str, name: str = "") -> Source:
+def open_split(config: Config, split: str, name: str = "", drawn: bool = True) -> Source:
     """One of the config's splits: "train", "validation" or "test"; of another of its sets, by the
-    name it has in the batch."""
+    name it has in the batch. drawn: whether `data.binarize` is carried out."""
     data = config.data
-    return open_source(
+    source = open_source(
         also(config)[name] if name else data.name,
         split_of(data, split),
         data.directory or None,
@@ -282,6 +284,7 @@ def open_split(config: Config, split: str, name: str = "") -> Source:
         data.size,
         data.arrays,
     )
+    return Binarized(source) if data.binarize and drawn and not name else source
 
 
 def also(config: Config) -> dict[str, str]:

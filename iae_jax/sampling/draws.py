@@ -234,10 +234,15 @@ class Draws:
 
     # ------------------------------------------------------- the slides' list, and nothing else
 
-    @property
+    @cached_property
     def x(self) -> Array:
         """x ~ p_data: f32[B, ...]."""
-        return self.data("x")
+        x = self.data("x")
+        if not self._game.binarize:
+            return x
+        # What is 0 or 1 already stays so.
+        uniform = self.noise("binarize", lambda key: jax.random.uniform(key, x.shape[1:]))
+        return jnp.where(uniform < x, 1.0, 0.0)
 
     @cached_property
     def encoding(self) -> Encoding:

@@ -207,11 +207,10 @@ class Draws:
         likelihood, density = self.generator.log_likelihood, self.prior.log_density
         if likelihood is None or density is None:
             raise InputError(
-                "has an encoder that reads p(x, z): give the generator a likelihood, and the prior "
-                "a density"
+                "reads p(x, z): give the generator a likelihood, and the prior a density"
             )
         if self.prior.categories:
-            raise InputError("has an encoder that reads p(x, z) of a vector: set code.categories=0")
+            raise InputError("reads p(x, z) of a vector alone: set code.categories=0")
         z = Code(vector=vector)
         return -likelihood(self.params.generator, z, x) - density(self.prior_params, z)
 

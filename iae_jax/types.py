@@ -202,7 +202,6 @@ class Game(NamedTuple):
     augment: how x is changed for the losses that compare x with a changed x, or None.
     diffaugment: how every image is changed that a discriminator reads, or None.
     relaxed: whether the generator reads q(y|x) itself in place of a sampled category.
-    binarize: whether x is drawn as 0 or 1, with its value as the probability, whenever it is read.
     sources: what the losses read of a batch, by name; filled in by `check`.
     """
 
@@ -216,7 +215,6 @@ class Game(NamedTuple):
     augment: Augment | None = None
     diffaugment: Augment | None = None
     relaxed: bool = False
-    binarize: bool = False
     sources: frozenset[str] = frozenset({"x"})
 
 

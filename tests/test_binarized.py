@@ -1,18 +1,15 @@
 """Images of 0 and 1: drawn once where they are measured, and anew at each step."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from iae_jax.data import ArraySource, Dataset, load
 from iae_jax.data.binarized import Binarized
 from iae_jax.errors import InputError
-from iae_jax.runs.build import build, open_split
+from iae_jax.runs.build import open_split
 from iae_jax.runs.config import Config
 from iae_jax.runs.feed import Feed
-from iae_jax.sampling.draws import Draws
-from iae_jax.sampling.noise import Noise, example_keys
 
 # Of each image a share of its own, in three places each with another value.
 SHARES = np.array([0.1, 0.5, 0.8])
@@ -28,7 +25,7 @@ def test_an_image_is_drawn_once(dtype):
     """Oracle: the shares; 4 standard errors of 4,000 draws."""
     source = Binarized(ArraySource(Dataset(images(dtype), np.arange(4)), 4))
     found = load(source)
-    assert found.x.dtype == np.uint8 and set(np.unique(found.x)) == {0, 255}
+    assert found.x.dtype == np.float32 and set(np.unique(found.x)) == {0, 1}
     shares = (found.x > 0).mean(axis=(0, 1, 2))
     np.testing.assert_array_less(np.abs(shares - SHARES), 4 * np.sqrt(0.25 / 4000))
     assert (found.x[0] != found.x[1]).any()
@@ -47,22 +44,15 @@ def test_vectors_are_not_binarized():
 def test_a_step_draws_anew_and_a_measure_does_not(data_directory):
     config = Config(batch_size=3)
     config.data.directory, config.data.binarize = data_directory, True
-    game = build(config, (8, 8, 1))
-    assert game.binarize
-    x = jnp.asarray(np.random.default_rng(0).random((3, 8, 8, 1)), jnp.float32)
-
-    def drawn(x, seed):
-        keys = example_keys(jax.random.key(seed), 0, 3)
-        return np.asarray(Draws(game, None, Noise(keys), {"x": x}).x)
-
-    first, other = drawn(x, 1), drawn(x, 2)
-    assert set(np.unique(first)) == {0.0, 1.0} and (first != other).any()
-    np.testing.assert_array_equal(drawn(jnp.asarray(first), 2), first)
-    mean = np.mean([drawn(x, seed) for seed in range(300)], axis=0)
-    assert np.abs(mean - x).max() < 5 * np.sqrt(0.25 / 300)
-    # In training the values are read as they are, elsewhere they are 0 and 1.
-    assert len(np.unique(load(Feed(config).x).x)) > 2
+    source = Feed(config).x
+    first, other = (source.sample(jax.random.key(seed), 400) for seed in (1, 2))
+    assert first.shape == (400, 8, 8, 1) and set(np.unique(first)) == {0, 1}
+    assert (first != other).any()
+    grey = load(source.grey).x / 255
+    # Means of pixels over all images: 4 standard errors, and a pixel that is never on.
+    error = np.abs(np.asarray(first).mean(axis=0) - grey.mean(axis=0))
+    assert (error <= 4 * np.sqrt(0.25 / 400)).all() and 0 < grey.mean(axis=0).max() < 1
     for split in ("train", "validation"):
-        assert set(np.unique(load(open_split(config, split)).x)) == {0, 255}
+        assert set(np.unique(load(open_split(config, split)).x)) == {0, 1}
     config.data.binarize = False
-    assert not build(config, (8, 8, 1)).binarize
+    assert len(np.unique(load(open_split(config, "validation")).x)) > 2

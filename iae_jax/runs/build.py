@@ -251,7 +251,6 @@ def build(
         affine(config.affine, shape) if len(shape) == 3 else None,
         diffaugment(config.diffaugment) if len(shape) == 3 else None,
         config.code.relaxed,
-        config.data.binarize,
     )
     reads, players = inspect(game, batch_of(config, shape, also or {}))
     optimizers: list[Any] = [
@@ -270,9 +269,9 @@ def build(
     return game
 
 
-def open_split(config: Config, split: str, name: str = "", drawn: bool = True) -> Source:
+def open_split(config: Config, split: str, name: str = "") -> Source:
     """One of the config's splits: "train", "validation" or "test"; of another of its sets, by the
-    name it has in the batch. drawn: whether `data.binarize` is carried out."""
+    name it has in the batch."""
     data = config.data
     source = open_source(
         also(config)[name] if name else data.name,
@@ -284,7 +283,7 @@ def open_split(config: Config, split: str, name: str = "", drawn: bool = True) -
         data.size,
         data.arrays,
     )
-    return Binarized(source) if data.binarize and drawn and not name else source
+    return Binarized(source) if data.binarize and not name else source
 
 
 def also(config: Config) -> dict[str, str]:

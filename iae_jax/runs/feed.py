@@ -78,7 +78,7 @@ class Feed:
         """Raises: InputError for a set that cannot be read."""
         self._config = config
         self.sources = {
-            name: open_split(config, "train", name if name != "x" else "", drawn=False)
+            name: open_split(config, "train", name if name != "x" else "")
             for name in ("x", *also(config))
         }
         self.labelled = labelled_set(config, self.x)

@@ -233,15 +233,10 @@ class Draws:
 
     # ------------------------------------------------------- the slides' list, and nothing else
 
-    @cached_property
+    @property
     def x(self) -> Array:
         """x ~ p_data: f32[B, ...]."""
-        x = self.data("x")
-        if not self._game.binarize:
-            return x
-        # What is 0 or 1 already stays so.
-        uniform = self.noise("binarize", lambda key: jax.random.uniform(key, x.shape[1:]))
-        return jnp.where(uniform < x, 1.0, 0.0)
+        return self.data("x")
 
     @cached_property
     def encoding(self) -> Encoding:

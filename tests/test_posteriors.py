@@ -175,6 +175,12 @@ def config_of(kind):
     return config
 
 
+@pytest.mark.parametrize("layer", ["autoregressive", "coupling", "planar"])
+def test_a_flow_can_be_made_where_a_game_is_traced(layer):
+    game = build(config_of(f"flow(layer='{layer}', layers=1)"), SHAPE, values="real")
+    assert init(game, jax.random.key(0)).params.encoder["flow"]
+
+
 def test_a_posterior_that_reads_the_model_teaches_it_too():
     """Oracle: the loss by the posterior, the likelihood and the prior, put together by hand; the
     generator's gradient has the part that goes through z."""

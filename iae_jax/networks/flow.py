@@ -83,8 +83,10 @@ class _Conditioner(nn.Module):
 
 
 def _init(module: nn.Module, size: int, context: int) -> Callable[[Array], Params]:
-    given = jnp.zeros((1, context)) if context else None
-    return lambda key: module.init(key, jnp.zeros((1, size)), given)
+    def init(key: Array) -> Params:
+        return module.init(key, jnp.zeros((1, size)), jnp.zeros((1, context)) if context else None)
+
+    return init
 
 
 def coupling(

@@ -38,7 +38,7 @@ from iae_jax.runs.config_checks import (
     learns_from_samples,
 )
 from iae_jax.runs.data_config import split_of
-from iae_jax.runs.schedules import local_scale, r1_weight
+from iae_jax.runs.schedules import local_scale, r1_weight, term_weight
 from iae_jax.sampling import priors
 from iae_jax.sampling.augmentation import affine, diffaugment
 from iae_jax.types import (
@@ -118,10 +118,10 @@ def objective(config: Config, prior: Prior) -> Objective:
         config.regularization.kind,
         adversary(config.reconstruction, config.steps, "reconstruction"),
         adversary(config.regularization, config.steps, "regularization"),
-        config.regularization.weight,
+        term_weight(config.regularization),
         auxiliary(config, prior),
     )
-    weighted = scaled(config.reconstruction.weight, found.reconstruction)
+    weighted = scaled(term_weight(config.reconstruction), found.reconstruction)
     return found._replace(reconstruction=weighted)
 
 

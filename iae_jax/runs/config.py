@@ -110,7 +110,9 @@ class Generator(Section):
 class Term(Section):
     """One side of the objective and its discriminator.
 
-    kind: see objectives.grid. weight: of the whole term, for encoder and generator. scoring: see
+    kind: see objectives.grid. weight: of the whole term, for encoder and generator. ramp_from: over
+    weight, what it is in the first steps. ramp_start_steps: how many these are. ramp_steps: in how
+    many steps it then rises to weight (both 0: it is that throughout). scoring: see
     objectives.scoring, or MODULE:NAME, a Scoring. r1: weight of the gradient penalty, 0 for none.
     r1_final: over r1, where the weight goes geometrically (1: it stays). r1_fall_from,
     r1_fall_until: when it does, as shares of the run. r1_interval_steps: between two penalties.
@@ -123,6 +125,9 @@ class Term(Section):
 
     kind: str = "none"
     weight: float = 1.0
+    ramp_from: float = 0.0
+    ramp_start_steps: int = 0
+    ramp_steps: int = 0
     scoring: str = "non_saturating"
     r1: float = 1.0
     r1_final: float = 1.0

@@ -41,14 +41,32 @@ def table(records: Sequence[dict[str, Any]]) -> str:
     for record in records:
         means.setdefault(record["variant"], {})[record["metric"]] = record["mean"]
     columns = ("reconstruction", "reconstruction_exact", "regularization", "regularization_exact",
-               "negative_elbo_exact", "sum_minus_negative_elbo")  # fmt: skip
+               "negative_elbo_exact", "sum_minus_negative_elbo", "sample_divergence")  # fmt: skip
     header = ("cell", "reconstruction", "exactly", "regularization", "exactly", "-ELBO",
-              "sum less -ELBO")  # fmt: skip
+              "sum less -ELBO", "KL(p_data \u2016 p(x))")  # fmt: skip
     rows = [
         (variant, *(f"{known[name]:.3f}" if name in known else "" for name in columns))
         for variant, known in means.items()
     ]
     return markdown(Table(header, rows))
+
+
+# Samples are as near to the data as others' if their divergence is larger by at most this; nats.
+MARGIN = 0.05
+
+
+def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
+    """Whether the IAE's samples are as near to the data as those of ALI, which has no other aim."""
+    means = {one["variant"]: one["mean"] for one in records if one["metric"] == "sample_divergence"}
+    names = ("joint_reconstruction/marginal_code", "joint_model/none")
+    if not all(name in means for name in names):
+        return []
+    ours, theirs = (means[name] for name in names)
+    text = (
+        f"KL(p_data || p(x)) of the IAE is at most {MARGIN} nats above that of ALI: "
+        f"{ours:.3f} and {theirs:.3f}"
+    )
+    return [(text, ours <= theirs + MARGIN)]
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:

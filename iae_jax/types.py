@@ -18,6 +18,7 @@ Params = Any  # a tree of arrays, which differs between networks
 Metrics = dict[str, Array]
 Schedule = Callable[[Array], Array | float]  # step -> value, evaluated inside the jitted step
 Scheduled = float | Schedule
+Energy = Callable[[Array], Array]  # vector f32[B, D] of z -> -log p(x, z) f32[B] in nats
 Batch = Mapping[str, Array]  # name of a source -> f32[B, ...]; "x" is always there
 
 E = TypeVar("E")
@@ -67,7 +68,8 @@ class Encoding(NamedTuple):
     mean, log_variance: f32[B, D] of a factorized Gaussian q(z|x); None for any other.
     logits: f32[B, K] of the category, or None.
     features: f32[B, F], of which all these are linear functions (before perturbations), or None.
-    log_density: f32[B], log q(z|x) of `vector` in nats, or None if the density is unknown.
+    log_density: f32[B], log q(z|x) of `vector` in nats, or None if the density is unknown; or a
+        number with which p(x, z) / q(z|x) has the mean p(x) all the same.
     """
 
     vector: Array | None = None
@@ -89,18 +91,21 @@ class Encoder(NamedTuple):
     """q(z|x): a pure function of x and of a noise vector.
 
     init: key -> params.
-    apply: (params, x f32[B, ...], noise f32[B, noise + perturbations]) -> Encoding.
+    apply: (params, x f32[B, ...], noise f32[B, noise + perturbations]) -> Encoding; with energy as
+        the last argument, if it reads the model.
     noise: size of the noise vector; 0 is the slides' "deterministic".
     perturbations: how many more numbers of N(0, 1) follow the noise in training, which are 0
         otherwise: a regularization, and no part of q(z|x).
     factorized: whether q(z|x) is a factorized Gaussian whose mean and variance are known.
+    reads_model: whether it is given the energy -log p(x, z) of each x.
     """
 
     init: Callable[[Array], Params]
-    apply: Callable[[Params, Array, Array], Encoding]
+    apply: Callable[..., Encoding]
     noise: int
     factorized: bool = False
     perturbations: int = 0
+    reads_model: bool = False
 
 
 class Generator(NamedTuple):

@@ -48,7 +48,7 @@ PROBLEMS = {
         "measure(converge_steps=4, converge_batch_size=16, samples=200)",
         dict.fromkeys(
             ("elbo_gap", "reconstruction", "reconstruction_exact", "regularization",
-             "regularization_exact"),
+             "regularization_exact", "sample_divergence"),
             200,
         ),
     ),

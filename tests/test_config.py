@@ -20,7 +20,7 @@ from iae_jax.runs.config import (
 )
 from iae_jax.runs.config_changes import completed, hash_of
 from iae_jax.runs.config_checks import check_types
-from iae_jax.runs.schedules import local_scale, r1_weight
+from iae_jax.runs.schedules import local_scale, r1_weight, term_weight
 
 
 def values(schedule, *steps):
@@ -42,6 +42,19 @@ def test_r1_falls_in_a_part_of_the_run():
     for first, last in ((0.5, 0.5), (-0.1, 1.0), (0.0, 1.1)):
         with pytest.raises(InputError, match="r1_fall_from and r1_fall_until are shares"):
             r1_weight(Term(r1_final=0.5, r1_fall_from=first, r1_fall_until=last), steps=200)
+
+
+def test_the_weight_of_a_term_rises():
+    term = Term(weight=0.4, ramp_from=0.25, ramp_start_steps=10, ramp_steps=20)
+    np.testing.assert_allclose(
+        values(term_weight(term), 0, 10, 15, 30, 99), [0.1, 0.1, 0.175, 0.4, 0.4]
+    )
+    switch = Term(weight=0.4, ramp_start_steps=10)
+    np.testing.assert_allclose(values(term_weight(switch), 0, 10, 11), [0.0, 0.0, 0.4])
+    assert term_weight(Term(weight=0.4, ramp_from=0.5)) == 0.4
+    for wrong in (Term(ramp_steps=-1), Term(ramp_from=-0.1)):
+        with pytest.raises(InputError, match="0 or"):
+            term_weight(wrong)
 
 
 def test_r1_is_on_one_side_or_on_both():

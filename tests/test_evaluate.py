@@ -167,8 +167,11 @@ def test_the_floor_is_between_real_images():
     assert same["kernel_distance_data"].value < 0 < same["kernel_distance"].value
     assert same["different_bins_data"].value == 0
     more = Dataset(np.concatenate([IMAGES, 255 - IMAGES]), np.concatenate([LABELS, LABELS]))
-    other = measured(copying_game(), brightness_classifier(), train=more)["frechet_data"]
+    found = measured(copying_game(), brightness_classifier(), train=more)
+    other, sample = found["frechet_data"], found["frechet_sample"]
     assert other.value > 0.01 and other.n == N
+    assert found["sample_ratio"].value == pytest.approx(sample.value / other.value)
+    assert found["sample_ratio"].n == sample.n != N
 
 
 def test_the_error_of_as_many_principal_components():

@@ -18,6 +18,7 @@ from experiments import (
     gaussian_mixture,
     regression,
 )
+from experiments.elbo_grid import claims
 from iae_jax.metrics import quadrature
 from iae_jax.presets import avb_four_points as four_points
 from iae_jax.presets import elbo_grid as cells
@@ -121,9 +122,23 @@ def test_which_number_of_the_model_is_a_cells_truth():
     }
     for row, first in (("likelihood", likelihood), ("joint_reconstruction", reconstruction)):
         for column, second in columns.items():
-            assert cells.truth(row, column, numbers, None) == (first, second)
-    assert cells.truth("joint_model", "none", numbers, None) == (joint_model, 0.0)
+            assert cells.truth(row, column, numbers, 8.0) == (first, second)
+    assert cells.truth("joint_model", "none", numbers, 8.0) == (joint_model, 0.0)
     assert cells.truth("marginal_data", "none", None, 8.0) == (8.0, 0.0)
+
+
+@pytest.mark.parametrize(("ours", "holds"), [(0.19, True), (0.21, False)])
+def test_samples_of_the_iae_are_beside_those_of_ali(ours, holds):
+    values = {
+        ("joint_reconstruction/marginal_code", "sample_divergence"): ours,
+        ("joint_model/none", "sample_divergence"): 0.15,
+        ("joint_model/none", "elbo_gap"): 9.0,
+        ("marginal_data/none", "sample_divergence"): 0.01,
+    }
+    records = [{"variant": v, "metric": m, "mean": value} for (v, m), value in values.items()]
+    ((text, found),) = claims(records)
+    assert found is holds and f"{ours:.3f} and 0.150" in text
+    assert claims(records[:1]) == []
 
 
 def test_log_likelihood_of_the_four_points():

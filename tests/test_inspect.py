@@ -220,8 +220,7 @@ def semi(method):
         player.network.kind = "mlp"
     config.diffaugment.shift, config.diffaugment.blur = 0.2, 2.0
     if config.auxiliary.consistency.teacher:
-        # Many losses in one turn; adaptive contrast has two.
-        config.affine.vat_radius, config.turns = 2.0, "simultaneous"
+        config.affine.vat_radius = 2.0
     return config
 
 

@@ -1,9 +1,10 @@
 """Sets of images compared in the features of an extractor.
 
 Records. feature_error_ratio: mean absolute error of a feature of x_hat over that of another example
-of the split. Prior samples (10,000 at most) against
-the split: frechet_sample, kernel_distance, precision, recall, density, coverage, different_bins.
-frechet_reconstruction: reconstructions. With `_data`: training images.
+of the split. Prior samples (10,000 at most) against the split: frechet_sample, kernel_distance,
+precision, recall, density, coverage, different_bins. frechet_reconstruction: reconstructions. With
+`_data`: training images. sample_ratio: frechet_sample over frechet_data, 1 for samples as good as
+real images.
 """
 
 import math
@@ -92,15 +93,18 @@ def frechet_distances(
     real: np.ndarray | None,
 ) -> Iterator[Measurement]:
     """Of each set to the split. real: features of training images."""
-    truth = moments_of(split)
+    truth, found = moments_of(split), {}
     for name, features in (
         ("frechet_sample", samples),
         ("frechet_reconstruction", reconstructions),
         ("frechet_data", real),
     ):
         if features is not None and min(len(features), len(split)) > 1:
-            distance = frechet_distance(moments_of(features), truth)
-            yield Measurement(name, distance, len(features), extractor)
+            found[name] = frechet_distance(moments_of(features), truth)
+            yield Measurement(name, found[name], len(features), extractor)
+    if found.get("frechet_data", 0.0) > 0 and "frechet_sample" in found:
+        ratio = found["frechet_sample"] / found["frechet_data"]
+        yield Measurement("sample_ratio", ratio, len(samples), extractor)
 
 
 def distances_of_samples(

@@ -46,7 +46,7 @@ class MetricInputs:
         found: T = self._found[draw]
         return found
 
-    def again(self, number: int) -> Draws:
+    def again(self, number: Array | int) -> Draws:
         """Draws of the same x with other noise; another number, other noise. Use numbers from 1000
         on: those below belong to the names of noise."""
         return self._draw(

@@ -5,9 +5,25 @@ and a `Body` writes x; `mlp`, `conv` and `residual` have one of each, so a new k
 file with a Trunk and a Body.
 """
 
+from iae_jax.networks.autoregressive import made, pixelcnn
 from iae_jax.networks.discriminators import discriminator, with_quadratic
 from iae_jax.networks.encoders import encoder
+from iae_jax.networks.flow_posterior import flow_posterior
 from iae_jax.networks.generators import Likelihood, generator
+from iae_jax.networks.hamiltonian import hamiltonian
+from iae_jax.networks.langevin import langevin
 from iae_jax.networks.layouts import Layout
 
-__all__ = ["Layout", "Likelihood", "discriminator", "encoder", "generator", "with_quadratic"]
+__all__ = [
+    "Layout",
+    "Likelihood",
+    "discriminator",
+    "encoder",
+    "flow_posterior",
+    "generator",
+    "hamiltonian",
+    "langevin",
+    "made",
+    "pixelcnn",
+    "with_quadratic",
+]

@@ -83,8 +83,10 @@ class _Conditioner(nn.Module):
 
 
 def _init(module: nn.Module, size: int, context: int) -> Callable[[Array], Params]:
-    given = jnp.zeros((1, context)) if context else None
-    return lambda key: module.init(key, jnp.zeros((1, size)), given)
+    def init(key: Array) -> Params:
+        return module.init(key, jnp.zeros((1, size)), jnp.zeros((1, context)) if context else None)
+
+    return init
 
 
 def coupling(
@@ -143,8 +145,68 @@ def autoregressive(
     return Bijection(_init(module, size, context), forward, inverse)
 
 
+HALVINGS = 60  # of the interval in which a planar layer's inverse is searched
+
+
+class _Plane(nn.Module):
+    """context f32[B, C] or None -> w, u and b of a planar layer for each of `count` examples."""
+
+    size: int
+    width: int
+
+    @nn.compact
+    def __call__(self, count: int, context: Array | None = None) -> tuple[Array, Array, Array]:
+        h = jnp.ones((count, 1)) if context is None else Trunk((self.width,))(context, None)
+        w = nn.Dense(self.size, bias_init=nn.initializers.normal(1.0))(h)
+        u = nn.Dense(self.size, kernel_init=nn.initializers.zeros)(h)
+        return w, u, nn.Dense(1)(h)[:, 0]
+
+
+def planar(size: int, width: int, context: int = 0) -> Bijection:
+    """z = u + v tanh(w.u + b), with v, w and b read from the context by a network with a hidden
+    layer of `width` (Rezende and Mohamed 2015, eq. 10). The inverse is searched."""
+    module = _Plane(size, width)
+
+    def init(key: Array) -> Params:
+        return module.init(key, 1, jnp.zeros((1, context)) if context else None)
+
+    def plane(params: Params, x: Array, given: Array | None) -> tuple[Array, Array, Array, Array]:
+        """w, v, b, and w.v, which is above -1, where the layer is invertible (appendix A.1; at
+        u = 0 it is 0, so that the layer is the identity until it learns)."""
+        chex.assert_shape(x, (None, size))
+        found: Any = module.apply(params, x.shape[0], given)
+        w, u, b = found
+        product, square = jnp.sum(w * u, axis=-1), jnp.sum(jnp.square(w), axis=-1) + 1e-8
+        along = jax.nn.softplus(product + np.log(np.expm1(1.0))) - 1
+        v = u + ((along - product) / square)[:, None] * w
+        return w, v, b, jnp.sum(w * v, axis=-1)
+
+    def forward(params: Params, u: Array, given: Array | None = None) -> tuple[Array, Array]:
+        w, v, b, product = plane(params, u, given)
+        h = jnp.tanh(jnp.sum(w * u, axis=-1) + b)
+        return u + h[:, None] * v, jnp.log1p((1 - jnp.square(h)) * product)
+
+    def inverse(params: Params, z: Array, given: Array | None = None) -> tuple[Array, Array]:
+        """Of a = w.u, which solves a + w.v tanh(a + b) = w.z and whose left side increases."""
+        w, v, b, product = plane(params, z, given)
+        target = jnp.sum(w * z, axis=-1)
+
+        def halved(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            low, high = ends
+            middle = (low + high) / 2
+            below = middle + product * jnp.tanh(middle + b) < target
+            return jnp.where(below, middle, low), jnp.where(below, high, middle)
+
+        reach = jnp.abs(product)
+        low, high = jax.lax.fori_loop(0, HALVINGS, halved, (target - reach, target + reach))
+        h = jnp.tanh((low + high) / 2 + b)
+        return z - h[:, None] * v, -jnp.log1p((1 - jnp.square(h)) * product)
+
+    return Bijection(init, forward, inverse)
+
+
 FUNCTIONS: dict[str, Callable[..., Monotone]] = {"affine": affine, "spline": spline}
-LAYERS = ("coupling", "autoregressive")
+LAYERS = ("coupling", "autoregressive", "planar")
 
 
 def flow(
@@ -161,10 +223,10 @@ def flow(
 
     Args:
       size: components of a vector.
-      layer: "coupling", or "autoregressive", of which only forward is fast.
-      function: "affine" or "spline", of each component.
+      layer: "coupling"; or "autoregressive" or "planar", of which only forward is fast.
+      function: "affine" or "spline", of each component; a planar layer has none.
       layers: how many.
-      width: of the two hidden layers of each layer's network.
+      width: of the hidden layers of each layer's network.
       context: numbers that every layer's network reads beside the vector.
 
     Raises:
@@ -178,6 +240,10 @@ def flow(
             raise InputError(f"{name} of a flow is from 1 to {most}, not {number!r}")
     if layer == "coupling" and size < 2:
         raise InputError("a coupling needs 2 components: set layer='autoregressive' for 1")
+    if layer == "planar":
+        if function != "affine":
+            raise InputError("a planar layer moves no component by itself: leave function out")
+        return chained([planar(size, width, context) for _ in range(layers)])
     own, found = FUNCTIONS[function](), []
     for number in range(layers):
         order = np.random.default_rng(number // 2).permutation(size)

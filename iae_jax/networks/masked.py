@@ -2,7 +2,6 @@
 MADE)."""
 
 import flax.linen as nn
-import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.networks.layers import leaky
@@ -41,16 +40,19 @@ class Masked(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, context: Array | None = None) -> Array:
-        size = len(self.order)
-        degrees = self.order
-        if context is not None:
-            degrees += (0,) * context.shape[-1]
-            x = jnp.concatenate([x, context], axis=-1)
-        # From 1 to D - 1: nothing reads the last component. A context alone is read at degree 0.
-        low = 0 if context is not None or size == 1 else 1
-        hidden = tuple(low + i % max(1, size - low) for i in range(self.width))
-        h = leaky(MaskedDense(degrees, hidden)(x))
-        h = leaky(MaskedDense(hidden, hidden)(h))
+        # From 1 to D - 1: nothing reads the last component.
+        last = max(1, len(self.order) - 1)
+        hidden = tuple(1 + i * last // self.width for i in range(self.width))
         outputs = tuple(np.repeat(self.order, self.numbers).tolist())
-        h = MaskedDense(hidden, outputs, strict=True, zero=True)(h)
-        return h.reshape(x.shape[0], size, self.numbers)
+
+        def shifted(h: Array, zero: bool = False) -> Array:
+            """By the context, which every unit may read."""
+            if context is None:
+                return h
+            start = nn.initializers.zeros if zero else nn.initializers.lecun_normal()
+            return h + nn.Dense(h.shape[-1], use_bias=False, kernel_init=start)(context)
+
+        h = leaky(shifted(MaskedDense(self.order, hidden)(x)))
+        h = leaky(shifted(MaskedDense(hidden, hidden)(h)))
+        h = shifted(MaskedDense(hidden, outputs, strict=True, zero=True)(h), zero=True)
+        return h.reshape(x.shape[0], len(self.order), self.numbers)

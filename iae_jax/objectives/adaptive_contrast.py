@@ -44,7 +44,7 @@ def moments(draws: Draws) -> Moments:
         return jnp.pad(drawn, ((0, 0), (0, encoder.perturbations)))
 
     noise = jnp.moveaxis(draws.noise("moments", numbers), 1, 0)
-    many = jax.vmap(lambda one: encoder.apply(draws.params.encoder, draws.x, one).vector)(noise)
+    many = jax.vmap(lambda one: draws.encoded(draws.params.encoder, draws.x, one).vector)(noise)
     assert many is not None
     z = jax.lax.stop_gradient(many)
     # The constant keeps a deterministic encoder from dividing by zero.

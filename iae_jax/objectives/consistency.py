@@ -54,9 +54,9 @@ def changed_encoding(draws: Draws) -> Encoding:
     if change.vat_radius:
         start = numbers[:, -math.prod(x.shape[1:]) :].reshape(x.shape)
         # Read here: nothing is drawn for the first time inside of a gradient.
-        encoder, noise = draws.encoder, draws.encoder_noise()
+        noise = draws.encoder_noise()
         changed += worst_change(
-            lambda x: encoder.apply(draws.params.encoder, x, noise),
+            lambda x: draws.encoded(draws.params.encoder, x, noise),
             changed, draws.encoding, start, change.vat_radius,
         )  # fmt: skip
     return draws.encode(changed, perturbed=True)

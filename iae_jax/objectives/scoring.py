@@ -120,7 +120,29 @@ HINGE = elementwise(
     logistic=False,
 )
 
+
+def _relativistic(a: Array, b: Array) -> Losses:
+    fixed_a, fixed_b = jax.lax.stop_gradient(a), jax.lax.stop_gradient(b)
+    return Losses(
+        discriminator=is_numerator(a - b),
+        numerator=is_denominator(a - fixed_b),
+        denominator=is_denominator(fixed_a - b),
+    )
+
+
+# Jolicoeur-Martineau 2019: only T_a - T_b counts, pair by pair; (x, z) and (x_hat, z) share z. With
+# R1 and R2 training converges locally (Huang et al. 2024, arXiv:2501.05441, section 2).
+RELATIVISTIC = Scoring("relativistic", _relativistic, logistic=False)
+
 SCORINGS = {
     scoring.name: scoring
-    for scoring in (KL, REVERSE_KL, NON_SATURATING, KL_NUMERATOR, LEAST_SQUARES, HINGE)
+    for scoring in (
+        KL,
+        REVERSE_KL,
+        NON_SATURATING,
+        KL_NUMERATOR,
+        LEAST_SQUARES,
+        HINGE,
+        RELATIVISTIC,
+    )
 }

@@ -24,6 +24,7 @@ NAMES = (
     "avb_four_points",
     "aae_priors",
     "ali",
+    "likelihoods",
 )
 FOLDER = Path(__file__).parent
 

@@ -3,64 +3,20 @@
 Variants: a Gaussian, a mixture of ten Gaussians, and a swiss roll.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
+from collections.abc import Iterator
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from iae_jax.data import Dataset, Source, load, open_source
+from iae_jax.data import open_source
+from iae_jax.data.binarized import Binarized
 from iae_jax.errors import InputError
 from iae_jax.files.atomic import write_npz
 from iae_jax.metrics.codes import prior_vectors
 from iae_jax.metrics.measurement import Measurement, Trained
 from iae_jax.runs.config import Config
-from iae_jax.sampling.noise import to_unit
-from iae_jax.types import Array
 
 KINDS = {"gaussian": "gaussian", "mixture": "petals", "swiss_roll": "swiss_roll"}
 VARIANTS = tuple(KINDS)
 SEEDS, FIRST_SEED, TOGETHER = 3, 0, True
 FIGURE_FILE = "code_space.npz"
-
-
-class Binarized(Source):
-    """Images as a Bernoulli likelihood has them: a pixel is 1 with its intensity as probability.
-
-    `sample` draws images with replacement and each image's pixels anew, so that no image is twice
-    the same in training, and codes of held-out images are distributed as those of the others are.
-    `read` draws the pixels of an image once, by its position.
-    """
-
-    dtype = np.dtype(np.float32)
-
-    def __init__(self, grey: Source) -> None:
-        self.grey = grey
-        self.shape, self.classes = grey.shape, grey.classes
-        self.sample = self._sample
-
-    @cached_property
-    def _images(self) -> np.ndarray:
-        return load(self.grey).x
-
-    def _sample(self, key: Array, count: int) -> Array:
-        where, how = jax.random.split(key)
-        which = jax.random.randint(where, (count,), 0, len(self))
-        unit = to_unit(jnp.asarray(self._images)[which])
-        return (jax.random.uniform(how, unit.shape) < unit).astype(unit.dtype)
-
-    def __len__(self) -> int:
-        return len(self.grey)
-
-    def read(self, positions: Sequence[int] | np.ndarray) -> Dataset:
-        x, labels = self.grey.read(positions)
-        uniform = [np.random.default_rng(int(place)).random(self.shape) for place in positions]
-        unit = x / 255 if x.dtype == np.uint8 else x
-        return Dataset((np.reshape(uniform, x.shape) < unit).astype(np.float32), labels)
-
-    def labels(self) -> np.ndarray:
-        return self.grey.labels()
 
 
 def binarized(split: str, name: str = "mnist", directory: str = "") -> Binarized:

@@ -4,7 +4,8 @@ A variant is ROW/COLUMN. Encoder and generator are the same in every cell: z = m
 x_hat = g(z) + 0.45 n. The adversarial terms only read samples, but the densities are known, so that
 every divergence can be computed: sums over a grid of x and Gauss-Hermite nodes of z. To evaluate,
 encoder and generator are frozen and each discriminator is trained further; E[T] is then its
-estimate. `elbo_gap` is the largest difference of a cell's terms.
+estimate. `elbo_gap` is the largest difference of a cell's terms; `sample_divergence` is
+KL(p_data || p(x)), how far samples of the model are from the data.
 """
 
 from collections.abc import Iterator
@@ -127,10 +128,9 @@ def sample(key: Array, count: int) -> Array:
     return DATA.sample(key, count)[0]
 
 
-def truth(row: str, column: str, numbers: Exact | None, data: float | None) -> tuple[float, float]:
-    """The same two terms from the densities."""
+def truth(row: str, column: str, numbers: Exact | None, data: float) -> tuple[float, float]:
+    """The same two terms from the densities. data: KL(p_data || p(x))."""
     if row == "marginal_data":
-        assert data is not None
         return data, 0.0
     assert numbers is not None
     named = numbers._asdict() | {
@@ -164,10 +164,9 @@ def measure(
     assert generator is not None
     # Of a likelihood, samples are the mean.
     generator = noisy(generator) if generator.log_likelihood else generator
-    numbers, data = None, None
-    if encoder is None:
-        data = marginal_data(DATA, DEVIATION, generator, state.params)
-    else:
+    data = marginal_data(DATA, DEVIATION, generator, state.params)
+    numbers = None
+    if encoder is not None:
         numbers = exact(DATA, DEVIATION, encoder, generator, state.params)
     right = truth(*cell_of(game), numbers, data)
     gaps = [abs(a - b) for a, b in zip(estimated.values(), right, strict=True)]
@@ -177,6 +176,7 @@ def measure(
         "reconstruction_exact": right[0],
         "regularization": estimated["regularization"],
         "regularization_exact": right[1],
+        "sample_divergence": data,
     }
     if numbers is not None:
         bound = numbers.negative_log_likelihood + numbers.joint_code

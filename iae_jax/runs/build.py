@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import jax
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from iae_jax import networks
+from iae_jax.data.binarized import Binarized
 from iae_jax.data.dataset import Dataset, Source, load
 from iae_jax.data.sources import open_source
 from iae_jax.errors import InputError
@@ -38,7 +39,7 @@ from iae_jax.runs.config_checks import (
 )
 from iae_jax.runs.data_config import split_of
 from iae_jax.runs.programs import MAX_KEPT, Asked
-from iae_jax.runs.schedules import local_scale, r1_weight
+from iae_jax.runs.schedules import local_scale, r1_weight, term_weight
 from iae_jax.sampling import priors
 from iae_jax.sampling.augmentation import affine, diffaugment
 from iae_jax.types import (
@@ -54,6 +55,9 @@ Shape = tuple[int, ...]
 
 MAX_UNITS = 2**20  # of a layer: the product of two is still a size
 MAX_DEPTH = 1000  # each layer is traced
+
+DECODERS = {"made": networks.made, "pixelcnn": networks.pixelcnn}  # autoregressive
+POSTERIORS = ("flow", "hamiltonian", "langevin")  # that begin with a Gaussian
 
 
 def adversary(term: Term, steps: int, what: str) -> Adversary:
@@ -115,10 +119,10 @@ def objective(config: Config, prior: Prior) -> Objective:
         config.regularization.kind,
         adversary(config.reconstruction, config.steps, "reconstruction"),
         adversary(config.regularization, config.steps, "regularization"),
-        config.regularization.weight,
+        term_weight(config.regularization),
         auxiliary(config, prior),
     )
-    weighted = scaled(config.reconstruction.weight, found.reconstruction)
+    weighted = scaled(term_weight(config.reconstruction), found.reconstruction)
     return found._replace(reconstruction=weighted)
 
 
@@ -132,21 +136,39 @@ def layout(network: Network) -> networks.Layout:
 
 def encoder(config: Config, shape: Shape) -> Encoder:
     own, code = config.encoder, config.code
-    if ":" in own.kind:
+    name = own.kind.partition("(")[0]
+    if ":" in name:
         return instance(Encoder, own.kind, {}, "encoder.kind", config, shape)
-    return networks.encoder(
-        layout(own.network), shape, own.kind, code.size, code.categories, own.noise,
-        own.pixel_noise, own.dropout,
+    if name not in (*networks.encoders.KINDS, *POSTERIORS):
+        known = ", ".join((*networks.encoders.KINDS, *POSTERIORS))
+        raise InputError(f"encoder.kind is one of {known}, or MODULE:NAME, not {own.kind!r}")
+    base = networks.encoder(
+        layout(own.network), shape, "gaussian" if name in POSTERIORS else own.kind, code.size,
+        code.categories, own.noise, own.pixel_noise, own.dropout,
     )  # fmt: skip
+    if name not in POSTERIORS:
+        return base
+    flow = partial(networks.flow_posterior, own.network.hidden)
+    makers = (flow, networks.hamiltonian, networks.langevin)
+    table = dict(zip(POSTERIORS, makers, strict=True))
+    return made(own.kind, table, "encoder.kind", base, code.size)
 
 
 def generator(config: Config, shape: Shape, values: str = "unit") -> Generator:
     """values: "unit" if x is in [0, 1], "real" if it is any number."""
     own, code = config.generator, config.code
-    if ":" in own.kind:
+    name = own.kind.partition("(")[0]
+    if ":" in name:
         return instance(Generator, own.kind, {}, "generator.kind", config, shape)
+    if name in DECODERS:
+        if own.noise:
+            raise InputError(f"a {name} has noise of its own, a number a value: set noise=0")
+        of_code = code.size + code.categories
+        what = (layout(own.network), shape, of_code, own.likelihood)
+        return made(own.kind, DECODERS, "generator.kind", *what)
     if own.kind != "network":
-        raise InputError(f"generator.kind is network or MODULE:NAME, not {own.kind!r}")
+        known = ", ".join(("network", *DECODERS))
+        raise InputError(f"generator.kind is one of {known}, or MODULE:NAME, not {own.kind!r}")
     return networks.generator(
         layout(own.network), shape, code.size, code.categories, own.noise, own.noise_at,
         Likelihood(own.likelihood, own.deviation), values,
@@ -264,7 +286,7 @@ def open_split(config: Config, split: str, name: str = "") -> Source:
     """One of the config's splits: "train", "validation" or "test"; of another of its sets, by the
     name it has in the batch."""
     data = config.data
-    return open_source(
+    source = open_source(
         also(config)[name] if name else data.name,
         split_of(data, split),
         data.directory or None,
@@ -274,6 +296,7 @@ def open_split(config: Config, split: str, name: str = "") -> Source:
         data.size,
         data.arrays,
     )
+    return Binarized(source) if data.binarize and not name else source
 
 
 def also(config: Config) -> dict[str, str]:

@@ -70,8 +70,9 @@ class Network(Section):
 
 @dataclass
 class Encoder(Section):
-    """q(z|x). kind: deterministic, gaussian, implicit with `noise` components of noise, or
-    MODULE:NAME, a function (config, shape) -> Encoder. noise: components of noise that an implicit
+    """q(z|x). kind: deterministic, gaussian, implicit with `noise` components of noise; flow,
+    hamiltonian or langevin, of which each begins with a gaussian (see networks); or MODULE:NAME, a
+    function (config, shape) -> Encoder. noise: components of noise that an implicit
     encoder reads. pixel_noise: SD of what is added to each value of x in training, where the
     encoder learns from labels, changed images or generated ones; a code that is read by others is
     never perturbed. dropout: SD of a factor of each channel of every layer, likewise."""
@@ -86,11 +87,13 @@ class Encoder(Section):
 
 @dataclass
 class Generator(Section):
-    """p(x|z). kind: network, or MODULE:NAME, a function (config, shape) -> Generator. noise: size
-    of the local code n. noise_at: "input" or "depth". ramp_start_steps: until this step the scale
-    of n is 0: a generator that meets n at full scale before it has learned to read z ignores z.
-    ramp_steps: in so many steps the scale then rises to 1; with both 0 it is 1 throughout.
-    likelihood: none, bernoulli or gaussian. deviation: SD of a gaussian likelihood."""
+    """p(x|z). kind: network; made or pixelcnn, autoregressive (see networks.autoregressive); or
+    MODULE:NAME, a function (config, shape) -> Generator. noise: size of the local code n. noise_at:
+    "input" or "depth". ramp_start_steps: until this step the scale of n is 0: a generator that
+    meets n at full scale before it has learned to read z ignores z. ramp_steps: in so many steps
+    the scale then rises to 1; with both 0 it is 1 throughout. likelihood: none, bernoulli or
+    gaussian; of an autoregressive generator bernoulli, or logistic of 256 levels. deviation: SD of
+    a gaussian likelihood."""
 
     kind: str = "network"
     noise: int = 0
@@ -107,7 +110,9 @@ class Generator(Section):
 class Term(Section):
     """One side of the objective and its discriminator.
 
-    kind: see objectives.grid. weight: of the whole term, for encoder and generator. scoring: see
+    kind: see objectives.grid. weight: of the whole term, for encoder and generator. ramp_from: over
+    weight, what it is in the first steps. ramp_start_steps: how many these are. ramp_steps: in how
+    many steps it then rises to weight (both 0: it is that throughout). scoring: see
     objectives.scoring, or MODULE:NAME, a Scoring. r1: weight of the gradient penalty, 0 for none.
     r1_final: over r1, where the weight goes geometrically (1: it stays). r1_fall_from,
     r1_fall_until: when it does, as shares of the run. r1_interval_steps: between two penalties.
@@ -120,6 +125,9 @@ class Term(Section):
 
     kind: str = "none"
     weight: float = 1.0
+    ramp_from: float = 0.0
+    ramp_start_steps: int = 0
+    ramp_steps: int = 0
     scoring: str = "non_saturating"
     r1: float = 1.0
     r1_final: float = 1.0

@@ -25,7 +25,9 @@ class Data(Section):
     labels these are (-1: the run's seed). also: more sets in each batch, "NAME=SET" with SET as in
     `name`, shuffled independently, with the same splits. labels: a file of labels, CSV or JSON ("":
     one beside the images). size: image files are cropped and resized to size x size (0: they have
-    one size). arrays: which array of an npz is which, as "images=x_train,labels=y_train".
+    one size). arrays: which array of an npz is which, as "images=x_train,labels=y_train". binarize:
+    x is 0 or 1, with its value as the probability: drawn anew at each step of the training, and
+    once where it is measured.
     """
 
     name: str = "digits"
@@ -41,6 +43,7 @@ class Data(Section):
     labels: str = ""
     size: int = 0
     arrays: str = ""
+    binarize: bool = False
 
 
 DIGITS = {"train": "train[:1350]", "validation": "train[1350:]", "test": "test"}

@@ -1,4 +1,5 @@
-"""Schedules of a config, as functions of the step: the scale of the local code, the weight of R1.
+"""Schedules of a config, as functions of the step: the scale of the local code, the weights of
+terms and of R1.
 
 Those of learning rates are in game.optimizers, those of losses in objectives.weights.
 """
@@ -23,6 +24,24 @@ def local_scale(config: Generator) -> Scheduled:
         return ((step - config.ramp_start_steps) / length).clip(0.0, 1.0)
 
     return scale
+
+
+def term_weight(term: Term) -> Scheduled:
+    """The weight of a term as a function of the step. A KL at full weight from the first step can
+    leave a code with nothing in it (Bowman et al. 2016)."""
+    start, length = term.ramp_start_steps, term.ramp_steps
+    if start < 0 or length < 0:
+        raise InputError(f"ramp_start_steps and ramp_steps are 0 or more, not {start} and {length}")
+    if not (math.isfinite(term.ramp_from) and term.ramp_from >= 0):
+        raise InputError(f"ramp_from is 0 or a share of the weight, not {term.ramp_from}")
+    if not (start or length):
+        return term.weight
+
+    def weight(step: Array) -> Array:
+        risen = ((step - start) / max(length, 1)).clip(0.0, 1.0)
+        return term.weight * (term.ramp_from + (1 - term.ramp_from) * risen)
+
+    return weight
 
 
 def r1_weight(term: Term, steps: int) -> Scheduled:

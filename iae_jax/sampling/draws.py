@@ -3,7 +3,7 @@ read, from noise, x and the players' parameters."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import chex
@@ -189,9 +189,30 @@ class Draws:
     ) -> Encoding:
         """q(z|x) of any x. noise: its name. params: of the encoder, instead of its own. perturbed:
         as an encoder is in training (pixel noise, dropout)."""
-        encoder = self.encoder
         own = self.params.encoder if params is None else params
-        return encoder.apply(own, x, self.encoder_noise(noise, perturbed))
+        return self.encoded(own, x, self.encoder_noise(noise, perturbed))
+
+    def encoded(self, params: Params, x: Array, numbers: Array) -> Encoding:
+        """q(z|x) of any x by any parameters and numbers, see `encoder_noise`."""
+        encoder = self.encoder
+        if not encoder.reads_model:
+            return encoder.apply(params, x, numbers)
+        return encoder.apply(params, x, numbers, partial(self.energy, x))
+
+    def energy(self, x: Array, vector: Array) -> Array:
+        """-log p(x, z) in nats of x and any vector of z: f32[B].
+
+        Raises: InputError if one of the two densities is unknown.
+        """
+        likelihood, density = self.generator.log_likelihood, self.prior.log_density
+        if likelihood is None or density is None:
+            raise InputError(
+                "reads p(x, z): give the generator a likelihood, and the prior a density"
+            )
+        if self.prior.categories:
+            raise InputError("reads p(x, z) of a vector alone: set code.categories=0")
+        z = Code(vector=vector)
+        return -likelihood(self.params.generator, z, x) - density(self.prior_params, z)
 
     def decode(self, z: Code, noise: str) -> Array:
         """x ~ p(x|z) of any z: f32[B, ...]. noise: the name of its local code."""

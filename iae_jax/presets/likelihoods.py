@@ -1,0 +1,66 @@
+"""Autoencoders of binarized MNIST whose likelihood is known: posteriors beyond a Gaussian, decoders
+beyond a product over pixels.
+
+Variants: vae; flow/planar, flow/iaf, flow/spline and hvae, the same with another posterior; made,
+window_3, window_5, window_7 and pixelcnn, with an autoregressive decoder; vlae, with a window and
+a prior that learns.
+"""
+
+from iae_jax.errors import InputError
+from iae_jax.runs.config import Config
+
+POSTERIORS = {
+    "vae": "gaussian",
+    "flow/planar": "flow(layer='planar', layers=8)",
+    "flow/iaf": "flow(layer='autoregressive', layers=4, width=256)",
+    "flow/spline": "flow(layer='coupling', function='spline', layers=4, width=128)",
+    "hvae": "hamiltonian(steps=3)",
+}
+WINDOW = "pixelcnn(layers=4, width=32, first={}, kernel=1)"
+DECODERS = {
+    "made": "made(width=500)",
+    "window_3": WINDOW.format(3),
+    "window_5": WINDOW.format(5),
+    "window_7": WINDOW.format(7),
+    "pixelcnn": "pixelcnn(layers=4, width=16, first=7, kernel=3)",
+    "vlae": WINDOW.format(5),
+}
+VARIANTS = (*POSTERIORS, *DECODERS)
+SAMPLES = 500  # of the importance-weighted bound
+
+
+def get_config(variant: str = "vae") -> Config:
+    if variant not in VARIANTS:
+        raise InputError(f"a variant is one of {', '.join(VARIANTS)}, not {variant!r}")
+    config = Config(steps=60_000, batch_size=100, turns="simultaneous")
+    config.data.name, config.data.binarize = "mnist", True
+    config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
+    config.metrics = (
+        f"iae_jax.metrics.evidence:importance(samples={SAMPLES})",
+        "iae_jax.metrics.rates:MEASURES",
+    )
+    config.code.size = 40
+    config.encoder.kind = POSTERIORS.get(variant, "gaussian")
+    config.generator.likelihood = "bernoulli"
+    config.reconstruction.kind = "likelihood"
+    config.regularization.kind = (
+        "analytic_kl" if config.encoder.kind == "gaussian" else "sampled_kl"
+    )
+    for player in config.players:
+        player.network.kind, player.network.hidden = "mlp", 300
+        own = player.optimizer
+        own.rate, own.b1, own.b2, own.final = 1e-3, 0.9, 0.999, 0.01
+    if variant in DECODERS:
+        config.generator.kind = DECODERS[variant]
+        # The decoder alone explains much: a code that costs its full price from the start stays
+        # empty.
+        config.regularization.ramp_steps = 10_000
+        config.code.size = 32
+    if variant not in (*POSTERIORS, "made"):
+        # z's feature map.
+        config.generator.network.kind, config.generator.network.width = "conv", 16
+        config.steps, config.batch_size = 20_000, 64
+        config.regularization.ramp_steps = 4_000
+    if variant == "vlae":
+        config.prior.kind, config.regularization.kind = "flow(layers=4)", "sampled_kl"
+    return config

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from iae_jax.networks.encoders import MAX_LOG_VARIANCE
 from iae_jax.networks.layers import EPSILON, SLOPE
-from iae_jax.runs.build import load_split, open_split
 from iae_jax.runs.config import Config, Network
+from iae_jax.runs.data_sets import load_split, open_split
 from iae_jax.sampling.noise import to_unit
 
 EVALUATED_AT_ONCE = 500

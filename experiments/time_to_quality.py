@@ -45,8 +45,8 @@ from iae_jax.metrics.metric import Metric
 from iae_jax.metrics.stream import stream
 from iae_jax.objectives.weights import at
 from iae_jax.records.references import Headline, Reference
-from iae_jax.runs.build import load_split, open_split
 from iae_jax.runs.config import Config
+from iae_jax.runs.data_sets import load_split, open_split
 from iae_jax.runs.evaluation import extractor_of
 from iae_jax.runs.train import train
 from iae_jax.runs.trained import game_of, restored

@@ -7,8 +7,8 @@ import pytest
 from iae_jax.data import ArraySource, Dataset, load
 from iae_jax.data.binarized import Binarized
 from iae_jax.errors import InputError
-from iae_jax.runs.build import open_split
 from iae_jax.runs.config import Config
+from iae_jax.runs.data_sets import open_split
 from iae_jax.runs.feed import Feed
 
 # Of each image a share of its own, in three places each with another value.

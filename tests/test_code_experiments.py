@@ -28,7 +28,8 @@ from iae_jax.metrics.evaluate import named
 from iae_jax.metrics.measurement import Trained
 from iae_jax.presets.aae_priors import Binarized
 from iae_jax.presets.avb_four_points import points
-from iae_jax.runs.build import build, open_split
+from iae_jax.runs.build import build
+from iae_jax.runs.data_sets import open_split
 from iae_jax.runs.evaluation import evaluate_run
 from iae_jax.runs.train import train
 from iae_jax.sampling import priors

@@ -28,7 +28,8 @@ from test_launch import launch
 from iae_jax import Code, Draws, init, reconstruct
 from iae_jax.data import indices
 from iae_jax.game.game import losses
-from iae_jax.runs.build import build, open_split
+from iae_jax.runs.build import build
+from iae_jax.runs.data_sets import open_split
 from iae_jax.runs.trained import trained
 from iae_jax.sampling.noise import Noise, example_keys
 

@@ -13,8 +13,8 @@ import tiny
 
 import iae_jax
 from iae_jax.errors import InputError
-from iae_jax.runs.build import open_split
 from iae_jax.runs.config import Config, from_dict, to_dict
+from iae_jax.runs.data_sets import open_split
 from iae_jax.runs.train import train
 from iae_jax.runs.trained import trained
 from iae_jax.sampling.noise import Noise, example_keys

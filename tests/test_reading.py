@@ -14,8 +14,8 @@ from test_launch import launch
 
 import iae_jax
 from iae_jax.runs import reading, visualize
-from iae_jax.runs.build import open_split
 from iae_jax.runs.config import from_dict
+from iae_jax.runs.data_sets import open_split
 from iae_jax.runs.train import train
 from iae_jax.types import Code
 

@@ -14,10 +14,10 @@ from test_launch import launch
 import iae_jax.launch
 from iae_jax.data import ArraySource, Dataset
 from iae_jax.errors import InputError
-from iae_jax.runs.build import open_split
 from iae_jax.runs.config import Config, digest, identity
 from iae_jax.runs.data_checks import check_splits, lines_about
 from iae_jax.runs.data_config import Data
+from iae_jax.runs.data_sets import open_split
 from iae_jax.runs.workdir import check_unchanged
 
 TINY = str(Path(__file__).parent / "tiny.py")

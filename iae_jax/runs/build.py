@@ -1,4 +1,4 @@
-"""What a config's fields mean: `build(config, shape) -> Game`, and its data sets."""
+"""What a config's fields mean: `build(config, shape) -> Game`."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,9 +10,6 @@ import jax.numpy as jnp
 import optax
 
 from iae_jax import networks
-from iae_jax.data.binarized import Binarized
-from iae_jax.data.dataset import Dataset, Source, load
-from iae_jax.data.sources import open_source
 from iae_jax.errors import InputError
 from iae_jax.game.check import check_players, checked, inspect
 from iae_jax.game.game import TURNS
@@ -37,7 +34,6 @@ from iae_jax.runs.config_checks import (
     has_kl,
     learns_from_samples,
 )
-from iae_jax.runs.data_config import split_of
 from iae_jax.runs.programs import MAX_KEPT, Asked
 from iae_jax.runs.schedules import local_scale, r1_weight, term_weight
 from iae_jax.sampling import priors
@@ -280,38 +276,3 @@ def _made(config: Config, shape: Shape, values: str, also: Mapping[str, Shape]) 
     check_prior(config, game, reads)
     check_labels(config, game)
     return game
-
-
-def open_split(config: Config, split: str, name: str = "") -> Source:
-    """One of the config's splits: "train", "validation" or "test"; of another of its sets, by the
-    name it has in the batch."""
-    data = config.data
-    source = open_source(
-        also(config)[name] if name else data.name,
-        split_of(data, split),
-        data.directory or None,
-        data.label_pattern,
-        data.shuffled,
-        "" if name else data.labels,  # of `x`; others' are not read
-        data.size,
-        data.arrays,
-    )
-    return Binarized(source) if data.binarize and not name else source
-
-
-def also(config: Config) -> dict[str, str]:
-    """The further sets of the config by their names in the batch. Raises: InputError."""
-    found: dict[str, str] = {}
-    for one in config.data.also:
-        name, equals, where = one.partition("=")
-        if not (name.isidentifier() and equals and where) or name in ("x", "labelled", "labels"):
-            raise InputError(f"data.also is NAME=SET with a new NAME, not {one!r}")
-        if name in found:
-            raise InputError(f"data.also has {name} twice: leave one out")
-        found[name] = where
-    return found
-
-
-def load_split(config: Config, split: str) -> Dataset:
-    """All of one of the config's splits."""
-    return load(open_split(config, split))

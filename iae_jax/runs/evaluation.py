@@ -12,9 +12,9 @@ from iae_jax.metrics.evaluate import MAX_CODES, Record, Trained, evaluate, named
 from iae_jax.metrics.extractor import Extractor
 from iae_jax.metrics.feature_classifier import FeatureClassifier, feature_classifier
 from iae_jax.metrics.hog import has_hog, hog
-from iae_jax.runs.build import load_split
 from iae_jax.runs.config import Config, digest
 from iae_jax.runs.console import log
+from iae_jax.runs.data_sets import load_split
 from iae_jax.runs.feed import images_digest, seeds_of
 from iae_jax.runs.images import own_split
 from iae_jax.runs.trained import trained

@@ -15,8 +15,8 @@ from iae_jax.devices import multihost
 from iae_jax.devices.parallel import Chunk, Sample, place
 from iae_jax.errors import InputError
 from iae_jax.game.step import init
-from iae_jax.runs.build import also, open_split
 from iae_jax.runs.config import Config
+from iae_jax.runs.data_sets import also, open_split
 from iae_jax.runs.programs import kept
 from iae_jax.types import Array, Game, Labelled, TrainState
 

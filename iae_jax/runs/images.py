@@ -11,9 +11,9 @@ from iae_jax.data import Dataset, Source, title
 from iae_jax.data.reading import Reading
 from iae_jax.data.sources import is_files, kind_of
 from iae_jax.errors import InputError, first_line
-from iae_jax.runs.build import open_split
 from iae_jax.runs.config import Config
 from iae_jax.runs.console import log
+from iae_jax.runs.data_sets import open_split
 from iae_jax.runs.loaded import Model
 
 ALL = "all"  # TFDS's name for all splits together

@@ -12,10 +12,11 @@ from iae_jax.errors import InputError
 from iae_jax.files.curve_writers import writers_of
 from iae_jax.files.installed import check_installed
 from iae_jax.metrics.evaluate import check_metrics, named
-from iae_jax.runs.build import build, open_split
+from iae_jax.runs.build import build
 from iae_jax.runs.config import Config
 from iae_jax.runs.config_checks import check_types
 from iae_jax.runs.data_checks import check_splits, lines_about
+from iae_jax.runs.data_sets import open_split
 from iae_jax.runs.feed import Feed, check_sources
 from iae_jax.types import Game
 

@@ -13,9 +13,10 @@ from iae_jax.errors import InputError, TransientError
 from iae_jax.game.step import init
 from iae_jax.metrics.evaluate import best_metric
 from iae_jax.objectives.weights import at
-from iae_jax.runs.build import also, build, open_split
+from iae_jax.runs.build import build
 from iae_jax.runs.checkpoint import Checkpoints, Restored
 from iae_jax.runs.config import Config, identity
+from iae_jax.runs.data_sets import also, open_split
 from iae_jax.runs.feed import Feed, seeds_of
 from iae_jax.runs.run_folder import checkpoints_of
 from iae_jax.runs.saved_config import config_of

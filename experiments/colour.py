@@ -12,7 +12,7 @@ BEYOND = "KL of the moments of q(z), code information, consistency, cutout"
 SHOWN = (
     "label_agreement",
     "label_agreement_true",
-    "judge_accuracy",
+    "classifier_accuracy",
     "pixel_error",
     "pixel_error_ratio",
     "pixel_error_pca",

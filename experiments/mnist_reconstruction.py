@@ -42,7 +42,7 @@ REFERENCES = {
     ("label_agreement", "deterministic_20"): Reference(0.98, "higher", "aim"),
     ("label_agreement", "global_10_local_100"): Reference(0.95, "higher", "aim"),
     ("pixel_error", "deterministic_20"): Reference(0.045, "lower", "aim"),
-    "judge_test_accuracy": Reference(0.993, "higher", "aim"),
+    "classifier_test_accuracy": Reference(0.993, "higher", "aim"),
 }
 SHOWN = (
     "label_agreement",
@@ -57,7 +57,7 @@ SHOWN = (
     "coverage",
     "two_sample_accuracy",
     "code_standard_deviation",
-    "judge_test_accuracy",
+    "classifier_test_accuracy",
     "peak_memory_megabytes",
 )
 HEADLINE = tuple(

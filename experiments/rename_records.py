@@ -1,4 +1,4 @@
-"""Records of results/ under today's names of config fields: their hashes and commands.
+"""Records of results/ under today's names of config fields, metrics and extractors.
 
     python -m experiments.rename_records      # rewrites results/*.json; again, it changes nothing
 
@@ -21,7 +21,7 @@ from iae_jax.records.results import shared_digest, without_seed
 from iae_jax.records.variants import changed_config
 from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.config_changes import changes
-from iae_jax.runs.renamed import FIELDS
+from iae_jax.runs.renamed import FIELDS, measured
 
 OLD = {new: old for old, new in FIELDS.items()}
 SMALL_PROBLEMS = (
@@ -82,6 +82,7 @@ def main(folder: Path = Path("results")) -> int:
     for path in sorted(folder.glob("*.json")):
         content = json.loads(path.read_text())
         before = json.dumps(content)
+        content["records"] = measured(content["records"])
         for record in content["records"]:
             if path.stem in SMALL_PROBLEMS:
                 of_small_problem(path.stem, record)

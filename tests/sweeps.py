@@ -46,7 +46,7 @@ def trained(run, changes=()):
     evaluation = {
         "checkpoint": "latest",
         "step": 9,
-        "judge_test_accuracy": None,
+        "classifier_test_accuracy": None,
         "records": [record],
     }
     for name, content in (

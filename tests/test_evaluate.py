@@ -118,7 +118,7 @@ def test_classified_metrics_of_a_known_game():
     assert 0 < np.sum(seen != seen_hat) < N  # the oracle can tell right from wrong
     assert found["label_agreement"].value == pytest.approx(np.mean(seen == seen_hat))
     known = labels >= 0
-    for metric, verdict in (("label_agreement_true", seen_hat), ("judge_accuracy", seen)):
+    for metric, verdict in (("label_agreement_true", seen_hat), ("classifier_accuracy", seen)):
         assert found[metric].value == pytest.approx(np.mean(verdict[known] == labels[known]))
         assert found[metric].n == known.sum() < N
     features, features_hat = (
@@ -128,10 +128,10 @@ def test_classified_metrics_of_a_known_game():
     error = np.abs(features - features_hat).mean()
     other = np.abs(features - features[partners(N, 3)]).mean()
     assert found["feature_error_ratio"].value == pytest.approx(error / other, rel=1e-4)
-    assert found["feature_error_ratio"].extractor.startswith("judge/bright/")
+    assert found["feature_error_ratio"].extractor.startswith("classifier/bright/")
     # Reconstructions are translated by 0.1 in each of 5 features.
     assert found["frechet_reconstruction"].value == pytest.approx(5 * 0.01, rel=1e-4)
-    assert found["label_agreement"].extractor == "judge/bright/01234567"
+    assert found["label_agreement"].extractor == "classifier/bright/01234567"
     assert found["pixel_error"].extractor == "pixels"
 
 
@@ -139,7 +139,7 @@ def test_without_labels_no_metric_reads_them():
     for labels in (None, np.full(N, -1)):
         found = measured(copying_game(), brightness_classifier(), labels=labels)
         assert "label_agreement" in found
-        assert not {"label_agreement_true", "judge_accuracy"} & set(found)
+        assert not {"label_agreement_true", "classifier_accuracy"} & set(found)
 
 
 def test_frechet_distance_of_prior_samples(monkeypatch):
@@ -230,7 +230,7 @@ def test_hog_replaces_a_classifier_and_has_no_labels():
     game = game._replace(networks=game.networks._replace(generator=darker))
     see = hog((8, 8, 3))
     found = measured(game, see, x=images, labels=np.arange(60) % 3)
-    assert not {"label_agreement", "label_agreement_true", "judge_accuracy"} & set(found)
+    assert not {"label_agreement", "label_agreement_true", "classifier_accuracy"} & set(found)
     features = np.asarray(see.apply(jnp.asarray(images / 255.0, jnp.float32))[1], np.float64)
     # All features halve with the image.
     mean, covariance = features.mean(0), np.cov(features.T)

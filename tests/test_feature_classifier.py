@@ -100,7 +100,7 @@ def test_a_cached_classifier_is_the_same_and_not_trained_again(trained, copy, tr
 
 def test_the_name_in_records_is_its_hash(trained):
     made, path = trained
-    assert made.extractor == f"judge/bars/{made.hash[:8]}"
+    assert made.extractor == f"classifier/bars/{made.hash[:8]}"
     assert len(made.hash) == 64
     with np.load(path) as file:
         metadata = json.loads(str(file["metadata"]))

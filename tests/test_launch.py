@@ -183,7 +183,7 @@ def test_train_evaluate_sample_reconstruct(tmp_path, monkeypatch):
     content = json.loads((tmp_path / "run" / "evaluation_test.json").read_text())
     values = {record["metric"]: record for record in content["records"]}
     assert values["pixel_error"]["n"] == 297
-    assert values["frechet_sample"]["extractor"].startswith("judge/digits/")
+    assert values["frechet_sample"]["extractor"].startswith("classifier/digits/")
     assert launch(*common, "--mode=sample", "--count=7")[0] == 0
     assert np.load(tmp_path / "run" / "samples.npz")["x"].shape == (7, 8, 8, 1)
     assert launch(*common, "--mode=reconstruct", "--count=5")[0] == 0

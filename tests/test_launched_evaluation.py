@@ -37,9 +37,9 @@ def test_images_of_one_folder_have_no_classifier(tmp_path):
     for number, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / "set" / "photos" / f"{number}.png")
     found = evaluated(tmp_path, f"images:{tmp_path / 'set'}")
-    assert found["judge_test_accuracy"] is None
+    assert found["classifier_test_accuracy"] is None
     extractors = {one["metric"]: one["extractor"] for one in found["records"]}
-    assert extractors["frechet_sample"].startswith("descriptor/")
+    assert extractors["frechet_sample"].startswith("hog/")
     assert "label_agreement" not in extractors
 
 
@@ -59,10 +59,10 @@ def test_a_classifier_that_was_not_tested_is_one(tmp_path, monkeypatch):
     classifier, _ = classified(tmp_path)
     monkeypatch.setattr(iae_jax.runs.evaluation, "feature_classifier", lambda *_: classifier)
     found = evaluated(tmp_path, f"npz:{tmp_path / 'set.npz'}")
-    assert found["judge_test_accuracy"] is None
+    assert found["classifier_test_accuracy"] is None
     extractors = {one["metric"]: one["extractor"] for one in found["records"]}
-    assert extractors["label_agreement"] == "judge/set/01234567"
-    assert "judge_accuracy" not in extractors
+    assert extractors["label_agreement"] == "classifier/set/01234567"
+    assert "classifier_accuracy" not in extractors
 
 
 @pytest.mark.parametrize(("images_held", "most"), [(100, 40), (30, 30), (3, 25)])

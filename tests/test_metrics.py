@@ -92,8 +92,8 @@ def test_every_example_is_in_one_batch(size, batch):
         (["random_pair_error"], {}),
         (["code_norm"], {"encode": 1}),
         (["pixel_error", "local_spread"], {"encode": 1, "sample": 1}),
-        (["judge_accuracy", "features"], {"extract": 1}),
-        (["label_agreement", "judge_accuracy"], {"encode": 1, "sample": 1, "extract": 2}),
+        (["classifier_accuracy", "features"], {"extract": 1}),
+        (["label_agreement", "classifier_accuracy"], {"encode": 1, "sample": 1, "extract": 2}),
         (["x_prior"], {"sample": 1}),
     ],
 )

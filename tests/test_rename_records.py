@@ -4,9 +4,13 @@ import json
 import shutil
 from pathlib import Path
 
+from test_results import workdir
+
 from experiments import mnist_reconstruction, rename_records
+from iae_jax.records import results
 from iae_jax.records.results import shared_digest
 from iae_jax.runs.config import to_dict
+from iae_jax.runs.renamed import measured
 
 RESULTS = Path(__file__).parent.parent / "results"
 # deterministic_20 as version 0.1 recorded it.
@@ -44,3 +48,30 @@ def test_a_damaged_hash_is_reported(tmp_path, capsys):
     (tmp_path / "mnist_clustering.json").write_text(json.dumps(content))
     assert rename_records.main(tmp_path) == 1
     assert "0123456789ab" in capsys.readouterr().err
+
+
+def before_the_renaming(path):
+    """The file with the names that metrics and extractors had."""
+    path.write_text(path.read_text().replace("classifier", "judge").replace("hog/", "descriptor/"))
+    assert "judge_test_accuracy" in path.read_text()
+
+
+def test_what_was_measured_under_old_names_joins_what_is_measured_now(tmp_path, capsys):
+    """Oracle: the same seeds under today's names alone."""
+    both = [workdir(tmp_path / name, seed, seed / 8) for name, seed in (("a", 1), ("b", 2))]
+    content = {}
+    for name in ("new", "old"):
+        words = ["mnist_reconstruction", "--directory", str(tmp_path / name)]
+        file = tmp_path / name / "mnist_reconstruction.json"
+        assert results.main([*words, f"deterministic_20={both[0]}"]) == 0
+        if name == "old":
+            before_the_renaming(file)
+            before_the_renaming(Path(both[1]) / "evaluation_test.json")
+        assert results.main([*words, f"deterministic_20={both[1]}"]) == 0
+        content[name] = json.loads(file.read_text())
+    assert content["old"] == content["new"]
+    found = {one["metric"]: one for one in content["new"]["records"]}
+    assert found["classifier_test_accuracy"]["seeds"] == [1, 2]
+    assert found["label_agreement"]["extractor"] == "classifier/mnist/1a"
+    records = measured([{"metric": "frechet_sample", "extractor": "descriptor/1/judge"}, [3]])
+    assert records == [{"metric": "frechet_sample", "extractor": "hog/1/judge"}, [3]]

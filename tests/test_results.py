@@ -14,7 +14,9 @@ from iae_jax.records.results import collect, main, shared_digest
 from iae_jax.runs.config import to_dict
 
 
-def workdir(path, seed, agreement, n=50, extractor="judge/mnist/1a", checkpoint="best", rate=5e-4):
+def workdir(
+    path, seed, agreement, n=50, extractor="classifier/mnist/1a", checkpoint="best", rate=5e-4
+):
     path.mkdir()
     config = get_config("deterministic_20")
     config.seed, config.data.directory, config.run.log_steps = seed, str(path), seed
@@ -22,7 +24,7 @@ def workdir(path, seed, agreement, n=50, extractor="judge/mnist/1a", checkpoint=
     (path / "config.json").write_text(json.dumps(to_dict(config)))
     records = [
         {
-            "metric": "judge_accuracy",
+            "metric": "classifier_accuracy",
             "value": 0.99,
             "n": n,
             "seed": seed,
@@ -45,7 +47,7 @@ def workdir(path, seed, agreement, n=50, extractor="judge/mnist/1a", checkpoint=
             {
                 "checkpoint": checkpoint,
                 "step": 9,
-                "judge_test_accuracy": 0.99,
+                "classifier_test_accuracy": 0.99,
                 "records": records,
             }
         )
@@ -103,7 +105,7 @@ def test_a_model_that_generates_nothing_has_no_accuracy_of_the_classifier(tmp_pa
     }
 
 
-@pytest.mark.parametrize("change", [{"n": 51}, {"extractor": "judge/mnist/2b"}])
+@pytest.mark.parametrize("change", [{"n": 51}, {"extractor": "classifier/mnist/2b"}])
 def test_seeds_that_were_measured_differently_are_refused(tmp_path, capsys, change):
     pair = [workdir(tmp_path / "a", 1, 0.9), workdir(tmp_path / "b", 2, 0.9, **change)]
     assert main(["e", f"v={','.join(pair)}", "--directory", str(tmp_path / "r")]) == 2
@@ -222,7 +224,7 @@ def test_each_seed_has_the_interval_of_its_value(tmp_path):
     found = {one["metric"]: one for one in merge(before, now)}
     assert found["label_agreement"]["values"] == [0.8, 0.9]
     assert found["label_agreement"]["intervals"] == [None, [0.7, 1.5]]
-    assert "intervals" not in found["judge_accuracy"]
+    assert "intervals" not in found["classifier_accuracy"]
 
 
 def test_the_command_does_not_replace_seeds_of_another_config(tmp_path, capsys):
@@ -241,7 +243,10 @@ def test_the_command_does_not_replace_seeds_of_another_config(tmp_path, capsys):
         ("run", {"a": 1}),
         ("run", [1]),
         ("evaluation_test", {"records": []}),
-        ("evaluation_test", {"checkpoint": "best", "judge_test_accuracy": None, "records": []}),
+        (
+            "evaluation_test",
+            {"checkpoint": "best", "classifier_test_accuracy": None, "records": []},
+        ),
     ],
 )
 def test_a_file_that_lacks_something_is_one_line(tmp_path, name, content):

@@ -75,7 +75,7 @@ def evaluated(workdir, name, seed):
     }  # fmt: skip
     evaluation = {
         "data": identity_of(config, "test", open_split(config, "test")),
-        "checkpoint": "latest", "step": 9, "judge_test_accuracy": None, "records": [record],
+        "checkpoint": "latest", "step": 9, "classifier_test_accuracy": None, "records": [record],
     }  # fmt: skip
     run = {
         "steps": 9, "steps_per_second": 2.0, "compile_seconds": 1.0, "training_seconds": 3.0,

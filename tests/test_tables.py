@@ -87,7 +87,7 @@ def test_latex_has_the_rules_and_one_cell_a_column(monkeypatch, capsys):
         ("1.5e-07", r"$1.5 \cdot 10^{-7}$"),
         ("1e+10", r"$1 \cdot 10^{10}$"),
         ("25 ± 0 (10)", r"25 $\pm$ 0 (10)"),
-        ("judge/1e", "judge/1e"),
+        ("classifier/1e", "classifier/1e"),
     ],
 )
 def test_latex_escapes_text_and_sets_numbers(cell, written):

@@ -57,8 +57,8 @@ class FeatureClassifier(NamedTuple):
 
     @property
     def extractor(self) -> str:
-        """Its name in records, such as judge/mnist/1a2b3c4d."""
-        return f"judge/{self.name}/{self.hash[:8]}"
+        """Its name in records, such as classifier/mnist/1a2b3c4d."""
+        return f"classifier/{self.name}/{self.hash[:8]}"
 
 
 def feature_classifier(

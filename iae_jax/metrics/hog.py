@@ -43,7 +43,7 @@ def hog(shape: tuple[int, ...]) -> Hog:
     if not has_hog(shape):
         raise InputError(f"hog reads images with sides of at least {MIN_SIDE} pixels, not {shape}")
     made_of = repr((VERSION, CELLS, DIRECTIONS, OF_CHANGES, OF_COLOURS))
-    return Hog(_apply, f"descriptor/{hashlib.sha256(made_of.encode()).hexdigest()[:8]}")
+    return Hog(_apply, f"hog/{hashlib.sha256(made_of.encode()).hexdigest()[:8]}")
 
 
 @jax.jit

@@ -1,7 +1,7 @@
 """What a classifier sees in images: its class of x_hat against its class of x and the label.
 
 Records. label_agreement: it sees the same class in x_hat as in x; label_agreement_true: it sees the
-true label in x_hat; judge_accuracy: in x.
+true label in x_hat; classifier_accuracy: in x.
 """
 
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ def _logits(logits: Array | None) -> Array:
     return logits
 
 
-def judge_accuracy(inputs: MetricInputs) -> Array:
+def classifier_accuracy(inputs: MetricInputs) -> Array:
     logits = _logits(inputs.of_x.logits)
     return where_finite(jnp.argmax(logits, axis=-1) == inputs.labels, logits)
 
@@ -42,5 +42,5 @@ METRICS = (
         FEATURES,
         (*_RECONSTRUCTIONS, "logits", "labels"),
     ),
-    Metric("judge_accuracy", judge_accuracy, FEATURES, (*_IMAGES, "logits", "labels")),
+    Metric("classifier_accuracy", classifier_accuracy, FEATURES, (*_IMAGES, "logits", "labels")),
 )

@@ -20,6 +20,7 @@ from iae_jax.errors import InputError
 from iae_jax.records.experiment_module import declared
 from iae_jax.records.record import FIELDS, Record
 from iae_jax.records.references import Headline, Reference
+from iae_jax.runs.renamed import measured
 
 NAME = "experiments"  # of the package whose modules they are
 
@@ -113,7 +114,7 @@ def load(path: Path) -> Experiment:
       InputError: the file is damaged, or there is no such experiment.
     """
     try:
-        content = json.loads(path.read_text())
+        content = measured(json.loads(path.read_text()))
         name, records = content["experiment"], content["records"]
         complete = bool(records) and all(set(FIELDS) <= set(record) for record in records)
     except (OSError, ValueError, KeyError, TypeError) as error:

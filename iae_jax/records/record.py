@@ -12,6 +12,7 @@ from iae_jax.errors import InputError
 from iae_jax.files.atomic import write_json
 from iae_jax.files.lock import lock
 from iae_jax.records.tables import Table, markdown, mean_and_sd
+from iae_jax.runs.renamed import measured
 
 Record = dict[str, Any]
 
@@ -101,7 +102,7 @@ def read_records(path: Path) -> list[Record]:
         return []
     damaged = InputError(f"{path} is damaged: move it away, then run the same command")
     try:
-        records: list[Record] = json.loads(path.read_text())["records"]
+        records: list[Record] = measured(json.loads(path.read_text()))["records"]
         complete = all(set(FIELDS) <= set(record) for record in records)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged from error

@@ -22,7 +22,7 @@ from iae_jax.records.merge import merge, replaced
 from iae_jax.records.record import Record, Trainings, locked_records, record, summary
 from iae_jax.runs.config import Config, to_dict, without_places
 from iae_jax.runs.config_changes import changes, completed, hash_of
-from iae_jax.runs.renamed import translated
+from iae_jax.runs.renamed import measured, translated
 
 # What is read from a run's files.
 RUN = (
@@ -35,7 +35,7 @@ RUN = (
     "cores",
     "commit",
 )
-EVALUATION = ("checkpoint", "step", "judge_test_accuracy", "records")
+EVALUATION = ("checkpoint", "step", "classifier_test_accuracy", "records")
 OF_RUN = ("steps_per_second", "compile_seconds", "peak_memory_megabytes")  # are recorded too
 
 
@@ -49,7 +49,7 @@ def read(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
         how = "with --mode=evaluate" if path.name.startswith("evaluation") else "to the last step"
         raise InputError(f"{path} is not there: run the launcher {how} first")
     try:
-        content: dict[str, Any] = json.loads(path.read_text())
+        content: dict[str, Any] = measured(json.loads(path.read_text()))
         complete = set(fields) <= set(content)
     except (ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged: run the launcher again") from error
@@ -145,13 +145,13 @@ def collect(
     if len(checkpoints) > 1:
         raise InputError(f"{variant}: some seeds were evaluated at another checkpoint")
     accuracies = [
-        evaluation["judge_test_accuracy"]
+        evaluation["classifier_test_accuracy"]
         for evaluation, own in zip(evaluations, own_seeds, strict=True)
         for _ in own
     ]
     # A game that generates nothing is not measured by the feature classifier.
-    if None not in accuracies and (judged := found.get("judge_accuracy")):
-        found["judge_test_accuracy"] = judged._replace(values=accuracies, intervals=None)
+    if None not in accuracies and (seen := found.get("classifier_accuracy")):
+        found["classifier_test_accuracy"] = seen._replace(values=accuracies, intervals=None)
     seed_flags = ["--config.seed=SEED", *(["--seeds=COUNT"] if at_once else [])]
     module = module_of(experiment)
     flags = " ".join([*seed_flags, *overrides(module, variant, configs[0])])

@@ -94,7 +94,7 @@ def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> 
         "checkpoint": checkpoint,
         "step": run.step,
         # Unknown without test images that have a label.
-        "judge_test_accuracy": accuracy if math.isfinite(accuracy) else None,
+        "classifier_test_accuracy": accuracy if math.isfinite(accuracy) else None,
         "records": [record.to_json() for record in records],
     }
     write_json(path, content)

@@ -45,7 +45,7 @@ def drawn(draws: Draws, category: int | None = None) -> Codes:
 
 
 def scored_by(networks: Players) -> tuple[str, ...]:
-    """The discriminators that can judge an image: those of a code need an encoder."""
+    """The discriminators that can score an image: those of a code need an encoder."""
     return tuple(
         role
         for role in DISCRIMINATORS

@@ -1,5 +1,5 @@
-"""Old names of config fields, of modules and of arrays, so that runs that were saved under them
-resume and load."""
+"""Old names of config fields, modules, arrays, metrics and extractors, so that runs that were saved
+under them resume and load, and measurements compare."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,6 +42,15 @@ MODULES = {
     )
 }
 
+# Metrics, and a field of an evaluation: old -> new.
+METRICS = {
+    "judge_accuracy": "classifier_accuracy",
+    "judge_test_accuracy": "classifier_test_accuracy",
+}
+
+# The first part of an extractor's name: old -> new.
+EXTRACTORS = {"judge": "classifier", "descriptor": "hog"}
+
 
 def named_before(text: str) -> str:
     """A text with today's names of modules -> the same with their old ones, by which a config is
@@ -60,6 +69,22 @@ def translated(plain: Mapping[str, Any]) -> dict[str, Any]:
         for part in parts[:-1]:
             inner = inner.setdefault(part, {})
         inner[parts[-1]] = _moved(value)
+    return found
+
+
+def measured(plain: Any) -> Any:
+    """What a JSON file of measurements has, with old names of metrics and extractors -> the same
+    with today's."""
+    if isinstance(plain, list):
+        return [measured(one) for one in plain]
+    if not isinstance(plain, Mapping):
+        return plain
+    found = {METRICS.get(name, name): measured(value) for name, value in plain.items()}
+    if isinstance(metric := found.get("metric"), str):
+        found["metric"] = METRICS.get(metric, metric)
+    if isinstance(extractor := found.get("extractor"), str):
+        kind, slash, rest = extractor.partition("/")
+        found["extractor"] = EXTRACTORS.get(kind, kind) + slash + rest
     return found
 
 

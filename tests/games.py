@@ -27,9 +27,15 @@ CELLS = [
     (row, column)
     for row in ("likelihood", "joint_reconstruction")
     for column in ("none", "analytic_kl", "joint_code", "marginal_code")
-] + [("joint_model", "none"), ("marginal_data", "none")]
+] + [
+    ("joint_model", "none"),
+    ("marginal_data", "none"),
+    ("flipped_likelihood", "marginal_data"),
+    ("flipped_reconstruction", "marginal_data"),
+]
 READS = {
     "joint_reconstruction": ("x", "z"),
+    "flipped_reconstruction": ("x", "z"),
     "joint_model": ("x", "z"),
     "marginal_data": ("x",),
     "joint_code": ("x", "z"),
@@ -45,7 +51,8 @@ def players(row: str, column: str, code: str = "vector") -> Players:
     size, categories = CODES[code]
     encoder = None
     if row != "marginal_data":
-        kind, noise = ("gaussian", 0) if column == "analytic_kl" else ("implicit", 2)
+        gaussian = column == "analytic_kl" or row == "flipped_likelihood"
+        kind, noise = ("gaussian", 0) if gaussian else ("implicit", 2)
         encoder = networks.encoder(LAYOUT, SHAPE, kind, size, categories, noise)
     likelihood, local = ("bernoulli", 0) if row == "likelihood" else ("none", 2)
     generator = networks.generator(LAYOUT, SHAPE, size, categories, local, "depth", likelihood)

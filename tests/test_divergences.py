@@ -18,7 +18,7 @@ from games import PAIRINGS
 from iae_jax.game import game
 from iae_jax.objectives import scoring, terms
 from iae_jax.objectives.adversarial import Adversary
-from iae_jax.objectives.grid import REGULARIZATIONS, Objective
+from iae_jax.objectives.grid import Objective
 from iae_jax.sampling.noise import Noise
 from iae_jax.types import (
     Code,
@@ -62,7 +62,11 @@ def gaussians(theta, mean=MEAN, variance=VARIANCE):
         return m, np.array([[b * c + t * t, c], [c, code_variance]])
 
     r = generated(q[0][1], q[1][1, 1])
-    return {"q": q, "r": r, "p": generated(0.0, 1.0), "independent": data}
+    p = generated(0.0, 1.0)
+    # p(x) q(z|x), of the model's own x.
+    variance, m = p[1][0, 0], p[0][0]
+    s_ = np.array([[variance, a * variance], [a * variance, a * a * variance + s * s]])
+    return {"q": q, "r": r, "p": p, "independent": data, "s": (np.array([m, a * m]), s_)}
 
 
 # Which (x, z) distribution is on each side, and which of (x, z) the discriminator reads.
@@ -72,7 +76,9 @@ SIDES = {
     "marginal_code": ("q", "independent", [1]),
     "joint_model": ("q", "p", [0, 1]),
     "marginal_data": ("independent", "p", [0]),
+    "flipped_reconstruction": ("p", "s", [0, 1]),
 }
+COLUMNS = ("joint_code", "marginal_code")
 
 
 def log_density(gaussian, points):
@@ -164,24 +170,26 @@ def log_ratio(a, b):
 
 class Nodes(Noise):
     """One example for each node of a quadrature. codes: of what the encoder reads, and of the
-    prior. local: of the local codes."""
+    prior. local: of the local codes. flipped: of what the encoder reads beside samples."""
 
-    def __init__(self, codes, local):
-        self.codes, self.local = codes, local
+    def __init__(self, codes, local, flipped):
+        self.codes, self.local, self.flipped = codes, local, flipped
 
     def __call__(self, name, sample):
-        return {"encoder": self.codes, "prior": self.codes}.get(name, self.local)
+        named = {"encoder": self.codes, "prior": self.codes, "flipped": self.flipped}
+        return named.get(name, self.local)
 
 
 def linear_game(name, pairing, mean=MEAN, variance=VARIANCE, theta=THETA, squash=False):
     """The game, its parameters, its noise and its batch: one example for each node."""
-    # Only a reconstruction depends on x, encoder noise and local code at once; elsewhere the local
-    # code and x appear on different sides and share their nodes.
-    dimensions = 3 if pairing == "joint_reconstruction" else 2
+    # Only a reconstruction depends on three at once: x, encoder noise and local code, or the prior
+    # and both noises. Elsewhere the local code and x are on different sides and share their nodes.
+    dimensions = 3 if pairing.endswith("_reconstruction") else 2
     nodes = [n.reshape(-1, 1) for n in np.meshgrid(*[NODES] * dimensions, indexing="ij")]
     weights = np.prod(np.meshgrid(*[WEIGHTS] * dimensions, indexing="ij"), axis=0).reshape(-1)
     x = mean + np.sqrt(variance) * nodes[0]
-    noise = Nodes(jnp.asarray(nodes[1]), jnp.asarray(nodes[2 if dimensions == 3 else 0]))
+    local = nodes[2 if dimensions == 3 else 0]
+    noise = Nodes(*(jnp.asarray(one) for one in (nodes[1], local, nodes[0])))
     encoder = Encoder(lambda key: None, lambda w, x, n: Encoding(vector=w["a"] * x + w["s"] * n), 1)
     generator = Generator(lambda key: None, lambda w, z, n: w["b"] * z.vector + w["t"] * n, 1)
     final = jax.nn.sigmoid if squash else (lambda logits: logits)
@@ -200,7 +208,7 @@ def linear_game(name, pairing, mean=MEAN, variance=VARIANCE, theta=THETA, squash
         )
 
     term = plain._replace(loss=weighted)
-    if pairing in REGULARIZATIONS:
+    if pairing in COLUMNS:
         # Beside a likelihood of 0, so that the encoder and the regularization are all there is.
         generator = generator._replace(log_likelihood=lambda w, z, x: jnp.zeros(len(x)), noise=0)
         objective = Objective(terms.likelihood(), term)
@@ -235,11 +243,13 @@ def autoencoder_gradient(found):
     return np.array([both[name] for name in "asbt"])
 
 
-CASES = [(name, pairing) for name in scoring.SCORINGS for pairing in PAIRINGS]
+CASES = [(name, pairing) for name in SAMPLER_LOSSES for pairing in PAIRINGS]
 
 
 def test_every_scoring_and_pairing_has_an_oracle():
-    assert set(scoring.SCORINGS) == set(SAMPLER_LOSSES) and set(PAIRINGS) == set(SIDES)
+    """The relativistic one reads both sides at once: see test_scoring."""
+    assert {*SAMPLER_LOSSES, "relativistic"} == set(scoring.SCORINGS)
+    assert set(PAIRINGS) == set(SIDES)
 
 
 @pytest.mark.parametrize("name,pairing", CASES)
@@ -275,7 +285,7 @@ def test_check_values_of_the_theory():
 def test_optimal_discriminator_is_stationary(name, pairing):
     """Oracle: at T = log a/b the logistic loss is least, at T = a/(a+b) the squared one."""
     built, params, *rest = linear_game(name, pairing, squash=name == "least_squares")
-    index = 3 if pairing in REGULARIZATIONS else 2
+    index = 3 if pairing in COLUMNS else 2
     np.testing.assert_allclose(gradients(built, params, *rest)[index], 0, atol=1e-9)
     moved = list(params)
     moved[index] = params[index] + 0.1

@@ -125,6 +125,9 @@ def test_which_number_of_the_model_is_a_cells_truth():
             assert cells.truth(row, column, numbers, 8.0) == (first, second)
     assert cells.truth("joint_model", "none", numbers, 8.0) == (joint_model, 0.0)
     assert cells.truth("marginal_data", "none", None, 8.0) == (8.0, 0.0)
+    own = quadrature.Flipped(9.0, 10.0)
+    for row, first in (("flipped_reconstruction", 9.0), ("flipped_likelihood", 10.0)):
+        assert cells.truth(row, "marginal_data", numbers, 8.0, own) == (first, 8.0)
 
 
 @pytest.mark.parametrize(("ours", "holds"), [(0.19, True), (0.21, False)])

@@ -151,3 +151,35 @@ def test_divergence_of_the_data_from_a_linear_model():
         for m, b, v in zip(centre[0].astype(float), shift, slope**2 + s**2, strict=True)
     )
     assert found == pytest.approx(truth, abs=2e-3)
+
+
+def test_flipped_terms_of_a_linear_gaussian_model():
+    """Per axis everything is Gaussian: KL of covariance matrices, and an expected square."""
+    a, c, deviation, b, s = 0.6, 0.2, 0.7, 0.8, 0.5
+
+    class Coder:
+        @staticmethod
+        def apply(params, x, noise):
+            mean = a * x + c
+            return Encoding(mean, mean, jnp.full_like(mean, 2 * np.log(deviation)))
+
+    class Decoder:
+        @staticmethod
+        def sample(params, z: Code, noise):
+            return b * z.vector + jnp.array([-0.1, 0.3])
+
+    found = quadrature.flipped(s, Coder, Decoder, Players())
+    reconstruction = likelihood = 0.0
+    for m in (-0.1, 0.3):
+        variance = b**2 + s**2
+        p = (np.array([m, 0.0]), np.array([[variance, b], [b, 1.0]]))
+        q = (
+            np.array([m, a * m + c]),
+            np.array([[variance, a * variance], [a * variance, a**2 * variance + deviation**2]]),
+        )
+        reconstruction += gaussian_kl(p, q)
+        # z - a x - c under p.
+        square = 1 - 2 * a * b + a**2 * variance + (a * m + c) ** 2
+        likelihood += 0.5 * (np.log(2 * np.pi * deviation**2) + square / deviation**2)
+    assert found.flipped_reconstruction == pytest.approx(reconstruction, rel=5e-3)
+    assert found.flipped_likelihood == pytest.approx(likelihood, rel=5e-3)

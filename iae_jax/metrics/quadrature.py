@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.data.planar import Mixture
-from iae_jax.types import Array, Code, Encoder, Generator, Players
+from iae_jax.types import Array, Code, Encoder, Encoding, Generator, Players
 
 NODES = 64  # of the grid of x along each axis
 HERMITE = 6  # nodes of z along each axis
 REACH = 3.5  # of the grid of x along each axis; the data lie within
+COARSE, COARSE_REACH = 81, 4.5  # nodes and reach of the grid of z along each axis, of flipped terms
 
 
 class Exact(NamedTuple):
@@ -45,9 +46,7 @@ def exact(
     encoding = encoder.apply(params.encoder, x, jnp.zeros((len(x), 2)))
     assert encoding.mean is not None and encoding.log_variance is not None
     mean, spread = encoding.mean, jnp.exp(0.5 * encoding.log_variance)
-    node, mass = np.polynomial.hermite_e.hermegauss(HERMITE)
-    nodes = np.stack(np.meshgrid(node, node), axis=-1).reshape(-1, 2).astype(np.float32)
-    masses = np.outer(mass, mass).reshape(-1) / (2 * np.pi)
+    nodes, masses = hermite()
     means = jax.jit(lambda z: generator.sample(params.generator, Code(vector=z), jnp.zeros((1, 2))))
     totals = np.zeros(4)
     for e, share in zip(nodes, masses, strict=True):
@@ -66,6 +65,58 @@ def exact(
         conditional_entropy=entropy - information,
         information=information,
     )
+
+
+class Flipped(NamedTuple):
+    """Nats, of one model, over its own samples. flipped_reconstruction: KL(p(x, z) || p(x) q(z|x)).
+    flipped_likelihood: E_p(x, z) -log q(z|x)."""
+
+    flipped_reconstruction: float
+    flipped_likelihood: float
+
+
+def flipped(deviation: float, encoder: Encoder, generator: Generator, params: Players) -> Flipped:
+    """The terms of the flipped rows for one model: z runs over a grid weighted by p(z), x over
+    Gauss-Hermite nodes of p(x|z). deviation: as of `exact`."""
+    line = np.linspace(-COARSE_REACH, COARSE_REACH, COARSE)
+    z = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2).astype(np.float32)
+    log_p_z = jax.scipy.stats.norm.logpdf(z).sum(axis=-1)
+    log_weight = log_p_z - jax.nn.logsumexp(log_p_z)
+    means = generator.sample(params.generator, Code(vector=jnp.asarray(z)), jnp.zeros((1, 2)))
+    weight = np.exp(np.asarray(log_weight, np.float64))
+    nodes, masses = hermite()
+    totals = np.zeros(2)
+    for e, share in zip(nodes, masses, strict=True):
+        x = means + deviation * e
+        encoding = encoder.apply(params.encoder, x, jnp.zeros((len(x), 2)))
+        values = _flipped(x, jnp.asarray(z), means, deviation, encoding, log_p_z, log_weight)
+        totals += share * np.array([np.sum(weight * np.asarray(one, np.float64)) for one in values])
+    return Flipped(*totals.tolist())
+
+
+@jax.jit
+def _flipped(
+    x: Array, z: Array, means: Array, deviation: float, encoding: Encoding, log_p_z: Array,
+    log_weight: Array,
+) -> tuple[Array, Array]:  # fmt: skip
+    """Both integrands for each pair of rows: f32[N] each."""
+    normal = jax.scipy.stats.norm.logpdf
+    assert encoding.mean is not None and encoding.log_variance is not None
+    log_q = normal(z, encoding.mean, jnp.exp(0.5 * encoding.log_variance)).sum(axis=-1)
+
+    def model(one: Array) -> Array:
+        return jax.nn.logsumexp(log_weight + normal(one, means, deviation).sum(axis=-1))
+
+    log_p_x = jax.lax.map(model, x, batch_size=64)
+    log_joint = log_p_z + normal(x, means, deviation).sum(axis=-1)
+    return log_joint - log_p_x - log_q, -log_q
+
+
+def hermite() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes f32[N, 2] of N(0, I) and their masses."""
+    node, mass = np.polynomial.hermite_e.hermegauss(HERMITE)
+    nodes = np.stack(np.meshgrid(node, node), axis=-1).reshape(-1, 2).astype(np.float32)
+    return nodes, np.outer(mass, mass).reshape(-1) / (2 * np.pi)
 
 
 def data_grid(data: Mixture) -> tuple[Array, Array]:

@@ -16,7 +16,13 @@ import jax.numpy as jnp
 
 from iae_jax.errors import InputError
 from iae_jax.objectives.scoring import NON_SATURATING, Losses, Scoring
-from iae_jax.objectives.terms import Discriminate, Term, TermOutput, expectation
+from iae_jax.objectives.terms import (
+    Discriminate,
+    Term,
+    TermOutput,
+    encoding_of_sample,
+    expectation,
+)
 from iae_jax.objectives.weights import at
 from iae_jax.sampling.draws import Draws
 from iae_jax.types import Array, Code, Encoding, Scheduled
@@ -72,6 +78,19 @@ MARGINAL_DATA = Pairing(
     lambda draws: Side(draws.x, None),
     lambda draws: Side(draws.x_prior, None),
     reads=("x",),
+)
+
+
+def code_of_sample(draws: Draws) -> Code:
+    """z ~ q(z|x) of a sample of the model."""
+    return draws.code_of(draws.of(encoding_of_sample), "flipped_category")
+
+
+FLIPPED_RECONSTRUCTION = Pairing(
+    "flipped_reconstruction",  # KL(p(x,z) || p(x) q(z|x)): the flipped IAE
+    lambda draws: Side(draws.x_prior, draws.z_prior),
+    lambda draws: Side(draws.x_prior, draws.of(code_of_sample)),
+    reads=("x", "z"),
 )
 
 

@@ -1,16 +1,23 @@
 """The grid: objective = reconstruction term x regularization term, the Aggregated-ELBO slide as
 values.
 
-    reconstruction \\ regularization  none         analytic_kl  joint_code  marginal_code
-    likelihood                       autoencoder  VAE          AVB         AAE
-    joint_reconstruction             -            -            -           IAE
-    joint_model                      ALI/BiGAN
-    marginal_data                    GAN
-    improved_gan                     the semi-supervised GAN
-    none                             a classifier, with an auxiliary loss of labels
+    reconstruction           none         analytic_kl  joint_code  marginal_code  marginal_data
+    likelihood               autoencoder  VAE          AVB         AAE
+    joint_reconstruction     -            -            -           IAE
+    flipped_likelihood                                                            InfoGAN
+    flipped_reconstruction                                                        FIAE
+    joint_model              ALI/BiGAN
+    marginal_data            GAN
+    improved_gan             the semi-supervised GAN
+    none                     a classifier, with an auxiliary loss of labels
 
 `sampled_kl` is analytic_kl for any posterior and prior with a density; `adaptive_contrast` is
 joint_code with AVB's stabilizer.
+
+The flipped rows have the model's samples in the place of the data: FIAE, the flipped IAE, is
+KL(p(x,z) || p(x) q(z|x)) + KL(p(x) || p_data(x)) = KL(p(x,z) || q(x,z)), ALI's divergence the other
+way, where IAE is that of ALI (derived here; the paper's own text was not to be had). Its second
+term is marginal_data with scoring reverse_kl, for a divergence in nats.
 
 Each cell differs from -ELBO by: 0 in the likelihood row under analytic_kl and joint_code,
 -I(z;x) in the marginal_code column, -H(x|z) in the joint_reconstruction row. Because
@@ -49,6 +56,8 @@ RECONSTRUCTIONS: dict[str, Callable[[Adversary], Term]] = {
     "improved_gan": lambda adversary: improved_gan(),
     "likelihood": lambda adversary: terms.likelihood(),
     "joint_reconstruction": lambda adversary: adversary(adversarial.JOINT_RECONSTRUCTION),
+    "flipped_likelihood": lambda adversary: terms.flipped_likelihood(),
+    "flipped_reconstruction": lambda adversary: adversary(adversarial.FLIPPED_RECONSTRUCTION),
     "joint_model": lambda adversary: adversary(adversarial.JOINT_MODEL),
     "marginal_data": lambda adversary: adversary(adversarial.MARGINAL_DATA),
 }
@@ -72,6 +81,7 @@ REGULARIZATIONS: dict[str, Callable[[Adversary], Term]] = {
     "joint_code": lambda adversary: adversary(adversarial.JOINT_CODE),
     "adaptive_contrast": _adaptive_contrast,
     "marginal_code": lambda adversary: adversary(adversarial.MARGINAL_CODE),
+    "marginal_data": lambda adversary: adversary(adversarial.MARGINAL_DATA),
 }
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from iae_jax.errors import InputError
 from iae_jax.objectives.weights import at
 from iae_jax.sampling.draws import Draws
-from iae_jax.types import Array, Code, Scheduled
+from iae_jax.types import Array, Code, Encoding, Scheduled
 
 # (x | None, vector f32[B, D] | None) -> logits f32[B, C]
 Discriminate = Callable[[Array | None, Array | None], Array]
@@ -82,6 +82,38 @@ def likelihood() -> Term:
         return -expectation(draws.z, draws.of(log_likelihood))
 
     return without_discriminator("negative_log_likelihood", value)
+
+
+def encoding_of_sample(draws: Draws) -> Encoding:
+    """q(z|x) of a sample of the model, through which the generator learns too."""
+    return draws.encode(draws.x_prior, "flipped")
+
+
+def log_posterior(z: Code, encoding: Encoding) -> Array:
+    """log q(z|x) of any z, of a factorized Gaussian and a category: f32[B] in nats."""
+    nats = jnp.zeros(())
+    if z.vector is not None:
+        if encoding.mean is None or encoding.log_variance is None:
+            raise InputError(
+                "needs the density of q(z|x) of any z: use a gaussian encoder, or "
+                "flipped_reconstruction"
+            )
+        deviation = jnp.exp(0.5 * encoding.log_variance)
+        nats += jnp.sum(jax.scipy.stats.norm.logpdf(z.vector, encoding.mean, deviation), axis=-1)
+    if z.category is not None:
+        assert encoding.logits is not None
+        nats += jnp.sum(z.category * jax.nn.log_softmax(encoding.logits), axis=-1)
+    return nats
+
+
+def flipped_likelihood() -> Term:
+    """-E_p(x,z) log q(z|x), with H(z) a bound of -I(z; x) under p(x, z) (Chen et al. 2016, InfoGAN,
+    eq. 5)."""
+
+    def value(draws: Draws) -> Array:
+        return -log_posterior(draws.z_prior, draws.of(encoding_of_sample))
+
+    return without_discriminator("flipped_likelihood", value)
 
 
 def category_kl(logits: Array, log_p: Array | None = None) -> Array:

@@ -1,4 +1,4 @@
-"""Every cell of reconstruction x regularization, ALI and GAN, on one set in the plane.
+"""Every cell of reconstruction x regularization, and ALI, GAN, InfoGAN and FIAE, in the plane.
 
 A variant is ROW/COLUMN. Encoder and generator are the same in every cell: z = m(x) + s(x) e and
 x_hat = g(z) + 0.45 n. The adversarial terms only read samples, but the densities are known, so that
@@ -21,7 +21,7 @@ from iae_jax.errors import InputError
 from iae_jax.files.atomic import write_npz
 from iae_jax.metrics.converged import Training, cell_of, converged, estimates, frozen
 from iae_jax.metrics.measurement import Measurement, Trained
-from iae_jax.metrics.quadrature import Exact, exact, marginal_data
+from iae_jax.metrics.quadrature import Exact, Flipped, exact, flipped, marginal_data
 from iae_jax.runs.build import layout
 from iae_jax.runs.config import Config
 from iae_jax.sampling.model import encode, generate
@@ -40,6 +40,8 @@ CELLS = [
     *((row, column) for row in ("likelihood", "joint_reconstruction") for column in COLUMNS),
     ("joint_model", "none"),
     ("marginal_data", "none"),
+    ("flipped_likelihood", "marginal_data"),
+    ("flipped_reconstruction", "marginal_data"),
 ]
 VARIANTS = tuple(f"{row}/{column}" for row, column in CELLS)
 SEEDS, FIRST_SEED, TOGETHER = 2, 0, True
@@ -128,10 +130,14 @@ def sample(key: Array, count: int) -> Array:
     return DATA.sample(key, count)[0]
 
 
-def truth(row: str, column: str, numbers: Exact | None, data: float) -> tuple[float, float]:
-    """The same two terms from the densities. data: KL(p_data || p(x))."""
+def truth(
+    row: str, column: str, numbers: Exact | None, data: float, own: Flipped | None = None
+) -> tuple[float, float]:
+    """The same two terms from the densities. data: KL(p_data || p(x)). own: of the flipped rows."""
     if row == "marginal_data":
         return data, 0.0
+    if own is not None:
+        return own._asdict()[row], data
     assert numbers is not None
     named = numbers._asdict() | {
         "likelihood": numbers.negative_log_likelihood,
@@ -168,7 +174,12 @@ def measure(
     numbers = None
     if encoder is not None:
         numbers = exact(DATA, DEVIATION, encoder, generator, state.params)
-    right = truth(*cell_of(game), numbers, data)
+    row, column = cell_of(game)
+    own = None
+    if row in Flipped._fields:
+        assert encoder is not None
+        own = flipped(DEVIATION, encoder, generator, state.params)
+    right = truth(row, column, numbers, data, own)
     gaps = [abs(a - b) for a, b in zip(estimated.values(), right, strict=True)]
     found = {
         "elbo_gap": max(gaps),

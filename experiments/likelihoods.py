@@ -1,0 +1,66 @@
+"""Slides, "What else relaxes the assumptions of a VAE": posteriors by flows and by Hamiltonian
+dynamics, autoregressive decoders, in nats of binarized MNIST.
+
+    python -m iae_jax.launch --config=experiments/likelihoods.py:flow/iaf --workdir=runs/iaf
+    python -m iae_jax.sweep likelihoods --seeds=3
+
+Needs MNIST (`python -m iae_jax.data.prepare mnist`). Pixels are drawn anew each time that an image
+is read in training, and once in the test split, so that numbers compare with others of *dynamic*
+binarization alone. `nll_iwae_500` is -log p(x) by 500 samples of q(z|x), an upper bound; `kl_code`,
+E KL(q(z|x) || p(z)), is what the code says: a decoder that explains x by itself leaves it empty.
+
+Expected: 10 to 30 minutes on 2 CPU cores for a run. Measured numbers: docs/results/likelihoods.md.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from iae_jax.presets import likelihoods as preset
+from iae_jax.records.references import Headline, Reference
+
+get_config = preset.get_config
+FIGURE_MODES: tuple[str, ...] = ()
+
+NLL = f"nll_iwae_{preset.SAMPLES}"
+AIMS = {"vae": 86.5, "made": 84.0, "window_5": 84.0, "pixelcnn": 82.5}
+REFERENCES = {(NLL, variant): Reference(aim, "lower", "aim") for variant, aim in AIMS.items()}
+SHOWN = (NLL, "negative_elbo", "kl_code", "distortion", "active_units", "marginal_kl")
+HEADLINE = tuple(
+    Headline(f"-log p(x), IWAE-{preset.SAMPLES} (nats)", NLL, variant)
+    for variant in ("vae", "flow/iaf", "hvae", "made", "pixelcnn")
+)
+
+
+def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
+    """Whether what goes beyond a Gaussian and a product over pixels helps, by means over seeds."""
+    means = {one["variant"]: one["mean"] for one in records if one["metric"] == NLL}
+    found = []
+    flows = {name: value for name, value in means.items() if name.startswith("flow/")}
+    if flows and "vae" in means:
+        best = min(flows, key=lambda name: flows[name])
+        gain = means["vae"] - flows[best]
+        found.append((f"the best flow ({best}) gains 0.5 nats: {gain:.2f}", gain >= 0.5))
+    if "hvae" in means and "vae" in means:
+        gain = means["vae"] - means["hvae"]
+        found.append((f"the Hamiltonian posterior gains 0.3 nats: {gain:.2f}", gain >= 0.3))
+    return found
+
+
+def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
+    """Over what the code says: -log p(x), a point for each variant, with SD over seeds."""
+    from iae_jax.files.canvas import COLORS
+    from iae_jax.files.figures import panels
+
+    found = {(one["metric"], one["variant"]): one for one in records}
+    with panels(path, 1, 1, ["-log p(x), nats"], size=420) as axes:
+        ax = axes[0][0]
+        for number, variant in enumerate(preset.VARIANTS):
+            if (NLL, variant) not in found:
+                continue
+            nll, kl = found[NLL, variant], found["kl_code", variant]
+            color = COLORS[number % len(COLORS)]
+            ax.errorbar(
+                kl["mean"], nll["mean"], nll["sd"] or 0.0, kl["sd"] or 0.0, "o", color=color
+            )
+            ax.annotate(f" {variant}", (kl["mean"], nll["mean"]), fontsize=8)
+        ax.set(xlabel="KL(q(z|x) || p(z)), nats")

@@ -1,5 +1,4 @@
-"""Autoencoders of binarized MNIST whose likelihood is known: posteriors beyond a Gaussian, decoders
-beyond a product over pixels.
+"""Nats of binarized MNIST: posteriors beyond a Gaussian, decoders beyond a product over pixels.
 
 Variants: vae; flow/planar, flow/iaf, flow/spline and hvae, the same with another posterior; made,
 window_3, window_5, window_7 and pixelcnn, with an autoregressive decoder; vlae, with a window and

@@ -212,6 +212,8 @@ def test_the_rows_and_columns_are_the_slides_pairings():
         "marginal_code": ("z",),
         "adaptive_contrast": ("x", "z"),
         "improved_gan": (),
+        "flipped_likelihood": (),
+        "flipped_reconstruction": ("x", "z"),
     }
     tables = objectives.RECONSTRUCTIONS | objectives.REGULARIZATIONS
     assert {name: term(Adversary(scoring.KL)).reads for name, term in tables.items()} == reads

@@ -30,6 +30,7 @@ CELLS = [
 ] + [
     ("joint_model", "none"),
     ("marginal_data", "none"),
+    ("joint_reconstruction", "joint_model"),
     ("flipped_likelihood", "marginal_data"),
     ("flipped_reconstruction", "marginal_data"),
 ]

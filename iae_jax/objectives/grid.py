@@ -11,6 +11,8 @@ values.
     improved_gan             the semi-supervised GAN
     none                     a classifier, with an auxiliary loss of labels
 
+A column joint_model is ALI's term beside a reconstruction: under joint_reconstruction, -ELBO with
+KL(q(x|z) || p(x|z)) counted twice, since KL(q(x,z) || p(x,z)) is the sum of both terms of IAE.
 `sampled_kl` is analytic_kl for any posterior and prior with a density; `adaptive_contrast` is
 joint_code with AVB's stabilizer.
 
@@ -82,6 +84,7 @@ REGULARIZATIONS: dict[str, Callable[[Adversary], Term]] = {
     "adaptive_contrast": _adaptive_contrast,
     "marginal_code": lambda adversary: adversary(adversarial.MARGINAL_CODE),
     "marginal_data": lambda adversary: adversary(adversarial.MARGINAL_DATA),
+    "joint_model": lambda adversary: adversary(adversarial.JOINT_MODEL),
 }
 
 

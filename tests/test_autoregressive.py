@@ -144,6 +144,19 @@ def test_a_decoder_by_its_kind():
     assert generator.slow and generator.noise == 16 and not generator.factorized
 
 
+def test_the_noise_of_a_decoder_is_never_scaled():
+    """A ramp of the local code, as the preset digits has, leaves its samples ~ p(x|z)."""
+    ramp = {"ramp_start_steps": 10, "ramp_steps": 20}
+    assert build(config_of("made(width=3)", **ramp), (4, 4, 1)).local_scale == 1.0
+    network = build(config_of("network", **ramp), (4, 4, 1))
+    assert network.local_scale(jnp.asarray(20)) == 0.5
+
+
+def test_a_decoder_of_values_of_any_size_is_refused():
+    with pytest.raises(InputError, match=r"values in \[0, 1\]"):
+        build(config_of("made(width=3)"), (4,), "real")
+
+
 @pytest.mark.parametrize(
     ("config", "shape", "message"),
     [

@@ -156,9 +156,11 @@ def generator(config: Config, shape: Shape, values: str = "unit") -> Generator:
     name = own.kind.partition("(")[0]
     if ":" in name:
         return instance(Generator, own.kind, {}, "generator.kind", config, shape)
-    if name in DECODERS:
+    if _autoregressive(config):
         if own.noise:
             raise InputError(f"a {name} has noise of its own, a number a value: set noise=0")
+        if values != "unit":
+            raise InputError(f"a {name} writes values in [0, 1], and x has any: use kind=network")
         of_code = code.size + code.categories
         what = (layout(own.network), shape, of_code, own.likelihood)
         return made(own.kind, DECODERS, "generator.kind", *what)
@@ -169,6 +171,10 @@ def generator(config: Config, shape: Shape, values: str = "unit") -> Generator:
         layout(own.network), shape, code.size, code.categories, own.noise, own.noise_at,
         Likelihood(own.likelihood, own.deviation), values,
     )  # fmt: skip
+
+
+def _autoregressive(config: Config) -> bool:
+    return config.generator.kind.partition("(")[0] in DECODERS
 
 
 def discriminator(
@@ -255,7 +261,8 @@ def _made(config: Config, shape: Shape, values: str, also: Mapping[str, Shape]) 
         played,
         Players(),
         TURNS[config.turns],
-        local_scale(config.generator),
+        # Scaled, the noise of an autoregressive decoder would draw from another p(x|z).
+        1.0 if _autoregressive(config) else local_scale(config.generator),
         config.ema,
         affine(config.affine, shape) if len(shape) == 3 else None,
         diffaugment(config.diffaugment) if len(shape) == 3 else None,

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from iae_jax.data import Dataset, Source, title
+from iae_jax.data.classes import Classes
 from iae_jax.data.reading import Reading
 from iae_jax.data.sources import is_files, kind_of
 from iae_jax.errors import InputError, first_line
@@ -97,7 +98,10 @@ def open_images(
         positions = np.array([_position(one, names, len(source)) for one in select])
     chosen = positions if names is None else np.array([names[int(i)] for i in positions])
     numbers, line = _numbering(model, source, own=not where)
-    lines = [in_flags(note, where, model.shape) for note in source.notes] if where else []
+    # The source's own numbers are not those that are written.
+    own = Classes(np.empty(0), source.class_names).note if model.classes else ""
+    notes = [note for note in source.notes if note != own] if where else []
+    lines = [in_flags(note, where, model.shape) for note in notes]
     if source.shape != model.shape:
         lines.append("grey images are read as colours, with three channels alike")
     for note in filter(None, (*lines, line)):

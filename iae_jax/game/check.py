@@ -49,8 +49,6 @@ def inspect(game: Game, batch: Shapes) -> tuple[dict[str, Reads], Players]:
 
         try:
             loss = jax.eval_shape(trace)
-        except _NotMade as error:  # whose message begins with what it is of
-            raise InputError(str(error)) from error
         except InputError as error:
             raise InputError(f"{term.name} {error}") from error
         except AssertionError as error:  # of Chex, about shapes
@@ -83,10 +81,6 @@ def _stub_discriminator(game: Game, draws: Draws, role: str) -> Discriminate:
     return apply
 
 
-class _NotMade(InputError):
-    """A player that cannot be made."""
-
-
 class _LazyParams:
     """Parameters of zeros, made when they are read."""
 
@@ -114,10 +108,7 @@ class _Lazy:
     def __getattr__(self, name: str) -> Any:
         made = getattr(self._players, name)
         if callable(made):
-            try:
-                made = made()
-            except InputError as error:
-                raise _NotMade(str(error)) from error
+            made = made()
         self.__dict__[name] = made
         return made
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from far_params import moved, normal
 
 from iae_jax import networks
 from iae_jax.errors import InputError
@@ -32,15 +33,10 @@ def float64():
         yield
 
 
-def normal(seed, *shape):
-    return jax.random.normal(jax.random.key(seed), shape, jnp.float64)
-
-
 def decoder(name, side, likelihood="bernoulli"):
     """A decoder of side x side images, and parameters with nothing at 0."""
     found = DECODERS[name](LAYOUT, (side, side, 1), CODE, likelihood)
-    leaves, tree = jax.tree.flatten(found.init(jax.random.key(0)))
-    return found, tree.unflatten([0.7 * normal(i, *one.shape) for i, one in enumerate(leaves)])
+    return found, moved(found, 0.7)
 
 
 def every_image():

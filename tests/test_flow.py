@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from far_params import moved, normal
 
 from iae_jax.errors import InputError
 from iae_jax.networks.flow import coupling, flow, inverted
@@ -27,16 +28,6 @@ KINDS = [
 def float64():
     with jax.enable_x64(True):
         yield
-
-
-def normal(seed, *shape):
-    return jax.random.normal(jax.random.key(seed), shape, jnp.float64)
-
-
-def moved(bijection, scale=0.4):
-    """Parameters with nothing at 0."""
-    leaves, tree = jax.tree.flatten(bijection.init(jax.random.key(0)))
-    return tree.unflatten([scale * normal(i, *leaf.shape) for i, leaf in enumerate(leaves)])
 
 
 @pytest.mark.parametrize(("layer", "function"), KINDS)

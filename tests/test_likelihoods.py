@@ -1,8 +1,6 @@
 """The experiment of likelihoods: its claims and its figure, of records that are typed; and its
 variants, as games."""
 
-import numpy as np
-
 from experiments import likelihoods
 from iae_jax.runs.build import build
 
@@ -37,4 +35,3 @@ def test_every_variant_is_a_game_and_nats_are_of_its_code():
         slow = variant in likelihoods.preset.DECODERS
         assert game.networks.generator.slow == slow
         assert game.networks.generator.noise == (784 if slow else 0)
-        assert np.isfinite(config.regularization.weight)

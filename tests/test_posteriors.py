@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from far_params import moved, normal
 
 from iae_jax import compile_step, init, networks
 from iae_jax.errors import InputError
@@ -26,16 +27,6 @@ LAYOUT = networks.Layout("mlp", hidden=FEATURES, depth=1)
 def float64():
     with jax.enable_x64(True):
         yield
-
-
-def normal(seed, *shape):
-    return jax.random.normal(jax.random.key(seed), shape, jnp.float64)
-
-
-def moved(encoder, scale=0.4):
-    """Parameters with nothing at 0."""
-    leaves, tree = jax.tree.flatten(encoder.init(jax.random.key(0)))
-    return tree.unflatten([scale * normal(i, *leaf.shape) for i, leaf in enumerate(leaves)])
 
 
 @pytest.mark.parametrize("layer", ["planar", "autoregressive"])

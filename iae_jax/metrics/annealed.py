@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from iae_jax.networks.hamiltonian import leapfrog
+from iae_jax.networks.hamiltonian import leapfrog, slope_of
 from iae_jax.types import Array, Energy
 
 FIRST_STEP = 0.1
@@ -33,10 +33,7 @@ def moved(energy: Energy, z: Array, step: Array, key: Array, leapfrogs: int) -> 
     """A move of Hamiltonian Monte Carlo for each row of z f32[B, D], which leaves exp(-energy) as
     it is: the next z, and whether it is another, bool[B]. step: the leapfrogs' length, f32[]."""
     drawn, decided = jax.random.split(key)
-    momentum = jax.random.normal(drawn, z.shape, z.dtype)
-
-    def slope(z: Array) -> Array:
-        return jax.grad(lambda z: jnp.sum(energy(z)))(z)
+    momentum, slope = jax.random.normal(drawn, z.shape, z.dtype), slope_of(energy)
 
     def again(_: int, both: tuple[Array, Array]) -> tuple[Array, Array]:
         return leapfrog(slope, step, *both)

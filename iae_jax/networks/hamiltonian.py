@@ -24,6 +24,22 @@ def leapfrog(
     return z, momentum - 0.5 * step * slope(z)
 
 
+def first_lengths(size: int) -> Array:
+    """The parameters of `lengths` at the start: f32[D]."""
+    share = FIRST_STEP / MAX_STEP
+    return jnp.full(size, jnp.log(share / (1 - share)))
+
+
+def lengths(params: Array) -> Array:
+    """Of the steps, one for each component: f32[D] of any size -> f32[D] from 0 to MAX_STEP."""
+    return MAX_STEP * jax.nn.sigmoid(params)
+
+
+def slope_of(energy: Energy) -> Callable[[Array], Array]:
+    """z f32[B, D] -> the gradient of each row's energy."""
+    return jax.grad(lambda z: jnp.sum(energy(z)))
+
+
 def hamiltonian(base: Encoder, size: int, steps: int = 5, tempered: bool = True) -> Encoder:
     """z after `steps` leapfrogs in the energy -log p(x, z) from a draw of `base` and a momentum of
     N(0, T), which cools down to N(0, I) on the way (Caterini et al. 2018, Hamiltonian variational
@@ -48,11 +64,7 @@ def hamiltonian(base: Encoder, size: int, steps: int = 5, tempered: bool = True)
         raise InputError(f"steps of a Hamiltonian posterior are 1 to {MAX_STEPS}, not {steps!r}")
 
     def init(key: Array) -> Params:
-        share = FIRST_STEP / MAX_STEP
-        params = {
-            "base": base.init(key),
-            "step": jnp.full(size, jnp.log(share / (1 - share))),
-        }
+        params = {"base": base.init(key), "step": first_lengths(size)}
         if tempered:
             # log T is the softplus of it.
             params["heat"] = jnp.log(jnp.expm1(jnp.log(FIRST_TEMPERATURE)))
@@ -63,13 +75,10 @@ def hamiltonian(base: Encoder, size: int, steps: int = 5, tempered: bool = True)
         own = base.apply(params["base"], x, jnp.concatenate([first, rest], axis=-1))
         z, log_density = own.vector, own.log_density
         assert z is not None and log_density is not None
-        step = MAX_STEP * jax.nn.sigmoid(params["step"])
+        step, slope = lengths(params["step"]), slope_of(energy)
         # SD of the first momentum, the root of T.
         hot = jnp.exp(0.5 * jax.nn.softplus(params["heat"])) if tempered else jnp.ones(())
         momentum = hot * drawn
-
-        def slope(z: Array) -> Array:
-            return jax.grad(lambda z: jnp.sum(energy(z)))(z)
 
         def deviation(k: int) -> Array:
             """Of a momentum in equilibrium after k steps, from sqrt(T) to 1 (Caterini et al.)."""

@@ -1,10 +1,9 @@
 """Short-run Langevin dynamics as an implicit posterior."""
 
-import jax
 import jax.numpy as jnp
 
 from iae_jax.errors import InputError
-from iae_jax.networks.hamiltonian import FIRST_STEP, MAX_STEP, MAX_STEPS
+from iae_jax.networks.hamiltonian import MAX_STEPS, first_lengths, lengths, slope_of
 from iae_jax.types import Array, Encoder, Encoding, Energy, Params
 
 
@@ -27,18 +26,13 @@ def langevin(base: Encoder, size: int, steps: int = 5) -> Encoder:
         raise InputError(f"steps of a Langevin posterior are 1 to {MAX_STEPS}, not {steps!r}")
 
     def init(key: Array) -> Params:
-        share = FIRST_STEP / MAX_STEP
-        return {"base": base.init(key), "step": jnp.full(size, jnp.log(share / (1 - share)))}
+        return {"base": base.init(key), "step": first_lengths(size)}
 
     def apply(params: Params, x: Array, noise: Array, energy: Energy) -> Encoding:
         first, drawn, rest = jnp.split(noise, [base.noise, base.noise + steps * size], axis=-1)
         own = base.apply(params["base"], x, jnp.concatenate([first, rest], axis=-1))
         drawn = drawn.reshape(-1, steps, size)
-        step = MAX_STEP * jax.nn.sigmoid(params["step"])
-
-        def slope(z: Array) -> Array:
-            return jax.grad(lambda z: jnp.sum(energy(z)))(z)
-
+        step, slope = lengths(params["step"]), slope_of(energy)
         z = own.vector
         assert z is not None
         for k in range(steps):

@@ -6,6 +6,7 @@ it prints, and `run(options)`, which starts such children and returns rows. Its 
 """
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import math
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +26,12 @@ from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.git_commit import git_commit
 from iae_jax.records.parser import Parser
-from iae_jax.records.record import Trainings, record, summary, write_records
+from iae_jax.records.record import Record, Trainings, locked_records, record, summary
 
 MAX_BUSY = 0.15  # the share of all cores at work on an idle machine
 PATIENCE = 10  # seconds, in one of which it has to be idle
 MAX_SECONDS = 1800  # of one measurement
+PACKAGES = ("jax", "jaxlib", "torch", "pythae")  # whose versions a record has
 
 
 class Row(NamedTuple):
@@ -146,6 +149,11 @@ def parser(module: str, rounds: int, seconds: float | None = None) -> Parser:
     made.add_argument("--results", type=Path, help=f"folder of the record (results, {elsewhere})")
     made.add_argument("--figures", type=Path, help=f"folder of the figure (docs, {elsewhere})")
     made.add_argument("--busy_allowed", action="store_true", help="time on a busy machine too")
+    made.add_argument(
+        "--prefix",
+        default="",
+        help="of the records' variants, as one_core: those with another prefix are kept",
+    )
     made.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     return made
 
@@ -156,7 +164,8 @@ def main(
     run: Callable[[argparse.Namespace], Timings],
     arguments: list[str] | None = None,
 ) -> int:
-    """Writes results/NAME.json and docs/NAME.png; returns the exit status."""
+    """Writes results/NAME.json and docs/NAME.png, or docs/NAME_PREFIX.png; returns the exit
+    status."""
     module = made.prog.split()[-1]
     name = module.split(".")[-1]
     try:
@@ -167,7 +176,8 @@ def main(
         if options.child:
             print(json.dumps(measure(options.child, seconds)))
             return 0
-        other = Path("runs") / name if changed(made, options) else None
+        settings = [flag for flag in changed(made, options) if not flag.startswith("--prefix=")]
+        other = Path("runs") / name if settings else None
         options.results = options.results or other or Path("results")
         options.figures = options.figures or other or Path("docs")
         open_folder(options.results, "--results")
@@ -180,14 +190,33 @@ def main(
         return EXIT_USER
     device = f"1 x {timings.device}, {cores()} cores"
     command = shlex.join([*made.prog.split(), *changed(made, options)])
-    records = []
+    records, prefix = [], options.prefix and f"{options.prefix}/"
     for row in timings.rows:
         rounds = Trainings(list(range(len(row.values))), command, [lasted], device, source)
-        records.append(record(row.metric, row.variant, row.values, row.n_examples, "", rounds))
-    write_records(options.results, name, records)
-    timings.draw(options.figures / f"{name}.png")
+        variant = f"{prefix}{row.variant}"
+        one = record(row.metric, variant, row.values, row.n_examples, "", rounds)
+        records.append(one | {"versions": versions()})
+    with locked_records(options.results, name) as before:
+        before[:] = [one for one in before if _prefix(one) != options.prefix] + records
+    timings.draw(options.figures / f"{'_'.join(filter(None, (name, options.prefix)))}.png")
     print(summary(records))
     return 0
+
+
+def versions() -> dict[str, str]:
+    """The version of each of PACKAGES that is installed."""
+    found = {}
+    for package in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def _prefix(one: Record) -> str:
+    """The prefix that a record was measured with."""
+    flag = "--prefix="
+    words = (word for word in shlex.split(one["command"]) if word.startswith(flag))
+    return next(words, flag).removeprefix(flag)
 
 
 def changed(made: Parser, options: argparse.Namespace) -> list[str]:

@@ -206,3 +206,20 @@ def test_bad_input_is_refused_in_one_line(capsys):
         assert error.startswith("error: ") and message in error and error.count("\n") == 1
     assert scaling.main(["--seconds=0"]) == 2
     assert "and --seconds above 0" in capsys.readouterr().err
+
+
+def test_a_measurement_replaces_the_records_of_its_own_prefix_alone(tmp_path):
+    def measured_again(milliseconds, *flags):
+        found = Timings([Row("time", "step", [milliseconds], 1)], "cpu", lambda path: path.touch())
+        parser = timing.parser("experiments.some", rounds=1)
+        folders = [f"--results={tmp_path}", f"--figures={tmp_path}"]
+        assert timing.main(parser, None, lambda options: found, [*folders, *flags]) == 0
+        records = json.loads((tmp_path / "some.json").read_text())["records"]
+        return {record["variant"]: record["mean"] for record in records}, records
+
+    assert measured_again(3.0)[0] == {"step": 3.0}
+    assert measured_again(7.0, "--prefix=one_core")[0] == {"step": 3.0, "one_core/step": 7.0}
+    both, records = measured_again(4.0)
+    assert both == {"step": 4.0, "one_core/step": 7.0}
+    assert records[0]["versions"]["jax"] == jax.__version__
+    assert (tmp_path / "some.png").exists() and (tmp_path / "some_one_core.png").exists()

@@ -15,8 +15,8 @@ one meets it, which is then a bound. A work that a round does not bring to its t
 `minutes_to_quality`, and a share below 1 in `reached`.
 
 pythae's side of the VAE (`dense_vae.py`) has the same networks, batches, rates and binarized images
-in its trainer's own epochs; our images are drawn with replacement, and each side starts from its
-own initialization. Its bound is its own loss on the same validation images.
+in its trainer's own epochs; each side has its own initialization and order. Its bound is its own
+loss on the same validation images.
 
 Expected, not measured yet: 3 to 4 hours on 2 idle CPU cores for three rounds.
 """

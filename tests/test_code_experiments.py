@@ -10,8 +10,6 @@ import pytest
 
 from experiments import aae_priors, avb_four_points, elbo_grid
 from iae_jax import (
-    ArraySource,
-    Dataset,
     Discriminator,
     Encoder,
     Encoding,
@@ -26,7 +24,6 @@ from iae_jax.data import load
 from iae_jax.metrics import converged, quadrature
 from iae_jax.metrics.evaluate import named
 from iae_jax.metrics.measurement import Trained
-from iae_jax.presets.aae_priors import Binarized
 from iae_jax.presets.avb_four_points import points
 from iae_jax.runs.build import build
 from iae_jax.runs.data_sets import open_split
@@ -169,19 +166,6 @@ def test_discriminators_alone_are_trained_further():
     found = converged.estimates(solo, state, sample, 20_000, jax.random.key(2))
     assert found["regularization"] == pytest.approx(0.5 * 1.25, abs=0.05)
     assert found["reconstruction"] == 0.0
-
-
-def test_images_are_binarized():
-    """Each pixel is 1 as often as its intensity says; read again, it is the same."""
-    ramp = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3000, axis=0)
-    source = Binarized(ArraySource(Dataset(ramp, np.zeros(3000, np.int32)), 1))
-    x = source.read(np.arange(3000)).x
-    assert set(np.unique(x)) == {0.0, 1.0} and x.dtype == source.dtype == np.float32
-    np.testing.assert_allclose(x.mean(axis=0), ramp[0] / 255, atol=0.05)
-    np.testing.assert_array_equal(source.read([7, 2990]).x, x[[7, 2990]])
-    fresh = np.asarray(source.sample(jax.random.key(0), 3000))
-    np.testing.assert_allclose(fresh.mean(axis=0), ramp[0] / 255, atol=0.05)
-    assert not np.array_equal(fresh[0], fresh[1])
 
 
 def test_the_four_points():

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_evaluate import IMAGES, SHAPE, UNIT, N, copying_game, measured
+from copying import IMAGES, SHAPE, UNIT, N, copying_game, measured
 
 from iae_jax.data import Dataset
 from iae_jax.objectives.grid import cell

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 
 from iae_jax.errors import InputError
-from iae_jax.game.game import TWO_TO_ONE
-from iae_jax.game.optimizers import Optimizer, optimizer
 from iae_jax.objectives.weights import Weight, at
 from iae_jax.runs.build import adversary, build
 from iae_jax.runs.config import (
@@ -102,73 +100,6 @@ def test_a_weight_of_0_throughout_is_an_absent_loss():
     marginal = config.auxiliary.marginal
     marginal.weight = Weight(0.0, start=1.0, start_steps=3)
     assert build(config, (8, 8, 1)).objective.auxiliary == (marginal,)
-
-
-@pytest.mark.parametrize(
-    ("decay", "rates"), [("constant", [0.1, 0.1, 0.1]), ("cosine", [0.1, 0.06, 0.02])]
-)
-@pytest.mark.parametrize(("player", "moves"), [("encoder", 1), ("regularization_discriminator", 2)])
-def test_a_learning_rate_follows_its_schedule(decay, rates, player, moves):
-    """SGD's move is the rate; half way down a cosine is the middle. A player that moves twice a
-    step is as far along it as the others."""
-    config = Optimizer(kind="sgd", rate=0.1, decay=decay, final=0.2)
-    tx = optimizer(config, 4, TWO_TO_ONE, player)
-    state, taken = tx.init(jnp.zeros(())), []
-    for _ in range(5 * moves):
-        update, state = tx.update(jnp.ones(()), state)
-        taken.append(-float(update))
-    for move in range(moves):
-        np.testing.assert_allclose(taken[move :: 2 * moves], rates, rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
-        ("kind", "adamw", "encoder.optimizer.kind is one of adam, sgd, or MODULE:NAME"),
-        ("decay", "linear", "decay is one of constant, cosine, warmup_cosine, not 'linear'"),
-        ("rate", 0.0, "positive"),
-        ("b1", 1.5, "b1 of adam"),
-        ("b2", -0.1, "b2 of adam"),
-        ("final", -1.0, "share of the rate"),
-        ("warmup_steps", 10, "warmup_steps are from 0 to"),
-        ("clip", -1.0, "largest norm"),
-    ],
-)
-def test_an_optimizer_that_is_not_there_is_refused(field, value, message):
-    config = Optimizer()
-    setattr(config, field, value)
-    with pytest.raises(InputError, match=message):
-        optimizer(config, 10, TWO_TO_ONE, "encoder")
-
-
-def test_a_rate_warms_up_and_a_gradient_is_clipped():
-    """Oracle: SGD by hand, for a player of two moves a step."""
-    config = Optimizer("sgd", rate=0.8, final=0.5, warmup_steps=2, clip=2.0)
-    tx = optimizer(config, 4, TWO_TO_ONE, "reconstruction_discriminator")
-    params = {"a": jnp.zeros(2), "b": jnp.zeros(())}
-    memory = tx.init(params)
-    moves = []
-    for scale in (1.0, 1.0, 0.01, 1.0, 0.01, 1.0):
-        gradient = {"a": scale * jnp.array([3.0, 0.0]), "b": scale * jnp.array(-4.0)}
-        updates, memory = tx.update(gradient, memory, params)
-        moves.append([*updates["a"].tolist(), float(updates["b"])])
-    cosine = [0.8 * (0.25 + 0.25 * np.cos(np.pi * step / 4) + 0.5) for step in (0, 1, 2)]
-    rates = np.repeat([cosine[0] / 2, cosine[1], cosine[2]], 2)
-    lengths = np.array([2.0, 2.0, 0.05, 2.0, 0.05, 2.0])  # the gradient's own is 5 or 0.05
-    expected = -np.outer(rates * lengths, [0.6, 0.0, -0.8])
-    np.testing.assert_allclose(moves, expected, rtol=1e-5, atol=1e-7)
-
-
-def test_a_cosine_after_a_warm_up():
-    """Oracle: by hand, from 0 to the rate in 2 steps, and down a cosine in the 4 that are left."""
-    config = Optimizer("sgd", rate=0.8, decay="warmup_cosine", final=0.25, warmup_steps=2)
-    tx = optimizer(config, 6, TWO_TO_ONE, "encoder")
-    state, taken = tx.init(jnp.zeros(())), []
-    for _ in range(8):
-        update, state = tx.update(jnp.ones(()), state)
-        taken.append(-float(update))
-    falling = [0.8 * (0.25 + 0.75 * (1 + np.cos(np.pi * step / 4)) / 2) for step in range(5)]
-    np.testing.assert_allclose(taken, [0, 0.4, *falling, 0.2], rtol=1e-5, atol=1e-7)
 
 
 def test_what_does_not_change_the_result_is_not_the_runs_identity():

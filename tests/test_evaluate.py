@@ -4,7 +4,6 @@ The hand-written game has z = mean(x) and x_hat = x_mean + 0.1, so that every me
 that does not come from the package.
 """
 
-import itertools
 import json
 
 import games
@@ -13,68 +12,30 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
+from copying import (
+    IMAGES,
+    LABELS,
+    NO_PARAMS,
+    RNG,
+    SHAPE,
+    UNIT,
+    N,
+    brightness_classifier,
+    copying_game,
+    measured,
+    values,
+)  # fmt: skip
 
 from iae_jax.data import Dataset
 from iae_jax.errors import InputError
 from iae_jax.metrics import evaluate
 from iae_jax.metrics.evaluate import Record, Trained, validate
-from iae_jax.metrics.feature_classifier import FeatureClassifier
 from iae_jax.metrics.hog import hog
 from iae_jax.metrics.quality import partners
-from iae_jax.metrics.reconstruction import REPEATED
 from iae_jax.objectives.grid import cell
 from iae_jax.sampling import priors
 from iae_jax.sampling.noise import NUMBERS
 from iae_jax.types import Encoder, Encoding, Game, Generator, Players
-
-N, SHAPE = 23, (4, 3, 1)
-RNG = np.random.default_rng(5)
-IMAGES = RNG.integers(0, 200, (N, *SHAPE), dtype=np.uint8)
-LABELS = RNG.integers(0, 3, N).astype(np.int32)
-UNIT = IMAGES.astype(np.float64) / 255
-NO_PARAMS = Players({}, {})
-
-
-def identity_encoder(params, x, noise):
-    return Encoding(vector=x.reshape(x.shape[0], -1))
-
-
-def shifted_copy(params, z, noise):
-    """x + 0.1 + local code, with z = x."""
-    x_hat = z.vector.reshape(-1, *SHAPE) + 0.1
-    return x_hat + noise.reshape(-1, *SHAPE) if noise.shape[-1] else x_hat
-
-
-def copying_game(local=0, encoder=True, prior=None):
-    networks = Players(
-        Encoder(lambda key: {}, identity_encoder, 0, False) if encoder else None,
-        Generator(lambda key: {}, shifted_copy, local),
-    )
-    return Game(networks, prior or priors.gaussian(12), cell("none"), Players(), ())
-
-
-def brightness_classifier(threshold=0.45):
-    """Class 1 for images that are brighter than the threshold; features: the first 5 pixels."""
-
-    def apply(images):
-        flat = images.reshape(images.shape[0], -1)
-        bright = flat.mean(axis=-1)
-        return jnp.stack([jnp.full_like(bright, threshold), bright], axis=-1), flat[:, :5]
-
-    return FeatureClassifier(jax.jit(apply), 2, 5, 1.0, "0123456789abcdef", 0.0, "bright")
-
-
-def measured(game, extractor=None, x=IMAGES, labels=LABELS, params=NO_PARAMS, **options):
-    options = {"split": "test", "seed": 3, "batch_size": 10, "extractor": extractor} | options
-    config_hash = options.pop("config_hash", "")
-    records = evaluate.evaluate(Trained(game, params, x, labels, **options), (), config_hash)
-    assert len({record.metric for record in records}) == len(records)
-    return {record.metric: record for record in records}
-
-
-def values(records):
-    return {name: record.value for name, record in records.items()}
-
 
 # Metrics of the copying game
 
@@ -194,35 +155,6 @@ def test_the_error_of_as_many_principal_components():
     assert "pixel_error_pca" not in measured(copying_game(), train=train)
 
 
-def test_the_local_spread_is_that_of_the_local_code():
-    """Two independent N(0, s^2) differ by 2 s / sqrt(pi) on average."""
-    images = RNG.integers(0, 255, (400, *SHAPE), dtype=np.uint8)
-    for scale in (0.2, 0.6):
-        found = measured(
-            copying_game(local=12), x=images, labels=None, local_scale=scale, batch_size=100
-        )
-        expected = 2 * scale / np.sqrt(np.pi)
-        assert found["local_spread"].value == pytest.approx(expected, rel=0.03)
-
-
-def test_the_spread_of_colour_images_is_also_that_of_each_channel():
-    images = RNG.integers(0, 255, (400, 2, 2, 3), dtype=np.uint8)
-    scales = jnp.array([0.1, 0.5, 0.3])
-
-    def spread(params, z, noise):
-        return z.vector.reshape(-1, 2, 2, 3) + scales * noise.reshape(-1, 2, 2, 3)
-
-    networks = copying_game().networks._replace(generator=Generator(lambda key: {}, spread, 12))
-    game = copying_game()._replace(networks=networks)
-    found = measured(game, x=images, labels=None, batch_size=100)
-    for colour, scale in (("red", 0.1), ("green", 0.5), ("blue", 0.3)):
-        expected = 2 * scale / np.sqrt(np.pi)
-        assert found[f"local_spread_{colour}"].value == pytest.approx(expected, rel=0.05)
-        # The mean of four pixels has half the deviation.
-        assert found[f"local_tint_{colour}"].value == pytest.approx(expected / 2, rel=0.06)
-    assert found["local_spread"].value == pytest.approx(0.6 / np.sqrt(np.pi), rel=0.03)
-
-
 def test_hog_replaces_a_classifier_and_has_no_labels():
     images = RNG.integers(0, 255, (60, 8, 8, 3), dtype=np.uint8)
     darker = Generator(lambda key: {}, lambda p, z, n: 0.5 * z.vector.reshape(-1, 8, 8, 3), 0)
@@ -265,70 +197,6 @@ def test_samples_that_vary_little_have_a_high_ms_ssim():
     )
     assert found["ms_ssim"].value == pytest.approx(1.0)
     assert found["ms_ssim_data"].value < 0.5
-
-
-# The ELBO
-
-
-def gaussian_game(likelihood=True):
-    """q(z|x) = N(2 x_0, 1/4), p(z) = N(0, 1), p(x|z) = N(x; z, 1) on scalars."""
-
-    def encode(params, x, noise):
-        mean = 2 * x
-        return Encoding(mean + 0.5 * noise, mean, jnp.full_like(mean, np.log(0.25)))
-
-    def density(params, z, x):
-        return jax.scipy.stats.norm.logpdf(x, z.vector, 1.0)[:, 0]
-
-    networks = Players(
-        Encoder(lambda key: {}, encode, 1, True),
-        Generator(lambda key: {}, lambda p, z, n: z.vector, 0, density if likelihood else None),
-    )
-    return Game(networks, priors.gaussian(1), cell("none"), Players(), ())
-
-
-def test_negative_elbo_in_closed_form():
-    """-E log p(x|z) = log(2 pi)/2 + ((x - 2x)^2 + 1/4)/2; KL = (1/4 + 4 x^2 - 1 - log 1/4)/2."""
-    x = RNG.normal(0.3, 1, (3000, 1)).astype(np.float32)
-    found = measured(gaussian_game(), x=x, labels=None, batch_size=1000)["negative_elbo"]
-    squares = np.mean(x.astype(np.float64) ** 2)
-    expected = (np.log(2 * np.pi) + squares + 0.25) / 2 + (0.25 + 4 * squares - 1 + np.log(4)) / 2
-    assert found.value == pytest.approx(expected, abs=0.05)  # 0.5 E|x z| / sqrt(3000): 3 sigma
-    assert found.extractor == ""
-
-
-def test_no_elbo_where_it_is_not_known():
-    x = RNG.normal(size=(5, 1)).astype(np.float32)
-    assert "negative_elbo" not in measured(gaussian_game(False), x=x, labels=None)
-    other = priors.gaussian(1)._replace(standard_normal=False)
-    for prior in (other, other._replace(log_density=None)):
-        mixture = gaussian_game()._replace(prior=prior)
-        assert "negative_elbo" not in measured(mixture, x=x, labels=None)
-
-
-def test_negative_elbo_by_densities():
-    """As above, with p(z) = N(3, 1), which has no closed form here."""
-    game = gaussian_game()
-    inner, outer = game.networks.encoder, priors.gaussian(1)
-
-    def encode(params, x, noise):
-        encoding = inner.apply(params, x, noise)
-        density = jax.scipy.stats.norm.logpdf(encoding.vector, encoding.mean, 0.5)
-        return encoding._replace(log_density=density[:, 0])
-
-    def log_density(params, z):
-        return jax.scipy.stats.norm.logpdf(z.vector[:, 0], 3.0)
-
-    prior = outer._replace(standard_normal=False, log_density=log_density)
-    networks = game.networks._replace(encoder=inner._replace(apply=encode))
-    x = RNG.normal(0.3, 1, (3000, 1)).astype(np.float32)
-    options = {"x": x, "labels": None, "batch_size": 1000}
-    found = measured(game._replace(prior=prior, networks=networks), **options)["negative_elbo"]
-    squares, apart = (np.mean(y.astype(np.float64) ** 2) for y in (x, 2 * x - 3))
-    kl = (0.25 + apart - 1 + np.log(4)) / 2
-    expected = (np.log(2 * np.pi) + squares + 0.25) / 2 + kl
-    # With z = 2x + e/2 the noise is 1.5 (x - 1) e - e^2 / 4, of SD 1.9: 3 sigma of 3000.
-    assert found.value == pytest.approx(expected, abs=0.1)
 
 
 # Every cell of the grid, validation, records
@@ -403,18 +271,3 @@ def test_nothing_to_evaluate_is_one_line():
     for options in ({"x": IMAGES[:0]}, {"batch_size": 0}):
         with pytest.raises(InputError):
             measured(copying_game(), **options)
-
-
-def test_pairs_are_all_pairs():
-    """The spread's oracle: a loop over every pair of the four reconstructions."""
-    game = copying_game(local=12)
-    found = measured(game, x=IMAGES[:1], labels=None)["local_spread"].value
-    key = jax.random.fold_in(jax.random.key(3), 0)
-    codes = []
-    for repeat in range(4):
-        again = jax.random.fold_in(key, REPEATED + repeat) if repeat else key
-        noise_key = jax.random.fold_in(again, NUMBERS["local"])
-        codes.append(np.asarray(jax.random.normal(noise_key, (12,))))
-    pairs = [np.abs(a - b).mean() for a, b in itertools.combinations(codes, 2)]
-    assert len(pairs) == 6
-    assert found == pytest.approx(np.mean(pairs), rel=1e-5)

@@ -11,6 +11,7 @@ a loose one later, which still tells another game, seed or schedule.
 import first_steps
 import numpy as np
 import pytest
+import recorded_games
 
 from iae_jax.runs.config import Config
 
@@ -18,10 +19,10 @@ LATER = "/learned_prior"  # games that came after the record
 PLAYED = {
     name: played
     for name, played in (
-        *first_steps.variants(),
-        *first_steps.games(),
-        *first_steps.small_problems(),
-        *first_steps.code_problems(),
+        *recorded_games.variants(),
+        *recorded_games.games(),
+        *recorded_games.small_problems(),
+        *recorded_games.code_problems(),
     )
     if not name.endswith(LATER)
 }

@@ -5,11 +5,11 @@ Oracles: a table by hand; JAX's search for leaks; the operations of a step of th
 which computed everything once before any term.
 """
 
-import first_steps
 import games
 import jax
 import jax.numpy as jnp
 import pytest
+import recorded_games
 
 from experiments import mnist_reconstruction, semisupervised
 from iae_jax import networks
@@ -215,7 +215,7 @@ def semi(method):
     """A semi-supervised config with all that is traced in a way of its own: R1 in a branch, of
     images that are changed before, with numbers drawn outside of it; virtual adversarial training,
     whose search is a gradient within the gradient; a teacher; means of a batch that is cut."""
-    config = first_steps.small(semisupervised.get_config(f"{method}/mnist/100"))
+    config = recorded_games.small(semisupervised.get_config(f"{method}/mnist/100"))
     for player in config.players:
         player.network.kind = "mlp"
     config.diffaugment.shift, config.diffaugment.blur = 0.2, 2.0
@@ -228,9 +228,9 @@ LEAKING = {
     "labels, a teacher, R1, microbatches": (semi("iae_best"), 2),
     "improved GAN in microbatches": (semi("improved_gan"), 2),
     "adaptive contrast": (
-        first_steps.changed(
-            **first_steps.LIKELIHOOD,
-            **first_steps.IMPLICIT,
+        recorded_games.changed(
+            **recorded_games.LIKELIHOOD,
+            **recorded_games.IMPLICIT,
             regularization__kind="adaptive_contrast",
             regularization__scoring="kl",
             regularization__network__kind="mlp",
@@ -243,9 +243,9 @@ LEAKING = {
 @pytest.mark.parametrize("name", LEAKING)
 def test_no_value_leaks_out_of_a_trace(name):
     config, microbatches = LEAKING[name]
-    game = build(config, first_steps.GREY)
+    game = build(config, recorded_games.GREY)
     state = jax.eval_shape(lambda: init(game, jax.random.key(0)))
-    x = jax.ShapeDtypeStruct((4, *first_steps.GREY), jnp.float32)
+    x = jax.ShapeDtypeStruct((4, *recorded_games.GREY), jnp.float32)
     labels = jax.ShapeDtypeStruct((4,), jnp.int32)
     labelled = Labelled(x, labels) if "labelled" in game.sources else None
 

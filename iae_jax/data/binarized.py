@@ -1,13 +1,12 @@
 """Images of 0 and 1, drawn with the values of others as probabilities."""
 
+import zlib
 from collections.abc import Sequence
-from functools import cached_property
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from iae_jax.data.dataset import Dataset, Source, load
+from iae_jax.data.dataset import Anew, Dataset, Source
 from iae_jax.errors import InputError
 from iae_jax.types import Array
 
@@ -15,9 +14,9 @@ from iae_jax.types import Array
 class Binarized(Source):
     """Images as a Bernoulli likelihood has them: a pixel is 1 with its intensity as probability.
 
-    `sample` draws images with replacement and each image's pixels anew, so that no image is twice
-    the same in training, and codes of held-out images are distributed as those of the others are.
-    `read` draws the pixels of an image once, by its position.
+    Each training step draws the pixels of its images anew, so that no image is twice the same and
+    codes of held-out images are distributed as those of the others are. `read` draws the pixels of
+    an image once, by its place in the whole set.
 
     Raises:
       InputError: values are not in [0, 1].
@@ -26,35 +25,38 @@ class Binarized(Source):
     dtype = np.dtype(np.float32)
 
     def __init__(self, grey: Source) -> None:
-        if grey.values != "unit" or grey.sample is not None:
+        if grey.values != "unit" or grey.sample is not None or grey.anew is not None:
             raise InputError("data.binarize is of images with values in [0, 1]: leave it out")
         self.grey = grey
         self.shape, self.classes, self.class_names = grey.shape, grey.classes, grey.class_names
         self.slices, self.notes = grey.slices, grey.notes
-        self.sample = self._sample
-
-    @cached_property
-    def _images(self) -> np.ndarray:
-        return load(self.grey).x
-
-    def _sample(self, key: Array, count: int) -> Array:
-        where, how = jax.random.split(key)
-        which = jax.random.randint(where, (count,), 0, len(self))
-        unit = jnp.asarray(self._images)[which]
-        unit = unit.astype(jnp.float32) / 255 if unit.dtype == jnp.uint8 else unit
-        return (jax.random.uniform(how, unit.shape) < unit).astype(unit.dtype)
+        self.anew = Anew(grey, pixels)
 
     def __len__(self) -> int:
         return len(self.grey)
 
     def read(self, positions: Sequence[int] | np.ndarray) -> Dataset:
         x, labels = self.grey.read(positions)
-        uniform = [np.random.default_rng(int(place)).random(self.shape) for place in positions]
+        uniform = [np.random.default_rng(self._seed(int(i))).random(self.shape) for i in positions]
         unit = x / 255 if x.dtype == np.uint8 else x
         return Dataset((np.reshape(uniform, x.shape) < unit).astype(np.float32), labels)
+
+    def _seed(self, position: int) -> tuple[int, int]:
+        """Another one for each example of the whole set, as far as its splits are known."""
+        for name, first, last in self.slices:
+            if position < last - first:
+                return zlib.crc32(name.encode()), first + position
+            position -= last - first
+        return 0, position
 
     def labels(self) -> np.ndarray:
         return self.grey.labels()
 
     def names(self) -> Sequence[str] | None:
         return self.grey.names()
+
+
+def pixels(keys: Array, x: Array) -> Array:
+    """0 or 1 for each value of x [B, ...], which is the probability of 1. keys: [B]."""
+    uniform = jax.vmap(lambda key: jax.random.uniform(key, x.shape[1:]))(keys)
+    return (uniform < x).astype(x.dtype)

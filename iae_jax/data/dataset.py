@@ -39,6 +39,7 @@ class Source(abc.ABC):
     notes: lines about what was done to read the set, for whoever trains on it.
     sample: (key, count) -> x float32[count, *shape], fresh examples for each training batch, pure
         JAX; None if the stored examples are all there are.
+    anew: what training reads in place of the stored examples; None for these.
     """
 
     shape: tuple[int, ...]
@@ -49,6 +50,7 @@ class Source(abc.ABC):
     slices: tuple[tuple[str, int, int], ...] = ()
     notes: tuple[str, ...] = ()
     sample: Callable[[Array, int], Array] | None = None
+    anew: "Anew | None" = None
 
     @abc.abstractmethod
     def __len__(self) -> int:
@@ -81,6 +83,17 @@ class Source(abc.ABC):
     def nbytes(self) -> int:
         """Size of all decoded examples in bytes: does the data set fit on the device?"""
         return len(self) * math.prod(self.shape) * self.dtype.itemsize
+
+
+class Anew(NamedTuple):
+    """Examples that are drawn anew whenever a step reads them.
+
+    source: what they are drawn from, as many as the set has.
+    draw: (keys [B], x float32[B, ...] of the source) -> x float32[B, ...]; pure JAX.
+    """
+
+    source: Source
+    draw: Callable[[Array, Array], Array]
 
 
 def common(one: Source, other: Source) -> int:

@@ -13,7 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from iae_jax.devices import multihost
 from iae_jax.errors import InputError
 from iae_jax.game.step import train_step
-from iae_jax.sampling.noise import to_unit
+from iae_jax.sampling.noise import example_keys, to_unit
 from iae_jax.sampling.threefry import with_fast_bits
 from iae_jax.types import Array, Batch, Game, Labelled, Metrics, TrainState
 
@@ -23,6 +23,7 @@ DATA = 2**32 - 1
 
 Step = Callable[..., tuple[TrainState, Metrics]]
 Sample = Callable[[Array], Array]  # key -> x f32[B, ...] of the global batch
+Draw = Callable[[Array, Array], Array]  # keys [B], x f32[B, ...] -> x f32[B, ...]
 Sets = Mapping[str, Array]
 
 
@@ -81,11 +82,14 @@ class Chunk:
         microbatches: int = 1,
         samplers: Mapping[str, Sample] | None = None,
         seeds: bool = False,
+        drawn_anew: Mapping[str, Draw] | None = None,
     ) -> None:
         """microbatches: see `train_step`. samplers: sources that are drawn on the device, as a
-        function of the run's key and of the step. seeds: several at once, by vmap."""
+        function of the run's key and of the step. seeds: several at once, by vmap. drawn_anew: how
+        the examples of a source are drawn from those that it has; a key for each of the global
+        batch, of the run's key and of the step."""
         self._game, self._microbatches = game, microbatches
-        self._samplers = dict(samplers or {})
+        self._samplers, self._drawn_anew = dict(samplers or {}), dict(drawn_anew or {})
         self._devices = list(devices or jax.local_devices()[:1])
         several = len(self._devices) * multihost.count() > 1
         if several and seeds:
@@ -117,6 +121,8 @@ class Chunk:
             )
             for name, sample in self._samplers.items():
                 batch[name] = to_unit(self._own_part(sample(key)))
+            for name, draw in self._drawn_anew.items():
+                batch[name] = draw(self._own_keys(key, len(batch[name])), batch[name])
             return train_step(
                 self._game, state, batch, self._axis_name, labelled, self._microbatches
             )
@@ -129,6 +135,11 @@ class Chunk:
             return x
         size = x.shape[0] // jax.lax.psum(1, self._axis_name)
         return jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(self._axis_name) * size, size)
+
+    def _own_keys(self, key: Array, size: int) -> Array:
+        """Of this device's examples: they depend on their place in the global batch alone."""
+        first = 0 if self._axis_name is None else jax.lax.axis_index(self._axis_name) * size
+        return example_keys(key, first, size)
 
     def __call__(
         self,

@@ -12,7 +12,7 @@ import numpy as np
 from iae_jax.data import ALL, Source, indices, labelled, load, stream
 from iae_jax.data.pixels import check_examples
 from iae_jax.devices import multihost
-from iae_jax.devices.parallel import Chunk, Sample, place
+from iae_jax.devices.parallel import Chunk, Draw, Sample, place
 from iae_jax.errors import InputError
 from iae_jax.game.step import init
 from iae_jax.runs.config import Config
@@ -85,7 +85,11 @@ class Feed:
             for name in ("x", *also(config))
         }
         self.labelled = labelled_set(config, self.x)
-        self._fixed = {name: s for name, s in self.sources.items() if s.sample is None}
+        self._fixed = {
+            name: source.anew.source if source.anew else source
+            for name, source in self.sources.items()
+            if source.sample is None
+        }
         most = config.run.resident_megabytes * 2**20
         self._resident = sum(source.nbytes for source in self._fixed.values()) <= most
 
@@ -106,6 +110,11 @@ class Feed:
             if source.sample is not None:
                 found[name] = _sampler(source.sample, self._config.batch_size)
         return found
+
+    @property
+    def drawn_anew(self) -> dict[str, Draw]:
+        """How each step draws the examples that it has read, of the sources that have that."""
+        return {name: source.anew.draw for name, source in self.sources.items() if source.anew}
 
     def labelled_positions(self) -> list[Any] | str | None:
         """For run.json."""
@@ -131,10 +140,11 @@ class Feed:
 
     def chunk(self, game: Game, devices: list[jax.Device]) -> Chunk:
         """The compiled steps that these calls are for."""
-        run = self._config.run
+        run, anew = self._config.run, self.drawn_anew
         if self.samplers:
-            return Chunk(game, devices, run.microbatches, self.samplers, run.seeds > 1)
-        return _chunk(game, tuple(devices), run.microbatches, run.seeds > 1)
+            return Chunk(game, devices, run.microbatches, self.samplers, run.seeds > 1, anew)
+        drawn = tuple(anew.items())
+        return _chunk(game, tuple(devices), run.microbatches, run.seeds > 1, drawn)
 
     def calls(self, devices: list[jax.Device], start: int) -> Iterator[tuple[int, dict[str, Any]]]:
         """(steps, arguments of the next call), from a step to the run's last."""
@@ -209,8 +219,14 @@ def _sampler(draw: Callable[[Array, int], Array], count: int) -> Sample:
 
 
 @kept
-def _chunk(game: Game, devices: tuple[jax.Device, ...], microbatches: int, seeds: bool) -> Chunk:
-    return Chunk(game, devices, microbatches, seeds=seeds)
+def _chunk(
+    game: Game,
+    devices: tuple[jax.Device, ...],
+    microbatches: int,
+    seeds: bool,
+    drawn_anew: tuple[tuple[str, Draw], ...],
+) -> Chunk:
+    return Chunk(game, devices, microbatches, seeds=seeds, drawn_anew=dict(drawn_anew))
 
 
 @kept

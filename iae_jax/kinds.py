@@ -7,7 +7,8 @@ my_priors:ring(radius=3.0)      an object of any module that can be imported
 
 import ast
 import importlib
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -61,11 +62,13 @@ def made(kind: str, table: Mapping[str, Any], what: str, *context: Any, **option
     arguments, which win.
 
     Raises:
-      InputError: as `lookup`, or the function does not take these arguments.
+      InputError: as `lookup`, or the function does not take these arguments, or takes numbers or
+        texts of another type.
     """
     function, arguments = lookup(kind, table, what)
     if not callable(function):
         raise InputError(f"{what}: {kind!r} is not a function")
+    _check_types(function, arguments, what)
     try:
         call = partial(function, *context, **(options | arguments))
         return call()
@@ -73,6 +76,22 @@ def made(kind: str, table: Mapping[str, Any], what: str, *context: Any, **option
         if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
             raise  # from inside the function
         raise InputError(f"{what}: {kind!r} cannot be called so: {first_line(error)}") from error
+
+
+def is_of(value: Any, wanted: type) -> bool:
+    """Whether a value is of a type; a whole number is a float, and True is no number."""
+    return type(value) is wanted or (wanted is float and type(value) is int)
+
+
+def _check_types(function: Callable[..., Any], arguments: Mapping[str, Any], what: str) -> None:
+    try:
+        parameters = inspect.signature(function, eval_str=True).parameters
+    except Exception:  # one that says nothing of its arguments, or nothing that can be read
+        return
+    for name, value in arguments.items():
+        wanted = parameters[name].annotation if name in parameters else None
+        if wanted in (bool, int, float, str) and not is_of(value, wanted):
+            raise InputError(f"{what}: {name} is of type {wanted.__name__}, not {value!r}")
 
 
 def instance(expected: type[T], kind: str, table: Mapping[str, Any], what: str, *context: Any) -> T:

@@ -211,7 +211,8 @@ def _guarded(argv: list[str]) -> None:
         log(str(stopped))
         sys.exit(stopped.code)
     except KeyboardInterrupt:
-        print("interrupted: the same command resumes", file=sys.stderr)
+        resumes = ": the same command resumes" if _MODE.value == "train" else ""
+        print(f"interrupted{resumes}", file=sys.stderr)
         sys.exit(130)
     except multihost.PeerLost as error:
         print(

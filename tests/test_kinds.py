@@ -17,7 +17,11 @@ def broken(width):
     return width + "a"
 
 
-TABLE = {"area": area, "broken": broken, "three": 3}
+def volume(side: int = 1, power: float = 3.0):
+    return side**power
+
+
+TABLE = {"area": area, "broken": broken, "three": 3, "volume": volume}
 
 
 @pytest.fixture
@@ -38,6 +42,10 @@ def test_a_name_of_the_table_with_and_without_arguments():
     assert made("area(height=5)", TABLE, "shape", 7, height=100, unit="cm") == "35 cm"
 
 
+def test_a_whole_number_is_a_number():
+    assert made("volume(side=3, power=2)", TABLE, "shape") == 9
+
+
 def test_an_object_of_a_module(module):
     assert made("a_module_of_tests:volume(power=2)", TABLE, "shape", 5) == 25
 
@@ -45,7 +53,7 @@ def test_an_object_of_a_module(module):
 @pytest.mark.parametrize(
     "kind,message",
     [
-        ("volume", "shape is one of area, broken, three, or MODULE:NAME, not 'volume'"),
+        ("length", "shape is one of area, broken, three, volume, or MODULE:NAME, not 'length'"),
         ("area(3)", "NAME or NAME"),
         ("area(height=f(3))", "NAME or NAME"),
         ("area(**{'a': 3})", "NAME or NAME"),
@@ -53,6 +61,9 @@ def test_an_object_of_a_module(module):
         ("area(height=3) + 1", "NAME or NAME"),
         ("no_such_module_here:ring", "cannot import 'no_such_module_here'"),
         ("json:ring", "the module json has no 'ring'"),
+        ("volume(side=True)", "shape: side is of type int, not True"),
+        ("volume(side='2')", "shape: side is of type int, not '2'"),
+        ("volume(power=True)", "shape: power is of type float, not True"),
         ("area(depth=3)", "cannot be called so: .*depth"),
         ("three", "is not a function"),
         ("", "shape is one of"),

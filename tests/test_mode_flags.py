@@ -11,6 +11,7 @@ import pytest
 import tiny
 from test_launch import launch
 
+import iae_jax.launch
 from iae_jax import sweep
 from iae_jax.records.variants import Run
 from iae_jax.runs import reading
@@ -105,6 +106,11 @@ def run(tmp_path, monkeypatch):
         ("score", "--arrays=images=x", "--arrays is of --images"),
         ("export", "--directory=x", "--directory is for --mode=evaluate, reconstruct"),
         ("train", "--directory=x", "--directory is for --mode=evaluate, reconstruct"),
+        (
+            "encode",
+            "--images=a/ --directory=x",
+            "--directory is of data sets of TFDS, and a/ is none",
+        ),
         ("train", "--labels=x.csv", "--labels is for --mode=evaluate, reconstruct"),
         ("encode", "--data=a/", "--data is the place of files, and this run is of digits: leave"),
         ("evaluate", "--labels=a.csv", "--labels is of --images, and the run's own are read"),
@@ -114,7 +120,7 @@ def run(tmp_path, monkeypatch):
 )
 def test_a_flag_that_would_be_ignored_is_refused(run, mode, word, message):
     config = [f"--config={tiny.__file__}"] if mode == "train" else []
-    code, _, lines = launch("--workdir=run", f"--mode={mode}", word, *config)
+    code, _, lines = launch("--workdir=run", f"--mode={mode}", *word.split(), *config)
     assert (code, len(lines)) == (2, 1) and message in lines[0], lines
     assert not run and [one.name for one in Path("run").iterdir()] == ["config.json"]
 
@@ -150,3 +156,14 @@ def test_a_file_of_ones_own_is_no_preset_though_it_has_the_name_of_one(tmp_path,
         assert (code, out, len(lines)) == (2, "", 1)
         assert f"--list is of presets, and {name} is a file of your own: leave --config" in lines[0]
     assert launch("--list", "--config=digits")[1].startswith("The default: an implicit auto")
+
+
+@pytest.mark.parametrize("mode", ["train", "evaluate"])
+def test_an_interrupt_says_whether_the_command_resumes(run, monkeypatch, mode):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(iae_jax.launch, "train", interrupted)
+    monkeypatch.setattr(reading, "read", interrupted)
+    code, _, lines = launch("--workdir=run", f"--mode={mode}", f"--config={tiny.__file__}")
+    assert code == 130 and ("the same command resumes" in lines[-1]) == (mode == "train")

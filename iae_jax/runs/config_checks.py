@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from iae_jax.errors import InputError
+from iae_jax.kinds import is_of
 from iae_jax.objectives.weights import Weight
 from iae_jax.runs.config import Config
 from iae_jax.sampling.draws import Reads
@@ -29,7 +30,7 @@ def check_types(part: Any, prefix: str = "") -> None:
         if kind is tuple:
             if not isinstance(value, (tuple, list)) or any(type(one) is not str for one in value):
                 raise InputError(f"{name} is a list of texts, not {value!r}: quote each")
-        elif type(value) is not kind and not (kind is float and type(value) is int):
+        elif not is_of(value, kind):
             raise InputError(f"{name} is of type {kind.__name__}, not {value!r}")
 
 

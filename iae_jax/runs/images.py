@@ -1,5 +1,6 @@
 """The images that a trained model reads: a split of its own data set, or any of its shape."""
 
+import importlib.util
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -77,8 +78,8 @@ def open_images(
 
     Args:
       split: of the run's own data set.
-      where: other images instead, all that are there: images:PATH, npz:PATH, planar:NAME, or a data
-        set of TFDS, NAME or NAME:SPLIT.
+      where: other images instead, all that are there: images:PATH, npz:PATH, planar:NAME, a data
+        set of TFDS, NAME or NAME:SPLIT, or MODULE:NAME, a function, see `open_source`.
       select: indices from 0, or names of files; none are all.
       reading: how files of other images are read.
 
@@ -149,14 +150,16 @@ def in_flags(text: str, where: str = "", shape: Sequence[int] = ()) -> str:
 
 def _other(config: Config, where: str, reading: Reading, shape: tuple[int, ...]) -> Source:
     name, split, kind = where, ALL, kind_of(where)
-    if kind not in ("images", "npz", "planar"):
+    if _is_function(where):
+        split = "test"
+    elif kind not in ("images", "npz", "planar"):
         version, part = r":(\d[\w.]*|\*[.*]*)", r"\w+(\[[^\]]*\])?"
         pattern = rf"(?P<name>[\w./-]+({version})?)(:(?P<split>{part}(\+{part})*))?"
         found = re.fullmatch(pattern, where)
         if found is None:
             raise InputError(
-                f"--images is images:PATH, npz:PATH, planar:NAME, or NAME or NAME:SPLIT of TFDS, "
-                f"not {where!r}"
+                "--images is images:PATH, npz:PATH, planar:NAME, MODULE:NAME of a module that is "
+                f"there, or NAME or NAME:SPLIT of TFDS, not {where!r}"
             )
         name, split = found["name"], found["split"] or ALL
     # Of the run's, unless it is said: how such files are read, and where data sets of TFDS are, if
@@ -184,6 +187,16 @@ def _other(config: Config, where: str, reading: Reading, shape: tuple[int, ...])
             return open_split(replace(config, data=replace(data, arrays="")), "train")
     except InputError as error:
         raise type(error)(in_flags(str(error), where, shape)) from error
+
+
+def _is_function(where: str) -> bool:
+    """Whether MODULE:NAME names something that there is; else it is NAME:SPLIT of TFDS."""
+    module, colon, rest = where.partition(":")
+    try:
+        found = bool(colon) and importlib.util.find_spec(module) is not None
+        return found and hasattr(importlib.import_module(module), rest.partition("(")[0])
+    except (ImportError, ValueError):  # no module's name
+        return False
 
 
 def _check_shape(model: Model, source: Source, which: str) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from absl import flags
 
 from iae_jax.data.reading import Reading
-from iae_jax.data.sources import is_files
+from iae_jax.data.sources import is_files, kind_of
 from iae_jax.errors import InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.runs import tables, visualize
@@ -56,8 +56,8 @@ _SPLIT = flags.DEFINE_enum(
 _IMAGES = flags.DEFINE_string(
     "images",
     "",
-    "Other images to read, all that are there: images:PATH (a folder or zip), npz:PATH, or NAME or "
-    "NAME:SPLIT of TFDS.",
+    "Other images to read, all that are there: images:PATH (a folder or zip), npz:PATH, NAME or "
+    "NAME:SPLIT of TFDS, or MODULE:NAME, a function of one's own, of which the split test is read.",
 )
 _SELECT = flags.DEFINE_list(
     "select", [], "Which of the images: indices from 0, or names of files, with commas."
@@ -138,6 +138,9 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
     if _DATA.value:
         config.data.name, config.data.labels = _DATA.value, _LABELS.value or config.data.labels
     if _DIRECTORY.value:
+        images = _IMAGES.value or config.data.name
+        if kind_of(images) in ("images", "npz", "planar"):
+            raise InputError(f"--directory is of data sets of TFDS, and {images} is none: leave it")
         config.data.directory = _DIRECTORY.value
     if mode == "evaluate":
         evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value)

@@ -27,17 +27,17 @@ SHOWN = (
     "frechet_sample",
     "frechet_reconstruction",
     "frechet_data",
+    "sample_ratio",
     "steps_per_second",
     "peak_memory_megabytes",
 )
 
 
 def figures_of(variants: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """The variants of each figure SCALE_SET: one for each code."""
+    """The variants of each figure SCALE_SET, or SCALE_SET_learned_prior: one for each code."""
     found: dict[str, tuple[str, ...]] = {}
     for variant in variants:
-        _, scale, data = variant.split("/")
-        name = f"{scale}_{data}"
+        name = "_".join(variant.split("/")[1:])
         found[name] = (*found.get(name, ()), variant)
     return found
 

@@ -7,12 +7,15 @@
 
 Variants: deterministic_20 (Fig. 2b), global_10_local_100 (2c), global_5_local_100 (2d), and others.
 VARIANT/learned_prior, of deterministic_20, global_10_local_100 and vae_20: p(z) is a mixture of 100
-Gaussians that learns from the codes. A sweep evaluates the last checkpoint.
+Gaussians that learns from the codes. The first figure has the slides' models, with N(0, I); that of
+the learned priors has these three. A sweep evaluates the last checkpoint.
 
 Expected: 5 to 10 minutes on 2 CPU cores for a run, and 8 to 13 for deterministic_20; three times
 that on slow ones; VAE and AAE a third of it. Measured numbers: RESULTS.md.
 """
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from iae_jax.presets import mnist_reconstruction as preset
 from iae_jax.records.references import Headline, Reference
 
 get_config = preset.get_config
+FIGURE_MODES = ("reconstruct", "sample")
 # Fig. 2, and the other models.
 FIGURES = {
     "": (
@@ -31,10 +35,29 @@ FIGURES = {
         "vae_20",
         "aae_20",
         "ali_20",
-    )
+    ),
+    "learned_prior": (
+        "deterministic_20/learned_prior",
+        "global_10_local_100/learned_prior",
+        "vae_20/learned_prior",
+    ),
 }
 # Metrics over the global size, beside a local code of 100.
 CURVE = ("label_agreement", "pixel_error", "local_spread", "frechet_reconstruction")
+# Of the last panel: label -> variants, in the order of the regularization's weight.
+TRADED = {
+    "IAE, N(0, I)": ("", "/weight_0.3", "/weight_1", "/weight_3"),
+    "IAE, learned prior": tuple(
+        f"/learned_prior{one}" for one in ("", "/weight_0.3", "/weight_1", "/weight_3")
+    ),
+    "IAE, ALI's term": ("/joint_model",),
+}
+OTHERS = {
+    "VAE": "vae_20",
+    "VAE, learned prior": "vae_20/learned_prior",
+    "AAE": "aae_20",
+    "ALI": "ali_20",
+}
 
 # The auxiliary losses, which the slides do not have.
 BEYOND = "KL of the moments of q(z), code information, consistency"
@@ -42,6 +65,14 @@ REFERENCES = {
     ("label_agreement", "deterministic_20"): Reference(0.98, "higher", "aim"),
     ("label_agreement", "global_10_local_100"): Reference(0.95, "higher", "aim"),
     ("pixel_error", "deterministic_20"): Reference(0.045, "lower", "aim"),
+    ("label_agreement", "deterministic_20/learned_prior"): Reference(0.98, "higher", "aim"),
+    ("label_agreement", "global_10_local_100/learned_prior"): Reference(0.96, "higher", "aim"),
+    **{
+        (metric, f"{code}/learned_prior"): Reference(value, "lower", "aim")
+        for code in ("deterministic_20", "global_10_local_100")
+        for metric, value in (("frechet_sample", 5.0), ("two_sample_accuracy", 0.6))
+    },
+    ("frechet_sample", "global_10_local_100"): Reference(15.0, "lower", "aim"),
     "classifier_test_accuracy": Reference(0.993, "higher", "aim"),
 }
 SHOWN = (
@@ -52,6 +83,7 @@ SHOWN = (
     "frechet_sample",
     "frechet_reconstruction",
     "frechet_data",
+    "sample_ratio",
     "kernel_distance",
     "precision",
     "coverage",
@@ -121,34 +153,46 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Fig. 2: originals, and their reconstructions by each model. runs: variant -> its workdir."""
+    """Fig. 2: originals, and their reconstructions by each model; below them samples of each.
+    runs: variant -> its workdir."""
     from iae_jax.files.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
+    samples = []
     for variant, workdir in runs.items():
-        size, local = preset.SIZES[variant]
         with np.load(workdir / "reconstructions.npz") as file:
             x, x_hat = file["x"], file["x_hat"]
         if not groups:
             groups.append(("original", [x]))
-        model = variant.split("_")[0].upper()
-        name = model if model in ("VAE", "AAE", "ALI") else f"{size}D"
-        groups.append((f"{name} + {local}D" if local else name, list(x_hat)))
-    rows_of_images(path, groups)
+        groups.append((name_of(variant), list(x_hat)))
+        with np.load(workdir / "samples.npz") as file:
+            samples.append((f"{name_of(variant)},\nsamples", [file["x"][: len(x)]]))
+    rows_of_images(path, groups + samples)
+
+
+def name_of(variant: str) -> str:
+    """global_10_local_100/... -> 10D + 100D."""
+    code = variant.partition("/")[0]
+    size, local = preset.SIZES[code]
+    model = code.split("_")[0].upper()
+    name = model if model in ("VAE", "AAE", "ALI") else f"{size}D"
+    return f"{name} + {local}D" if local else name
 
 
 def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
-    """Each metric over the size of the global code, mean and SD over seeds. Dotted: the
-    deterministic code of 20."""
+    """Each metric over the size of the global code, mean and SD over seeds; dotted: the
+    deterministic code of 20. At the right the labels that reconstructions keep over the distance of
+    samples from the data, as the weight of the regularization grows (from 0.1, the large dot), of
+    10D + 100D; and other models."""
     from iae_jax.files.canvas import COLORS
     from iae_jax.files.figures import panels
 
     found = {(one["metric"], one["variant"]): one for one in records}
-    sizes = {
-        size: name for name, (size, local) in preset.SIZES.items() if local and "/" not in name
-    }
-    with panels(path, 1, len(CURVE), [metric.replace("_", " ") for metric in CURVE]) as axes:
-        for ax, metric in zip(axes[0], CURVE, strict=True):
+    sizes = {size: name for name, (size, local) in preset.SIZES.items() if local}
+    titles = [metric.replace("_", " ") for metric in CURVE]
+    with panels(path, 1, len(CURVE) + 1, [*titles, "label agreement and samples"]) as axes:
+        _draw_traded(axes[0][-1], {key: one["mean"] for key, one in found.items()})
+        for ax, metric in zip(axes[0], CURVE, strict=False):
             measured = [size for size in sorted(sizes) if (metric, sizes[size]) in found]
             of_size = [found[metric, sizes[size]] for size in measured]
             means, sds = [one["mean"] for one in of_size], [one["sd"] or 0.0 for one in of_size]
@@ -157,3 +201,29 @@ def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
                 ax.axhline(found[metric, "deterministic_20"]["mean"], ls=":", color=COLORS[6])
             ax.set(xscale="log", xticks=measured, xticklabels=measured, xlabel="global size")
             ax.minorticks_off()
+
+
+def _draw_traded(ax: Any, means: dict[tuple[str, str], float]) -> None:
+    from iae_jax.files.canvas import COLORS
+
+    def places(variants: Iterable[str]) -> np.ndarray:
+        """[N, 2] of those that are measured: how far samples are, in units of the distance of other
+        real images; agreement."""
+        found = []
+        for one in variants:
+            with suppress(KeyError):
+                ratio = means["frechet_sample", one] / means["frechet_data", one]
+                found.append((ratio, means["label_agreement", one]))
+        return np.reshape(found, (-1, 2))
+
+    for color, (label, options) in zip(COLORS, TRADED.items(), strict=False):
+        path = places(f"global_10_local_100{option}" for option in options)
+        if len(path):
+            ax.plot(*path.T, "o-", ms=3, color=color, label=label)
+            ax.plot(*path[0], "o", ms=7, color=color)
+    for marker, (label, variant) in zip("sD^v", OTHERS.items(), strict=True):
+        where = places([variant])
+        if len(where):
+            ax.plot(*where.T, marker, ms=5, color="0.3", label=label)
+    ax.set(xscale="log", xlabel="samples' Fréchet distance / that of real images")
+    ax.legend(frameon=False, fontsize=7)

@@ -19,16 +19,17 @@ SIDES = {svhn_reconstruction: 32, celeba_reconstruction: 64}
 @pytest.mark.parametrize("module", SIDES, ids=lambda module: module.__name__.split(".")[1])
 def test_every_variant_is_a_game(module):
     everything = module.preset.VARIANTS + module.preset.FULL
-    assert len(set(everything)) == 6
-    # Each figure is of one scale and set: both codes, the deterministic one first.
-    assert len(module.FIGURES) == 3
+    assert len(set(everything)) == 8
+    # Each figure is of one scale, set and kind of prior: both codes, the deterministic one first.
+    assert len(module.FIGURES) == 4
     for name, variants in module.FIGURES.items():
         codes, *rest = zip(*(variant.split("/") for variant in variants), strict=True)
         assert "_".join(one[0] for one in rest) == name and all(len(set(one)) == 1 for one in rest)
         assert codes[0] == "deterministic_150" and len(codes) == 2
     for variant in everything:
         config = module.get_config(variant)
-        code, scale, data = variant.split("/")
+        code, scale, data, *learned = variant.split("/")
+        assert (config.prior.kind != "gaussian") == bool(learned)
         sizes = [int(part) for part in code.split("_") if part.isdigit()]
         assert [config.code.size, config.generator.noise] == (sizes + [0])[:2]
         assert config.data.name == (

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from experiments.mnist_reconstruction import claims, draw_curve
+from experiments.mnist_reconstruction import claims, draw, draw_curve
 from iae_jax.files import figures
 
 
@@ -39,7 +39,8 @@ def test_what_the_figure_claims():
     assert claims([]) == []
 
 
-def test_the_curve_is_of_the_records(tmp_path, monkeypatch):
+def keep_panels(monkeypatch):
+    """The panels of the figure that is drawn next."""
     kept, panels = [], figures.panels
 
     @contextmanager
@@ -49,6 +50,11 @@ def test_the_curve_is_of_the_records(tmp_path, monkeypatch):
             kept.extend(axes[0])
 
     monkeypatch.setattr(figures, "panels", keeping)
+    return kept
+
+
+def test_the_curve_is_of_the_records(tmp_path, monkeypatch):
+    kept = keep_panels(monkeypatch)
     means = {
         "global_20_local_100": 0.9,
         "global_2_local_100": 0.3,
@@ -67,3 +73,46 @@ def test_the_curve_is_of_the_records(tmp_path, monkeypatch):
     assert kept[0].lines[-1].get_ydata()[0] == 0.97
     assert kept[1].get_title() == "pixel error"
     assert not len(kept[1].containers[0].lines[0].get_xdata())
+
+
+def test_agreement_is_drawn_over_the_distance_of_samples(tmp_path, monkeypatch):
+    """In the order of the weights; a variant without all three metrics is left out."""
+    shown = keep_panels(monkeypatch)
+    iae = "global_10_local_100"
+    rows = {
+        iae: (50, 2, 0.97), f"{iae}/weight_1": (12, 2, 0.9), f"{iae}/weight_0.3": (24, 2, 0.95),
+        f"{iae}/learned_prior": (4, 2, 0.96), "ali_20": (10, 2.5, 0.87),
+    }  # fmt: skip
+    metrics = ("frechet_sample", "frechet_data", "label_agreement")
+    records = [
+        {"metric": metric, "variant": variant, "mean": mean, "sd": None}
+        for variant, values in rows.items()
+        for metric, mean in zip(metrics, values, strict=True)
+    ]
+    records.append({"metric": "frechet_sample", "variant": f"{iae}/weight_3", "mean": 9, "sd": 1})
+    draw_curve(tmp_path / "curve.png", records)
+    lines = {line.get_label(): line.get_xydata().tolist() for line in shown[-1].lines}
+    assert lines["IAE, N(0, I)"] == [[25, 0.97], [12, 0.95], [6, 0.9]]
+    assert lines["IAE, learned prior"] == [[2, 0.96]]
+    assert lines["ALI"] == [[4, 0.87]]
+    assert not {"IAE, ALI's term", "VAE", "AAE"} & set(lines)
+
+
+def test_samples_stand_below_the_reconstructions(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(figures, "rows_of_images", lambda path, groups: shown.extend(groups))
+    runs = {}
+    for i, variant in enumerate(("deterministic_20", "global_5_local_100/learned_prior")):
+        runs[variant] = tmp_path / str(i)
+        runs[variant].mkdir()
+        x = np.full((5, 2, 2, 1), i / 10)
+        np.savez(runs[variant] / "reconstructions.npz", x=x, x_hat=[x + 0.2] * (1 + i))
+        np.savez(runs[variant] / "samples.npz", x=np.full((9, 2, 2, 1), i / 10 + 0.4))
+    draw(tmp_path / "figure.png", runs)
+    found = [
+        (name, len(rows), len(rows[0]), round(float(rows[0].max()), 1)) for name, rows in shown
+    ]
+    assert found == [
+        ("original", 1, 5, 0.0), ("20D", 1, 5, 0.2), ("5D + 100D", 2, 5, 0.3),
+        ("20D,\nsamples", 1, 5, 0.4), ("5D + 100D,\nsamples", 1, 5, 0.5),
+    ]  # fmt: skip

@@ -1,8 +1,9 @@
 """CelebA with a deterministic code of 150, and with 50 global and 1000 local components.
 
-A variant is CODE/SCALE/SET, with the scales of svhn_reconstruction. Sets: celeb_a_64, which
-`python -m iae_jax.data.prepare` makes, or `standin`: its first 5,000 faces, from sources of half
-the resolution, in a file celeba_standin.zip in the folder you start from.
+A variant is CODE/SCALE/SET or CODE/SCALE/SET/learned_prior, as in svhn_reconstruction, with its
+scales. Sets: celeb_a_64, which `python -m iae_jax.data.prepare` makes, or `standin`: its first
+5,000 faces, from sources of half the resolution, in a file celeba_standin.zip in the folder you
+start from.
 """
 
 from iae_jax.presets.colour import config_of
@@ -24,6 +25,8 @@ VARIANTS = (
     "global_50_local_1000/small/celeb_a_64",
     "deterministic_150/small/standin",
     "global_50_local_1000/small/standin",
+    "deterministic_150/small/standin/learned_prior",
+    "global_50_local_1000/small/standin/learned_prior",
 )
 FULL = ("deterministic_150/full/celeb_a_64", "global_50_local_1000/full/celeb_a_64")
 

@@ -8,6 +8,7 @@ from iae_jax.errors import InputError
 from iae_jax.runs.config import Config, Data
 from iae_jax.sampling.augmentation import Affine
 
+LEARNED = "learned_prior"  # p(z) learns from the codes
 # Not SVHN but 10,000 images of its test split, named INDEX_DIGIT. Digits of one photo follow each
 # other and overlap, so the images are split in the order of their names.
 SVHN_STANDIN = Data(
@@ -21,7 +22,7 @@ SVHN_STANDIN = Data(
 
 
 def config_of(variant: str, codes: dict[str, tuple[int, int]], sets: dict[str, Data]) -> Config:
-    """The config of a variant CODE/SCALE/SET.
+    """The config of a variant CODE/SCALE/SET or CODE/SCALE/SET/learned_prior.
 
     Args:
       variant: its name.
@@ -31,16 +32,21 @@ def config_of(variant: str, codes: dict[str, tuple[int, int]], sets: dict[str, D
     Raises:
       InputError: there is no such code, scale or set.
     """
-    parts = variant.split("/")
+    *parts, last = variant.split("/")
+    if last != LEARNED:
+        parts.append(last)
     tables: tuple[Collection[str], ...] = (codes, SCALES, sets)
     if len(parts) != len(tables) or any(p not in t for p, t in zip(parts, tables, strict=True)):
         raise InputError(
             f"a variant is CODE/SCALE/SET with a code of {', '.join(codes)}; a scale of "
-            f"{', '.join(SCALES)}; a set of {', '.join(sets)}; not {variant!r}"
+            f"{', '.join(SCALES)}; a set of {', '.join(sets)}; then perhaps /{LEARNED}; not "
+            f"{variant!r}"
         )
     code, scale, data = parts
     config = scaled(scale, *codes[code])
     config.data = dataclasses.replace(sets[data])
+    if last == LEARNED:
+        config.prior.kind, config.prior.rate = "mixture(components=100)", 10.0
     return config
 
 

@@ -3,6 +3,8 @@
 Variants by the sizes of both codes: deterministic_20 (no local code), global_10_local_100,
 global_5_local_100, the same with a global size of 2, 20 and 50; and other models, vae_20, aae_20,
 ali_20. VARIANT/learned_prior, of some: p(z), a mixture of 100 Gaussians, learns from the codes.
+global_10_local_100/joint_model: ALI's discriminator of pairs in the place of that of codes.
+VARIANT/weight_W: another weight of the regularization than 0.1.
 """
 
 from iae_jax.errors import InputError
@@ -20,19 +22,23 @@ SIZES = {
     "global_2_local_100": (2, 100),
     "global_20_local_100": (20, 100),
     "global_50_local_100": (50, 100),
-    # A prior that learns.
-    "deterministic_20/learned_prior": (20, 0),
-    "global_10_local_100/learned_prior": (10, 100),
-    "vae_20/learned_prior": (20, 0),
 }
-VARIANTS = tuple(SIZES)
+# Agreement and samples trade against each other by the weight of the regularization.
+WEIGHTS = ("0.3", "1", "3")
+WEIGHED = ("global_10_local_100", "global_10_local_100/learned_prior")
+VARIANTS = (
+    *SIZES,
+    *(f"{one}/learned_prior" for one in ("deterministic_20", "global_10_local_100", "vae_20")),
+    "global_10_local_100/joint_model",
+    *(f"{one}/weight_{weight}" for one in WEIGHED for weight in WEIGHTS),
+)
 
 
 def get_config(variant: str = "deterministic_20") -> Config:
-    if variant not in SIZES:
-        raise InputError(f"a variant is one of {', '.join(SIZES)}, not {variant!r}")
+    if variant not in VARIANTS:
+        raise InputError(f"a variant is one of {', '.join(VARIANTS)}, not {variant!r}")
+    variant, *options = variant.split("/")
     size, local = SIZES[variant]
-    variant, _, learned_prior = variant.partition("/")
     config = Config(steps=6_000, turns="alternating")
     config.data.name = "mnist"
     config.data.train, config.data.validation = "train[:55000]", "train[55000:]"
@@ -65,7 +71,12 @@ def get_config(variant: str = "deterministic_20") -> Config:
         config.turns = "simultaneous"
     if model == "ali":
         config.reconstruction.kind, config.regularization.kind = "joint_model", "none"
-    if learned_prior:
+    for option in options:
+        if option.startswith("weight_"):
+            config.regularization.weight = float(option.removeprefix("weight_"))
+    if "joint_model" in options:
+        config.regularization.kind, config.regularization.weight = "joint_model", 1.0
+    if "learned_prior" in options:
         config.prior.kind, config.prior.rate = "mixture(components=100)", 10.0
         if model == "vae":
             config.regularization.kind = "sampled_kl"

@@ -2,7 +2,8 @@
 
 A variant is CODE/SCALE/SET. Sets: svhn_cropped, which `python -m iae_jax.data.prepare` makes, or
 `standin`: 10,000 images of its test split, named INDEX_DIGIT, in a file svhn_standin.zip in the
-folder you start from. Scales: `small` for 2 CPU cores, `full` for one accelerator.
+folder you start from. Scales: `small` for 2 CPU cores, `full` for one accelerator. Of
+CODE/SCALE/SET/learned_prior, p(z) is a mixture of 100 Gaussians that learns from the codes.
 """
 
 from iae_jax.presets.colour import SVHN_STANDIN, config_of
@@ -19,6 +20,8 @@ VARIANTS = (
     "global_75_local_1000/small/svhn_cropped",
     "deterministic_150/small/standin",
     "global_75_local_1000/small/standin",
+    "deterministic_150/small/standin/learned_prior",
+    "global_75_local_1000/small/standin/learned_prior",
 )
 FULL = ("deterministic_150/full/svhn_cropped", "global_75_local_1000/full/svhn_cropped")
 

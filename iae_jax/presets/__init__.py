@@ -25,6 +25,7 @@ NAMES = (
     "aae_priors",
     "ali",
     "likelihoods",
+    "posteriors",
 )
 FOLDER = Path(__file__).parent
 

@@ -1,0 +1,101 @@
+"""The gap below log p(x) of a linear Gaussian model, whose posterior is known; and a decoder that
+does not learn."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+from test_evidence import POSTERIOR, N, X, encoder, measured, trained
+
+import iae_jax
+from iae_jax.errors import InputError
+from iae_jax.metrics.evaluate import named
+from iae_jax.presets import posteriors
+from iae_jax.runs.train import train
+from iae_jax.types import Discriminator
+
+GAP = "iae_jax.metrics.posterior_gap:bound_gap(images=350, samples=64)"
+
+
+def divergence(scale, shift):
+    """KL between the encoder's Gaussian and the exact posterior, of one covariance each."""
+    own = np.diag(scale**2 * np.diag(POSTERIOR))
+    moved = np.array([shift, 0.0])
+    inverse = np.linalg.inv(POSTERIOR)
+    log_dets = np.linalg.slogdet(POSTERIOR)[1] - np.linalg.slogdet(own)[1]
+    return 0.5 * (np.trace(inverse @ own) + moved @ inverse @ moved - 2 + log_dets)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1.4, 0.5)])
+def test_the_gap_is_the_divergence_from_the_posterior(scale, shift):
+    found = measured(trained(encoder(scale, shift)), *named([GAP]))
+    expected = divergence(scale, shift)
+    # 350 x 64 samples of a log ratio whose SD is about 1.
+    assert found["bound_gap"] == pytest.approx(expected, abs=0.03) and expected > 0.1
+    assert found["evidence"] == pytest.approx(found["bound_gap"] + bound(scale, shift), abs=0.05)
+    assert "discriminator_error" not in found
+
+
+def bound(scale, shift):
+    """The ELBO of the first 350 images."""
+    model = trained(encoder(scale, shift))
+    return -measured(model._replace(x=X[:350]))["negative_elbo"]
+
+
+def test_a_discriminator_is_graded_by_the_ratio_that_it_estimates():
+    """T is the log ratio and a constant."""
+    model = trained(encoder(1.4, 0.5))
+    own = model.game.networks.encoder
+
+    def ratio(params, x, vector):
+        encoding = own.apply({}, x, jnp.zeros_like(vector))
+        deviation = jnp.exp(0.5 * encoding.log_variance)
+        log_q = jax.scipy.stats.norm.logpdf(vector, encoding.mean, deviation)
+        log_p = jax.scipy.stats.norm.logpdf(vector)
+        return jnp.sum(log_q - log_p, axis=-1, keepdims=True) + params["more"]
+
+    judge = Discriminator(lambda key: {"more": 0.0}, ratio, ("x", "z"))
+    networks = model.game.networks._replace(regularization_discriminator=judge)
+    params = model.params._replace(regularization_discriminator={"more": jnp.float32(-0.25)})
+    found = measured(
+        model._replace(game=model.game._replace(networks=networks), params=params), *named([GAP])
+    )
+    assert found["discriminator_error"] == pytest.approx(0.25, abs=1e-4)
+    assert found["bound_gap_estimated"] == pytest.approx(found["bound_gap"] - 0.25, abs=1e-4)
+    assert N > 350
+
+
+@pytest.fixture(scope="module")
+def decoder(data_directory, tmp_path_factory):
+    config = tiny.get_config("vae")
+    config.data.directory, config.code.size, config.steps = data_directory, 2, 10
+    path = tmp_path_factory.mktemp("decoder") / "run"
+    train(config, path)
+    return path
+
+
+def frozen_config(decoder, data_directory):
+    config = tiny.get_config("vae")
+    config.data.directory, config.code.size, config.steps, config.seed = data_directory, 2, 10, 5
+    config.generator.kind = f"iae_jax.presets.posteriors:frozen(run={str(decoder)!r})"
+    return config
+
+
+def test_a_frozen_decoder_is_that_of_its_run(decoder, data_directory, tmp_path):
+    train(frozen_config(decoder, data_directory), tmp_path / "run")
+    before, after = (iae_jax.load(path).params for path in (decoder, tmp_path / "run"))
+    same = jax.tree.map(np.array_equal, before.generator, after.generator)
+    assert jax.tree.leaves(same) and all(jax.tree.leaves(same))
+    moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), before.encoder, after.encoder)
+    assert any(jax.tree.leaves(moved))
+
+
+def test_a_decoder_that_is_not_there_or_of_another_code_is_refused(decoder, tmp_path):
+    config = posteriors.get_config("frozen/iaf")
+    with pytest.raises(InputError, match="--config=posteriors:joint/gaussian --workdir="):
+        posteriors.frozen(config, (8, 8, 1), str(tmp_path / "none"))
+    for shape, size in (((28, 28, 1), 2), ((8, 8, 1), 3)):
+        config.code.size = size
+        with pytest.raises(InputError, match="of other images or of another code"):
+            posteriors.frozen(config, shape, str(decoder))

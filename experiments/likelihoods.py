@@ -4,6 +4,10 @@ dynamics, autoregressive decoders, in nats of binarized MNIST.
     python -m iae_jax.launch --config=experiments/likelihoods.py:flow/iaf --workdir=runs/iaf
     python -m iae_jax.sweep likelihoods --seeds=3
 
+The figure is the slides' comparison in numbers: what the code still says as the decoder gets
+stronger (`kl_code`, and the share of reconstructions, samples of p(x|z), that keep the label),
+beside the implicit autoencoder of 10D + 100D, whose local code is noise.
+
 Needs MNIST (`python -m iae_jax.data.prepare mnist`). Pixels are drawn anew each time that an image
 is read in training, and once in the test split, so that numbers compare with others of *dynamic*
 binarization alone. `nll_iwae_500` is -log p(x) by 500 samples of q(z|x), an upper bound; `kl_code`,
@@ -16,15 +20,21 @@ from pathlib import Path
 from typing import Any
 
 from iae_jax.presets import likelihoods as preset
+from iae_jax.records.record import read_records
 from iae_jax.records.references import Headline, Reference
 
+RESULTS = Path("results")
 get_config = preset.get_config
 FIGURE_MODES: tuple[str, ...] = ()
 
 NLL = f"nll_iwae_{preset.SAMPLES}"
 AIMS = {"vae": 86.5, "made": 84.0, "window_5": 84.0, "pixelcnn": 82.5}
 REFERENCES = {(NLL, variant): Reference(aim, "lower", "aim") for variant, aim in AIMS.items()}
-SHOWN = (NLL, "negative_elbo", "kl_code", "distortion", "active_units", "marginal_kl")
+SHOWN = (
+    NLL, "negative_elbo", "kl_code", "distortion", "active_units", "marginal_kl", "label_agreement",
+    "code_nearest_accuracy",
+)  # fmt: skip
+BESIDE = ("mnist_reconstruction", "global_10_local_100")  # whose label agreement is a line
 HEADLINE = tuple(
     Headline(f"-log p(x), IWAE-{preset.SAMPLES} (nats)", NLL, variant)
     for variant in ("vae", "flow/iaf", "hvae", "made", "pixelcnn")
@@ -47,20 +57,24 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 
 def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
-    """Over what the code says: -log p(x), a point for each variant, with SD over seeds."""
+    """Over what the code says, a point for each variant: -log p(x), and the labels that
+    reconstructions keep. Dotted: those of the IAE."""
     from iae_jax.files.canvas import COLORS
     from iae_jax.files.figures import panels
 
     found = {(one["metric"], one["variant"]): one for one in records}
-    with panels(path, 1, 1, ["-log p(x), nats"], size=420) as axes:
-        ax = axes[0][0]
-        for number, variant in enumerate(preset.VARIANTS):
-            if (NLL, variant) not in found:
-                continue
-            nll, kl = found[NLL, variant], found["kl_code", variant]
-            color = COLORS[number % len(COLORS)]
-            ax.errorbar(
-                kl["mean"], nll["mean"], nll["sd"] or 0.0, kl["sd"] or 0.0, "o", color=color
-            )
-            ax.annotate(f" {variant}", (kl["mean"], nll["mean"]), fontsize=8)
-        ax.set(xlabel="KL(q(z|x) || p(z)), nats")
+    titles = ["-log p(x), nats", "label agreement"]
+    with panels(path, 1, 2, titles, size=420) as axes:
+        for ax, metric in zip(axes[0], (NLL, "label_agreement"), strict=True):
+            for number, variant in enumerate(preset.VARIANTS):
+                if (metric, variant) not in found:
+                    continue
+                value, kl = found[metric, variant], found["kl_code", variant]
+                where = (kl["mean"], value["mean"])
+                spread = (value["sd"] or 0.0, kl["sd"] or 0.0)
+                ax.errorbar(*where, *spread, "o", color=COLORS[number % len(COLORS)])
+                ax.annotate(f" {variant}", where, fontsize=8)
+            ax.set(xlabel="KL(q(z|x) || p(z)), nats")
+        for one in read_records(RESULTS / f"{BESIDE[0]}.json"):
+            if (one["metric"], one["variant"]) == ("label_agreement", BESIDE[1]):
+                axes[0][1].axhline(one["mean"], ls=":", color=COLORS[6])

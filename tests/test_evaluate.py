@@ -5,6 +5,7 @@ that does not come from the package.
 """
 
 import json
+from functools import partial
 
 import games
 import jax
@@ -31,6 +32,8 @@ from iae_jax.errors import InputError
 from iae_jax.metrics import evaluate
 from iae_jax.metrics.evaluate import Record, Trained, validate
 from iae_jax.metrics.hog import hog
+from iae_jax.metrics.label_agreement import of_first
+from iae_jax.metrics.metric import Metric
 from iae_jax.metrics.quality import partners
 from iae_jax.objectives.grid import cell
 from iae_jax.sampling import priors
@@ -94,6 +97,22 @@ def test_classified_metrics_of_a_known_game():
     assert found["frechet_reconstruction"].value == pytest.approx(5 * 0.01, rel=1e-4)
     assert found["label_agreement"].extractor == "classifier/bright/01234567"
     assert found["pixel_error"].extractor == "pixels"
+
+
+def test_a_slow_generator_is_sampled_for_what_is_asked_alone():
+    game, classifier = copying_game(), brightness_classifier()
+    quick = measured(game, classifier, x=IMAGES[:7], labels=LABELS[:7])
+    networks = game.networks
+    slow = networks._replace(generator=networks.generator._replace(slow=True))
+    moved = Metric("moved", lambda i: i.draws.x_hat[:, 0, 0, 0], "pixels", ("generator",))
+    trained = Trained(game._replace(networks=slow), NO_PARAMS, IMAGES, LABELS, extractor=classifier)
+    few = partial(of_first, images=7)
+    found = {one.metric: one for one in evaluate.evaluate(trained, (moved, few))}
+    assert not {"pixel_error", "local_spread", "frechet_sample", "ms_ssim"} & set(found)
+    assert found["moved"].value == pytest.approx(UNIT[:, 0, 0, 0].mean() + 0.1, rel=1e-5)
+    assert found["label_agreement"].value == quick["label_agreement"].value
+    assert (found["label_agreement"].n, found["moved"].n, found["code_norm"].n) == (7, N, N)
+    assert "code_norm" in found and 0 < found["label_agreement"].value < 1
 
 
 def test_without_labels_no_metric_reads_them():

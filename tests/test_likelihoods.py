@@ -1,8 +1,14 @@
 """The experiment of likelihoods: its claims and its figure, of records that are typed; and its
 variants, as games."""
 
+from contextlib import contextmanager
+
 from experiments import likelihoods
+from iae_jax.files import figures
+from iae_jax.records.record import Trainings, record, write_records
 from iae_jax.runs.build import build
+
+RUNS = Trainings([0], "command", [1.0], "cpu", "0" * 7)
 
 
 def records(**nll):
@@ -20,9 +26,26 @@ def test_claims_can_fail():
     assert likelihoods.claims(records(hvae=85.0)) == []
 
 
-def test_the_figure_has_a_point_for_each_variant(tmp_path):
-    likelihoods.draw_curve(tmp_path / "curve.png", records(vae=86.0, flow_iaf=85.4))
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+def test_the_figure_has_a_point_for_each_variant(tmp_path, monkeypatch):
+    """Those of the right panel that are sampled; and the IAE's line."""
+    shown, panels = [], figures.panels
+
+    @contextmanager
+    def keeping(*arguments, **options):
+        with panels(*arguments, **options) as axes:
+            yield axes
+            shown.extend(axes[0])
+
+    monkeypatch.setattr(figures, "panels", keeping)
+    monkeypatch.setattr(likelihoods, "RESULTS", tmp_path)
+    iae = record("label_agreement", "global_10_local_100", [0.97], 10, "", RUNS)
+    write_records(tmp_path, "mnist_reconstruction", [iae])
+    agreement = {"metric": "label_agreement", "variant": "vae", "mean": 0.93, "sd": None}
+    typed = [*records(vae=86.0, flow_iaf=85.4), agreement]
+    likelihoods.draw_curve(tmp_path / "curve.png", typed)
+    left, right = ([line.get_xydata().tolist() for line in ax.lines] for ax in shown)
+    assert [26.0, 86.0] in left[0] and len([line for line in left if len(line) == 1]) == 2
+    assert [[26.0, 0.93]] in right and right[-1] == [[0, 0.97], [1, 0.97]]
 
 
 def test_every_variant_is_a_game_and_nats_are_of_its_code():

@@ -24,7 +24,7 @@ from iae_jax.metrics import (
 )
 from iae_jax.metrics.available import Available, check_words
 from iae_jax.metrics.codes import MAX_CODES
-from iae_jax.metrics.measurement import Measure, Measurement, Trained
+from iae_jax.metrics.measurement import Measure, Measurement, Streamed, Trained
 from iae_jax.metrics.metric import FEATURES, Metric
 from iae_jax.metrics.stream import stream
 from iae_jax.types import Game
@@ -95,7 +95,7 @@ def evaluate(
     check_metrics(own)
     _warn(trained, own)
     metrics = (*METRICS, *own)
-    trained = trained._replace(streamed=stream(trained, metrics))
+    trained = trained._replace(streamed=_streamed(trained, own))
     measures = [*MEASURES, *(one for one in extra if not isinstance(one, Metric))]
     records: dict[str, Record] = {}
     for one in _measurements(trained, metrics, measures):
@@ -113,6 +113,15 @@ def evaluate(
             one.high,
         )
     return list(records.values())
+
+
+def _streamed(trained: Trained, own: Sequence[Metric]) -> Streamed:
+    """Our metrics and a user's. A generator that is slow is sampled for what a user asks alone."""
+    generator = trained.game.networks.generator
+    if generator is None or not generator.slow:
+        return stream(trained, (*METRICS, *own))
+    first, asked = stream(trained, METRICS, full=False), stream(trained, own)
+    return Streamed(first.moments | asked.moments, first.rows | asked.rows)
 
 
 def check_metrics(own: Sequence[Metric | Measure]) -> None:

@@ -1,13 +1,18 @@
 """What a classifier sees in images: its class of x_hat against its class of x and the label.
 
 Records. label_agreement: it sees the same class in x_hat as in x; label_agreement_true: it sees the
-true label in x_hat; classifier_accuracy: in x.
+true label in x_hat; classifier_accuracy: in x. Of a generator that is slow, `of_first` measures
+them on a few images, where a config asks for it.
 """
+
+from collections.abc import Iterator
 
 import jax.numpy as jnp
 
+from iae_jax.metrics.measurement import Measurement, Trained
 from iae_jax.metrics.metric import FEATURES, Metric, where_finite
 from iae_jax.metrics.metric_inputs import MetricInputs
+from iae_jax.metrics.stream import stream
 from iae_jax.types import Array
 
 
@@ -44,3 +49,13 @@ METRICS = (
     ),
     Metric("classifier_accuracy", classifier_accuracy, FEATURES, (*_IMAGES, "logits", "labels")),
 )
+
+
+def of_first(trained: Trained, images: int = 500) -> Iterator[Measurement]:
+    """The same of so many images, for a generator that is slow."""
+    generator = trained.game.networks.generator
+    if generator is None or not generator.slow or trained.extractor is None:
+        return
+    few = trained._replace(x=trained.x[:images], labels=trained.all_labels[:images])
+    for name, moments in stream(few, METRICS).moments.items():
+        yield Measurement(name, float(moments.mean[0]), moments.count, trained.extractor.extractor)

@@ -26,6 +26,7 @@ DECODERS = {
 }
 VARIANTS = (*POSTERIORS, *DECODERS)
 SAMPLES = 500  # of the importance-weighted bound
+IMAGES = 500  # that an autoregressive decoder reconstructs, a pixel at a time
 
 
 def get_config(variant: str = "vae") -> Config:
@@ -37,6 +38,7 @@ def get_config(variant: str = "vae") -> Config:
     config.metrics = (
         f"iae_jax.metrics.evidence:importance(samples={SAMPLES})",
         "iae_jax.metrics.rates:MEASURES",
+        f"iae_jax.metrics.label_agreement:of_first(images={IMAGES})",
     )
     config.code.size = 40
     config.encoder.kind = POSTERIORS.get(variant, "gaussian")

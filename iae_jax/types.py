@@ -139,13 +139,15 @@ class Discriminator(NamedTuple):
     init: key -> params.
     apply: (params, x | None, vector f32[B, D] | None) -> logits f32[B, C], one for each category
         of the code (C = 1 if the code has none): the whole row at once, so that expectations over
-        the category are exact.
+        the category are exact. With heads, which of them is the last argument, 0 if left out.
     reads: which of "x" and "z" it reads.
+    heads: what each head reads, of a term of several pairings; else ().
     """
 
     init: Callable[[Array], Params]
-    apply: Callable[[Params, Array | None, Array | None], Array]
+    apply: Callable[..., Array]
     reads: tuple[str, ...]
+    heads: tuple[tuple[str, ...], ...] = ()
 
 
 class Prior(NamedTuple):

@@ -1,6 +1,7 @@
 """Tiny games that several test files play: 3-D data, one hidden layer of 5 units; and draws that
 hold given values."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from iae_jax.objectives.grid import cell
 from iae_jax.sampling import priors
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.noise import Noise, example_keys
-from iae_jax.types import Game, Players
+from iae_jax.types import Discriminator, Game, Players
 
 SHAPE = (3,)
 LAYOUT = networks.Layout("mlp", hidden=5, depth=1)
@@ -33,6 +34,7 @@ CELLS = [
     ("joint_reconstruction", "joint_model"),
     ("flipped_likelihood", "marginal_data"),
     ("flipped_reconstruction", "marginal_data"),
+    ("cycle_reconstruction", "cycle_marginals"),
 ]
 READS = {
     "joint_reconstruction": ("x", "z"),
@@ -44,6 +46,10 @@ READS = {
 }
 
 
+HEADS = {
+    "cycle_reconstruction": (("x", "z"), ("x", "z")),
+    "cycle_marginals": (("z",), ("x",)),
+}
 PAIRINGS = {one.name: one for one in vars(adversarial).values() if isinstance(one, Pairing)}
 
 
@@ -57,13 +63,15 @@ def players(row: str, column: str, code: str = "vector") -> Players:
         encoder = networks.encoder(LAYOUT, SHAPE, kind, size, categories, noise)
     likelihood, local = ("bernoulli", 0) if row == "likelihood" else ("none", 2)
     generator = networks.generator(LAYOUT, SHAPE, size, categories, local, "depth", likelihood)
-    discriminators = [
-        networks.discriminator(LAYOUT, SHAPE, READS[name], size, categories)
-        if name in READS
-        else None
-        for name in (row, column)
-    ]
-    return Players(encoder, generator, *discriminators)
+    return Players(encoder, generator, *(discriminator(name, code) for name in (row, column)))
+
+
+def discriminator(term: str, code: str = "vector") -> Discriminator | None:
+    """That of a row or a column, None if it has none."""
+    make = partial(networks.discriminator, LAYOUT, SHAPE)
+    if term in HEADS:
+        return networks.with_heads([make(reads, *CODES[code]) for reads in HEADS[term]])
+    return make(READS[term], *CODES[code]) if term in READS else None
 
 
 def build(

@@ -1,5 +1,6 @@
 """Adversarial terms: pairings against a typed table, R1 and gradients by hand."""
 
+import games
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,8 +8,14 @@ import pytest
 from games import PAIRINGS
 from samples import VALUES, WEIGHTS, B, K, Q, X, Z, sample
 
+from iae_jax import networks
+from iae_jax.errors import InputError
+from iae_jax.game.check import check
 from iae_jax.objectives import adversarial, scoring
 from iae_jax.objectives.adversarial import R1, Adversary
+from iae_jax.objectives.grid import cell
+from iae_jax.sampling import priors
+from iae_jax.types import Game
 
 
 def discriminate(x, vector):
@@ -125,3 +132,47 @@ def test_the_encoder_learns_through_both_sides():
 
         share = np.abs(jax.grad(positive)(vector)) / np.abs(found[0])
         assert share.min() > 0.01
+
+
+def test_several_pairings_have_a_head_each():
+    """The first is of codes alone, with the logits as they are; the second's are -1.5 times those
+    of the pairs."""
+
+    def heads(x, vector, head=0):
+        return (1 - 2.5 * head) * discriminate(x, vector)
+
+    adversary = Adversary(scoring.LEAST_SQUARES, numerator_weight=0.1)
+    term = adversarial.several(adversary, PAIRINGS["marginal_code"], PAIRINGS["joint_model"])
+    output = term.loss(sample(3), heads)
+    autoencoder, own = np.zeros(B), np.zeros(B)
+    for pairing, scale in (("marginal_code", 1.0), ("joint_model", -1.5)):
+        numerator, denominator = TABLE[pairing]
+        autoencoder += 0.1 * side_expectation(numerator, lambda t, s=scale: (s * t) ** 2 / 2)
+        autoencoder += side_expectation(denominator, lambda t, s=scale: (s * t - 1) ** 2 / 2)
+        own += side_expectation(numerator, lambda t, s=scale: (s * t - 1) ** 2 / 2)
+        own += side_expectation(denominator, lambda t, s=scale: (s * t) ** 2 / 2)
+    np.testing.assert_allclose(output.autoencoder, autoencoder, rtol=1e-4)
+    np.testing.assert_allclose(output.discriminator, own, rtol=1e-4)
+    assert (term.reads, term.heads) == (("x", "z"), (("z",), ("x", "z")))
+    assert {"discriminator", "joint_model_numerator_logit"} < set(output.metrics)
+
+
+def test_each_head_is_a_discriminator_of_its_own():
+    own = [
+        networks.discriminator(games.LAYOUT, games.SHAPE, reads, 2) for reads in (("z",), ("x",))
+    ]
+    both = networks.with_heads(own)
+    params = both.init(jax.random.key(4))
+    x, z = games.batch(1, 5), jax.random.normal(jax.random.key(2), (5, 2))
+    np.testing.assert_array_equal(both.apply(params, x, z), own[0].apply(params[0], None, z))
+    np.testing.assert_array_equal(both.apply(params, x, z, 1), own[1].apply(params[1], x, None))
+    assert (both.reads, both.heads) == (("x", "z"), (("z",), ("x",)))
+
+
+def test_heads_that_are_missing_are_refused():
+    one = games.players("flipped_reconstruction", "cycle_marginals")
+    with pytest.raises(InputError, match="has 2 heads of a discriminator, and the reconstruction"):
+        check(
+            Game(one, priors.gaussian(2), cell("cycle_reconstruction", "cycle_marginals"), one),
+            games.SHAPE,
+        )

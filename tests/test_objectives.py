@@ -214,6 +214,8 @@ def test_the_rows_and_columns_are_the_slides_pairings():
         "improved_gan": (),
         "flipped_likelihood": (),
         "flipped_reconstruction": ("x", "z"),
+        "cycle_reconstruction": ("x", "z"),
+        "cycle_marginals": ("x", "z"),
     }
     tables = objectives.RECONSTRUCTIONS | objectives.REGULARIZATIONS
     assert {name: term(Adversary(scoring.KL)).reads for name, term in tables.items()} == reads

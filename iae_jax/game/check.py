@@ -75,7 +75,7 @@ def _stub_discriminator(game: Game, draws: Draws, role: str) -> Discriminate:
     reads = draws.discriminator(role).reads
     outputs = (game.prior.categories if "z" in reads else 0) or 1
 
-    def apply(x: Array | None, vector: Array | None) -> Array:
+    def apply(x: Array | None, vector: Array | None, head: int = 0) -> Array:
         return jnp.zeros((draws.x.shape[0], outputs))
 
     return apply
@@ -172,6 +172,11 @@ def check_players(game: Game) -> None:
             raise InputError(
                 f"{term.name} has a discriminator of {' and '.join(term.reads)}; the {role} "
                 f"reads {' and '.join(discriminator.reads)}: build it for the former"
+            )
+        if discriminator is not None and tuple(discriminator.heads) != term.heads:
+            raise InputError(
+                f"{term.name} has {len(term.heads)} heads of a discriminator, and the {role} "
+                f"{len(discriminator.heads)}: build it by networks.with_heads"
             )
     for name in Players._fields:
         if getattr(game.networks, name) is not None and getattr(game.optimizers, name) is None:

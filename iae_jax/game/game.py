@@ -53,10 +53,10 @@ def discriminate(draws: Draws, role: str) -> Discriminate:
     if change is not None and "x" in network.reads:
         numbers = draws.noise("diffaugment", uniform(change.noise))
 
-    def apply(x: Array | None, vector: Array | None) -> Array:
+    def apply(x: Array | None, vector: Array | None, **head: int) -> Array:
         if x is not None and change is not None and numbers is not None:
             x = change.apply(x, numbers, jnp.asarray(draws.step))
-        return network.apply(getattr(draws.params, role), x, vector)
+        return network.apply(getattr(draws.params, role), x, vector, **head)
 
     return apply
 

@@ -6,7 +6,7 @@ file with a Trunk and a Body.
 """
 
 from iae_jax.networks.autoregressive import made, pixelcnn
-from iae_jax.networks.discriminators import discriminator, with_quadratic
+from iae_jax.networks.discriminators import discriminator, with_heads, with_quadratic
 from iae_jax.networks.encoders import encoder
 from iae_jax.networks.flow_posterior import flow_posterior
 from iae_jax.networks.generators import Likelihood, generator
@@ -25,5 +25,6 @@ __all__ = [
     "langevin",
     "made",
     "pixelcnn",
+    "with_heads",
     "with_quadratic",
 ]

@@ -1,7 +1,10 @@
 """Discriminators: T(x, z), T(x) and T(z), logits of a density ratio."""
 
+from collections.abc import Sequence
+
 import chex
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from iae_jax.errors import InputError
@@ -74,6 +77,23 @@ def discriminator(
         return logits
 
     return Discriminator(init, apply, reads)
+
+
+def with_heads(heads: Sequence[Discriminator]) -> Discriminator:
+    """Discriminators as one player, for a term of several pairings: each a head."""
+
+    def init(key: Array) -> Params:
+        keys = jax.random.split(key, len(heads))
+        return [head.init(own) for head, own in zip(heads, keys, strict=True)]
+
+    def apply(params: Params, x: Array | None, vector: Array | None, head: int = 0) -> Array:
+        own = heads[head]
+        x, vector = (x if "x" in own.reads else None), (vector if "z" in own.reads else None)
+        return own.apply(params[head], x, vector)
+
+    each = tuple(tuple(head.reads) for head in heads)
+    reads = tuple(name for name in ("x", "z") if any(name in one for one in each))
+    return Discriminator(init, apply, reads, each)
 
 
 def with_quadratic(base: Discriminator) -> Discriminator:

@@ -8,6 +8,7 @@ the discriminator's own step differentiates only the discriminator's parameters.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import chex
@@ -209,6 +210,27 @@ class Adversary(NamedTuple):
             (one(discriminate, sides, step) for one in self.penalties), start=jnp.zeros(())
         )
         return TermOutput(autoencoder, loss + penalty, metrics)
+
+
+def several(adversary: Adversary, *pairings: Pairing) -> Term:
+    """The sum of some pairings' divergences, each with a head of one discriminator to itself."""
+
+    def loss(draws: Draws, discriminate: Discriminate | None) -> TermOutput:
+        assert discriminate is not None  # the game is refused otherwise
+        terms = [adversary(pairing) for pairing in pairings]
+        found = [
+            term.loss(draws, partial(discriminate, head=head)) for head, term in enumerate(terms)
+        ]
+        metrics = {"discriminator": sum(one.metrics.pop("discriminator") for one in found)}
+        for term, output in zip(terms, found, strict=True):
+            metrics |= {f"{term.name}_{name}": value for name, value in output.metrics.items()}
+        total = sum((one.autoencoder for one in found), start=jnp.zeros(()))
+        own = sum((one.discriminator for one in found), start=jnp.zeros(()))
+        return TermOutput(total, own, metrics)
+
+    heads = tuple(pairing.reads for pairing in pairings)
+    reads = tuple(name for name in ("x", "z") if any(name in one for one in heads))
+    return Term(" + ".join(pairing.name for pairing in pairings), loss, reads, heads)
 
 
 def scored(scoring: Scoring, a: Array, b: Array, z_a: Code | None, z_b: Code | None) -> Losses:

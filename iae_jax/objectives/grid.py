@@ -11,6 +11,9 @@ values.
     improved_gan             the semi-supervised GAN
     none                     a classifier, with an auxiliary loss of labels
 
+The row cycle_reconstruction under the column cycle_marginals is IAE and FIAE with the same
+encoder and generator, four discriminators in two players: CycleIAE, if p(z) is another data set.
+
 A column joint_model is ALI's term beside a reconstruction: under joint_reconstruction, -ELBO with
 KL(q(x|z) || p(x|z)) counted twice, since KL(q(x,z) || p(x,z)) is the sum of both terms of IAE.
 `sampled_kl` is analytic_kl for any posterior and prior with a density; `adaptive_contrast` is
@@ -62,8 +65,11 @@ RECONSTRUCTIONS: dict[str, Callable[[Adversary], Term]] = {
     "flipped_reconstruction": lambda adversary: adversary(adversarial.FLIPPED_RECONSTRUCTION),
     "joint_model": lambda adversary: adversary(adversarial.JOINT_MODEL),
     "marginal_data": lambda adversary: adversary(adversarial.MARGINAL_DATA),
+    "cycle_reconstruction": lambda adversary: adversarial.several(
+        adversary, adversarial.JOINT_RECONSTRUCTION, adversarial.FLIPPED_RECONSTRUCTION
+    ),
 }
-ALONE = ("joint_model", "marginal_data", "improved_gan", "none")  # models without a second term
+ALONE = ("joint_model", "marginal_data", "improved_gan")  # models without a second term
 
 
 def _adaptive_contrast(adversary: Adversary) -> Term:
@@ -85,6 +91,9 @@ REGULARIZATIONS: dict[str, Callable[[Adversary], Term]] = {
     "marginal_code": lambda adversary: adversary(adversarial.MARGINAL_CODE),
     "marginal_data": lambda adversary: adversary(adversarial.MARGINAL_DATA),
     "joint_model": lambda adversary: adversary(adversarial.JOINT_MODEL),
+    "cycle_marginals": lambda adversary: adversarial.several(
+        adversary, adversarial.MARGINAL_CODE, adversarial.MARGINAL_DATA
+    ),
 }
 
 

@@ -12,8 +12,8 @@ from iae_jax.objectives.weights import at
 from iae_jax.sampling.draws import Draws
 from iae_jax.types import Array, Code, Encoding, Scheduled
 
-# (x | None, vector f32[B, D] | None) -> logits f32[B, C]
-Discriminate = Callable[[Array | None, Array | None], Array]
+# (x | None, vector f32[B, D] | None) -> logits f32[B, C]; with heads, head=0 is the last argument
+Discriminate = Callable[..., Array]
 
 
 class TermOutput(NamedTuple):
@@ -29,12 +29,14 @@ class Term(NamedTuple):
     """A value: what an objective is made of.
 
     name: of its divergence. loss: (draws, discriminate | None) -> TermOutput; what it reads of the
-    draws is what the game must have. reads: what its discriminator reads, () if it has none.
+    draws is what the game must have. reads: what its discriminator reads, () if it has none. heads:
+    what each head of the discriminator reads, of a term of several pairings.
     """
 
     name: str
     loss: Callable[[Draws, Discriminate | None], TermOutput]
     reads: tuple[str, ...] = ()
+    heads: tuple[tuple[str, ...], ...] = ()
 
 
 def expectation(z: Code | None, values: Array) -> Array:

@@ -16,11 +16,11 @@ from iae_jax.game.game import TURNS
 from iae_jax.game.optimizers import optimizer
 from iae_jax.kinds import instance, lookup, made
 from iae_jax.networks.generators import Likelihood
+from iae_jax.objectives import terms
 from iae_jax.objectives.adversarial import R1, Adversary
 from iae_jax.objectives.auxiliary import AuxiliaryLoss
 from iae_jax.objectives.grid import Objective, cell
 from iae_jax.objectives.scoring import SCORINGS, Scoring
-from iae_jax.objectives.terms import scaled
 from iae_jax.objectives.weights import Weight
 from iae_jax.runs.config import Config, Network, Term
 from iae_jax.runs.config_checks import (
@@ -118,7 +118,7 @@ def objective(config: Config, prior: Prior) -> Objective:
         term_weight(config.regularization),
         auxiliary(config, prior),
     )
-    weighted = scaled(term_weight(config.reconstruction), found.reconstruction)
+    weighted = terms.scaled(term_weight(config.reconstruction), found.reconstruction)
     return found._replace(reconstruction=weighted)
 
 
@@ -195,6 +195,13 @@ def discriminator(
     return found
 
 
+def _discriminators(config: Config, side: Term, shape: Shape, term: terms.Term) -> Discriminator:
+    """The discriminator of a term; with a head for each of its pairings, if it has several."""
+    if not term.heads:
+        return discriminator(config, side, shape, term.reads)
+    return networks.with_heads([discriminator(config, side, shape, own) for own in term.heads])
+
+
 def batch_of(config: Config, shape: Shape, also: Mapping[str, Shape]) -> dict[str, Any]:
     """Shapes and types of the config's batch."""
     size = config.batch_size
@@ -249,7 +256,7 @@ def _made(config: Config, shape: Shape, values: str, also: Mapping[str, Shape]) 
         lambda: encoder(config, shape),
         lambda: priors.with_prior(generator(config, shape, values), prior),
         *(
-            discriminator(config, side, shape, term.reads) if term.reads else None
+            _discriminators(config, side, shape, term) if term.reads else None
             for side, term in zip(
                 (config.reconstruction, config.regularization), played[:2], strict=True
             )

@@ -242,7 +242,8 @@ def learns_from_samples(config: Config, prior: Prior) -> bool:
 def check_labels(config: Config, game: Game) -> None:
     """Raises: InputError for labels that are read and not there, or the reverse, and for a
     generator that nothing trains on x."""
-    if config.reconstruction.kind == "none" and game.networks.generator is not None:
+    generates = config.regularization.kind in ("marginal_data", "joint_model", "cycle_marginals")
+    if config.reconstruction.kind == "none" and game.networks.generator and not generates:
         raise InputError(
             "code_information and sleep are of generated images, and nothing trains a generator on "
             "x: set reconstruction.kind"

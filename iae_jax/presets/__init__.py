@@ -26,6 +26,7 @@ NAMES = (
     "ali",
     "likelihoods",
     "posteriors",
+    "translation",
 )
 FOLDER = Path(__file__).parent
 

@@ -61,7 +61,7 @@ OTHERS = {
 
 # The auxiliary losses, which the slides do not have.
 BEYOND = "KL of the moments of q(z), code information, consistency"
-REFERENCES = {
+REFERENCES: dict[tuple[str, str] | str, Reference] = {
     ("label_agreement", "deterministic_20"): Reference(0.98, "higher", "aim"),
     ("label_agreement", "global_10_local_100"): Reference(0.95, "higher", "aim"),
     ("pixel_error", "deterministic_20"): Reference(0.045, "lower", "aim"),
@@ -226,4 +226,5 @@ def _draw_traded(ax: Any, means: dict[tuple[str, str], float]) -> None:
         if len(where):
             ax.plot(*where.T, marker, ms=5, color="0.3", label=label)
     ax.set(xscale="log", xlabel="samples' Fréchet distance / that of real images")
-    ax.legend(frameon=False, fontsize=7)
+    if ax.lines:
+        ax.legend(frameon=False, fontsize=7)

@@ -36,10 +36,10 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
         ("planar", "gaussian"), ("iaf", "gaussian"), ("spline", "gaussian"),
         ("hvae_1", "gaussian"), ("hvae_4", "hvae_1"), ("iaf", "avb"),
     ):  # fmt: skip
-        pair = [gaps.get(f"frozen/{kind}") for kind in (nearer, further)]
-        if None not in pair:
-            text = f"{nearer} is no further below log p(x) than {further}: "
-            found.append((text + " and ".join(f"{gap:.2f}" for gap in pair), pair[0] <= pair[1]))
+        near, far = (gaps.get(f"frozen/{kind}") for kind in (nearer, further))
+        if near is not None and far is not None:
+            text = f"{nearer} is no further below log p(x) than {further}: {near:.2f} and {far:.2f}"
+            found.append((text, near <= far))
     return found
 
 

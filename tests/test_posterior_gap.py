@@ -1,12 +1,13 @@
 """The gap below log p(x) of a linear Gaussian model, whose posterior is known; and a decoder that
 does not learn."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
-from test_evidence import POSTERIOR, N, X, encoder, measured, trained
+from test_evidence import LOG_P, POSTERIOR, N, encoder, measured, trained
 
 import iae_jax
 from iae_jax.errors import InputError
@@ -27,20 +28,14 @@ def divergence(scale, shift):
     return 0.5 * (np.trace(inverse @ own) + moved @ inverse @ moved - 2 + log_dets)
 
 
-@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (1.4, 0.5)])
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.3), (1.4, 0.5)])
 def test_the_gap_is_the_divergence_from_the_posterior(scale, shift):
     found = measured(trained(encoder(scale, shift)), *named([GAP]))
     expected = divergence(scale, shift)
     # 350 x 64 samples of a log ratio whose SD is about 1.
     assert found["bound_gap"] == pytest.approx(expected, abs=0.03) and expected > 0.1
-    assert found["evidence"] == pytest.approx(found["bound_gap"] + bound(scale, shift), abs=0.05)
+    assert found["evidence"] == pytest.approx(LOG_P[:350].mean(), abs=1e-3)
     assert "discriminator_error" not in found
-
-
-def bound(scale, shift):
-    """The ELBO of the first 350 images."""
-    model = trained(encoder(scale, shift))
-    return -measured(model._replace(x=X[:350]))["negative_elbo"]
 
 
 def test_a_discriminator_is_graded_by_the_ratio_that_it_estimates():
@@ -85,8 +80,8 @@ def frozen_config(decoder, data_directory):
 def test_a_frozen_decoder_is_that_of_its_run(decoder, data_directory, tmp_path):
     train(frozen_config(decoder, data_directory), tmp_path / "run")
     before, after = (iae_jax.load(path).params for path in (decoder, tmp_path / "run"))
-    same = jax.tree.map(np.array_equal, before.generator, after.generator)
-    assert jax.tree.leaves(same) and all(jax.tree.leaves(same))
+    # Averages of what does not move, up to their rounding.
+    chex.assert_trees_all_close(before.generator, after.generator, rtol=1e-5)
     moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), before.encoder, after.encoder)
     assert any(jax.tree.leaves(moved))
 

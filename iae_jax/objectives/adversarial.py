@@ -221,7 +221,8 @@ def several(adversary: Adversary, *pairings: Pairing) -> Term:
         found = [
             term.loss(draws, partial(discriminate, head=head)) for head, term in enumerate(terms)
         ]
-        metrics = {"discriminator": sum(one.metrics.pop("discriminator") for one in found)}
+        losses = [one.metrics.pop("discriminator") for one in found]
+        metrics = {"discriminator": sum(losses, start=jnp.zeros(()))}
         for term, output in zip(terms, found, strict=True):
             metrics |= {f"{term.name}_{name}": value for name, value in output.metrics.items()}
         total = sum((one.autoencoder for one in found), start=jnp.zeros(()))

@@ -7,6 +7,7 @@ estimates.
 """
 
 import jax
+import jax.numpy as jnp
 
 from iae_jax.errors import InputError
 from iae_jax.runs.config import Config
@@ -61,7 +62,11 @@ def frozen(config: Config, shape: tuple[int, ...], run: str) -> Generator:
       InputError: there is no such run, or it is of other images or another code.
     """
     try:
-        model = load(run)
+        with (
+            jax.ensure_compile_time_eval()
+        ):  # a player is made where a term that reads it is traced
+            model = load(run)
+            learned = jax.device_get(model.params.generator)
     except InputError as error:
         raise InputError(
             f"frozen/ variants read a decoder ({error}): python -m iae_jax.launch "
@@ -71,7 +76,7 @@ def frozen(config: Config, shape: tuple[int, ...], run: str) -> Generator:
         raise InputError(
             f"the decoder in {run} is of other images or of another code: name its run"
         )
-    own, learned = model.run.game.networks.generator, model.params.generator
+    own = model.run.game.networks.generator
     if own is None or own.log_likelihood is None:
         raise InputError(f"the run in {run} has no likelihood: name another")
     likelihood, stop = own.log_likelihood, jax.lax.stop_gradient
@@ -83,5 +88,8 @@ def frozen(config: Config, shape: tuple[int, ...], run: str) -> Generator:
         return likelihood(stop(params), z, x)
 
     return own._replace(
-        init=lambda key: learned, sample=sample, log_likelihood=log_likelihood, mean=None
+        init=lambda key: jax.tree.map(jnp.asarray, learned),
+        sample=sample,
+        log_likelihood=log_likelihood,
+        mean=None,
     )

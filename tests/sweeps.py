@@ -57,6 +57,7 @@ def trained(run, changes=()):
         (run.workdir / f"{name}.json").write_text(json.dumps(content))
     x = np.random.default_rng(run.seed).random((12, 28, 28, 1))
     np.savez(run.workdir / "reconstructions.npz", x=x, x_hat=x[None])
+    np.savez(run.workdir / "samples.npz", x=x)
 
 
 def replace_launcher(monkeypatch):

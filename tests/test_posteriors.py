@@ -211,7 +211,7 @@ def test_the_energy_is_of_the_whole_model():
     [
         ("hamiltonian", {"generator.likelihood": "none"}, "give the generator a likelihood"),
         ("hamiltonian(steps=0)", {}, "steps of a Hamiltonian posterior are 1 to 100, not 0"),
-        ("langevin(steps=2.5)", {}, "steps of a Langevin posterior are 1 to 100, not 2.5"),
+        ("langevin(steps=2.5)", {}, "steps is of type int, not 2.5"),
         ("langevin", {}, "needs the density of q"),
         ("flow(layer='radial')", {}, "layer of a flow is coupling or autoregressive or planar"),
         ("flow(layer='planar', function='spline')", {}, "leave function out"),

@@ -13,7 +13,7 @@ is read in training, and once in the test split, so that numbers compare with ot
 binarization alone. `nll_iwae_500` is -log p(x) by 500 samples of q(z|x), an upper bound; `kl_code`,
 E KL(q(z|x) || p(z)), is what the code says: a decoder that explains x by itself leaves it empty.
 
-Expected: 10 to 30 minutes on 2 CPU cores for a run. Measured numbers: docs/results/likelihoods.md.
+Expected, not measured yet: 10 to 30 minutes on 2 CPU cores for a run.
 """
 
 from pathlib import Path

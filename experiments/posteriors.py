@@ -9,7 +9,7 @@ code's plane, so that `bound_gap` is KL(q(z|x) || p(z|x)) in nats, up to its sam
 variants the decoder is one and the same, whatever the seed. AVB's discriminator is graded: its
 posterior is a flow, whose density is known (`discriminator_error`, `bound_gap_estimated`).
 
-Expected: 2 to 10 minutes on 2 CPU cores for a run. Measured numbers: docs/results/posteriors.md.
+Expected, not measured yet: 2 to 10 minutes on 2 CPU cores for a run.
 """
 
 from pathlib import Path

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from iae_jax.networks import convolution
 from iae_jax.networks.convolution import (
     FEW_CHANNELS,
     MANY_CHANNELS,
@@ -64,6 +65,19 @@ def test_every_derivative_is_the_native_one(size, stride, sides, channels):
     """channels: of x and of the value; with few on a side other forms are computed."""
     with jax.enable_x64(True):
         x, kernel = normal(0, 2, *sides, channels[0]), normal(1, size, size, *channels)
+        found, expected = (
+            jax.jit(everything(one, stride))(x, kernel)
+            for one in (trilinear_convolution, native_convolution)
+        )
+        chex.assert_trees_all_close(found, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("stride, channels", [(1, (MANY_CHANNELS, MANY_CHANNELS)), (2, (MANY, 9))])
+def test_a_kernel_gradient_in_groups_of_examples_is_the_native_one(monkeypatch, stride, channels):
+    """Five examples in two to six groups, the last of which is filled."""
+    monkeypatch.setattr(convolution, "MANY_POSITIONS", 50)
+    with jax.enable_x64(True):
+        x, kernel = normal(0, 5, 6, 5, channels[0]), normal(1, 3, 3, *channels)
         found, expected = (
             jax.jit(everything(one, stride))(x, kernel)
             for one in (trilinear_convolution, native_convolution)

@@ -22,7 +22,10 @@ FEW_CHANNELS = 8
 # With as many on both sides, the multiplications that minimal filtering saves take longer than its
 # additions; of the value only up to this side, beyond which the tiles leave the cache.
 MANY_CHANNELS = 32
-MAX_FILTERED_SIDE = 8
+MAX_FILTERED_SIDE = 16
+# A kernel's gradient that sums over more positions, of all examples, leaves the cache: it is taken
+# in groups of examples with half as many.
+MANY_POSITIONS = 4096
 
 
 def space_to_depth(x: Array, stride: int) -> Array:
@@ -114,18 +117,34 @@ def _kernel_gradient_of(x: Array, g: Array, stride: int, size: int) -> Array:
     """With few channels on a side a product over all positions, that side spread over the taps;
     else a convolution with the examples in the place of the channels."""
     channels, features = x.shape[3], g.shape[3]
-    if _filters(x, size, stride, features):
+    positions = len(x) * g.shape[1] * g.shape[2]
+    if positions <= MANY_POSITIONS and _filters(x, size, stride, features):
         return winograd.kernel_gradient(x, g)
     if channels < FEW_CHANNELS:
         # A product is twice as fast if the shorter side of its result is its rows.
         found = _rows(g).T @ _rows(_block_patches(x, size, stride))
         return _unfolded(found.T, size, stride, channels)
-    padding = [_padding(side, size, stride) for side in x.shape[1:3]]
     if features < FEW_CHANNELS and stride == 1:
+        padding = [_padding(side, size, stride) for side in x.shape[1:3]]
         pads = [(size - 1 - low, size - 1 - high) for low, high in padding]
         around = _patches(jnp.pad(g, ((0, 0), *pads, (0, 0))), size)
         found = (_rows(around).T @ _rows(x)).reshape(size, size, features, channels)
         return found[::-1, ::-1].transpose(0, 1, 3, 2)
+    if positions <= MANY_POSITIONS:
+        return _examples_as_channels(x, g, stride, size)
+    groups = -(-2 * positions // MANY_POSITIONS)
+    fill = ((0, -len(x) % groups), (0, 0), (0, 0), (0, 0))  # of zeros, which add nothing
+    of_groups = [jnp.pad(one, fill).reshape(groups, -1, *one.shape[1:]) for one in (x, g)]
+
+    def add(total: Array, group: list[Array]) -> tuple[Array, None]:
+        return total + _examples_as_channels(*group, stride, size), None
+
+    return jax.lax.scan(add, jnp.zeros((size, size, channels, features), x.dtype), of_groups)[0]
+
+
+def _examples_as_channels(x: Array, g: Array, stride: int, size: int) -> Array:
+    """The kernel's gradient as a convolution of x with g, the examples in the place of channels."""
+    padding = [_padding(side, size, stride) for side in x.shape[1:3]]
     reached = [size + (out - 1) * stride for out in g.shape[1:3]]  # of the padded side
     found = jax.lax.conv_general_dilated(
         x.transpose(3, 1, 2, 0),

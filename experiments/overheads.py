@@ -35,7 +35,7 @@ def pipeline(streamed: bool, rounds: int) -> tuple[float, float]:
     feed, devices = Feed(config), jax.local_devices()[:1]
     game = build(config, feed.x.shape)
     chunk, calls = feed.chunk(game, devices), feed.calls(devices, 0)
-    states = [place(initial_state(game, config), devices)]
+    states = [place(initial_state(game, config, feed), devices)]
     first, arguments = next(calls)
     ready = arguments | {"batches": place(arguments["batches"], devices)}
 

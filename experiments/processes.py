@@ -176,7 +176,7 @@ def run(options: argparse.Namespace) -> Timings:
             rows.append(Row("milliseconds_per_step", f"{work}/{side}", step, len(step)))
         without, bare, beyond = _parts(each)
         rows.append(Row("overhead_share", work, [beyond / (without + bare)], len(each)))
-    return Timings(rows, everything[0]["device"], partial(draw, found))
+    return Timings(rows, everything[0]["device"], lambda path, _: draw(found, path))
 
 
 def main(arguments: list[str] | None = None) -> int:

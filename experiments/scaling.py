@@ -146,7 +146,7 @@ def run(options: argparse.Namespace) -> Timings:
         if kind.startswith("seeds_of_"):
             problem, cost = kind.removeprefix("seeds_of_"), middle[8] / middle[1]
             rows.append(Row("cost_of_eight", problem, [cost], options.rounds))
-    return Timings(rows, device, partial(draw, found))
+    return Timings(rows, device, lambda path, _: draw(found, path))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -267,7 +267,9 @@ def run(options: argparse.Namespace) -> Timings:
                 when = crossing(curve.seconds, curve.values, WORKS[name])
                 text = "not reached" if when is None else f"reached after {when / 60:.2f} min"
                 say(f"round {seed}  {name}/{side}  {text}; {100 * busy:.0f} % busy before")
-    return Timings(rows_of(found), found[wanted[0], "ours"][0].device, partial(draw, found))
+    return Timings(
+        rows_of(found), found[wanted[0], "ours"][0].device, lambda path, _: draw(found, path)
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:

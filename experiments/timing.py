@@ -44,12 +44,12 @@ class Row(NamedTuple):
 
 
 class Timings(NamedTuple):
-    """The result of a benchmark. device: its kind, as JAX names it. draw: writes the figure to a
-    path."""
+    """The result of a benchmark. device: its kind, as JAX names it. draw: writes the figure of it,
+    and of all records with its prefix, to a path."""
 
     rows: list[Row]
     device: str
-    draw: Callable[[Path], None]
+    draw: Callable[[Path, list[Record]], None]
 
 
 def median_seconds(call: Callable[[], Any], seconds: float, steps: int = 1) -> float:
@@ -196,9 +196,19 @@ def main(
         variant = f"{prefix}{row.variant}"
         one = record(row.metric, variant, row.values, row.n_examples, "", rounds)
         records.append(one | {"versions": versions()})
+    # Of some works only: what else was measured stays.
+    some = getattr(options, "works", None) != made.get_default("works")
+    measured = {(one["metric"], one["variant"]) for one in records}
     with locked_records(options.results, name) as before:
-        before[:] = [one for one in before if _prefix(one) != options.prefix] + records
-    timings.draw(options.figures / f"{'_'.join(filter(None, (name, options.prefix)))}.png")
+        others = [one for one in before if _prefix(one) != options.prefix]
+        kept = [
+            one
+            for one in before
+            if some and one not in others and (one["metric"], one["variant"]) not in measured
+        ]
+        before[:] = [*others, *kept, *records]
+    figure = options.figures / f"{'_'.join(filter(None, (name, options.prefix)))}.png"
+    timings.draw(figure, [*kept, *records])
     print(summary(records))
     return 0
 

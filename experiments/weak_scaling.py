@@ -128,7 +128,7 @@ def run(options: argparse.Namespace) -> Timings:
         variant, step = f"devices/{count}", [1e3 * one["with"] for one in each]
         rows.append(Row("milliseconds_per_step", variant, step, count * BATCH))
         rows.append(Row("collective_share", variant, shares[count], count * BATCH))
-    return Timings(rows, everything[0]["device"], partial(draw, shares))
+    return Timings(rows, everything[0]["device"], lambda path, _: draw(shares, path))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -98,6 +98,8 @@ class Encoder(NamedTuple):
         otherwise: a regularization, and no part of q(z|x).
     factorized: whether q(z|x) is a factorized Gaussian whose mean and variance are known.
     reads_model: whether it is given the energy -log p(x, z) of each x.
+    start: (key, x, noise) -> params that suit these x of the training set, in place of init's, or
+        None.
     """
 
     init: Callable[[Array], Params]
@@ -106,6 +108,7 @@ class Encoder(NamedTuple):
     factorized: bool = False
     perturbations: int = 0
     reads_model: bool = False
+    start: Callable[[Array, Array, Array], Params] | None = None
 
 
 class Generator(NamedTuple):
@@ -204,6 +207,7 @@ class Game(NamedTuple):
     augment: how x is changed for the losses that compare x with a changed x, or None.
     diffaugment: how every image is changed that a discriminator reads, or None.
     relaxed: whether the generator reads q(y|x) itself in place of a sampled category.
+    labels_in_turn: whether the images with labels are read in turn; else they are drawn.
     sources: what the losses read of a batch, by name; filled in by `check`.
     """
 
@@ -217,6 +221,7 @@ class Game(NamedTuple):
     augment: Augment | None = None
     diffaugment: Augment | None = None
     relaxed: bool = False
+    labels_in_turn: bool = False
     sources: frozenset[str] = frozenset({"x"})
 
 

@@ -66,7 +66,7 @@ def test_other_settings_write_elsewhere(tmp_path, monkeypatch, idle):
     parser = timing.parser("experiments.scaling", rounds=3, seconds=2.0)
 
     def run(options):
-        return Timings([Row("exponent", "batch", [0.5], 4)], "cpu", lambda path: path.touch())
+        return Timings([Row("exponent", "batch", [0.5], 4)], "cpu", lambda path, _: path.touch())
 
     for words, record, figure in (
         (["--rounds=2"], "runs/scaling/scaling.json", "runs/scaling/scaling.png"),
@@ -89,7 +89,7 @@ def test_a_record_holds_the_command_and_the_rounds(tmp_path, capsys, idle):
     def run(options):
         assert options.rounds == 2 and options.seconds == 2.0
         return Timings(
-            [Row("exponent", "batch", [0.5, 0.7], 4)], "a device", lambda path: path.touch()
+            [Row("exponent", "batch", [0.5, 0.7], 4)], "a device", lambda path, _: path.touch()
         )
 
     assert timing.main(parser, lambda *_: {}, run, words) == 0
@@ -208,10 +208,17 @@ def test_bad_input_is_refused_in_one_line(capsys):
     assert "and --seconds above 0" in capsys.readouterr().err
 
 
-def test_a_measurement_replaces_the_records_of_its_own_prefix_alone(tmp_path):
-    def measured_again(milliseconds, *flags):
-        found = Timings([Row("time", "step", [milliseconds], 1)], "cpu", lambda path: path.touch())
+def test_a_measurement_replaces_the_records_of_its_own_prefix_and_works_alone(tmp_path):
+    drawn = []
+
+    def draw(path, records):
+        path.touch()
+        drawn.append({record["variant"] for record in records})
+
+    def measured_again(milliseconds, *flags, work="step"):
+        found = Timings([Row("time", work, [milliseconds], 1)], "cpu", draw)
         parser = timing.parser("experiments.some", rounds=1)
+        parser.add_argument("--works", default="step,turn")
         folders = [f"--results={tmp_path}", f"--figures={tmp_path}"]
         assert timing.main(parser, None, lambda options: found, [*folders, *flags]) == 0
         records = json.loads((tmp_path / "some.json").read_text())["records"]
@@ -223,3 +230,9 @@ def test_a_measurement_replaces_the_records_of_its_own_prefix_alone(tmp_path):
     assert both == {"step": 4.0, "one_core/step": 7.0}
     assert records[0]["versions"]["jax"] == jax.__version__
     assert (tmp_path / "some.png").exists() and (tmp_path / "some_one_core.png").exists()
+    both_works = {"step": 4.0, "turn": 5.0, "one_core/step": 7.0}
+    assert measured_again(5.0, "--works=turn", work="turn")[0] == both_works
+    assert drawn[-1] == {"step", "turn"}
+    assert measured_again(6.0, "--works=step")[0] == both_works | {"step": 6.0}
+    assert measured_again(8.0)[0] == {"step": 8.0, "one_core/step": 7.0}  # of all works
+    assert drawn[-1] == {"step"}

@@ -89,7 +89,7 @@ def trained(config, devices=1):
     feed = Feed(config)
     game = build(config, feed.x.shape, feed.x.values)
     own = jax.local_devices()[:devices]
-    chunk, state, found = feed.chunk(game, own), initial_state(game, config), []
+    chunk, state, found = feed.chunk(game, own), initial_state(game, config, feed), []
     for _, arguments in feed.calls(own, 0):
         state, metrics = chunk(place(state, own), **arguments)
         found.append(np.asarray(metrics["reconstruction"]))

@@ -15,7 +15,7 @@ from iae_jax import networks
 from iae_jax.data import labels as labelling
 from iae_jax.data import open_source
 from iae_jax.data.labels import ALL, labelled, subset
-from iae_jax.devices.parallel import compile_step
+from iae_jax.devices.parallel import Chunk, compile_step
 from iae_jax.errors import InputError
 from iae_jax.game.step import _with_labelled, init, train_step
 from iae_jax.objectives import scoring
@@ -221,6 +221,28 @@ def test_a_classifier_is_a_game_without_a_generator():
     pairs = {(tuple(x.tolist()), int(y)) for x, y in zip(*images, strict=True)}
     assert {(tuple(x.tolist()), int(y)) for x, y in zip(x, label, strict=True)} <= pairs
     assert len(set(np.asarray(label).tolist())) > 1
+
+
+@pytest.mark.parametrize(("devices", "microbatches"), [(1, 1), (2, 1), (1, 3), (2, 3)])
+def test_labels_are_read_in_turn(devices, microbatches):
+    """Six in a step, of seven: oracle, the cross entropy of images 0 to 5, then of 6, 0, ..., 4."""
+    built, _ = semi("none", "labels")
+    chunk = Chunk(built._replace(labels_in_turn=True), jax.devices("cpu")[:devices], microbatches)
+    state = init(built, jax.random.key(1))
+    for places in ([0, 1, 2, 3, 4, 5], [6, 0, 1, 2, 3, 4], [5, 6, 0, 1, 2, 3]):
+        params = jax.device_get(state.params)
+        x, label = (np.asarray(leaf)[places] for leaf in IMAGES)
+        logits = built.networks.encoder.apply(params.encoder, x, jnp.zeros((6, 0))).logits
+        expected = -scipy.special.log_softmax(logits, axis=1)[np.arange(6), label].mean()
+        state, metrics = chunk(state, games.batch(3, 1, 6), labelled=IMAGES)
+        np.testing.assert_allclose(metrics["label_cross_entropy"], expected, rtol=1e-5)
+
+
+def test_so_many_labels_are_not_read_in_turn():
+    many = Labelled(jnp.zeros((46_001, 3)), jnp.zeros(46_001, jnp.int32))
+    built = semi("none", "labels")[0]._replace(labels_in_turn=True)
+    with pytest.raises(InputError, match="set data.labels_in_turn to False"):
+        train_step(built, init(built, jax.random.key(1)), games.batch(3, 6), labelled=many)
 
 
 @pytest.mark.parametrize(

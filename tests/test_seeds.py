@@ -118,7 +118,7 @@ def test_going_on_from_given_states():
 def test_the_initial_states_are_those_of_each_seed():
     config = Config(seed=4)
     config.run.seeds = 3
-    states = initial_state(GAME, config)
+    states = initial_state(GAME, config, None)  # no network starts from data
     assert states.step.shape == (3,)
     for a, b in zip(
         jax.tree.leaves(seed_of(states, 1).params),

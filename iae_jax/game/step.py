@@ -1,6 +1,7 @@
 """init and train_step: the one function that is jitted and pmapped for every model."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import chex
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax.flatten_util import ravel_pytree
 
+from iae_jax.errors import InputError
 from iae_jax.game.game import LossFn, losses, move, own_gradients
 from iae_jax.sampling.batch_means import BatchMeans
 from iae_jax.sampling.noise import Noise, example_keys, number_of, to_unit
@@ -23,16 +25,24 @@ from iae_jax.types import (
     TrainState,
 )
 
+MAX_IN_TURN = 46_000  # labels: the square is still an int32
+
 
 def _averaged(params: Players) -> Players:
     """Encoder and generator: what evaluation reads."""
     return params._replace(**dict.fromkeys(DISCRIMINATORS))
 
 
-def init(game: Game, key: Array) -> TrainState:
-    """A fresh state; the key is kept as the run's key. Works under eval_shape and vmap."""
+def init(game: Game, key: Array, x: Array | None = None) -> TrainState:
+    """A fresh state; the key is kept as the run's key. Works under eval_shape and vmap. x: f32[N,
+    ...], some of the training set, for an encoder that starts from them (`Encoder.start`)."""
     keys = jax.random.split(jax.random.fold_in(key, 0), len(Players._fields))
     networks = [network and network.init(k) for network, k in zip(game.networks, keys, strict=True)]
+    encoder = game.networks.encoder
+    if encoder is not None and encoder.start is not None and x is not None:
+        size = encoder.noise + encoder.perturbations
+        numbers = jax.random.normal(jax.random.fold_in(keys[0], 0), (len(x), size))
+        networks[0] = encoder.start(keys[0], x, numbers)
     params: Players = Players(*networks)
     opt_state: Players = Players(
         *(tx and tx.init(theta) for tx, theta in zip(game.optimizers, params, strict=True))
@@ -73,14 +83,33 @@ def _mean_over_devices(tree: Any, axis_name: str) -> Any:
     return arrays_of(jax.lax.pmean(vector, axis_name))
 
 
-def _with_labelled(batch: Batch, labelled: Labelled | None, keys: Array) -> Batch:
-    """The batch with a labelled image and its label for each example, drawn uniformly."""
+def _with_labelled(
+    batch: Batch, labelled: Labelled | None, keys: Array, first: Array | None = None
+) -> Batch:
+    """The batch with a labelled image and its label for each example: drawn uniformly, or in turn
+    from the first."""
     if labelled is None:
         return batch
     size, number = labelled.label.shape[0], number_of("labelled")
-    place = jax.vmap(lambda key: jax.random.randint(jax.random.fold_in(key, number), (), 0, size))
-    chosen = place(keys)
+    if first is None:
+        draw = partial(jax.random.randint, shape=(), minval=0, maxval=size)
+        chosen = jax.vmap(lambda key: draw(jax.random.fold_in(key, number)))(keys)
+    else:
+        chosen = (first + jnp.arange(len(keys))) % size
     return {**batch, "labelled": to_unit(labelled.x[chosen]), "labels": labelled.label[chosen]}
+
+
+def _in_turn(labelled: Labelled | None, step: Array, batch: int) -> Array | None:
+    """Which labelled image a step's batch begins with, where the last one has ended."""
+    if labelled is None:
+        return None
+    size = labelled.label.shape[0]
+    if size > MAX_IN_TURN:
+        raise InputError(
+            f"at most {MAX_IN_TURN} labels are read in turn, not {size}: set data.labels_in_turn "
+            "to False"
+        )
+    return step % size * (batch % size) % size
 
 
 def train_step(
@@ -112,6 +141,7 @@ def train_step(
     chex.assert_equal_shape_prefix(list(batch.values()), 1)
     first: Array | int = 0 if axis_name is None else jax.lax.axis_index(axis_name) * size
     devices = 1 if axis_name is None else jax.lax.psum(1, axis_name)
+    in_turn = _in_turn(labelled, state.step, size * devices) if game.labels_in_turn else None
     params, opt_state = state.params, state.opt_state
     metrics: Metrics = {}
     squares: dict[str, Array] = {}
@@ -130,7 +160,9 @@ def train_step(
             """The losses of a microbatch as a function of the parameters, and the means over it."""
             means = BatchMeans(axis_name, devices * microbatches, whole, part[2])
             # All randomness is drawn here, outside of the gradients.
-            noise, own = Noise(part[1]), _with_labelled(part[0], labelled, part[1])
+            noise, count = Noise(part[1]), len(part[1])
+            begins = None if in_turn is None else in_turn + part[2] * count
+            own = _with_labelled(part[0], labelled, part[1], begins)
             return lambda p: losses(game, p, noise, own, state.step, state.ema, means), means
 
         def means_of(part: tuple[Batch, Array, Array], params: Players = params) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from iae_jax.networks.layers import (
     leaky,
     perturbed,
     styled,
+    unit_scale,
 )
 from iae_jax.types import Array
 
@@ -31,8 +32,8 @@ def halvings(side: int) -> int:
     return times
 
 
-def perturbable(side: int, width: int) -> list[int]:
-    """The channels of a Trunk that can be perturbed, level by level, for images of this side."""
+def levels(side: int, width: int) -> list[int]:
+    """The channels of a Trunk's levels, of half the side each, for images of this side."""
     return [width * min(2**level, MAX_CHANNEL_FACTOR) for level in range(halvings(side))]
 
 
@@ -40,19 +41,23 @@ class Trunk(nn.Module):
     """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden].
 
     4x4 convolutions of stride 2, then a dense layer; noise enters beside the convolutions' output.
-    perturbation: see `perturbed`; of each level's channels.
+    perturbation: see `perturbed`; of each level. noisy: each level is scaled to a mean square of 1,
+    and what perturbs it is added to each unit, not multiplied.
     """
 
     width: int
     hidden: int
+    noisy: bool = False
 
     @nn.compact
     def __call__(
         self, x: Array, noise: Array | None = None, perturbation: Array | None = None
     ) -> Array:
-        for features in perturbable(min(x.shape[1:3]), self.width):
+        for features in levels(min(x.shape[1:3]), self.width):
             x = leaky(Conv(features, size=4, stride=2)(x))
-            x, perturbation = perturbed(x, perturbation)
+            x, perturbation = perturbed(
+                unit_scale(x) if self.noisy else x, perturbation, self.noisy
+            )
         return flattened(x, noise, self.hidden)
 
 
@@ -71,18 +76,18 @@ class Body(nn.Module):
     @nn.compact
     def __call__(self, h: Array, noise: Array | None = None) -> Array:
         height, width, channels = self.shape
-        levels = halvings(min(height, width))
-        grid = (height >> levels, width >> levels)
+        count = halvings(min(height, width))
+        grid = (height >> count, width >> count)
         features: Sequence[int] = [
             channels,
-            *(self.width * min(2**level, MAX_CHANNEL_FACTOR) for level in range(levels)),
+            *(self.width * min(2**level, MAX_CHANNEL_FACTOR) for level in range(count)),
         ]
         noisy = noise is not None and noise.shape[-1]
         style = styled(h, noise, self.hidden) if noisy else None
         h = LayerNorm()(nn.relu(nn.Dense(self.hidden)(h)))
-        h = LayerNorm()(nn.relu(nn.Dense(grid[0] * grid[1] * features[levels])(h)))
-        h = h.reshape(-1, *grid, features[levels])
-        for level in reversed(range(levels)):
+        h = LayerNorm()(nn.relu(nn.Dense(grid[0] * grid[1] * features[count])(h)))
+        h = h.reshape(-1, *grid, features[count])
+        for level in reversed(range(count)):
             if style is not None:
                 h = Modulate(self.hidden)(h, style)
             h = depth_to_space(Conv(4 * features[level], size=3)(h))

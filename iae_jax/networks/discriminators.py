@@ -54,7 +54,7 @@ def discriminator(
     Raises:
       InputError: it reads anything else.
     """
-    check_layout(layout, shape)
+    check_layout(layout, shape, "discriminator")
     if reads not in (("x",), ("z",), ("x", "z")):
         raise InputError(f"a discriminator reads x, z or x and z, not {reads!r}")
     module = _Discriminator(layout, categories if categories and "z" in reads else 1)

@@ -67,7 +67,7 @@ def generator(
     Raises:
       InputError: an unknown name, or a likelihood that such values do not have.
     """
-    check_layout(layout, shape)
+    check_layout(layout, shape, "generator")
     kind, deviation = Likelihood(likelihood) if isinstance(likelihood, str) else likelihood
     for name, value, allowed in (
         ("likelihood", kind, LIKELIHOODS),

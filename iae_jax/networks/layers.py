@@ -1,5 +1,7 @@
 """Layers. Stateless; fast in value, gradient, second derivative (R1) and inside `lax.scan`."""
 
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -75,13 +77,27 @@ class LayerNorm(nn.Module):
         return standardize(x) * scale + bias
 
 
-def perturbed(h: Array, perturbation: Array | None) -> tuple[Array, Array | None]:
+def perturbed(
+    h: Array, perturbation: Array | None, added: bool = False
+) -> tuple[Array, Array | None]:
     """h f32[B, ..., C] times 1 + the first C numbers of a perturbation f32[B, N], channel by
-    channel, and the perturbation's other numbers. None changes nothing."""
+    channel, and the perturbation's other numbers. None changes nothing.
+
+    added: instead plus the first numbers, one for each unit of h.
+    """
     if perturbation is None:
         return h, None
-    own, rest = jnp.split(perturbation, [h.shape[-1]], axis=-1)
-    return h * (1 + own.reshape(h.shape[0], *(1,) * (h.ndim - 2), -1)), rest
+    shape = h.shape[1:] if added else (*(1,) * (h.ndim - 2), h.shape[-1])
+    own, rest = jnp.split(perturbation, [math.prod(shape)], axis=-1)
+    own = own.reshape(-1, *shape)
+    return h + own if added else h * (1 + own), rest
+
+
+def unit_scale(h: Array) -> Array:
+    """h f32[B, ...] with a mean square of 1 over each example, so that what is added to it is
+    always as large beside it."""
+    square = jnp.mean(jnp.square(h), axis=range(1, h.ndim), keepdims=True)
+    return h * jax.lax.rsqrt(square + EPSILON)
 
 
 def flattened(x: Array, noise: Array | None, hidden: int) -> Array:

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 import flax.linen as nn
 import jax.numpy as jnp
 
-from iae_jax.networks.layers import Modulate, leaky, perturbed
+from iae_jax.networks.layers import Modulate, leaky, perturbed, unit_scale
 from iae_jax.types import Array
 
 
 class Trunk(nn.Module):
     """x f32[B, ...] and noise f32[B, N] -> features f32[B, widths[-1]]. perturbation: see
-    `perturbed`; of each hidden layer's outputs."""
+    `perturbed`; of each hidden layer. noisy: as of `conv.Trunk`."""
 
     widths: Sequence[int]
+    noisy: bool = False
 
     @nn.compact
     def __call__(
@@ -24,7 +25,10 @@ class Trunk(nn.Module):
         if noise is not None and noise.shape[-1]:
             h = jnp.concatenate([h, noise], axis=-1)
         for width in self.widths[:-1]:
-            h, perturbation = perturbed(leaky(nn.Dense(width)(h)), perturbation)
+            h = leaky(nn.Dense(width)(h))
+            h, perturbation = perturbed(
+                unit_scale(h) if self.noisy else h, perturbation, self.noisy
+            )
         return leaky(nn.Dense(self.widths[-1])(h))
 
 

@@ -8,7 +8,16 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from iae_jax.networks.conv import MAX_CHANNEL_FACTOR, halvings
-from iae_jax.networks.layers import Conv, LayerNorm, Modulate, flattened, leaky, perturbed, styled
+from iae_jax.networks.layers import (
+    Conv,
+    LayerNorm,
+    Modulate,
+    flattened,
+    leaky,
+    perturbed,
+    styled,
+    unit_scale,
+)
 from iae_jax.types import Array
 
 SHARE = 0.5**0.5  # scales the sum of two parts, so that it has the variance of one of them
@@ -53,8 +62,8 @@ class Up(nn.Module):
         return SHARE * (doubled(nn.Dense(self.features)(x)) + h)
 
 
-def perturbable(side: int, width: int) -> list[int]:
-    """The channels of a Trunk that can be perturbed, block by block, for images of this side."""
+def levels(side: int, width: int) -> list[int]:
+    """The channels of a Trunk's levels, of half the side each, for images of this side."""
     return [width * min(2 ** (level + 1), MAX_CHANNEL_FACTOR) for level in range(halvings(side))]
 
 
@@ -62,20 +71,24 @@ class Trunk(nn.Module):
     """x f32[B, H, W, C] and noise f32[B, N] -> features f32[B, hidden].
 
     width: channels at full resolution; they double with every halving, up to
-    `conv.MAX_CHANNEL_FACTOR` times the width. perturbation: see `perturbed`; of each block's
-    channels.
+    `conv.MAX_CHANNEL_FACTOR` times the width. perturbation, noisy: as of `conv.Trunk`, of each
+    block.
     """
 
     width: int
     hidden: int
+    noisy: bool = False
 
     @nn.compact
     def __call__(
         self, x: Array, noise: Array | None = None, perturbation: Array | None = None
     ) -> Array:
         x = Conv(self.width, size=3)(x)
-        for features in perturbable(min(x.shape[1:3]), self.width):
-            x, perturbation = perturbed(Down(features)(x), perturbation)
+        for features in levels(min(x.shape[1:3]), self.width):
+            x = Down(features)(x)
+            x, perturbation = perturbed(
+                unit_scale(x) if self.noisy else x, perturbation, self.noisy
+            )
         return flattened(leaky(x), noise, self.hidden)
 
 
@@ -90,11 +103,11 @@ class Body(nn.Module):
     @nn.compact
     def __call__(self, h: Array, noise: Array | None = None) -> Array:
         height, width, channels = self.shape
-        levels = halvings(min(height, width))
+        count = halvings(min(height, width))
         style = styled(h, noise, self.hidden)
-        features = self.width * min(2**levels, MAX_CHANNEL_FACTOR)
-        x = nn.Dense((height >> levels) * (width >> levels) * features)(h)
-        x = x.reshape(-1, height >> levels, width >> levels, features)
-        for level in reversed(range(levels)):
+        features = self.width * min(2**count, MAX_CHANNEL_FACTOR)
+        x = nn.Dense((height >> count) * (width >> count) * features)(h)
+        x = x.reshape(-1, height >> count, width >> count, features)
+        for level in reversed(range(count)):
             x = Up(self.width * min(2**level, MAX_CHANNEL_FACTOR), self.hidden)(x, style)
         return Conv(channels, size=3)(leaky(LayerNorm()(x)))

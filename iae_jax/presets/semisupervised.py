@@ -28,7 +28,7 @@ import re
 from iae_jax.data.labels import ALL
 from iae_jax.errors import InputError
 from iae_jax.presets.colour import SVHN_STANDIN
-from iae_jax.runs.config import Config, Data
+from iae_jax.runs.config import Config, Data, Network
 from iae_jax.sampling import augmentation
 
 METHODS = ("supervised", "full", "improved_gan", "aae", "iae_plain", "iae_faithful", "iae_best")
@@ -99,13 +99,16 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
         optimizer.rate, optimizer.b1, optimizer.final = 1e-3, 0.9, 0.02
     elif method == "improved_gan":
         config.reconstruction.kind, config.turns = "improved_gan", "simultaneous"
-        # As in the paper's code: weight 0.5 of the loss of unlabelled images, and noise in every
-        # layer of the classifier.
+        # As in the paper's code, but for the generator, which has no normalization over the batch.
         config.reconstruction.weight = 0.5
-        config.encoder.pixel_noise, config.encoder.dropout = 0.3, 0.5
-        config.encoder.optimizer.rate, config.generator.optimizer.rate = 2e-3, 1e-3
-        config.generator.noise, config.steps = 100, 12_000
-        config.generator.network.width, config.generator.network.hidden = 16, 128
+        config.encoder.pixel_noise, config.encoder.unit_noise = 0.3, 0.5
+        config.encoder.network = Network("weight_norm", width=500, hidden=250, depth=5)
+        config.generator.network = Network("mlp", hidden=500)
+        config.generator.noise, config.data.labels_in_turn = 100, True
+        config.steps, config.batch_size, config.ema = 60_000, 100, 0.9999
+        for player in config.players:
+            player.optimizer.b2, player.optimizer.decay = 0.999, "constant"
+        config.encoder.optimizer.rate, config.generator.optimizer.rate = 3e-3, 1e-3
     elif method == "aae":
         config.code.size = 10
         config.reconstruction.kind, config.generator.likelihood = "likelihood", "bernoulli"

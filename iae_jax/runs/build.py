@@ -141,6 +141,7 @@ def encoder(config: Config, shape: Shape) -> Encoder:
     base = networks.encoder(
         layout(own.network), shape, "gaussian" if name in POSTERIORS else own.kind, code.size,
         code.categories, own.noise, own.pixel_noise, own.dropout,
+        own.unit_noise,
     )  # fmt: skip
     if name not in POSTERIORS:
         return base
@@ -274,6 +275,7 @@ def _made(config: Config, shape: Shape, values: str, also: Mapping[str, Shape]) 
         affine(config.affine, shape) if len(shape) == 3 else None,
         diffaugment(config.diffaugment) if len(shape) == 3 else None,
         config.code.relaxed,
+        config.data.labels_in_turn,
     )
     reads, players = inspect(game, batch_of(config, shape, also))
     optimizers: list[Any] = [

@@ -57,9 +57,11 @@ class Prior(Section):
 
 @dataclass
 class Network(Section):
-    """A network, see networks.Layout. kind: mlp, conv or residual. width: channels of the first
-    convolution. hidden: features of the dense layers. depth: dense layers of an mlp. precision:
-    float32 or bfloat16, of the computation; parameters and what a network returns are float32."""
+    """A network, see networks.Layout. kind: mlp, conv or residual; of the encoder also weight_norm
+    (an mlp) or free_weight_norm. width: channels of the first convolution, or units of the first
+    layer of weight_norm. hidden: features of the dense layers. depth: dense layers of an mlp.
+    precision: float32 or bfloat16, of the computation; parameters and what a network returns are
+    float32."""
 
     kind: str = "conv"
     width: int = 32
@@ -75,12 +77,14 @@ class Encoder(Section):
     function (config, shape) -> Encoder. noise: components of noise that an implicit
     encoder reads. pixel_noise: SD of what is added to each value of x in training, where the
     encoder learns from labels, changed images or generated ones; a code that is read by others is
-    never perturbed. dropout: SD of a factor of each channel of every layer, likewise."""
+    never perturbed. dropout: SD of a factor of each channel of every layer, likewise. unit_noise:
+    instead SD of what is added to each unit of every layer, which has a mean square of 1."""
 
     kind: str = "deterministic"
     noise: int = 0
     pixel_noise: float = 0.0
     dropout: float = 0.0
+    unit_noise: float = 0.0
     network: Network = field(default_factory=Network)
     optimizer: Optimizer = field(default_factory=Optimizer)
 

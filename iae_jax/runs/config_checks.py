@@ -115,6 +115,7 @@ def _check_weights(config: Config, losses: dict[str, Weight]) -> None:
         "prior.rate": config.prior.rate,
         "encoder.pixel_noise": config.encoder.pixel_noise,
         "encoder.dropout": config.encoder.dropout,
+        "encoder.unit_noise": config.encoder.unit_noise,
         "generator.deviation": config.generator.deviation,
         **{
             f"{side}.{name}": getattr(term, name)
@@ -152,7 +153,7 @@ def check_auxiliary(config: Config, present: Collection[str]) -> None:
     losses, encoder, affine = config.auxiliary, config.encoder, config.affine
     consistent = losses.consistency.name in present
     labels = losses.labels.name in present
-    perturbs = encoder.pixel_noise or encoder.dropout
+    perturbs = encoder.pixel_noise or encoder.dropout or encoder.unit_noise
     if losses.consistency.teacher and not consistent:
         raise InputError(
             "a teacher is for consistency: set auxiliary.consistency.weight.value above 0"
@@ -177,9 +178,9 @@ def check_auxiliary(config: Config, present: Collection[str]) -> None:
     teaches = consistent or labels or losses.sleep.name in present or config.auxiliary.others
     if perturbs and not teaches and config.reconstruction.kind != "improved_gan":
         raise InputError(
-            "pixel_noise and dropout perturb what the encoder learns from labels, consistency or "
-            "the sleep loss, and none of these is there: set encoder.pixel_noise and "
-            "encoder.dropout to 0"
+            "pixel_noise, dropout and unit_noise perturb what the encoder learns from labels, "
+            "consistency or the sleep loss, and none of these is there: set encoder.pixel_noise, "
+            "encoder.dropout and encoder.unit_noise to 0"
         )
 
 

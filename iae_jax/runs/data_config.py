@@ -21,7 +21,8 @@ class Data(Section):
     files in their own order, for sets where neighbours are alike. train, validation, test: the
     splits, TFDS slicing strings, or "" for what the set has (see `splits.choice`; of digits the
     parts in DIGITS); choices are made on `validation`, `test` is only reported. labels_per_class:
-    how many labels of each class of `train` may be read, -1 for all. draw: what alone decides which
+    how many labels of each class of `train` may be read, -1 for all. labels_in_turn: a batch has as
+    many of the images with labels as others, in turn; False draws them. draw: what alone decides which
     labels these are (-1: the run's seed). also: more sets in each batch, "NAME=SET" with SET as in
     `name`, shuffled independently, with the same splits. labels: a file of labels, CSV or JSON ("":
     one beside the images). size: image files are cropped and resized to size x size (0: they have
@@ -38,6 +39,7 @@ class Data(Section):
     validation: str = ""
     test: str = ""
     labels_per_class: int = 0
+    labels_in_turn: bool = False
     draw: int = -1
     also: tuple[str, ...] = ()
     labels: str = ""

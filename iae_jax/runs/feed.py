@@ -18,6 +18,7 @@ from iae_jax.game.step import init
 from iae_jax.runs.config import Config
 from iae_jax.runs.data_sets import also, open_split
 from iae_jax.runs.programs import kept
+from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array, Game, Labelled, TrainState
 
 FINGERPRINT_EXAMPLES = 256
@@ -129,6 +130,12 @@ class Feed:
             if source.values == "unit":
                 check_examples(_some(source), "the data set" if name == "x" else name)
 
+    def some_x(self) -> Array:
+        """f32[N, ...], from all over the training set, for an encoder that starts from them."""
+        sample = self.x.sample
+        drawn = sample and sample(jax.random.key(self._config.seed), FINGERPRINT_EXAMPLES)
+        return to_unit(jnp.asarray(_some(self.x) if drawn is None else drawn))
+
     def fingerprint(self) -> str:
         """A hash of how many examples there are, of which shape, and of some of them; of the labels
         that may be read, and of no other."""
@@ -230,16 +237,18 @@ def _chunk(
 
 
 @kept
-def _init(game: Game, seeds: bool) -> Callable[[Array], TrainState]:
+def _init(game: Game, seeds: bool) -> Callable[[Array, Array | None], TrainState]:
     one = partial(init, game)
-    return jax.jit(jax.vmap(one) if seeds else one)
+    return jax.jit(jax.vmap(one, in_axes=(0, None)) if seeds else one)
 
 
-def initial_state(game: Game, config: Config) -> TrainState:
+def initial_state(game: Game, config: Config, feed: Feed) -> TrainState:
     """The state before the first step; with several seeds each array has a leading axis [S]."""
+    encoder = game.networks.encoder
+    x = feed.some_x() if encoder is not None and encoder.start is not None else None
     if config.run.seeds == 1:
-        return _init(game, False)(jax.random.key(config.seed))
-    return _init(game, True)(jnp.stack([jax.random.key(seed) for seed in seeds_of(config)]))
+        return _init(game, False)(jax.random.key(config.seed), x)
+    return _init(game, True)(jnp.stack([jax.random.key(seed) for seed in seeds_of(config)]), x)
 
 
 def check_sources(game: Game, feed: Feed) -> None:

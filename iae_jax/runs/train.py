@@ -34,7 +34,7 @@ Callback = Callable[[int, dict[str, float]], None]
 
 def start(setup: Setup, config: Config, workdir: Workdir | None, profile: bool) -> Position:
     """Where the run goes on, the state on its devices and the same in all processes."""
-    fresh = initial_state(setup.game, config)
+    fresh = initial_state(setup.game, config, setup.feed)
     with multihost.together():
         position = Position(fresh) if workdir is None else workdir.restore(fresh, setup.data)
         step = step_of(position.state)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from iae_jax.errors import InputError
 from iae_jax.sampling.batch_means import BatchMeans
 from iae_jax.sampling.noise import Noise, normal
+from iae_jax.sampling.quick_normals import quick_normals
 from iae_jax.types import (
     Array,
     Augment,
@@ -181,7 +182,7 @@ class Draws:
         own = self.noise(name, normal(encoder.noise))
         if not perturbed or not encoder.perturbations:
             return jnp.pad(own, ((0, 0), (0, encoder.perturbations)))
-        more = self.noise(f"perturbation/{name}", normal(encoder.perturbations))
+        more = self.noise(f"perturbation/{name}", quick_normals(encoder.perturbations))
         return jnp.concatenate([own, more], axis=-1)
 
     def encode(

@@ -46,7 +46,7 @@ def test_frozen_scales_learn_nothing_and_all_else_does(frozen):
 
 
 def test_an_encoder_starts_with_units_of_mean_0_and_variance_1():
-    """Oracle: the layers by hand, of the images with their noise, which is part of what they see."""
+    """Oracle: the layers by hand, of the images with the noise that is part of what they see."""
     encoder = of(NORMALIZED, pixel_noise=0.3, unit_noise=0.5)
     assert encoder.perturbations == 64 + 7 + 5 + 5
     x, drawn = pixels(400), jax.random.normal(jax.random.key(2), (400, encoder.perturbations))

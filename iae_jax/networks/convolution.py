@@ -137,7 +137,7 @@ def _kernel_gradient_of(x: Array, g: Array, stride: int, size: int) -> Array:
     of_groups = [jnp.pad(one, fill).reshape(groups, -1, *one.shape[1:]) for one in (x, g)]
 
     def add(total: Array, group: list[Array]) -> tuple[Array, None]:
-        return total + _examples_as_channels(*group, stride, size), None
+        return total + _examples_as_channels(group[0], group[1], stride, size), None
 
     return jax.lax.scan(add, jnp.zeros((size, size, channels, features), x.dtype), of_groups)[0]
 

@@ -1,5 +1,5 @@
-"""Weight-normalized multilayer perceptrons (Salimans & Kingma 2016), whose units have a known scale:
-the classifier of the semi-supervised GAN (Salimans et al. 2016)."""
+"""Multilayer perceptrons with normalized weights (Salimans & Kingma 2016), whose units have a known
+scale: the classifier of the semi-supervised GAN (Salimans et al. 2016)."""
 
 from collections.abc import Sequence
 

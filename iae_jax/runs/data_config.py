@@ -24,11 +24,11 @@ class Data(Section):
     how many labels of each class of `train` may be read, -1 for all. labels_in_turn: a batch has as
     many of the images with labels as others, in turn; False draws them. draw: what alone decides
     which labels these are (-1: the run's seed). also: more sets in each batch, "NAME=SET" with SET
-    as in `name`, shuffled independently, with the same splits. labels: a file of labels, CSV or JSON ("":
-    one beside the images). size: image files are cropped and resized to size x size (0: they have
-    one size). arrays: which array of an npz is which, as "images=x_train,labels=y_train". binarize:
-    x is 0 or 1, with its value as the probability: drawn anew at each step of the training, and
-    once where it is measured.
+    as in `name`, shuffled independently, with the same splits. labels: a file of labels, CSV or
+    JSON ("": one beside the images). size: image files are cropped and resized to size x size (0:
+    they have one size). arrays: which array of an npz is which, as "images=x_train,labels=y_train".
+    binarize: x is 0 or 1, with its value as the probability: drawn anew at each step of the
+    training, and once where it is measured.
     """
 
     name: str = "digits"

@@ -9,7 +9,7 @@ from iae_jax.runs.config import Config, Network
 
 STEPS, BATCH, SEED = 30, 12, 3
 GREY, COLOUR = (8, 8, 1), (8, 8, 3)
-YOUNGER = ("/learned_prior", "/joint_model", "/weight_", "flipped_")  # variants
+YOUNGER = ("/learned_prior", "/joint_model", "/weight_", "flipped_", "improved_gan/")  # variants
 
 
 class Played(NamedTuple):

@@ -1,5 +1,7 @@
 """Locks between processes, held through an open file and released when it is closed."""
 
+import errno
+import os
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -29,7 +31,12 @@ def lock(path: Path, *, wait: bool, busy: str = "", option: str = "folder") -> T
             f"training and sweeps run on Linux and macOS, not on {sys.platform}: iae_jax.load and "
             "the modes that read a trained run need no locks"
         )
-    file = path.open("w")
+    try:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+")
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise InputError(f"{path} is a link, and a lock is a file: remove it") from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError as error:

@@ -1,8 +1,8 @@
-"""iae_best and iae_faithful on MNIST with 100 labels, each without one part.
+"""iae_best, iae_faithful and improved_gan on MNIST with 100 labels, each without one part.
 
 A variant is METHOD/CHANGE: the variant of `semisupervised` for MNIST and 100 labels with 2,000
-steps and a quarter of its phases (but for the 100 steps in which labels name the clusters), as it
-is or with one part removed or added.
+steps (of improved_gan a quarter, 15,000) and a quarter of its phases (but for the 100 steps in
+which labels name the clusters), as it is or with one part removed or added.
 """
 
 from operator import attrgetter
@@ -14,7 +14,7 @@ from iae_jax.runs.config import Config
 
 SPLIT = "validation"
 FIRST_SEED = 100
-STEPS = 2000
+STEPS, IMPROVED_GAN_STEPS = 2000, 15_000
 WITHOUT_GENERATOR = {
     "reconstruction.kind": "none",
     "reconstruction.labelled_share": 0.0,
@@ -46,6 +46,17 @@ CHANGES: dict[str, dict[str, Any]] = {
     "iae_faithful/without_generator": WITHOUT_GENERATOR,
     "iae_faithful/without_consistency": {"auxiliary.consistency.weight.value": 0.0},
     "iae_faithful/without_flipped": {"auxiliary.sleep.weight.value": 0.0},
+    "improved_gan/as_it_is": {},
+    "improved_gan/free_scales": {"encoder.network.kind": "free_weight_norm"},
+    "improved_gan/without_noise": {"encoder.unit_noise": 0.0, "encoder.pixel_noise": 0.0},
+    "improved_gan/without_unit_noise": {"encoder.unit_noise": 0.0},
+    "improved_gan/factors_in_place_of_noise": {"encoder.unit_noise": 0.0, "encoder.dropout": 0.5},
+    "improved_gan/plain_layers": {
+        "encoder.network.kind": "mlp",
+        "encoder.unit_noise": 0.0,
+        "encoder.dropout": 0.5,
+    },
+    "improved_gan/drawn_labels": {"data.labels_in_turn": False},
     "supervised/as_it_is": {},
     "supervised/without_changed_labelled": {"auxiliary.labels.augment": False},
 }
@@ -59,7 +70,7 @@ def get_config(variant: str = VARIANTS[0]) -> Config:
     for field, value in CHANGES[variant].items():
         part, _, name = field.rpartition(".")
         setattr(attrgetter(part)(config), name, value)
-    config.steps = STEPS
+    config.steps = IMPROVED_GAN_STEPS if variant.startswith("improved_gan") else STEPS
     config.auxiliary.marginal.weight.start_steps //= 4
     config.auxiliary.sleep.weight.start_steps //= 4
     return config

@@ -22,6 +22,7 @@ from iae_jax.runs.export import export
 from iae_jax.runs.images import READING_FLAGS
 from iae_jax.runs.loaded import model_of
 from iae_jax.runs.request import Request
+from iae_jax.runs.run_folder import check_no_links
 from iae_jax.runs.saved_config import config_of
 
 MAX_IMAGES = 10**7
@@ -125,6 +126,7 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
     Raises:
       InputError: the run or what is asked of it is not there.
     """
+    check_no_links(workdir)
     if (workdir / "config.json").is_file():
         config.run.seeds = config_of(workdir).run.seeds
     if seeds not in (None, config.run.seeds):

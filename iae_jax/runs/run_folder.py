@@ -13,6 +13,7 @@ from iae_jax.files.lock import lock
 from iae_jax.runs.config import Config
 
 LOCK = ".training.lock"
+WANDB = "wandb"  # a folder that W&B fills
 
 
 def folder_of(path: Any) -> Path:
@@ -34,6 +35,23 @@ def checkpoints_of(config: Config, path: Path) -> epath.Path:
         raise InputError(
             f"run.checkpoints is a path or gs://BUCKET/FOLDER, not {config.run.checkpoints!r}"
         ) from error
+
+
+def check_no_links(folder: Path) -> None:
+    """Whoever has made a run's folder could lead what is written there to files of others.
+
+    Raises:
+      InputError: there is a symbolic link in the folder of a run, but for those of W&B.
+    """
+    for parent, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            if (path := Path(parent, name)).is_symlink():
+                raise InputError(
+                    f"{path} is a link, and a run writes in its own folder alone: put what it "
+                    "leads to in its place (checkpoints elsewhere are --config.run.checkpoints)"
+                )
+        if Path(parent) == folder:
+            folders[:] = [name for name in folders if name != WANDB]
 
 
 def locked(folder: Path, option: str) -> TextIO:

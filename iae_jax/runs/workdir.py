@@ -27,7 +27,7 @@ from iae_jax.runs.console import log
 from iae_jax.runs.memory import peak_host_megabytes, peak_memory_megabytes
 from iae_jax.runs.rate_change import rate_changes
 from iae_jax.runs.renamed import translated
-from iae_jax.runs.run_folder import LOCK, checkpoints_of, locked, undo
+from iae_jax.runs.run_folder import LOCK, check_no_links, checkpoints_of, locked, undo
 from iae_jax.types import Game, TrainState
 
 DATA_FILE = "data.json"  # what a game is built from beside the config
@@ -111,6 +111,7 @@ class Workdir:
         self._allow_change = allow_config_change
         where = checkpoints_of(config, path)
         self.commit = git_commit()  # now: the source tree may be edited during the run
+        check_no_links(path)
         made = [one for one in (path, *path.parents) if not one.exists()]
         with ExitStack() as opened:
             opened.push(lambda kind, *_: undo(made) if kind else None)

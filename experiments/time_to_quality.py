@@ -132,7 +132,7 @@ def ours(work: Work, config: Config, folder: Path) -> Curve:
     extractor = _extractor(work, config)
     values = []
     for step in seconds:
-        state = restored(game, config, folder, str(step)).state
+        state = restored(game, config, folder, str(step))[0].state
         scale = at(game.local_scale, jnp.float32(step))
         # All noise is that of seed 0, so that checkpoints differ in their parameters alone.
         model = Trained(game, state.ema, *held_out, "validation", 0, scale, extractor)

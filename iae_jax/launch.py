@@ -38,7 +38,7 @@ from iae_jax.runs import config as configs
 from iae_jax.runs import reading
 from iae_jax.runs.config_checks import MAX_SEEDS
 from iae_jax.runs.config_help import config_help
-from iae_jax.runs.console import log
+from iae_jax.runs.console import log, show
 from iae_jax.runs.evaluation import cache_of
 from iae_jax.runs.interruption import Interrupted, unwound
 from iae_jax.runs.orbax_manager import quiet_orbax
@@ -110,7 +110,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise InputError(f"{argv[1]!r} is not a flag: write --name=value")
     if _VERSION.value or _LIST.value or _HELP_CONFIG.value:
-        print(information())
+        show(information())
         return
     config = given_config(flags.FLAGS)
     if not _WORKDIR.value or (config is None and _MODE.value == "train"):
@@ -194,7 +194,8 @@ def _guarded(argv: list[str]) -> None:
     except InputError as error:
         fail(str(error), EXIT_TRANSIENT if isinstance(error, TransientError) else EXIT_USER)
     except OSError as error:
-        what = f"{error.filename or f'a file in {_WORKDIR.value}'}: {error.strerror or error}"
+        place = f"a file in {_WORKDIR.value}" if _WORKDIR.value else "a file"
+        what = f"{error.filename or place}: {error.strerror or error}"
         code = EXIT_TRANSIENT if error.errno in TRANSIENT else EXIT_USER
         fail(f"{what}: mend that, then the same command", code)
     except (jax.errors.JaxRuntimeError, MemoryError) as error:

@@ -12,7 +12,6 @@ file that needs no network.
 """
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from iae_jax.records.experiment_page import page
 from iae_jax.records.overview import overview
 from iae_jax.records.parser import Parser
 from iae_jax.records.tables import FORMATS, Table, written
+from iae_jax.runs.console import show
 
 RESULTS = "RESULTS.md"
 PAGE = "report.html"
@@ -51,7 +51,7 @@ def _experiments(folder: Path, names: Sequence[str]) -> list[Experiment]:
     paths = [folder / f"{name}.json" for name in names] or sorted(folder.glob("*.json"))
     if not paths:
         raise InputError(f"there is no results file in {folder}: run an experiment")
-    return [load(path) for path in paths]
+    return [load(path, own=bool(names)) for path in paths]
 
 
 def write(options: argparse.Namespace) -> None:
@@ -94,7 +94,7 @@ def table_of(options: argparse.Namespace) -> Table:
         columns = comparison.columns_of(options.words, options.split)
         table = comparison.side_by_side(columns, metrics)
         gallery.write(options.page, gallery.gallery(table, columns))
-        print(options.page, file=sys.stderr)
+        print(*comparison.earlier(columns), options.page, sep="\n", file=sys.stderr)
         if options.format == "csv":
             return comparison.every_value(columns, metrics)
         return table
@@ -118,13 +118,6 @@ def _write(path: Path, text: str) -> None:
         raise InputError(
             f"cannot write {path} ({error.strerror}): choose another --output"
         ) from error
-
-
-def _print(text: str) -> None:
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # the reader, such as head, has enough; nor can the exit flush
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -164,7 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
                 _write(options.output, f"{text}\n")
                 print(options.output, file=sys.stderr)
             else:
-                _print(text)
+                show(text)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER

@@ -223,6 +223,8 @@ def sweep(options: dict[str, Any]) -> int:
     chosen = runs if options["only"] < 0 else [runs[options["only"]]]
     for where, flag in ((folder, "--runs"), (directory, "--results"), (figures, "--figures")):
         open_folder(where, flag)
+    if options["csv"] and options["csv"].is_dir():
+        raise InputError(f"--csv is a file, and {options['csv']} is a folder")
     failed: list[Exception] = []
     for number, run in enumerate(chosen):
         with locked_records(directory, name) as records:

@@ -75,6 +75,28 @@ def test_steps_are_shown_where_they_differ_and_seeds_of_one_run_are_a_mean(runs,
     ]
 
 
+def test_a_measurement_before_the_last_step_is_said(runs, capsys):
+    (runs / "a1" / "run.json").write_text(json.dumps({"steps": 60, "commit": "abc"}))
+    status, (a, b) = report(runs, "--metrics=error")
+    captured = capsys.readouterr()
+    assert status == 0
+    assert captured.out.splitlines()[2:] == [
+        "| measured at step | 5 | 5 |  |  |",
+        "| error | 0.50 ± 0.35 (2) | 0.001 | 100 |  |",
+    ]
+    assert f"{runs / 'a1'} was measured at step 5, and has 60" in captured.err
+
+
+def test_a_folder_of_runs_is_a_column_for_each_model(runs, capsys):
+    status, (a, b) = report(runs, "--metrics=error", columns=("a0,a1", "b"))
+    expected = capsys.readouterr().out
+    assert main([str(runs), "--metrics=error", f"--page={runs / 'page.html'}"]) == status == 0
+    assert capsys.readouterr().out == expected
+    (runs / "empty").mkdir()
+    assert report(runs, columns=("empty",))[0] == 2
+    assert "there is no evaluated run in" in capsys.readouterr().err
+
+
 def test_csv_and_latex_of_runs(runs, capsys):
     status, (a, b) = report(runs, "--format=csv")
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
@@ -150,7 +172,7 @@ def test_what_cannot_be_compared_is_one_line(runs, capsys):
         (("a0,b",), (), "different configs: give each a column of its own"),
         (("a0,again",), (), "a seed is there twice"),
         (("a0", "a0"), (), "a run is there twice"),
-        (("none",), (), "run the launcher with --mode=evaluate first"),
+        (("none",), (), "run the launcher with --mode=evaluate --split=test first"),
         (("damaged",), (), "is damaged: evaluate the run again"),
         (("a0",), ("--metrics=erorr",), "no run has erorr: there are error, spread"),
         (("a0",), ("--split=validation",), "evaluation_validation.json is not there"),

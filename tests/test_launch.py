@@ -269,6 +269,14 @@ def test_a_model_without_an_encoder_shows_what_it_can(tmp_path, monkeypatch):
         assert code == 2 and "has no encoder" in lines[-1]
 
 
+@pytest.mark.parametrize("flag", ["--list", "--help_config"])
+def test_a_reader_of_a_list_may_have_enough(flag):
+    """As `head` has: the command is not at fault."""
+    command = f"{sys.executable} -m iae_jax.launch {flag} | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_help_lists_the_flags():
     code, out, _ = launch("--help")
     assert code == 0

@@ -188,6 +188,15 @@ REFUSED = {
         r"local is floats \[2, 4\]",
     ),
     "columns": (lambda m, x: m.interpolate(x[:2], x[2:4], 1), "columns is at least 2, not 1"),
+    "mask": (lambda m, x: m.encode(x > 9), r"not bool: x.astype\('float32'\)"),
+    "mask of int64": (lambda m, x: m.encode((x > 9) * 1), r"not int64: x.astype\('float32'\)"),
+    "16 bits": (
+        lambda m, x: m.encode(257 * x.astype(np.uint16)),
+        r"not uint16: \(x // 257\).astype\('uint8'\)",
+    ),
+    "as 8 bits": (lambda m, x: m.encode(x.astype(np.uint16)), r"uint16: x.astype\('uint8'\)"),
+    "signed": (lambda m, x: m.encode(x.astype(int) - 128), r"scale it to floats in \[0, 1\]"),
+    "infinite": (lambda m, x: m.decode(np.full((2, 3), np.inf)), "vector has values that are not"),
     "pairs": (lambda m, x: m.interpolate(x[:2], x[2:5]), "2 images and 3"),
 }
 
@@ -207,6 +216,9 @@ def test_categories_that_are_not_there_are_refused(models):
         model.decode(np.zeros((2, 3)), [1, 7])
     with pytest.raises(InputError, match="a category is one of 4, from 0, not 1.5"):
         model.sample(2, category=1.5)
+    for rows in ([[0.5, 0.2, 0.2, 0.2]], [[1.5, -0.5, 0.0, 0.0]]):
+        with pytest.raises(InputError, match="at least 0, and a row's sum is 1"):
+            model.decode(np.zeros((1, 3)), np.array(rows))
     with pytest.raises(InputError, match="2 vectors and 3 categories"):
         model.decode(np.zeros((2, 3)), [1, 2, 3])
     with pytest.raises(InputError, match="this model has no encoder"):
@@ -221,6 +233,12 @@ def test_folders_that_hold_no_run_are_refused(runs, tmp_path):
         iae_jax.load(3)
     with pytest.raises(InputError, match="seed is below 1"):
         iae_jax.load(workdir, seed=1)
+    for checkpoint in (None, True, 2.0, "-1", -1):
+        with pytest.raises(
+            InputError, match=f"checkpoint is latest, best or a step, not .?{checkpoint}"
+        ):
+            iae_jax.load(workdir, checkpoint)
+    assert iae_jax.load(workdir, 20).run.step == 20
     copy = shutil.copytree(workdir, tmp_path / "run")
     (copy / "config.json").write_text("{")
     with pytest.raises(InputError, match="config.json cannot be read"):

@@ -125,6 +125,8 @@ def test_what_a_path_is(tmp_path, monkeypatch):
         assert len(open_source(name, "train")) == 2 and title(name) == "set"
     # A name of TFDS stays one, though there is a folder beside.
     write(tmp_path / "photos", ["a/0.png"])
+    with pytest.raises(InputError, match="is a folder here: write --config.data.name=photos/"):
+        open_source("photos", "train", labels="classes.csv")
     with pytest.raises(InputError, match="folder of that name write --config.data.name=photos/"):
         open_source("photos", "train", str(tmp_path / "tfds"))
     (tmp_path / "emnist" / "digits" / "3.0.0").mkdir(parents=True)

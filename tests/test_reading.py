@@ -170,8 +170,11 @@ def test_scores_of_a_folder(runs, folder):
     assert code == 0, err
     lines = table(runs["vae"] / "scores_set.csv")
     assert list(lines[0]) == [
-        "name", "label", "class", "log_likelihood", "pixel_error", "prior_log_density"
+        "name", "label", "class", "log_likelihood", "pixel_error", "prior_log_density", "step",
+        "seed", "config", "images",
     ]  # fmt: skip
+    of = {(one["step"], one["seed"], one["images"]) for one in lines}
+    assert of == {("10", "11", f"images:{folder}")}
     found = read(runs["vae"], "--mode=encode", f"--images=images:{folder}")
     assert [one["name"] for one in lines] == found["names"].tolist()
     assert {one["label"] for one in lines} == {""}
@@ -188,7 +191,7 @@ def test_a_discriminator_of_images_alone_scores_too(runs, tmp_path, digits):
     np.savez(tmp_path / "own.npz", images=digits)
     assert launch(f"--workdir={runs['gan']}", "--mode=score", "--images=npz:own.npz")[0] == 0
     lines = table(runs["gan"] / "scores_own.csv")
-    assert list(lines[0]) == ["name", "label", "class", "reconstruction_logit"]
+    assert list(lines[0])[:5] == ["name", "label", "class", "reconstruction_logit", "step"]
     assert [(one["name"], one["label"]) for one in lines] == [(str(i), "") for i in range(40)]
     run = iae_jax.load(runs["gan"]).run
     logits = run.game.networks.reconstruction_discriminator.apply(
@@ -216,6 +219,42 @@ def test_images_are_selected_by_name_and_by_index(runs, folder, tmp_path, digits
     assert {path.name for path in runs["vae"].glob("codes_*")} == {"codes_images_test.npz"}
     every = read(runs["vae"], "--mode=encode", "--images=npz:test.npz")
     np.testing.assert_allclose(own["mean"], every["mean"][[3, 11]], rtol=1e-4, atol=1e-5)
+
+
+def test_a_traversal_of_a_selected_image_moves_over_the_codes_of_all(runs, digits):
+    np.savez("own.npz", images=digits)
+    words = "--mode=traverse", "--images=npz:own.npz"
+    every, own = read(runs["vae"], *words), read(runs["vae"], *words, "--select=5")
+    assert (every["names"].tolist(), own["names"].tolist()) == (["0"], ["5"])
+    model = iae_jax.load(runs["vae"])
+    codes = model.encode(digits, seed=11).vector
+    moved = np.tile(model.encode(digits[5:6], seed=11).vector, (12, 1))
+    moved[:, 1] = codes[:, 1].mean() + np.linspace(-2, 2, 12) * codes[:, 1].std()
+    np.testing.assert_allclose(own["x"][1], model.decode(moved), rtol=1e-4, atol=1e-5)
+    for refused, message in (
+        ((*words, "--select=5,6"), "--select one"),
+        (("--mode=traverse", "--images=digits:test[:1]"), "an SD is of two codes or more"),
+    ):
+        code, _, err = launch(f"--workdir={runs['vae']}", *refused)
+        assert code == 2 and message in err[-1], err
+
+
+@pytest.mark.parametrize(
+    ("mode", "file"), [("encode", "codes_own.npz"), ("score", "scores_own.csv")]
+)
+def test_outputs_of_other_images_of_that_name_are_kept(runs, tmp_path, digits, mode, file):
+    (tmp_path / "b").mkdir()
+    np.savez("own.npz", images=digits)
+    np.savez("b/own.npz", images=digits[:7])
+
+    def write(place):
+        return launch(f"--workdir={runs['vae']}", f"--mode={mode}", f"--images=npz:{place}own.npz")
+
+    assert write("")[0] == write("")[0] == 0
+    before = (runs["vae"] / file).read_bytes()
+    code, _, err = write("b/")
+    assert code == 2 and "is of other images (npz:own.npz): move it away" in err[-1]
+    assert (runs["vae"] / file).read_bytes() == before
 
 
 def test_a_set_of_tfds_and_another_place_to_write(runs, data_directory, tmp_path):

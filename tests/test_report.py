@@ -238,3 +238,10 @@ def test_an_output_that_cannot_be_written_is_one_line(tmp_path, toy, capsys):
 )
 def test_a_reference_is_met_by_the_mean_or_by_a_share_of_seeds(reference, values, met):
     assert reference.met_by(values) is met
+
+
+def test_records_of_a_config_of_ones_own_are_a_table(tmp_path, capsys):
+    (tmp_path / "mine.json").write_text(json.dumps({"experiment": "mine", "records": records()}))
+    assert main(["mine", f"--results={tmp_path}", "--metrics=error"]) == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == 2 and "0.50 ± 0.35" in rows[0]

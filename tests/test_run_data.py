@@ -11,6 +11,7 @@ import pytest
 from image_folders import save
 from test_launch import launch
 
+import iae_jax
 import iae_jax.launch
 from iae_jax.data import ArraySource, Dataset
 from iae_jax.errors import InputError
@@ -73,6 +74,12 @@ def test_a_moved_set_is_the_same_and_another_one_is_not(tmp_path, monkeypatch):
     code, _, err = run(moved)
     assert code == 0 and "this run is trained to step 10 already" in err
     assert json.loads(Path("run/config.json").read_text())["data"]["name"] == moved
+    shutil.move(moved, "gone")
+    for words in (["--mode=sample", "--count=2"], ["--mode=encode", "--images=gone/"]):
+        code, _, err = launch("--workdir=run", *words)
+        assert code == 0, err  # nothing of the run's own set is read
+    assert iae_jax.load("run").class_names == ("cat", "dog")
+    shutil.move("gone", moved)
     shutil.make_archive("packed", "zip", moved)
     code, _, err = run("images:packed.zip", "--mode=encode")
     assert code == 0, err
@@ -84,6 +91,14 @@ def test_a_moved_set_is_the_same_and_another_one_is_not(tmp_path, monkeypatch):
         assert code == 2 and "has other images than" in err[-1], err
         assert err[:-1] == ([] if words else ["resuming from step 10"])
     assert Path("run/codes_test.npz").read_bytes() == before
+
+    write(tmp_path / "third", sizes, seed=3)
+    Path("third/train/ant").mkdir()
+    save(Path("third/train/ant/0.png"), np.full((8, 8), 7, np.uint8))
+    code, _, err = run("third/", "--allow_config_change")
+    assert code == 0 and "this run is trained to step 10 already" in err
+    assert json.loads(Path("run/data.json").read_text())["class_names"] == ["cat", "dog"]
+    assert json.loads(Path("run/config.json").read_text())["data"]["name"] == moved
 
 
 @pytest.mark.parametrize(

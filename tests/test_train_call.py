@@ -46,6 +46,9 @@ def test_what_a_callback_raises_ends_the_training(config, tmp_path):
 
 
 def test_what_is_no_config_or_path_is_refused(config, tmp_path):
+    with pytest.raises(InputError, match="callback is a function, not int"):
+        iae_jax.train(config, tmp_path / "none", callback=3)
+    assert not (tmp_path / "none").exists()
     with pytest.raises(InputError, match="config is an iae_jax.Config, not dict"):
         iae_jax.train({"steps": 3}, tmp_path)
     for path in (3, None, ""):

@@ -38,12 +38,12 @@ def test_parallel_codes_and_a_code_of_one_component_have_a_way_too():
 
 def test_one_component_moves_at_a_time():
     codes = np.random.default_rng(0).normal([1.0, -2.0, 0.0], [0.5, 2.0, 1.0], (400, 3))
-    moved = np.asarray(moved_components(codes.astype(np.float32)))
+    moved = np.asarray(moved_components(codes, codes[3].astype(np.float32)))
     assert moved.shape == (3, COLUMNS, 3)
     for component in range(3):
         others = [i for i in range(3) if i != component]
         np.testing.assert_allclose(
-            moved[component][:, others], np.tile(codes[0, others], (COLUMNS, 1)), rtol=1e-5
+            moved[component][:, others], np.tile(codes[3, others], (COLUMNS, 1)), rtol=1e-5
         )
         middle, deviation = codes[:, component].mean(), codes[:, component].std()
         ends = [middle - 2 * deviation, middle + 2 * deviation]

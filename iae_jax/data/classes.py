@@ -101,7 +101,7 @@ def of_arrays(arrays: dict[str, np.ndarray]) -> Classes:
     wide = [found.shape[1] for found in arrays.values() if found.ndim == 2 and found.shape[1] > 1]
     if wide and not any(texts):
         numbers = np.concatenate(joined).astype(np.int32)
-        classes = Classes(numbers, (), max(*wide, int(numbers.max()) + 1))
+        classes = Classes(numbers, (), max(*wide, int(np.max(numbers)) + 1))
     return classes
 
 

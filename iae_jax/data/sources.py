@@ -59,6 +59,8 @@ def open_source(
     """
     kind, path = _parts(name)
     reading = Reading(label_pattern, shuffled, labels, size, arrays)
+    if not kind and reading != Reading() and Path(name).is_dir():
+        raise InputError(f"{name} is a folder here: write --config.data.name={name}/")
     check_reading(reading, kind, name)
     if kind in ("npz", "images") and not path:
         raise InputError(

@@ -39,7 +39,11 @@ def open_folder(folder: Path, flag: str) -> None:
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
     """Where to write a file, which takes the place of `path` once the block has ended without an
-    error; otherwise nothing is left of it, whatever ended the block."""
+    error; otherwise nothing is left of it, whatever ended the block.
+
+    Raises: InputError if a folder has that name."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, and a file of that name is written: move it away")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield part

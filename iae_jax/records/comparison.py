@@ -1,5 +1,6 @@
 """Evaluated runs side by side, as a table; runs that are seeds of one model share a column."""
 
+import json
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ COLUMNS = (
     "checkpoint", "config",
 )  # fmt: skip
 NONE = "–"
+_OF_A_RUN = ("config.json", "run.json", "metrics.jsonl")
 
 
 class Column(NamedTuple):
@@ -27,6 +29,7 @@ class Column(NamedTuple):
     workdirs: of the runs.
     values: records of their evaluations with the data, the step and the checkpoint.
     runs: what run.json has of each; nothing where it is missing.
+    steps: at which each was measured.
     config: without what differs between seeds, as JSON has it; empty where there is none.
     """
 
@@ -34,6 +37,7 @@ class Column(NamedTuple):
     workdirs: list[Path]
     values: list[dict[str, Any]]
     runs: list[dict[str, Any]]
+    steps: list[int]
     config: dict[str, Any]
 
     def of(self, metric: str) -> list[dict[str, Any]]:
@@ -48,7 +52,7 @@ def column(word: str, split: str) -> Column:
         configs, or a seed twice.
     """
     workdirs = [Path(one) for one in word.split(",")]
-    values, runs, configs = [], [], []
+    values, runs, steps, configs = [], [], [], []
     for workdir in workdirs:
         path = workdir / f"evaluation_{split}.json"
         content = read(path, EVALUATION)
@@ -60,6 +64,7 @@ def column(word: str, split: str) -> Column:
             if not isinstance(record, dict) or not set(RECORD) <= set(record):
                 raise InputError(f"{path} is damaged: evaluate the run again")
             values.append(record | shared)
+        steps.append(content["step"])
         runs.append(read(workdir / "run.json") if (workdir / "run.json").is_file() else {})
         if (workdir / "config.json").is_file():
             configs.append(common(read(workdir / "config.json")))
@@ -68,14 +73,38 @@ def column(word: str, split: str) -> Column:
     own = [(one["metric"], one["seed"]) for one in values]
     if len(set(own)) < len(own):
         raise InputError(f"{word}: a seed is there twice: give each run a column of its own")
-    return Column(word, workdirs, values, runs, configs[0] if configs else {})
+    return Column(word, workdirs, values, runs, steps, configs[0] if configs else {})
 
 
 def columns_of(words: Sequence[str], split: str) -> list[Column]:
-    """Raises: InputError as `column`, or a column is there twice."""
-    if len(set(words)) < len(words):
+    """The columns of words as `column` has them, or folders of runs, of which each model is one.
+
+    Raises: InputError as `column`, or a column is there twice.
+    """
+    found = [one for word in words for one in _runs_in(word, split)]
+    if len(set(found)) < len(found):
         raise InputError("a run is there twice: name each once")
-    return [column(word, split) for word in words]
+    return [column(word, split) for word in found]
+
+
+def _runs_in(word: str, split: str) -> list[str]:
+    """The word, or of a folder that is no run the evaluated runs in it, those of one model as
+    one."""
+    folder = Path(word)
+    if not folder.is_dir() or any((folder / name).is_file() for name in _OF_A_RUN):
+        return [word]
+    models: dict[str, list[str]] = {}
+    for path in sorted(folder.rglob(f"evaluation_{split}.json")):
+        run = path.parent
+        config = run / "config.json"
+        model = json.dumps(common(read(config))) if config.is_file() else str(run)
+        models.setdefault(model, []).append(str(run))
+    if not models:
+        raise InputError(
+            f"there is no evaluated run in {word}: name a run, or run the launcher with "
+            f"--mode=evaluate --split={split} first"
+        )
+    return [",".join(runs) for runs in models.values()]
 
 
 def side_by_side(columns: Sequence[Column], metrics: Sequence[str] = ()) -> Table:
@@ -93,7 +122,7 @@ def side_by_side(columns: Sequence[Column], metrics: Sequence[str] = ()) -> Tabl
     found = list(dict.fromkeys(one["metric"] for each in columns for one in each.values))
     if unknown := [metric for metric in metrics if metric not in found]:
         raise InputError(f"no run has {', '.join(unknown)}: there are {', '.join(sorted(found))}")
-    rows = [] if metrics else [*_settings(columns)]
+    rows = [*([] if metrics else _settings(columns)), *_steps(columns)]
     for metric in metrics or found:
         rows.append((metric, *(_cell(each, metric) for each in columns), *_how(columns, metric)))
     for metric in () if metrics else OF_RUN:
@@ -143,14 +172,28 @@ def _how(columns: Sequence[Column], metric: str) -> tuple[str, str]:
 
 
 def _settings(columns: Sequence[Column]) -> list[tuple[str, ...]]:
-    """The config fields in which the models differ, and the steps if they were measured at
-    different ones."""
+    """The config fields in which the models differ."""
     flat = [dict(_leaves(each.config)) for each in columns]
     fields = dict.fromkeys(field for one in flat for field in one) if all(flat) else {}
     rows = [(field, *(_setting(one, field) for one in flat), "", "") for field in fields]
-    steps = [dict.fromkeys(str(one["step"]) for one in each.values) for each in columns]
-    rows.append(("measured at step", *map(", ".join, steps), "", ""))
     return [row for row in rows if len(set(row[1:-2])) > 1]
+
+
+def _steps(columns: Sequence[Column]) -> list[tuple[str, ...]]:
+    """The steps, if the models were measured at different ones, or one before its last."""
+    steps = [dict.fromkeys(str(one["step"]) for one in each.values) for each in columns]
+    row = ("measured at step", *map(", ".join, steps), "", "")
+    return [row] if len(set(row[1:-2])) > 1 or earlier(columns) else []
+
+
+def earlier(columns: Sequence[Column]) -> list[str]:
+    """A line for each run that was measured before its last step."""
+    lines = []
+    for each in columns:
+        for workdir, run, steps in zip(each.workdirs, each.runs, each.steps, strict=True):
+            if run.get("steps", steps) != steps:
+                lines.append(f"{workdir} was measured at step {steps}, and has {run['steps']}")
+    return lines
 
 
 def _setting(config: Mapping[str, Any], field: str) -> str:

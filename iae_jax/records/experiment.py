@@ -107,8 +107,12 @@ class Experiment(NamedTuple):
         return f"python -m iae_jax.sweep {self.name}{variant} --seeds={len(seeds)}"
 
 
-def load(path: Path) -> Experiment:
+def load(path: Path, own: bool = False) -> Experiment:
     """The experiment of a results file.
+
+    Args:
+      path: the file.
+      own: its config may be a file of one's own, and no module of experiments/.
 
     Raises:
       InputError: the file is damaged, or there is no such experiment.
@@ -126,6 +130,8 @@ def load(path: Path) -> Experiment:
     except ModuleNotFoundError as error:
         if error.name not in (NAME, f"{NAME}.{name}"):
             raise
+        if own:
+            return Experiment(name, records, ModuleType(name))
         raise InputError(
             f"{path} has no experiments/{name}.py: remove the one or add the other"
         ) from error

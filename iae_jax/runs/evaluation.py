@@ -7,6 +7,7 @@ import numpy as np
 
 from iae_jax.data import Dataset, Source, load, title
 from iae_jax.data.sources import is_files
+from iae_jax.data.splits import AUTOMATIC
 from iae_jax.files.atomic import write_json
 from iae_jax.metrics.evaluate import MAX_CODES, Record, Trained, evaluate, named
 from iae_jax.metrics.extractor import Extractor
@@ -14,10 +15,11 @@ from iae_jax.metrics.feature_classifier import FeatureClassifier, feature_classi
 from iae_jax.metrics.hog import has_hog, hog
 from iae_jax.runs.config import Config, digest
 from iae_jax.runs.console import log
+from iae_jax.runs.data_config import split_of
 from iae_jax.runs.data_sets import load_split
 from iae_jax.runs.feed import images_digest, seeds_of
 from iae_jax.runs.images import own_split
-from iae_jax.runs.trained import trained
+from iae_jax.runs.trained import check_own_images, trained
 
 MAX_CLASSIFIER_BYTES = 2**30  # of images that a feature classifier learns from
 
@@ -57,6 +59,7 @@ def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> 
     """
     extra = named(config.metrics)
     run = trained(config, workdir, checkpoint)
+    check_own_images(run)
     measured, source = own_split(config, split), own_split(config, "train")
     held_out = load(measured)
     generates = run.game.networks.generator is not None
@@ -108,7 +111,8 @@ def identity_of(config: Config, split: str, measured: Source) -> str:
     """Which examples were measured, in words; of files what they are, wherever they lie."""
     if is_files(config.data.name):
         return f"{len(measured)} images, {images_digest(measured)}"
-    return f"{config.data.name} {getattr(config.data, split) or measured.split}"
+    named = split_of(config.data, split)
+    return f"{config.data.name} {measured.split if named.startswith(AUTOMATIC) else named}"
 
 
 def line_of(record: Record, several: bool) -> str:

@@ -17,6 +17,7 @@ from iae_jax.runs.config import Config
 from iae_jax.runs.console import log
 from iae_jax.runs.data_sets import open_split
 from iae_jax.runs.loaded import Model
+from iae_jax.runs.trained import check_own_images
 
 ALL = "all"  # TFDS's name for all splits together
 MAX_SHOWN = 10  # classes in a line
@@ -91,6 +92,7 @@ def open_images(
     if where:
         source = _other(config, where, reading, model.shape)
     else:
+        check_own_images(model.run)
         source = own_split(config, split, ", or name others by --images")
     _check_shape(model, source, where or split)
     names = source.names()

@@ -33,7 +33,7 @@ MAX_SEED = 2**32 - 1
 _WITHOUT = {"encoder": "sample from it instead", "generator": "encode or score instead"}
 
 
-def load(path: str | Path, checkpoint: str = "latest", seed: int = 0) -> "Model":
+def load(path: str | Path, checkpoint: str | int = "latest", seed: int = 0) -> "Model":
     """The trained model in a run's folder.
 
     Args:
@@ -47,7 +47,7 @@ def load(path: str | Path, checkpoint: str = "latest", seed: int = 0) -> "Model"
     return model_of(config_of(path), path, checkpoint, seed)
 
 
-def model_of(config: Config, path: Path, checkpoint: str, seed: int = 0) -> "Model":
+def model_of(config: Config, path: Path, checkpoint: str | int, seed: int = 0) -> "Model":
     """The same of a run whose config is known."""
     whole(seed, "seed", 0)
     if seed >= config.run.seeds:

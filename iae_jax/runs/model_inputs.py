@@ -8,6 +8,8 @@ import numpy as np
 from iae_jax.errors import InputError, first_line
 from iae_jax.types import Code, Prior
 
+MAX_ROUNDING = 1e-3  # of a sum of probabilities
+
 
 def whole(number: Any, name: str, low: int, high: int | None = None) -> int:
     """A whole number from low (to high)."""
@@ -47,8 +49,8 @@ def images(x: Any, shape: tuple[int, ...], values: str) -> np.ndarray:
     if x.dtype == np.uint8 and values == "unit":
         return x
     if not np.issubdtype(x.dtype, np.floating):
-        kinds, one = ("uint8 or floats", "uint8") if values == "unit" else ("floats", "float32")
-        raise InputError(f"x is {kinds}, not {x.dtype}: x.astype({one!r})?")
+        kinds = "uint8 or floats" if values == "unit" else "floats"
+        raise InputError(f"x is {kinds}, not {x.dtype}: {_as_read(x, values)}")
     low, high = float(x.min()), float(x.max())
     if not np.isfinite([low, high]).all():
         raise InputError("x has values that are not finite")
@@ -59,11 +61,25 @@ def images(x: Any, shape: tuple[int, ...], values: str) -> np.ndarray:
     return x.astype(np.float32)
 
 
+def _as_read(x: np.ndarray, values: str) -> str:
+    """How to make numbers that are no floats into what the model reads."""
+    low, high = x.min(), x.max()
+    if values != "unit" or (low >= 0 and high <= 1):
+        return "x.astype('float32')"
+    if low >= 0 and high <= 255:
+        return "x.astype('uint8')"
+    if x.dtype == np.uint16:
+        return "(x // 257).astype('uint8') if they are of 16 bits"
+    return "scale it to floats in [0, 1]"
+
+
 def floats(values: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
     """f32 of this shape. name: for messages."""
     values = array(values, name)
     if values.shape != shape or not np.issubdtype(values.dtype, np.floating):
         raise InputError(f"{name} is floats {list(shape)}, not {values.dtype} {list(values.shape)}")
+    if not np.isfinite(values).all():
+        raise InputError(f"{name} has values that are not finite")
     return values.astype(np.float32)
 
 
@@ -92,5 +108,7 @@ def codes(prior: Prior, vector: Any, category: Any) -> Code:
                 raise InputError(f"a category is one of {prior.categories}, from 0")
             category = np.eye(prior.categories, dtype=np.float32)[category]
         category = floats(category, "category", (count, prior.categories))
+        if category.min() < 0 or np.abs(category.sum(axis=1) - 1).max() > MAX_ROUNDING:
+            raise InputError("probabilities of categories are at least 0, and a row's sum is 1")
     own, other = (None if one is None else jnp.asarray(one) for one in (vector, category))
     return Code(own, other, other)

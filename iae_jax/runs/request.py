@@ -1,12 +1,19 @@
 """What is asked of a trained run: which model, whose images, how many, written where."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from iae_jax.data.reading import Reading
+from iae_jax.data.sources import is_files
+from iae_jax.errors import InputError
 from iae_jax.files.npz_writer import NpzWriter
+from iae_jax.runs.config import digest
 from iae_jax.runs.images import NOTHING_SAID, Images, open_images
 from iae_jax.runs.loaded import Model
 
@@ -32,13 +39,51 @@ class Request:
     def seed(self) -> int:
         return self.model.run.config.seed
 
-    def opened(self) -> Images:
-        return open_images(self.model, self.split, self.images, self.select, self.reading)
+    def opened(self, selected: bool = True) -> Images:
+        """selected: those that were selected, or all."""
+        select = self.select if selected else ()
+        return open_images(self.model, self.split, self.images, select, self.reading)
 
     @contextmanager
     def npz(self, name: str, images: Images | None = None) -> Iterator[NpzWriter]:
-        """The npz file NAME.npz, which says what it is of: `step` of the checkpoint, `seed`, and
-        `images`, which set."""
-        with NpzWriter(self.output / f"{name}.npz") as writer:
-            writer.add(step=self.model.run.step, seed=self.seed, images=images and images.where)
+        """The npz file NAME.npz, which says what it is of: `step` of the checkpoint, `seed`, the
+        hash of the run's `config`, and `images`, which set.
+
+        Raises:
+          InputError: there is one of other images already.
+        """
+        path = self.output / f"{name}.npz"
+        if images is not None:
+            check_images_of(path, _images_in(path), images)
+        with NpzWriter(path) as writer:
+            writer.add(**self.origin, images=images and images.where)
             yield writer
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What is written beside the numbers."""
+        run = self.model.run
+        return {"step": run.step, "seed": self.seed, "config": digest(run.config)}
+
+
+def check_images_of(path: Path, there: str, images: Images) -> None:
+    """there: of which images the file is that is there already, "" for none or unknown.
+
+    Raises: InputError if it would be lost.
+    """
+    if there and _resolved(there) != _resolved(images.where):
+        raise InputError(
+            f"{path} is of other images ({there}): move it away, or choose another --output"
+        )
+
+
+def _resolved(where: str) -> str:
+    """The words for a set, of files with their whole path."""
+    place = where.partition(":")[2] if where.startswith(("npz:", "images:")) else where
+    return os.path.realpath(place) if is_files(where) else where
+
+
+def _images_in(path: Path) -> str:
+    with suppress(OSError, ValueError, KeyError), np.load(path) as file:
+        return str(file["images"])
+    return ""

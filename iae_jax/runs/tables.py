@@ -4,6 +4,7 @@ Both are written batch by batch, so that memory does not grow with the number of
 """
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from iae_jax.files import figures
 from iae_jax.files.atomic import new_file
 from iae_jax.runs.model_outputs import scored_by
-from iae_jax.runs.request import CHUNK, Request
+from iae_jax.runs.request import CHUNK, Request, check_images_of
 
 
 def codes(request: Request) -> list[Path]:
@@ -50,11 +51,14 @@ def codes(request: Request) -> list[Path]:
 
 def scores(request: Request) -> list[Path]:
     """scores_LABEL.csv, a line for each image: name, label (by the run's numbers; empty: none),
-    class (what its own set calls it), and what `Model.score` has."""
+    class (what its own set calls it), what `Model.score` has, and of what it is: step (of the
+    checkpoint), seed, config (the hash of the run's) and images (the set)."""
     if not scored_by(request.model.run.game.networks):
         request.model.need("encoder")
     images = request.opened()
     path = request.output / f"scores_{images.label}.csv"
+    check_images_of(path, _images_in(path), images)
+    origin = request.origin | {"images": images.where}
     with (
         new_file(path) as part,
         # Names that are no UTF-8 keep their bytes.
@@ -65,9 +69,20 @@ def scores(request: Request) -> list[Path]:
             data = some.read()
             found = request.model.score(data.x, request.seed, first)
             if not first:
-                lines.writerow(["name", "label", "class", *found])
+                lines.writerow(["name", "label", "class", *found, *origin])
             own = ["" if n < 0 else str(n) for n in images.numbers[data.labels]]
             called = images.called(data.labels).tolist()
             columns = [[f"{value:.9g}" for value in values] for values in found.values()]
-            lines.writerows(zip(some.names, own, called, *columns, strict=True))
+            of = [[value] * len(some) for value in origin.values()]
+            lines.writerows(zip(some.names, own, called, *columns, *of, strict=True))
     return [path]
+
+
+def _images_in(path: Path) -> str:
+    """Of which images the scores are that are there already, or ""."""
+    with (
+        suppress(OSError, csv.Error, StopIteration),
+        path.open(newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        return next(csv.DictReader(file)).get("images") or ""
+    return ""

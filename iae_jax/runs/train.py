@@ -80,6 +80,8 @@ def train(
     """
     if not isinstance(config, Config):
         raise InputError(f"config is an iae_jax.Config, not {type(config).__name__}")
+    if callback is not None and not callable(callback):
+        raise InputError(f"callback is a function, not {type(callback).__name__}")
     path = folder_of(path)
     with multihost.watched():
         with multihost.together():
@@ -127,7 +129,8 @@ class Loop:
         self.figure = None if workdir is None else workdir.newest_figure()
         if self.step >= config.steps:
             log(f"this run is trained to step {self.step} already")
-        if workdir is not None:
+        # What is trained already, on other images than these, is not described by their words.
+        if workdir is not None and (self.step < config.steps or workdir.same_images):
             workdir.begin(position, setup.feed.x, setup.feed.shapes)
 
     @property

@@ -32,12 +32,16 @@ class TrainedRun(NamedTuple):
     ema: the averaged parameters of encoder and generator, the last ones of the discriminators; with
         several seeds each array has a leading axis [S].
     step: of the checkpoint.
+    images: a fingerprint of its training images, None of an old run. place: where they were, if the
+        config names another place than the checkpoint does, else "".
     """
 
     config: Config
     game: Game
     ema: Players
     step: int
+    images: str | None = None
+    place: str = ""
 
     def params(self, index: int = 0) -> Players:
         """Of one of the seeds, by its place."""
@@ -50,21 +54,26 @@ class TrainedRun(NamedTuple):
         return at(self.game.local_scale, jnp.float32(self.step))
 
 
-def trained(config: Config, path: Path, checkpoint: str) -> TrainedRun:
+def trained(config: Config, path: Path, checkpoint: str | int) -> TrainedRun:
     """The run in the folder `path` at its checkpoint "latest", "best" or of a step.
 
     Raises:
       InputError: there is no such checkpoint, or the run has another config.
       TransientError: a training deletes checkpoints faster than they can be read.
     """
+    if isinstance(checkpoint, int) and not isinstance(checkpoint, bool):
+        checkpoint = str(checkpoint)
+    if not isinstance(checkpoint, str):
+        raise InputError(f"checkpoint is latest, best or a step, not {checkpoint!r}")
     game = game_of(config, path)
     for _ in range(MAX_READS):
         with suppress(FileNotFoundError):  # of a checkpoint that is no longer kept
-            found = restored(game, config, path, checkpoint)
+            found, place = restored(game, config, path, checkpoint)
             state = found.state
             # Discriminators have no averages.
             kept = {name: getattr(state.params, name) for name in DISCRIMINATORS}
-            return TrainedRun(config, game, state.ema._replace(**kept), found.step)
+            ema, images = state.ema._replace(**kept), found.extra.get("data")
+            return TrainedRun(config, game, ema, found.step, images, place)
     raise TransientError(
         f"a training deletes the checkpoints in {path} while they are read: try again"
     )
@@ -106,8 +115,8 @@ def data_of(config: Config, path: Path) -> dict[str, Any]:
         ) from error
 
 
-def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restored:
-    """The same checkpoint for a game that is built already.
+def restored(game: Game, config: Config, path: Path, checkpoint: str) -> tuple[Restored, str]:
+    """The same checkpoint for a game that is built already, and `TrainedRun.place`.
 
     Raises:
       InputError: as `trained`.
@@ -132,19 +141,24 @@ def restored(game: Game, config: Config, path: Path, checkpoint: str) -> Restore
         found = checkpoints.restore(_template(game, config), step)
     if found is None:
         raise InputError(f"there is no checkpoint in {path}: train with --mode=train")
-    _check_moved(saved, config, found)
-    return found
+    return found, _other_place(saved, config)
 
 
-def _check_moved(saved: dict[str, Any] | None, config: Config, found: Restored) -> None:
-    """Raises: InputError if files lie elsewhere than when the run was trained, and are others."""
+def _other_place(saved: dict[str, Any] | None, config: Config) -> str:
     old = {} if saved is None else saved.get("data", {})
     new = identity(config)["data"]
     named = [name for name in ("name", "also", "labels") if name in old]
-    if all(list(old[name]) == list(new[name]) for name in named):
-        return
-    advice = f"name the place of those, which was {old['name']}"
-    check_images(found.extra.get("data"), Feed(config).fingerprint(), new["name"], advice)
+    return "" if all(list(old[name]) == list(new[name]) for name in named) else str(old["name"])
+
+
+def check_own_images(run: TrainedRun) -> None:
+    """Before a run's own images are read.
+
+    Raises: InputError if they lie elsewhere than when the run was trained, and are others.
+    """
+    if run.place:
+        advice = f"name the place of those, which was {run.place}, by --data"
+        check_images(run.images, Feed(run.config).fingerprint(), run.config.data.name, advice)
 
 
 def _advice(config: Config, path: Path) -> str:

@@ -72,7 +72,7 @@ def samples(request: Request) -> list[Path]:
             new_folder(folder, rf"{png_folder.FILES}|codes\.npz", "codes.npz") as part,
             NpzWriter(part / "codes.npz") as writer,
         ):
-            writer.add(step=model.run.step)
+            writer.add(**request.origin)
             for first, z, x in _sampled(request, count):
                 png_folder.write(part, x, first)
                 writer.append({"vector": z.vector, "category": z.category})
@@ -171,7 +171,8 @@ def traversals(request: Request) -> list[Path]:
     """traversals.npz. Of a categorical code, x: f32[count, K, ...], a column for each category and
     a local code (and vector) for each row. Else x: f32[D, COLUMNS, ...], a row for each component
     of the code of one image, names: [1], from -2 to 2 SDs of that component, with one local code
-    for all; the picture has the first 20, whatever `count` is."""
+    for all; the picture has the first 20, whatever `count` is. SDs are of the codes of up to 500
+    images, of which the first is moved, or the one that is selected."""
     model = request.model
     model.need("generator")
     categories = model.run.game.prior.categories
@@ -179,9 +180,14 @@ def traversals(request: Request) -> list[Path]:
         raise InputError("a traversal of this model is of codes of the prior: leave --images out")
     if categories:
         return _rows(request, "traversals", _categories(request), label="categories")
-    images = request.opened().part(0, MAX_CODES) if _encodes(model) else None
-    of = (images, None if images is None else images.names[:1])
-    parts = _components(request, images)
+    images = request.opened(selected=False).part(0, MAX_CODES) if _encodes(model) else None
+    shown = request.opened() if images is not None and request.select else images
+    if images is not None and len(images) < 2:
+        raise InputError(f"an SD is of two codes or more, and {images.label} has one image")
+    if request.select and shown is not None and len(shown) > 1:
+        raise InputError("a traversal moves the code of one image: --select one")
+    of = (shown, None if shown is None else shown.names[:1])
+    parts = _components(request, images, shown)
     return _rows(request, "traversals", parts, MAX_COMPONENTS, "components", of)
 
 
@@ -201,27 +207,31 @@ def _categories(request: Request) -> Iterator[np.ndarray]:
         yield x.reshape(rows, categories, *model.shape)
 
 
-def _components(request: Request, images: Images | None) -> Iterator[np.ndarray]:
-    """images: of whose codes the first one is moved; None for codes of the prior."""
+def _components(
+    request: Request, images: Images | None, shown: Images | None
+) -> Iterator[np.ndarray]:
+    """images: among whose codes that of the first one shown is moved; None for the prior's."""
     model, seed = request.model, request.seed
-    if images is None:
+    if images is None or shown is None:
         codes = model.prior(MAX_CODES, seed=seed).vector
+        one = codes[0]
     else:
         codes = model.encode(images.read().x, seed).vector
-    moved, size = moved_components(codes), codes.shape[1]
+        one = model.encode(shown.part(0, 1).read().x, seed).vector[0]
+    moved, size = moved_components(codes, one), codes.shape[1]
     for first in range(0, size, CHUNK_ROWS):
         part = moved[first : first + CHUNK_ROWS].reshape(-1, size)
         x = model.decode(part, local=np.repeat(model.local(1, seed), len(part), axis=0))
         yield x.reshape(-1, COLUMNS, *model.shape)
 
 
-def moved_components(codes: np.ndarray) -> np.ndarray:
-    """The first of the codes f32[N, D] with one component moved over all it is among them:
+def moved_components(codes: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """A code f32[D] with one component moved over all it is among the codes f32[N, D]:
     f32[D, COLUMNS, D]."""
     offsets = np.linspace(-REACH, REACH, COLUMNS)[None, :] * np.std(codes, axis=0)[:, None]
     moved = np.mean(codes, axis=0)[:, None] + offsets
-    one = np.eye(codes.shape[1], dtype=bool)[:, None]
-    return np.where(one, moved[..., None], codes[0]).astype(np.float32)
+    own = np.eye(codes.shape[1], dtype=bool)[:, None]
+    return np.where(own, moved[..., None], shown).astype(np.float32)
 
 
 def _rows(

@@ -74,7 +74,7 @@ def check_unchanged(
         return
     old, new = completed(translated(saved), identity(Config())), identity(config)
     if difference(without_places(old), without_places(new)):
-        changes = difference(old, new)
+        changes = difference(without_places(old), without_places(new))
         raise InputError(
             f"the run in this workdir has another config ({'; '.join(changes)}): {advice}"
         )
@@ -109,6 +109,7 @@ class Workdir:
     def __init__(self, path: Path, config: Config, game: Game, allow_config_change: bool) -> None:
         self.path, self._config, self._data = path, config, ""
         self._allow_change = allow_config_change
+        self.same_images = True  # as in the training before, if there was one
         where = checkpoints_of(config, path)
         self.commit = git_commit()  # now: the source tree may be edited during the run
         check_no_links(path)
@@ -153,6 +154,7 @@ class Workdir:
             return Position(fresh)
         log(f"resuming from step {restored.step}")
         extra = restored.extra
+        self.same_images = extra.get("data") in (None, data)
         saved = self.checkpoints.config()
         if saved is not None and self._allow_change:
             old = from_dict(completed(translated(saved), identity(Config())))

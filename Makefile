@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := constraints/$(shell $(PYTHON) -c 'import sys; print("python3.11" if sys.version_info[:2] == (3, 11) else "python3.12")').txt
 DEMO ?= runs/digits
 
-.PHONY: demo test test-all test-experiments results lint clean
+.PHONY: demo test test-heavy test-all test-experiments results lint clean
 
 $(BIN)/.installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
@@ -25,7 +25,11 @@ lint: $(BIN)/.installed
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# Also what starts, kills or joins processes, or takes thousands of inputs.
+# What compiles or trains for seconds: CI runs it after the others.
+test-heavy: $(BIN)/.installed
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "heavy and not slow and not experiment"
+
+# All of these, and what starts, kills or joins processes, or takes thousands of inputs.
 test-all: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not experiment"
 

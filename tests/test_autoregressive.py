@@ -50,6 +50,7 @@ def log_probabilities(generator, params, z):
     return jax.jit(generator.log_likelihood)(params, Code(jnp.broadcast_to(z, (512, CODE))), x)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", DECODERS)
 def test_probabilities_of_all_images_sum_to_1(name):
     generator, params = decoder(name, 3)

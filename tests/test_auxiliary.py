@@ -5,6 +5,7 @@ import games
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 import scipy.special
 import scipy.stats
 
@@ -183,6 +184,7 @@ def test_code_information_encodes_what_was_generated():
             np.testing.assert_allclose(getattr(gradient, name)[key], each.sum(), rtol=1e-4)
 
 
+@pytest.mark.heavy
 def test_a_game_has_code_information_where_a_loss_asks_for_it():
     keys, x = example_keys(jax.random.key(0), 0, 4), games.batch(2, 4)
     plain = games.build("joint_reconstruction", "marginal_code")

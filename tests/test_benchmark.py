@@ -107,6 +107,7 @@ def test_the_error_of_a_child_is_kept(tmp_path, idle):
         timing.child("experiments.scaling", "batch", "three", seconds=1.0, compiled=tmp_path)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "work, parameters",
     [
@@ -147,6 +148,7 @@ def test_the_operations_of_a_step_are_counted_once():
     assert products < steps.flops() < 1.05 * products
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("problem", scaling.PROBLEMS)
 def test_every_problem_trains_several_seeds(problem):
     """Traced, not computed."""
@@ -168,11 +170,13 @@ def test_the_input_pipeline_is_timed(streamed, monkeypatch, data_directory):
     assert config.run.resident_megabytes == (0 if streamed else 1024)
 
 
+@pytest.mark.heavy
 def test_the_first_step_is_timed(tmp_path, monkeypatch):
     monkeypatch.setattr(overheads, "get_config", lambda variant: tiny.get_config())
     assert overheads.first_step(tmp_path) > 0
 
 
+@pytest.mark.heavy
 def test_steps_are_timed_with_and_without_collectives(monkeypatch):
     """Of the program, since times depend on the machine: it sums over devices with an axis only."""
     game = works.mlp(adversarial=False)

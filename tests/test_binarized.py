@@ -96,6 +96,7 @@ def trained(config, devices=1):
     return np.concatenate(found)
 
 
+@pytest.mark.heavy
 def test_a_step_draws_anew_wherever_the_images_are(data_directory):
     """In memory, streamed, on two devices: the same numbers; of grey images others."""
     found = trained(config_of(data_directory))

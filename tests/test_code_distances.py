@@ -134,6 +134,7 @@ def stepped():
     return run
 
 
+@pytest.mark.heavy
 def test_a_batch_that_is_cut_has_the_distances_of_the_whole(stepped):
     """Oracle: one device, one piece. No mean of the parts' distances is that of the whole."""
     (whole, metrics), (cut, found) = stepped(1, 1), stepped(2, 3)

@@ -16,6 +16,7 @@ from iae_jax.runs.pictures import STOCHASTIC_ROWS
 SIDES = {svhn_reconstruction: 32, celeba_reconstruction: 64}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("module", SIDES, ids=lambda module: module.__name__.split(".")[1])
 def test_every_variant_is_a_game(module):
     everything = module.preset.VARIANTS + module.preset.FULL
@@ -44,6 +45,7 @@ def test_every_variant_is_a_game(module):
     assert module.get_config(variant).data.train != "changed"
 
 
+@pytest.mark.heavy
 def test_a_step_of_the_full_scale_leaves_every_leaf_what_it_was():
     """R1 of residual blocks in bfloat16, of changed pairs; traced, not computed."""
     game = build(svhn_reconstruction.get_config(svhn_reconstruction.preset.FULL[-1]), (32, 32, 3))

@@ -165,6 +165,7 @@ def small(size=0, weight=0.0):
     return config
 
 
+@pytest.mark.heavy
 def test_a_game_changes_its_images_where_a_loss_asks_for_it():
     built = build(small(weight=2.0), (8, 8, 1))
     keys = example_keys(jax.random.key(0), 0, 4)

@@ -60,6 +60,7 @@ CASES = (
 )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("size, stride, sides, channels", CASES, ids=str)
 def test_every_derivative_is_the_native_one(size, stride, sides, channels):
     """channels: of x and of the value; with few on a side other forms are computed."""
@@ -85,6 +86,7 @@ def test_a_kernel_gradient_in_groups_of_examples_is_the_native_one(monkeypatch, 
         chex.assert_trees_all_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("axes", [(0, 0), (0, None), (None, 0)], ids=str)
 @pytest.mark.parametrize("channels, stride", [(3, 1), (3, 2), (FEW_CHANNELS, 2)])
 def test_every_derivative_is_the_native_one_for_several_seeds(axes, channels, stride):

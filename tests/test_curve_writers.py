@@ -226,6 +226,7 @@ def test_curves_are_no_part_of_a_runs_identity():
     assert writers_of("") == []
 
 
+@pytest.mark.heavy
 def test_a_run_writes_the_curves_of_its_metrics_log(tmp_path, data_directory):
     pytest.importorskip("tensorboardX")
     config = tiny.get_config()

@@ -147,6 +147,7 @@ def by_hand(spreading):
     return moved, float(own)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("devices", "microbatches"), [(1, 1), (1, 3), (2, 1), (2, 3)])
 def test_a_mean_is_over_the_global_batch_and_has_its_gradient(
     spreading, by_hand, devices, microbatches
@@ -161,6 +162,7 @@ def test_a_mean_is_over_the_global_batch_and_has_its_gradient(
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_the_mean_of_parts_is_not_the_whole(spreading, by_hand, monkeypatch):
     """What the test above would see of parts that had their own means."""
     monkeypatch.setattr(draws.BatchMeans, "__call__", lambda self, name, value: value)
@@ -169,6 +171,7 @@ def test_the_mean_of_parts_is_not_the_whole(spreading, by_hand, monkeypatch):
     assert abs(metrics["spread"][0] - by_hand[1]) > 1e-3
 
 
+@pytest.mark.heavy
 def test_two_means_of_one_name_are_refused(spreading):
     """They would be one mean of a batch that is cut."""
 

@@ -191,6 +191,7 @@ def test_hog_replaces_a_classifier_and_has_no_labels():
     assert record.extractor == see.extractor and record.n == 60
 
 
+@pytest.mark.heavy
 def test_no_value_depends_on_the_batch_size():
     game, classifier = copying_game(local=12), brightness_classifier()
     train = Dataset(IMAGES, LABELS)
@@ -221,6 +222,7 @@ def test_samples_that_vary_little_have_a_high_ms_ssim():
 # Every cell of the grid, validation, records
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("row", "column", "code"),
     [

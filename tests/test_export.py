@@ -50,6 +50,7 @@ def model(kind):
     return Model(run, params, SHAPE, "unit", None)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["conv", "vae"])
 def test_jax_alone_runs_it(kind, tmp_path):
     own = model(kind)

@@ -84,6 +84,7 @@ def check_run(workdir):
     assert json.loads((workdir / "evaluation_test.json").read_text())["records"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", MODULES)
 def test_a_file_is_short_and_its_run_is_trained_and_measured(name, run_of):
     assert len((FOLDER / f"{name}.py").read_text().splitlines()) <= MAX_LINES
@@ -103,6 +104,7 @@ def test_the_command_trains_it_in_a_process_of_its_own(name, data_directory, tmp
 # ------------------------------------------------------------------------ (a) an auxiliary loss
 
 
+@pytest.mark.heavy
 def test_the_second_reconstruction_is_that_of_the_reconstruction(data_directory, run_of):
     """Without noise, g(f(x_hat)) is the public reconstruction applied twice."""
     config = config_of("second_reconstruction", data_directory)
@@ -183,6 +185,7 @@ def test_the_relativistic_losses_and_who_they_move():
             np.testing.assert_allclose(gradient, sign * slope, rtol=1e-5)
 
 
+@pytest.mark.heavy
 def test_r1_is_on_both_sides(data_directory):
     """Oracle: |grad T|^2 on each side, by hand."""
     config = config_of("relativistic", data_directory)

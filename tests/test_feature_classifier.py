@@ -68,6 +68,7 @@ def trainings(monkeypatch):
     return calls
 
 
+@pytest.mark.heavy
 def test_it_learns_what_it_has_not_seen(trained):
     made, _ = trained
     logits, features = made.apply(jnp.asarray(TEST.x) / 255)
@@ -77,6 +78,7 @@ def test_it_learns_what_it_has_not_seen(trained):
     assert right > 0.9  # a third by chance
 
 
+@pytest.mark.heavy
 def test_the_last_dense_layer_reads_the_features(trained):
     made, path = trained
     logits, features = made.apply(jnp.asarray(TEST.x) / 255)
@@ -87,6 +89,7 @@ def test_the_last_dense_layer_reads_the_features(trained):
     np.testing.assert_allclose(logits, np.asarray(features) @ kernel + bias, atol=1e-5)
 
 
+@pytest.mark.heavy
 def test_a_cached_classifier_is_the_same_and_not_trained_again(trained, copy, trainings):
     made, _ = trained
     before = copy.read_bytes()
@@ -98,6 +101,7 @@ def test_a_cached_classifier_is_the_same_and_not_trained_again(trained, copy, tr
     assert again[1:] == made[1:]
 
 
+@pytest.mark.heavy
 def test_the_name_in_records_is_its_hash(trained):
     made, path = trained
     assert made.extractor == f"classifier/bars/{made.hash[:8]}"
@@ -122,6 +126,7 @@ def with_a_word_for_a_number(data):
     return changed.getvalue()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "damage",
     [
@@ -145,6 +150,7 @@ def test_a_damaged_file_is_trained_again_with_one_line(damage, copy, trainings, 
     assert [path.name for path in copy.parent.iterdir()] == [copy.name]  # nothing temporary
 
 
+@pytest.mark.heavy
 def test_parameters_that_are_not_those_of_the_hash_are_refused(copy, trainings, caplog):
     """A zip's own checksum cannot see this one."""
     with np.load(copy) as file:
@@ -168,6 +174,7 @@ def test_what_makes_another_classifier(tmp_path, trainings):
     assert len(trainings) == 5 == len(list(tmp_path.iterdir()))
 
 
+@pytest.mark.heavy
 def test_another_test_set_is_measured_without_training(copy, trainings):
     other = TEST._replace(labels=(TEST.labels + 1) % 3)
     accuracy = feature_classifier("bars", TRAIN, other, copy.parent, 3, recipe=RECIPE).test_accuracy
@@ -177,6 +184,7 @@ def test_another_test_set_is_measured_without_training(copy, trainings):
     )
 
 
+@pytest.mark.heavy
 def test_a_shipped_classifier_is_used_whatever_the_cache_has(
     trained, tmp_path, trainings, monkeypatch
 ):
@@ -267,6 +275,7 @@ def test_a_classifier_of_recoloured_images_reads_them_in_another_light(tmp_path)
     assert found[1] > 0.85 and found[1] > found[0] + 0.1, found
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3)])
 def test_every_shape_can_be_trained(shape, tmp_path):
     rng = np.random.default_rng(0)

@@ -61,6 +61,7 @@ def metrics_of(name, data_directory):
     return first_steps.metrics_of_seeds(played)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "name",
     [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in PLAYED],

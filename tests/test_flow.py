@@ -30,6 +30,7 @@ def float64():
         yield
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("layer", "function"), KINDS)
 def test_a_flow_has_the_determinant_of_its_jacobian_and_its_inverse(layer, function):
     """Some components lie outside of the spline's box."""

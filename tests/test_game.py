@@ -51,6 +51,7 @@ def bits_equal(a, b):
     return [np.asarray(p).tobytes() == np.asarray(q).tobytes() for p, q in pairs]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("row,column,code", CASES)
 def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
     built = played(row, column, code)
@@ -86,6 +87,7 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
         assert getattr(values, name) >= loss  # plus R1, which is not negative
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("movers", [AUTOENCODER, DISCRIMINATORS, ("generator",)], ids="+".join)
 @pytest.mark.parametrize("row,column", games.CELLS)
 def test_movers_move_and_the_others_do_not(row, column, movers):
@@ -104,6 +106,7 @@ def test_movers_move_and_the_others_do_not(row, column, movers):
             assert all(same), f"{name} moved out of its turn"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("turns", game.TURNS.values(), ids=game.TURNS)
 def test_turns_are_one_gradient_step_each(turns):
     """Oracle: plain SGD by hand, turn after turn, from the losses alone."""

@@ -79,6 +79,7 @@ def stepped(devices, microbatches):
     return jax.device_get((state.params, metrics))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("devices", "microbatches"), [(2, 1), (1, 3), (2, 3)])
 def test_the_improved_gan_matches_features_of_the_global_batch(devices, microbatches):
     """Oracle: one device, the batch as a whole."""

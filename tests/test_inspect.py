@@ -109,6 +109,7 @@ def test_what_each_term_of_a_cell_reads(row, column):
     assert {name for name, one in read._asdict().items() if one} == expected
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("row,column", CELLS)
 def test_a_missing_player_is_refused_with_the_name_of_a_term_that_reads_it(row, column):
     objective = game_of(row, column).objective
@@ -136,7 +137,9 @@ def test_labelled_pairs_and_perturbations_are_read_where_they_are_asked_for():
     assert shared["joint_reconstruction"].batch == {"x", "labelled", "labels"}
     losses = (LabelCrossEntropy(), Consistency(), SleepLoss())
     game = game_of("joint_reconstruction", "none", losses)
-    noisy = networks.encoder(games.LAYOUT, games.SHAPE, "implicit", 2, 4, 2, pixel_noise=0.1)
+    noisy = networks.encoder(
+        games.LAYOUT, games.SHAPE, "implicit", 2, 4, 2, networks.Perturbation(0.1)
+    )
     found, _ = inspect(game._replace(networks=game.networks._replace(encoder=noisy)), BATCH)
     perturbed = {
         name: {noise for noise in one.noise if noise.startswith("perturbation/")}
@@ -240,6 +243,7 @@ LEAKING = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", LEAKING)
 def test_no_value_leaks_out_of_a_trace(name):
     config, microbatches = LEAKING[name]
@@ -261,6 +265,7 @@ def test_no_value_leaks_out_of_a_trace(name):
 FLOPS = 8_995_477_504
 
 
+@pytest.mark.heavy
 @pytest.mark.usefixtures("optimized")
 def test_the_operations_of_a_step_of_mnist():
     config = mnist_reconstruction.get_config("deterministic_20")

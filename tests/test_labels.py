@@ -144,7 +144,7 @@ def test_labelled_pairs_are_of_the_images_as_they_are():
     """And their codes, the category the label's, even where the cross entropy is of changed images
     and of a perturbed encoder. Oracle: the images, and the encoder without perturbations."""
     encoder, plain = (
-        networks.encoder(games.LAYOUT, games.SHAPE, "implicit", 2, 4, 2, pixel_noise=by)
+        networks.encoder(games.LAYOUT, games.SHAPE, "implicit", 2, 4, 2, networks.Perturbation(by))
         for by in (0.3, 0.0)
     )
     change = Augment(lambda x, by, step: x * (1 + by), 3)
@@ -245,6 +245,7 @@ def test_so_many_labels_are_not_read_in_turn():
         train_step(built, init(built, jax.random.key(1)), games.batch(3, 6), labelled=many)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "method", ["supervised", "improved_gan", "aae", "iae_faithful", "iae_best"]
 )

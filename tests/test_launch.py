@@ -121,6 +121,7 @@ def test_any_word_of_other_processes_joins_them(tmp_path, monkeypatch, words, jo
     assert asked == ([] if joined is None else [joined])
 
 
+@pytest.mark.heavy
 def test_a_config_imports_its_neighbours(tmp_path):
     """By the console script too, whose path begins with its own folder."""
     (tmp_path / "neighbour.py").write_text("STEPS = 'none of a neighbour'")
@@ -167,6 +168,7 @@ def test_asyncio_says_nothing_unless_asked(monkeypatch):
     assert logging.getLogger("asyncio").level == before != logging.CRITICAL
 
 
+@pytest.mark.heavy
 def test_train_evaluate_sample_reconstruct(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     common = [
@@ -210,6 +212,7 @@ def test_train_evaluate_sample_reconstruct(tmp_path, monkeypatch):
     assert code == 2 and "this needs 1000 images and test has 297: lower --count" in lines[-1]
 
 
+@pytest.mark.heavy
 def test_views_of_a_category_and_of_a_plane(tmp_path, monkeypatch):
     """A column for each category; a picture of a code of two components."""
     monkeypatch.chdir(ROOT)
@@ -232,6 +235,7 @@ def test_views_of_a_category_and_of_a_plane(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "codes_test.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("split", "named"), [("test", 150), ("validation", None)])
 def test_clusters_are_not_named_on_the_split_that_is_measured(tmp_path, monkeypatch, split, named):
     monkeypatch.chdir(ROOT)
@@ -253,6 +257,7 @@ def test_clusters_are_not_named_on_the_split_that_is_measured(tmp_path, monkeypa
     assert (others and len(others.x)) == named and len(given[0].train.x) > 1000
 
 
+@pytest.mark.heavy
 def test_a_model_without_an_encoder_shows_what_it_can(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     common = [
@@ -269,6 +274,7 @@ def test_a_model_without_an_encoder_shows_what_it_can(tmp_path, monkeypatch):
         assert code == 2 and "has no encoder" in lines[-1]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("flag", ["--list", "--help_config"])
 def test_a_reader_of_a_list_may_have_enough(flag):
     """As `head` has: the command is not at fault."""

@@ -10,6 +10,8 @@ from test_launch import launch
 import iae_jax.runs.evaluation
 from iae_jax.metrics.feature_classifier import FeatureClassifier
 
+pytestmark = pytest.mark.heavy
+
 
 def evaluated(tmp_path, name, *words, run="run"):
     """A tiny run on a set of 8x8 images, and what its evaluation says."""

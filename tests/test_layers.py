@@ -43,6 +43,7 @@ def test_halved_and_doubled_by_hand():
     np.testing.assert_array_equal(found, [[0, 0, 2, 2], [0, 0, 2, 2]])
 
 
+@pytest.mark.heavy
 def test_a_residual_block_is_a_sum():
     """With the last convolution at zero only the shortcut is left, a linear map of each pixel."""
     x, style = normal(1, 3, 4, 6, 5), normal(2, 3, 7)

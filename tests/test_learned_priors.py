@@ -43,6 +43,7 @@ def sampled(prior, params, count):
     return prior.sample(params, drawn)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_density_integrates_to_1_and_is_that_of_the_samples(kind):
     """Oracles: sums over a grid of the plane, of p, of z p, of z z p and of p log p."""

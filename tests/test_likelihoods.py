@@ -3,6 +3,8 @@ variants, as games."""
 
 from contextlib import contextmanager
 
+import pytest
+
 from experiments import likelihoods
 from iae_jax.files import figures
 from iae_jax.records.record import Trainings, record, write_records
@@ -48,6 +50,7 @@ def test_the_figure_has_a_point_for_each_variant(tmp_path, monkeypatch):
     assert [[26.0, 0.93]] in right and right[-1] == [[0, 0.97], [1, 0.97]]
 
 
+@pytest.mark.heavy
 def test_every_variant_is_a_game_and_nats_are_of_its_code():
     """What is played is the ELBO; the decoder writes a value at a time where it should."""
     for variant in likelihoods.preset.VARIANTS:

@@ -25,6 +25,7 @@ WRITTEN = (
 )  # fmt: skip
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("mode", "name"),
     [
@@ -53,6 +54,7 @@ def test_a_planted_link_is_refused_and_what_it_leads_to_stays(run, tmp_path, mod
     assert before == {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
 
 
+@pytest.mark.heavy
 def test_a_run_may_be_reached_by_a_link(run, tmp_path):
     """And W&B has links in its own folder."""
     path = tmp_path / "run"

@@ -50,6 +50,7 @@ def models(runs):
     return {kind: iae_jax.load(str(workdir)) for kind, (_, workdir) in runs.items()}
 
 
+@pytest.mark.heavy
 def test_it_is_the_model_in_memory(runs, images, models):
     config, workdir = runs["iae"]
     run, key = trained(config, workdir, "latest"), jax.random.key(7)
@@ -66,6 +67,7 @@ def test_it_is_the_model_in_memory(runs, images, models):
     )
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_examples_numbers_do_not_depend_on_how_many_there_are(models, images, kind):
     model = models[kind]
@@ -82,11 +84,13 @@ def test_an_examples_numbers_do_not_depend_on_how_many_there_are(models, images,
         jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[100:], b), many, rest)
 
 
+@pytest.mark.heavy
 def test_uint8_and_floats_are_the_same_images(models, images):
     one, other = (models["vae"].encode(x) for x in (images, images.astype(np.float64) / 255))
     np.testing.assert_allclose(one.mean, other.mean, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_a_gaussian_posterior_has_a_mean_and_a_deviation(models, images):
     """Of six copies of one image the means are equal, and samples spread as the deviation says."""
     same = np.repeat(images[:1], 2000, axis=0)
@@ -96,6 +100,7 @@ def test_a_gaussian_posterior_has_a_mean_and_a_deviation(models, images):
     np.testing.assert_allclose(found.vector.mean(axis=0), found.mean[0], atol=0.15)
 
 
+@pytest.mark.heavy
 def test_a_category_is_chosen(models):
     model = models["category"]
     np.testing.assert_array_equal(model.prior(9, category=2).category, np.full(9, 2))
@@ -112,6 +117,7 @@ def test_a_category_is_chosen(models):
     )
 
 
+@pytest.mark.heavy
 def test_the_local_code_is_given_by_value(models):
     model = models["iae"]
     vector = np.linspace(-1, 1, 15, dtype=np.float32).reshape(5, 3)
@@ -123,6 +129,7 @@ def test_the_local_code_is_given_by_value(models):
     assert np.abs(found - model.decode(vector, local=local + 1)).max() > 1e-4
 
 
+@pytest.mark.heavy
 def test_interpolations_end_at_the_codes(models, images):
     model = models["iae"]
     found = model.interpolate(images[:4], images[4:8], columns=5, seed=2)
@@ -134,6 +141,7 @@ def test_interpolations_end_at_the_codes(models, images):
         np.testing.assert_allclose(found[:, column], ends, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.heavy
 def test_scores_are_those_of_the_parts(models, images):
     model = models["vae"]
     scores, codes = model.score(images, seed=4), model.encode(images, seed=4)
@@ -201,6 +209,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_does_not_fit_is_refused_in_words(models, images, what):
     call, message = REFUSED[what]
@@ -208,6 +217,7 @@ def test_what_does_not_fit_is_refused_in_words(models, images, what):
         call(models["iae"], images)
 
 
+@pytest.mark.heavy
 def test_categories_that_are_not_there_are_refused(models):
     model = models["category"]
     with pytest.raises(InputError, match="a category is one of 4, from 0, not 4"):
@@ -225,6 +235,7 @@ def test_categories_that_are_not_there_are_refused(models):
         models["gan"].reconstruct(np.zeros((1, 8, 8, 1)))
 
 
+@pytest.mark.heavy
 def test_folders_that_hold_no_run_are_refused(runs, tmp_path):
     _, workdir = runs["iae"]
     with pytest.raises(InputError, match="there is no trained run in"):
@@ -263,6 +274,7 @@ def test_a_config_is_what_it_was_saved_as():
         from_dict("digits")
 
 
+@pytest.mark.heavy
 def test_only_the_folder_is_needed(runs, models, tmp_path):
     """In another process and place, after the data is gone, without the libraries of the data."""
     copy = shutil.copytree(runs["iae"][1], tmp_path / "run")

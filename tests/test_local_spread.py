@@ -24,6 +24,7 @@ def test_the_local_spread_is_that_of_the_local_code():
         assert found["local_spread"].value == pytest.approx(expected, rel=0.03)
 
 
+@pytest.mark.heavy
 def test_the_spread_of_colour_images_is_also_that_of_each_channel():
     images = RNG.integers(0, 255, (400, 2, 2, 3), dtype=np.uint8)
     scales = jnp.array([0.1, 0.5, 0.3])

@@ -245,6 +245,7 @@ def module(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [

@@ -27,6 +27,7 @@ def normal(seed, *shape):
 # ------------------------------------------------------------------------------------- builders
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "shape,kind,noise",
     [(shape, "implicit", N) for shape in SHAPES]
@@ -51,6 +52,7 @@ def test_encoder(shape, kind, noise):
         assert one.mean is None and one.log_variance is None
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "shape,noise_at", [(s, "depth") for s in SHAPES] + [(s, "input") for s in SHAPES[:2]]
 )
@@ -75,6 +77,7 @@ def test_generator(shape, noise_at):
     np.testing.assert_allclose(moved_first[1:], out[1:], atol=1e-6)  # examples do not mix
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "shape,reads",
     [(shape, ("x", "z")) for shape in SHAPES]
@@ -120,6 +123,7 @@ def test_a_category_alone_has_a_logit_each():
     assert encoding.vector is None and encoding.logits.shape == (B, K) and encoder.factorized
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", ["conv", "residual"])
 def test_few_components_of_z_are_not_drowned_by_many_of_n(kind):
     """Of an untrained generator's variance, z's part (its mean over n) is not below a half of n's,
@@ -134,6 +138,7 @@ def test_few_components_of_z_are_not_drowned_by_many_of_n(kind):
     assert by_z > by_n / 2
 
 
+@pytest.mark.heavy
 def test_a_residual_generator_reads_its_code_at_every_resolution():
     """Each block alone, the others' styles and the smallest grid cut off from z and n."""
     shape = (32, 32, 3)
@@ -185,7 +190,7 @@ def test_examples_do_not_mix(kind):
 WRONG = {
     "unknown layout": (
         lambda: networks.encoder(networks.Layout("rnn"), (2,), "gaussian", D),
-        "one of mlp, conv, residual",
+        "one of mlp, weight_norm, free_weight_norm, conv, residual",
     ),
     "conv on a vector": (
         lambda: networks.generator(networks.Layout("conv"), (2,), D),
@@ -241,6 +246,7 @@ def test_with_quadratic_adds_half_the_squared_length_of_the_code():
 # ------------------------------------------------------------------------------------ precision
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "kind, shape", [("conv", (8, 8, 1)), ("mlp", (2,)), ("residual", (8, 8, 3))]
 )

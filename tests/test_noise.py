@@ -64,6 +64,7 @@ def test_one_name_in_two_shapes_is_refused(other):
         noise("mine", other)
 
 
+@pytest.mark.heavy
 def test_noise_does_not_depend_on_how_a_batch_is_cut():
     """To the rounding that differs between sizes of arrays."""
     key, whole = jax.random.key(7), {}

@@ -101,6 +101,7 @@ def test_the_tested_versions_are_of_all_that_is_tested():
         assert not missing, (version, missing)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "words",
     [
@@ -118,6 +119,7 @@ def test_training_without_its_packages_is_one_line(tmp_path, words):
     assert "tensorflow_datasets" in line and "PIL" in line and "jax," not in line
 
 
+@pytest.mark.heavy
 def test_a_run_is_read_by_a_core_install(tmp_path, data_directory):
     """`load`, `sample` and `encode` need neither data sets, figures nor what Windows lacks; their
     numbers are those of this process."""

@@ -42,6 +42,7 @@ def test_there_are_eight_devices():
     assert len(CPU) == 8
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("devices", [2, 4, 8])
 def test_several_devices_are_one_device(alone, devices):
     together = run(devices)
@@ -51,6 +52,7 @@ def test_several_devices_are_one_device(alone, devices):
     assert min(jax.tree.leaves(moved)) > 1e-4  # far above the tolerance
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("devices", "microbatches"), [(1, 2), (1, 8), (2, 4)])
 def test_microbatches_are_the_whole(alone, devices, microbatches):
     """To 1e-5, with codes whose mean and covariance are those of the global batch."""
@@ -60,6 +62,7 @@ def test_microbatches_are_the_whole(alone, devices, microbatches):
     )
 
 
+@pytest.mark.heavy
 def test_a_microbatch_alone_is_not_the_whole(alone, monkeypatch):
     """What the test above would see if a microbatch had its own mean and covariance."""
     monkeypatch.setattr(draws.BatchMeans, "__call__", lambda self, name, value: value)
@@ -68,6 +71,7 @@ def test_a_microbatch_alone_is_not_the_whole(alone, monkeypatch):
         close(wrong, alone)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("forgotten", ["of the gradients", "of the aggregated posterior"])
 def test_a_forgotten_pmean_is_noticed(alone, monkeypatch, forgotten):
     pmean = jax.lax.pmean
@@ -105,6 +109,7 @@ def test_a_turn_is_one_exchange(monkeypatch):
     assert sum(exchanged()) > 20  # one of each array
 
 
+@pytest.mark.heavy
 def test_a_chunk_is_its_steps_one_by_one(alone):
     state = fresh()
     for t in range(STEPS):
@@ -113,6 +118,7 @@ def test_a_chunk_is_its_steps_one_by_one(alone):
     chex.assert_trees_all_close(state.params, alone[0].params, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.heavy
 def test_resident_indices_are_explicit_batches():
     """Cut over two devices, with a copy of the data on each. Oracle: the images themselves, on the
     same two devices, so that an order of summation does not differ."""

@@ -8,7 +8,7 @@ import pytest
 from iae_jax import networks
 from iae_jax.game.game import losses
 from iae_jax.game.step import init
-from iae_jax.networks import Layout
+from iae_jax.networks import Layout, Perturbation
 from iae_jax.networks.layers import perturbed
 from iae_jax.objectives.adaptive_contrast import moments
 from iae_jax.objectives.auxiliary import CodeInformation, LabelCrossEntropy, sleep_encoding
@@ -33,7 +33,7 @@ X = jax.random.uniform(jax.random.key(5), (4, *SHAPE))
 
 
 def of(kind, **options):
-    return networks.encoder(LAYOUT[kind], SHAPE, "implicit", 3, 2, noise=2, **options)
+    return networks.encoder(LAYOUT[kind], SHAPE, "implicit", 3, 2, 2, Perturbation(**options))
 
 
 def test_perturbed_by_hand():
@@ -47,6 +47,7 @@ def test_perturbed_by_hand():
     assert same is h and none is None
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", LAYOUT)
 def test_numbers_of_0_change_nothing(kind):
     plain, both = of(kind), of(kind, pixel_noise=0.3, dropout=0.5)
@@ -139,6 +140,7 @@ def test_perturbations_are_normal_and_no_two_uses_are_alike():
     assert abs(np.corrcoef(*tails)[0, 1]) < 0.01
 
 
+@pytest.mark.heavy
 def test_which_encodings_are_perturbed():
     """Those that the encoder learns from are; a code that others read, a teacher and the reader of
     x_hat are not. Oracle: the encoder without perturbations, and its apply."""
@@ -187,6 +189,7 @@ def test_moments_are_of_an_encoder_that_is_not_perturbed():
         np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+@pytest.mark.heavy
 def test_a_game_that_is_trained_perturbs():
     """Oracle: the cross entropy of labels by hand, of the encoder with the numbers it read."""
     config = Config(batch_size=4)

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import planar_flow
+import pytest
 
 
 def test_the_planar_flow_has_the_determinant_of_its_jacobian():
@@ -19,6 +20,7 @@ def test_the_planar_flow_has_the_determinant_of_its_jacobian():
             np.testing.assert_allclose(log_det[0], expected, rtol=1e-10)
 
 
+@pytest.mark.heavy
 def test_the_density_of_the_posterior_is_a_change_of_variables():
     config = planar_flow.get_config()
     encoder = planar_flow.encoder(config, (8, 8, 1))

@@ -77,6 +77,7 @@ def frozen_config(decoder, data_directory):
     return config
 
 
+@pytest.mark.heavy
 def test_a_frozen_decoder_is_that_of_its_run(decoder, data_directory, tmp_path):
     train(frozen_config(decoder, data_directory), tmp_path / "run")
     before, after = (iae_jax.load(path).params for path in (decoder, tmp_path / "run"))
@@ -86,6 +87,7 @@ def test_a_frozen_decoder_is_that_of_its_run(decoder, data_directory, tmp_path):
     assert any(jax.tree.leaves(moved))
 
 
+@pytest.mark.heavy
 def test_a_decoder_that_is_not_there_or_of_another_code_is_refused(decoder, tmp_path):
     config = posteriors.get_config("frozen/iaf")
     with pytest.raises(InputError, match="--config=posteriors:joint/gaussian --workdir="):

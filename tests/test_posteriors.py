@@ -29,6 +29,7 @@ def float64():
         yield
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("layer", ["planar", "autoregressive"])
 def test_a_flow_has_the_density_of_its_sample(layer):
     """Oracle: z is a function of N(0, I), whose density divided by the Jacobian's determinant is
@@ -166,6 +167,7 @@ def config_of(kind):
     return config
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("layer", ["autoregressive", "coupling", "planar"])
 def test_a_flow_can_be_made_where_a_game_is_traced(layer):
     game = build(config_of(f"flow(layer='{layer}', layers=1)"), SHAPE, values="real")

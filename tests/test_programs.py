@@ -106,6 +106,7 @@ def compiled(caplog):
     return [one.removeprefix(begins).split()[0] for one in found]
 
 
+@pytest.mark.heavy
 def test_a_second_run_and_a_second_model_compile_nothing(tmp_path, data_directory, caplog):
     """Another seed, and the same bits as of a game that nothing was kept of."""
 

@@ -9,6 +9,7 @@ from iae_jax.metrics import quadrature
 from iae_jax.types import Code, Encoding, Players
 
 
+@pytest.mark.heavy
 def test_divergences_of_a_linear_gaussian_model():
     """With Gaussian data and linear maps every density of the slide is Gaussian: each divergence of
     `exact` against closed forms by covariance matrices."""
@@ -75,6 +76,7 @@ def test_divergences_of_a_linear_gaussian_model():
         assert getattr(numbers, name) == pytest.approx(value, rel=5e-3, abs=5e-3), name
 
 
+@pytest.mark.heavy
 def test_divergences_of_a_bent_model():
     """Five modes, a bent encoder and a bent generator, against averages over samples in NumPy."""
     data, s, rng = ring(modes=5, radius=1.5, deviation=0.45), 0.45, np.random.default_rng(3)
@@ -153,6 +155,7 @@ def test_divergence_of_the_data_from_a_linear_model():
     assert found == pytest.approx(truth, abs=2e-3)
 
 
+@pytest.mark.heavy
 def test_flipped_terms_of_a_linear_gaussian_model():
     """Per axis everything is Gaussian: KL of covariance matrices, and an expected square."""
     a, c, deviation, b, s = 0.6, 0.2, 0.7, 0.8, 0.5

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 import tiny
 
 from iae_jax.runs.config import Config
@@ -46,6 +47,7 @@ def test_a_rate_that_stays_is_not_mentioned():
     assert rate_changes(old, new, 120) == ""
 
 
+@pytest.mark.heavy
 def test_a_run_that_goes_on_says_it(tmp_path, data_directory, capsys):
     config = tiny.get_config()
     config.data.directory, config.steps = data_directory, 20

@@ -19,6 +19,8 @@ from iae_jax.runs.data_sets import open_split
 from iae_jax.runs.train import train
 from iae_jax.types import Code
 
+pytestmark = pytest.mark.heavy
+
 KINDS = ("vae", "gan", "category")
 COPIES = 6
 

@@ -26,6 +26,7 @@ def test_it_is_short_and_its_links_lead_somewhere():
     assert [link for page, link in sorted(links) if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.heavy
 def test_the_example_of_a_trained_model(monkeypatch, tmp_path):
     config = digits.get_config()
     config.steps = config.run.steps_per_call = 2
@@ -40,6 +41,7 @@ def test_the_example_of_a_trained_model(monkeypatch, tmp_path):
     assert all(values.shape == (16,) for values in names["scores"].values())
 
 
+@pytest.mark.heavy
 def test_the_example_of_a_loop_learns_something():
     assert len(OWN_LOOP.strip().splitlines()) <= 13
     images = np.random.default_rng(0).integers(0, 256, (2, 4, 28, 28, 1), dtype=np.uint8)

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from test_results import workdir
 
 from experiments import mnist_reconstruction, rename_records
@@ -17,6 +18,7 @@ RESULTS = Path(__file__).parent.parent / "results"
 OLD_HASH = "e575adaf67d3"
 
 
+@pytest.mark.heavy
 def test_every_record_is_of_todays_variants(tmp_path):
     """Nothing is left to rename, and every hash is that of the variant that its command names."""
     shutil.copytree(RESULTS, tmp_path / "results")

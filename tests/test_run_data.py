@@ -52,6 +52,7 @@ def test_the_counts_of_folders_are_those_of_a_run(tmp_path):
     ]
 
 
+@pytest.mark.heavy
 def test_a_moved_set_is_the_same_and_another_one_is_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sizes = {"train": 20, "val": 6, "test": 4}

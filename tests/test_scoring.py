@@ -103,6 +103,7 @@ def test_a_relativistic_scoring_reads_differences_and_moves_one_side_each():
     assert not scoring.SCORINGS["relativistic"].logistic
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("r1", [None, (0.6, 1), (0.6, 4), "both"])
 @pytest.mark.parametrize("data", [0.0, 0.5])
 @pytest.mark.parametrize("name", ONE_SIDED)

@@ -84,6 +84,7 @@ def assert_same(states, metrics, seeds, drawn=True):
         np.testing.assert_allclose(metrics["reconstruction"][index], losses, rtol=1e-4)
 
 
+@pytest.mark.heavy
 def test_seeds_together_are_the_seeds_alone():
     assert_same(*train([3, 8], calls=2), [3, 8])
 

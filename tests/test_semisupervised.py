@@ -32,6 +32,7 @@ def change(config, fields):
         setattr(attrgetter(section)(config), name, value)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("variant", semisupervised.preset.VARIANTS)
 def test_every_variant_is_a_game(variant):
     config = semisupervised.get_config(variant)
@@ -218,6 +219,7 @@ def test_a_loss_of_the_first_steps_alone_is_there():
     assert names() == ["conditional_entropy", "label_cross_entropy"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", ["supervised", "aae"])
 def test_a_record_is_named_by_its_split_and_says_which_labels_were_read(
     tmp_path, data_directory, method

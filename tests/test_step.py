@@ -71,6 +71,7 @@ def test_the_key_stays_and_the_noise_changes_with_the_step():
     )
 
 
+@pytest.mark.heavy
 def test_vmap_over_seeds_is_each_seed_alone():
     keys = jax.random.split(jax.random.key(9), 3)
 

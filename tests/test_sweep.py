@@ -263,6 +263,7 @@ def test_a_folder_that_is_a_file_stops_one_run(tmp_path, launched, capsys):
     assert "continuing with the others" in capsys.readouterr().err
 
 
+@pytest.mark.heavy
 def test_seeds_of_another_config_are_named_before_they_are_replaced(
     tmp_path, launched, monkeypatch, capsys
 ):

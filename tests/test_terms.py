@@ -131,6 +131,7 @@ def test_nothing_and_scaled():
     np.testing.assert_allclose(value(scheduled, sample(4)), 0.4 * plain, rtol=1e-6)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("row", ["likelihood", "joint_reconstruction"])
 def test_a_relaxed_category_is_read_as_its_probabilities(row):
     """Oracle: the networks called by hand; the gradient, which a sampled category does not pass."""

@@ -25,6 +25,7 @@ DRAWS = {
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", DRAWS)
 def test_they_are_jaxs_own_bit_for_bit(name):
     """Of one key and of many, compiled and not."""

@@ -119,6 +119,7 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory, megabytes, o
     assert [line["step"] for line in lines[1]] == list(range(5, 201, 5))
 
 
+@pytest.mark.heavy
 def test_a_changed_config_is_refused_with_its_difference(run, data_directory):
     changed = config_of(data_directory, ema=0.5)
     changed.generator.optimizer.rate = 0.125
@@ -136,6 +137,7 @@ def test_a_changed_config_is_refused_with_its_difference(run, data_directory):
     assert json.loads((run / "run.json").read_text())["steps"] == 45
 
 
+@pytest.mark.heavy
 def test_other_images_than_those_of_before_are_refused(tmp_path):
     images = np.random.default_rng(3).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
     config = config_of("", steps=20)
@@ -169,6 +171,7 @@ def test_a_field_that_is_added_to_the_config_leaves_runs_as_they_were():
         check_unchanged(saved, config)
 
 
+@pytest.mark.heavy
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_good_checkpoint(
     run, data_directory
 ):
@@ -182,6 +185,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_good_checkpoint
     assert_same_bits(before, state_of(good, run))
 
 
+@pytest.mark.heavy
 def test_a_parameter_that_is_not_a_number_is_not_saved(tmp_path, data_directory, monkeypatch):
     """Losses may still be finite when a parameter no longer is: as if none were looked at."""
     monkeypatch.setattr("iae_jax.runs.train.not_finite", lambda *arguments: "")
@@ -225,6 +229,7 @@ def test_a_broken_newest_checkpoint_falls_back(run, data_directory):
     assert_same_bits(expected, state_of(config, run))
 
 
+@pytest.mark.heavy
 def test_a_broken_newest_checkpoint_is_told_in_one_line(run, data_directory):
     """By the whole process: Orbax's threads say nothing either."""
     (run / "checkpoints" / "40" / "state" / "manifest.ocdbt").write_text("x")
@@ -241,6 +246,7 @@ def test_a_broken_newest_checkpoint_is_told_in_one_line(run, data_directory):
     assert [line.split()[0] for line in rest] == ["resuming", "step"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("variant", ["gan", "vae"])
 def test_other_models_train_and_draw(tmp_path, data_directory, variant):
     own = config_of(data_directory, variant, ema=0.97)  # of no other test: it compiles
@@ -267,6 +273,7 @@ def test_a_workdir_that_cannot_be_written_is_refused(tmp_path, data_directory):
         train(config_of(data_directory), tmp_path / "file" / "run")
 
 
+@pytest.mark.heavy
 def test_a_run_of_images_that_cannot_be_drawn_ends_without_a_picture(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (40, 3, 4, 2), dtype=np.uint8)
     np.savez(tmp_path / "two.npz", images=images)

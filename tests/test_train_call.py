@@ -16,6 +16,7 @@ def config(data_directory):
     return config
 
 
+@pytest.mark.heavy
 def test_the_callback_has_each_line_of_the_log(config, tmp_path, monkeypatch):
     """Every run.log_steps steps and at the last one, with what was validated then."""
     monkeypatch.chdir(tmp_path)

@@ -9,6 +9,8 @@ from test_train import config_of, state_of
 from iae_jax.errors import InputError
 from iae_jax.runs.train import train
 
+pytestmark = pytest.mark.heavy
+
 # What JAX calls the compiled chunk under jit, and what pmap makes of it.
 NAMES_OF_THE_STEP = ("jit(_run)", "jit(_fun)", "pmap(_run)")
 

@@ -57,6 +57,7 @@ def small(variant, data_directory):
     return config
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("variant", preset.VARIANTS)
 def test_every_variant_is_a_game_whose_players_move(variant, data_directory):
     config = small(variant, data_directory)
@@ -144,6 +145,7 @@ def test_a_translation_that_ignores_the_digit(monkeypatch):
     assert found["cycle_error"] > 0.1
 
 
+@pytest.mark.heavy
 def test_a_network_from_image_to_image_sees_the_place_of_a_pixel():
     """A change of one pixel reaches the nearest most; noise changes the output."""
     encoder = translator.encoder(SHAPE, (8, 8, 3), 2, width=3, hidden=5)

@@ -8,7 +8,7 @@ import pytest
 from iae_jax import networks
 from iae_jax.errors import InputError
 from iae_jax.game.step import init
-from iae_jax.networks import Layout
+from iae_jax.networks import Layout, Perturbation
 from iae_jax.networks.layers import perturbed, unit_scale
 from iae_jax.networks.weight_norm import WeightNorm
 from iae_jax.runs.build import build
@@ -24,7 +24,7 @@ def pixels(count, seed=0):
 
 
 def of(layout, **options):
-    return networks.encoder(layout, SHAPE, "deterministic", 0, 3, **options)
+    return networks.encoder(layout, SHAPE, "deterministic", 0, 3, 0, Perturbation(**options))
 
 
 def test_a_layer_by_hand():
@@ -45,6 +45,7 @@ def test_frozen_scales_learn_nothing_and_all_else_does(frozen):
     assert np.all(gradient["scale"] == 0) == frozen
 
 
+@pytest.mark.heavy
 def test_an_encoder_starts_with_units_of_mean_0_and_variance_1():
     """Oracle: the layers by hand, of the images with the noise that is part of what they see."""
     encoder = of(NORMALIZED, pixel_noise=0.3, unit_noise=0.5)
@@ -64,6 +65,7 @@ def test_an_encoder_starts_with_units_of_mean_0_and_variance_1():
     np.testing.assert_allclose(found, y, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.heavy
 def test_a_run_starts_from_its_own_training_set():
     """And the same state comes from any number of seeds at once; without images it is another."""
     config = Config(batch_size=4)
@@ -105,6 +107,7 @@ UNITS = {  # of each layer, then the features
 }
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("kind", UNITS)
 def test_each_unit_has_noise_of_its_own(kind):
     """And only the example whose number it is; numbers of 0 are the encoder that is not taught."""

@@ -7,7 +7,7 @@ file with a Trunk and a Body.
 
 from iae_jax.networks.autoregressive import made, pixelcnn
 from iae_jax.networks.discriminators import discriminator, with_heads, with_quadratic
-from iae_jax.networks.encoders import encoder
+from iae_jax.networks.encoders import Perturbation, encoder
 from iae_jax.networks.flow_posterior import flow_posterior
 from iae_jax.networks.generators import Likelihood, generator
 from iae_jax.networks.hamiltonian import hamiltonian
@@ -17,6 +17,7 @@ from iae_jax.networks.layouts import Layout
 __all__ = [
     "Layout",
     "Likelihood",
+    "Perturbation",
     "discriminator",
     "encoder",
     "flow_posterior",

@@ -1,7 +1,7 @@
 """Encoders: q(z|x), deterministic, Gaussian or implicit."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import chex
 import flax.linen as nn
@@ -16,6 +16,24 @@ from iae_jax.types import Array, Encoder, Encoding, Params
 
 KINDS = ("deterministic", "gaussian", "implicit")
 MAX_LOG_VARIANCE = 10.0  # of a Gaussian q(z|x); the minimum is its negative
+
+
+class Perturbation(NamedTuple):
+    """What an encoder's layers are changed by in training.
+
+    pixel_noise: SD of the Gaussian noise that is added to each value of x.
+    dropout: SD of the factor around 1 that multiplies each channel of every layer: Gaussian dropout
+        (Srivastava et al. 2014).
+    unit_noise: SD of the noise that is added to each unit of every layer. Layers are scaled to a
+        mean square of 1 before, in training or not.
+    """
+
+    pixel_noise: float = 0.0
+    dropout: float = 0.0
+    unit_noise: float = 0.0
+
+
+UNPERTURBED = Perturbation()
 
 
 class _Encoder(nn.Module):
@@ -67,9 +85,7 @@ def encoder(
     size: int,
     categories: int = 0,
     noise: int = 0,
-    pixel_noise: float = 0.0,
-    dropout: float = 0.0,
-    unit_noise: float = 0.0,
+    perturbation: Perturbation = UNPERTURBED,
 ) -> Encoder:
     """q(z|x) for x f32[B, *shape].
 
@@ -81,14 +97,10 @@ def encoder(
       size: components of the code's vector, or 0.
       categories: of the code, or 0.
       noise: components of noise that an implicit encoder reads.
-      pixel_noise: SD of the Gaussian noise that is added to each value of x in training.
-      dropout: SD of the factor around 1 that multiplies each channel of every layer in training:
-        Gaussian dropout (Srivastava et al. 2014).
-      unit_noise: SD of the noise that is added to each unit of every layer in training. Layers are
-        scaled to a mean square of 1 before, in training or not.
+      perturbation: in training.
 
     Raises:
-      InputError: an unknown kind, sizes that contradict it, or both dropout and unit_noise.
+      InputError: an unknown kind, sizes that contradict it, or both dropout and unit noise.
     """
     check_layout(layout, shape)
     if kind not in KINDS:
@@ -99,6 +111,7 @@ def encoder(
         raise InputError(f"a {kind} encoder reads no noise: set encoder.noise=0, or kind=implicit")
     if not size and not categories:
         raise InputError("the code has neither a size nor categories: give it one of them")
+    pixel_noise, dropout, unit_noise = perturbation
     if dropout and unit_noise:
         raise InputError("noise is added to units or multiplied: set dropout or unit_noise to 0")
     gaussian = kind == "gaussian" and size > 0

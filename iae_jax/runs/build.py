@@ -140,8 +140,8 @@ def encoder(config: Config, shape: Shape) -> Encoder:
         raise InputError(f"encoder.kind is one of {known}, or MODULE:NAME, not {own.kind!r}")
     base = networks.encoder(
         layout(own.network), shape, "gaussian" if name in POSTERIORS else own.kind, code.size,
-        code.categories, own.noise, own.pixel_noise, own.dropout,
-        own.unit_noise,
+        code.categories, own.noise,
+        networks.Perturbation(own.pixel_noise, own.dropout, own.unit_noise),
     )  # fmt: skip
     if name not in POSTERIORS:
         return base

@@ -14,13 +14,14 @@ machine.
 
 `experiments/semisupervised_ablation.py` measures each part.
 
-Expected: `improved_gan` 33 minutes on one core (79 beside tests), `iae_best` 25 to 34 minutes on
-one core of a fast machine (a server of 2025) with another run on the other, 18 on both (24
-steps/s), `iae_plain` 21 to 23. On one core of a slow machine `iae_faithful` 26 to 41 minutes,
-`supervised` and `full` 4 to 10, and `aae` 32 to 69 (the longest beside tests). Of the stand-in for
-SVHN, `iae_best` 7 to 10 minutes and `supervised` 1 on a fast machine, and once 6 for the feature
-classifier. Not measured yet: 50 and 1,000 labels of MNIST, and all of `svhn_cropped`, whose changes
-of images are those of the stand-in, not tuned.
+Expected: `improved_gan` 79 minutes on one core beside tests (33 at the 30 steps/s that it reached
+while that core had no other work), `iae_best` 25 to 34 minutes on one core of a fast machine (a
+server of 2025) with another run on the other, 18 on both (24 steps/s), `iae_plain` 21 to 23. On one
+core of a slow machine `iae_faithful` 26 to 41 minutes, `supervised` and `full` 4 to 10, and `aae`
+32 to 69 (the longest beside tests). Of the stand-in for SVHN, `iae_best` 7 to 10 minutes and
+`supervised` 1 on a fast machine, and once 6 for the feature classifier. Not measured yet: 50 and
+1,000 labels of MNIST, and all of `svhn_cropped`, whose changes of images are those of the stand-in,
+not tuned.
 """
 
 from pathlib import Path

@@ -8,9 +8,9 @@ with which the variants were chosen, and with other draws of the labels than the
 seeds from 100 on. The variants were tuned with draw 100, which favours them as they are. No number
 is of the test split but the accuracy of the feature classifier itself.
 
-Expected: 5 to 9 minutes for a run on one core of a slow machine (two at once), 8 to 15 for
-`improved_gan`, 1 for `supervised`; the times in the records are longer where tests ran at the same
-time.
+Expected: 5 to 9 minutes for a run on one core of a slow machine (two at once), 1 for `supervised`;
+the times in the records are longer where tests ran at the same time. The variants of `improved_gan`
+are not measured yet.
 """
 
 from experiments import semisupervised

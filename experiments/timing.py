@@ -201,11 +201,8 @@ def main(
     measured = {(one["metric"], one["variant"]) for one in records}
     with locked_records(options.results, name) as before:
         others = [one for one in before if _prefix(one) != options.prefix]
-        kept = [
-            one
-            for one in before
-            if some and one not in others and (one["metric"], one["variant"]) not in measured
-        ]
+        own = [one for one in before if some and _prefix(one) == options.prefix]
+        kept = [one for one in own if (one["metric"], one["variant"]) not in measured]
         before[:] = [*others, *kept, *records]
     figure = options.figures / f"{'_'.join(filter(None, (name, options.prefix)))}.png"
     timings.draw(figure, [*kept, *records])

@@ -217,7 +217,8 @@ def _components(
         one = codes[0]
     else:
         codes = model.encode(images.read().x, seed).vector
-        one = model.encode(shown.part(0, 1).read().x, seed).vector[0]
+        chosen = codes if shown is images else model.encode(shown.read().x, seed).vector
+        one = chosen[0]
     moved, size = moved_components(codes, one), codes.shape[1]
     for first in range(0, size, CHUNK_ROWS):
         part = moved[first : first + CHUNK_ROWS].reshape(-1, size)

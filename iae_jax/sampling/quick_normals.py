@@ -1,4 +1,4 @@
-"""Normal numbers for perturbations, at a fifth of the price of JAX's own.
+"""Normal numbers for perturbations, cheaper than JAX's own.
 
 An encoder that is perturbed in training reads a number for each of its units, more than all other
 randomness of a step. They are a regularization: no density is computed of them. So two random words

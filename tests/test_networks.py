@@ -1,6 +1,7 @@
 """Encoders, generators and discriminators, by what must change their output and what must not."""
 
 import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -244,6 +245,30 @@ def test_with_quadratic_adds_half_the_squared_length_of_the_code():
 
 
 # ------------------------------------------------------------------------------------ precision
+
+
+@pytest.mark.parametrize("precision", networks.layouts.PRECISIONS)
+def test_a_network_is_traced_once_for_all_arrays_of_a_shape(precision):
+    """Also where it is differentiated: starting a run again is mostly tracing."""
+    discriminator = networks.discriminator(MLP._replace(precision=precision), (2,), ("x",))
+    params = discriminator.init(jax.random.key(0))
+    traced = []
+
+    def count(function, arguments, keywords, context):
+        if isinstance(context.module, networks.mlp.Trunk):
+            traced.append(arguments[0].shape)
+        return function(*arguments, **keywords)
+
+    def loss(params, x):
+        return (
+            discriminator.apply(params, x, None) - discriminator.apply(params, 2 * x, None)
+        ).sum()
+
+    with nn.intercept_methods(count):
+        for batch in (B, B + 1):
+            jax.make_jaxpr(jax.grad(loss))(params, jnp.ones((batch, 2)))
+            jax.make_jaxpr(loss)(params, jnp.ones((batch, 2)))
+    assert [shape[0] for shape in traced] == [B, B + 1]
 
 
 @pytest.mark.heavy

@@ -110,9 +110,12 @@ def check_layout(layout: Layout, shape: tuple[int, ...], player: str = "") -> No
 
 def computed(layout: Layout, module: nn.Module) -> Callable[..., Any]:
     """The module's apply, computed in the layout's precision from float32 to float32."""
+    # A step applies it to several arrays of one shape, and to each in every turn: under jit it is
+    # traced, and differentiated, once.
     if layout.precision == "float32":
-        return module.apply
+        return jax.jit(module.apply)
 
+    @jax.jit
     def apply(*arguments: Any) -> Any:
         return _cast(module.apply(*_cast(arguments, jnp.bfloat16)), jnp.float32)
 

@@ -139,6 +139,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         raise InputError(f"--check is of {RESULTS} and its pages: leave words and --format out")
     if options.metrics and not options.tabular:
         raise InputError("--metrics is of a table: name a --format, results files or runs")
+    # Before the page of runs is written.
+    if options.output and not options.output.parent.is_dir():
+        raise InputError(f"there is no folder {options.output.parent}: choose another --output")
     options.format = options.format or FORMATS[0]
     return options
 

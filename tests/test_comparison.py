@@ -177,7 +177,9 @@ def test_what_cannot_be_compared_is_one_line(runs, capsys):
         (("a0",), ("--metrics=erorr",), "no run has erorr: there are error, spread"),
         (("a0",), ("--split=validation",), "evaluation_validation.json is not there"),
         (("a0",), ("--page=nowhere/x.html",), "choose another --page"),
+        (("a0",), ("--output=nowhere/x.md",), "no folder nowhere: choose another --output"),
     ):
         assert report(runs, *words, columns=columns)[0] == 2
         captured = capsys.readouterr()
         assert message in captured.err and captured.err.count("\n") == 1 and not captured.out
+        assert not (runs / "page.html").exists()

@@ -118,8 +118,6 @@ def _range(x: np.ndarray, name: str) -> _Range:
     said = f"{name} is {x.dtype} from {low:g} to {high:g}"
     if not np.isfinite([low, high]).all():
         raise InputError(f"{name} has values that are not finite: remove these images")
-    if low == high:
-        raise InputError(f"every value of {name} is {low:g}: there is nothing to learn")
     if kind == "f":
         if low >= 0 and high <= 1:
             return _Range("0 to 1", 255, note=f"{x.dtype} in [0, 1] is rounded to 8 bits")

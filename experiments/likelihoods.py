@@ -31,8 +31,8 @@ NLL = f"nll_iwae_{preset.SAMPLES}"
 AIMS = {"vae": 86.5, "made": 84.0, "window_5": 84.0, "pixelcnn": 82.5}
 REFERENCES = {(NLL, variant): Reference(aim, "lower", "aim") for variant, aim in AIMS.items()}
 SHOWN = (
-    NLL, "negative_elbo", "kl_code", "distortion", "active_units", "marginal_kl", "label_agreement",
-    "code_nearest_accuracy",
+    NLL, "negative_elbo", "kl_code", "distortion", "active_units", "marginal_kl",
+    "amortization_gap", "label_agreement", "code_nearest_accuracy",
 )  # fmt: skip
 BESIDE = ("mnist_reconstruction", "global_10_local_100")  # whose label agreement is a line
 HEADLINE = tuple(

@@ -38,6 +38,21 @@ def test_the_gap_is_the_divergence_from_the_posterior(scale, shift):
     assert "discriminator_error" not in found
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.3), (1.4, 0.5)])
+def test_what_amortization_costs(scale, shift):
+    """Of a Gaussian posterior, the best factorized Gaussian has its mean, and the variances of one
+    component given the others."""
+    found = measured(
+        trained(encoder(scale, shift)),
+        *named(["iae_jax.metrics.amortization:amortization_gap(images=300, samples=1000)"]),
+    )
+    inverse = np.linalg.inv(POSTERIOR)
+    left = 0.5 * (np.log(np.diag(inverse)).sum() + np.linalg.slogdet(POSTERIOR)[1])
+    expected = divergence(scale, shift) - left
+    assert found["amortization_gap"] == pytest.approx(expected, abs=0.015) and expected > 0.2
+
+
 def test_a_discriminator_is_graded_by_the_ratio_that_it_estimates():
     """T is the log ratio and a constant."""
     model = trained(encoder(1.4, 0.5))

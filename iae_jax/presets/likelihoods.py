@@ -38,6 +38,7 @@ def get_config(variant: str = "vae") -> Config:
     config.metrics = (
         f"iae_jax.metrics.evidence:importance(samples={SAMPLES})",
         "iae_jax.metrics.rates:MEASURES",
+        "iae_jax.metrics.amortization:amortization_gap(images=100)",
         f"iae_jax.metrics.label_agreement:of_first(images={IMAGES})",
     )
     config.code.size = 40

@@ -27,6 +27,7 @@ NAMES = (
     "likelihoods",
     "posteriors",
     "translation",
+    "ingredients",
 )
 FOLDER = Path(__file__).parent
 

@@ -5,12 +5,12 @@ steps (of improved_gan a quarter, 15,000) and a quarter of its phases (but for t
 which labels name the clusters), as it is or with one part removed or added.
 """
 
-from operator import attrgetter
 from typing import Any
 
 from iae_jax.errors import InputError
 from iae_jax.presets import semisupervised
 from iae_jax.runs.config import Config
+from iae_jax.runs.config_changes import set_fields
 
 SPLIT = "validation"
 FIRST_SEED = 100
@@ -67,9 +67,7 @@ def get_config(variant: str = VARIANTS[0]) -> Config:
     if variant not in CHANGES:
         raise InputError(f"a variant is one of {', '.join(CHANGES)}, not {variant!r}")
     config = semisupervised.get_config(f"{variant.split('/')[0]}/mnist/100")
-    for field, value in CHANGES[variant].items():
-        part, _, name = field.rpartition(".")
-        setattr(attrgetter(part)(config), name, value)
+    set_fields(config, CHANGES[variant])
     config.steps = IMPROVED_GAN_STEPS if variant.startswith("improved_gan") else STEPS
     config.auxiliary.marginal.weight.start_steps //= 4
     config.auxiliary.sleep.weight.start_steps //= 4

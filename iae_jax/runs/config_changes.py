@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from iae_jax.runs.renamed import named_before
@@ -16,6 +17,13 @@ def changes(old: dict[str, Any], new: dict[str, Any]) -> Iterator[tuple[str, Any
                 yield f"{name}.{inner}", changed
         elif value != old[name]:
             yield name, value
+
+
+def set_fields(config: Any, fields: Mapping[str, Any]) -> None:
+    """Sets dotted fields of a config. Raises: InputError if a section has no such field."""
+    for field, value in fields.items():
+        section, _, name = field.rpartition(".")
+        setattr(attrgetter(section)(config) if section else config, name, value)
 
 
 def difference(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -1,0 +1,53 @@
+"""The headline models with each ingredient beyond the slides taken out, and with all of them out.
+
+    python -m iae_jax.launch --config=ingredients:k10/slides --workdir=runs/k10_slides
+    python -m iae_jax.sweep ingredients --seeds=3
+
+Variants: `iae_jax/presets/ingredients.py`. Of these the marginal KL of moments and code information
+(InfoGAN, Chen et al. 2016) are of codes; consistency and the entropy of the category are those of
+IMSAT (Hu et al. 2017); the averaged teacher is the mean teacher (Tarvainen and Valpola 2017); the
+sleep loss is of wake-sleep (Hinton et al. 1995). `without_generator` is a control: no
+reconstruction term at all.
+
+Expected, not measured yet: as the models' own experiments for each of the runs, of which there are
+48 for a seed.
+"""
+
+from typing import Any
+
+from iae_jax.presets import ingredients as preset
+from iae_jax.records.references import Headline
+
+get_config = preset.get_config
+FIGURES: dict[str, tuple[str, ...]] = {}
+SHOWN = ("label_agreement", "frechet_sample", "frechet_data", "cluster_accuracy", "test_error")
+MAIN = {
+    "global_10_local_100": "label_agreement",
+    "global_5_local_100": "label_agreement",
+    "k10": "cluster_accuracy",
+    "k30": "cluster_accuracy",
+    "iae_plain": "test_error",
+    "iae_best": "test_error",
+}
+HEADLINE = tuple(
+    Headline(f"{model} without what the slides do not have", metric, f"{model}/slides")
+    for model, metric in MAIN.items()
+)
+
+
+def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
+    """Whether each ingredient helps, by means over seeds."""
+    means = {(one["metric"], one["variant"]): one["mean"] for one in records}
+    found = []
+    for model, metric in MAIN.items():
+        whole = means.get((metric, f"{model}/as_it_is"))
+        for variant in preset.VARIANTS:
+            own, _, change = variant.partition("/")
+            without = means.get((metric, variant))
+            if own != model or change == "as_it_is" or whole is None or without is None:
+                continue
+            helps = whole < without if metric == "test_error" else whole > without
+            what = "all ingredients" if change == "slides" else change.removeprefix("without_")
+            text = f"{model}: {what.replace('_', ' ')} help ({metric} {whole:.4g} to {without:.4g})"
+            found.append((text, helps))
+    return found

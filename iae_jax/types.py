@@ -197,11 +197,25 @@ class Augment(NamedTuple):
 Networks = Players[Encoder, Generator, Discriminator]
 
 
+class Turn(NamedTuple):
+    """The players that move at once, and by which losses.
+
+    movers: names of players.
+    losses: "reconstruction", "regularization" and names of auxiliary losses; none are all.
+    """
+
+    movers: tuple[str, ...]
+    losses: tuple[str, ...] = ()
+
+    def has(self, loss: str) -> bool:
+        return not self.losses or loss in self.losses
+
+
 class Game(NamedTuple):
     """Everything static about a training: functions, no arrays. See `game.check`.
 
-    optimizers: Players of optax.GradientTransformation.
-    turns: tuple of tuples of player names; the players of one turn move at once.
+    optimizers: Players of optax.GradientTransformation; `turn` is the number of the turn in a step.
+    turns: of a step, one after the other.
     local_scale: the scale of the local code n as a function of the step.
     ema_decay: of the exponential moving average of encoder and generator, 0 for none.
     augment: how x is changed for the losses that compare x with a changed x, or None.
@@ -215,7 +229,7 @@ class Game(NamedTuple):
     prior: Prior
     objective: Any  # objectives.grid.Objective, which this file may not import
     optimizers: Players[Any, Any, Any]
-    turns: tuple[tuple[str, ...], ...] = ((*AUTOENCODER, *DISCRIMINATORS),)
+    turns: tuple[Turn, ...] = (Turn((*AUTOENCODER, *DISCRIMINATORS)),)
     local_scale: Scheduled = 1.0
     ema_decay: float = 0.999
     augment: Augment | None = None

@@ -10,7 +10,7 @@ import optax
 
 from iae_jax import networks
 from iae_jax.game.check import check
-from iae_jax.game.game import SIMULTANEOUS
+from iae_jax.game.game import SIMULTANEOUS, Turns
 from iae_jax.objectives import adversarial
 from iae_jax.objectives.adversarial import Adversary, Pairing
 from iae_jax.objectives.auxiliary import AuxiliaryLoss
@@ -80,7 +80,7 @@ def build(
     code: str = "vector",
     adversaries: tuple[Adversary, Adversary] = (Adversary(), Adversary()),
     auxiliary: tuple[AuxiliaryLoss, ...] = (),
-    turns: tuple[tuple[str, ...], ...] = SIMULTANEOUS,
+    turns: Turns = SIMULTANEOUS,
     ema_decay: float = 0.999,
 ) -> Game:
     """The game of a cell under SGD, with a learning rate of its own for each player."""

@@ -233,7 +233,9 @@ def linear_game(name, pairing, mean=MEAN, variance=VARIANCE, theta=THETA, squash
 def gradients(built, params, noise, batch):
     """What a step computes: own gradients of the losses."""
     return game.own_gradients(
-        lambda p: game.losses(built, p, noise, batch, jnp.int32(0)), params, game.SIMULTANEOUS[0]
+        lambda p: game.losses(built, p, noise, batch, jnp.int32(0)),
+        params,
+        game.SIMULTANEOUS[0].movers,
     )[0]
 
 

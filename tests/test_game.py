@@ -16,13 +16,14 @@ import numpy as np
 import optax
 import pytest
 
-from iae_jax.game import game, step
+from iae_jax.errors import InputError
+from iae_jax.game import check, game, step
 from iae_jax.objectives import scoring
 from iae_jax.objectives.adversarial import R1, Adversary
 from iae_jax.objectives.auxiliary import ConditionalEntropy, MarginalKL
 from iae_jax.objectives.weights import Weight
 from iae_jax.sampling.noise import Noise, example_keys
-from iae_jax.types import AUTOENCODER, DISCRIMINATORS, Players
+from iae_jax.types import AUTOENCODER, DISCRIMINATORS, Players, Turn
 
 IAE = ("joint_reconstruction", "marginal_code", "product")
 # Two scorings, so that neither the two discriminators nor the two sides share a loss.
@@ -66,7 +67,7 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
 
     values, pull, metrics = jax.vjp(losses, params, has_aux=True)
     zeros = jax.tree.map(jnp.zeros_like, values)
-    found, _ = game.own_gradients(losses, params, game.SIMULTANEOUS[0])
+    found, _ = game.own_gradients(losses, params, game.SIMULTANEOUS[0].movers)
     for name in Players._fields:
         if name not in present:
             assert getattr(found, name) is None and getattr(values, name) is None
@@ -93,7 +94,7 @@ def test_own_gradient_is_the_gradient_of_the_own_loss(row, column, code):
 def test_movers_move_and_the_others_do_not(row, column, movers):
     if movers == ("generator",) and (row, column) != IAE[:2]:
         return  # one cell shows that encoder and generator are apart
-    built = played(row, column, "vector", turns=(movers,))
+    built = played(row, column, "vector", turns=(Turn(movers),))
     before = step.init(built, jax.random.key(1))
     if not any(getattr(before.params, name) for name in movers):
         return  # a cell without discriminators
@@ -110,20 +111,25 @@ def test_movers_move_and_the_others_do_not(row, column, movers):
 @pytest.mark.parametrize("turns", game.TURNS.values(), ids=game.TURNS)
 def test_turns_are_one_gradient_step_each(turns):
     """Oracle: plain SGD by hand, turn after turn, from the losses alone."""
-    built = played(*IAE[:2], "vector", turns=turns)
+    built = games.build(*IAE[:2], "vector", ADVERSARIES, turns=turns)
     state = step.init(built, jax.random.key(1))
     x = games.batch(2, 4)
     rates = dict(zip(Players._fields, games.RATES, strict=True))
     params = state.params
-    for turn, movers in enumerate(turns):
-        key = jax.random.fold_in(jax.random.fold_in(state.key, 1), turn)
+    for number, turn in enumerate(turns):
+        key = jax.random.fold_in(jax.random.fold_in(state.key, 1), number)
         keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(4))
         noise = Noise(keys)
-        values, pull = jax.vjp(
-            lambda p, noise=noise: game.losses(built, p, noise, {"x": x}, jnp.int32(0))[0], params
-        )
+
+        def own_losses(params, noise=noise, turn=turn):
+            values, metrics = game.losses(built, params, noise, {"x": x}, jnp.int32(0))
+            names = [name for name in ("reconstruction", "regularization") if turn.has(name)]
+            loss = sum((metrics[name].mean() for name in names), start=jnp.zeros(()))
+            return values._replace(encoder=loss, generator=loss)
+
+        values, pull = jax.vjp(own_losses, params)
         zeros = jax.tree.map(jnp.zeros_like, values)
-        for name in movers:
+        for name in turn.movers:
             # Of the own loss by the own parameters: an entry of the Jacobian's diagonal.
             own = getattr(pull(zeros._replace(**{name: jnp.ones(())}))[0], name)
             change = jax.tree.map(lambda g, rate=rates[name]: -rate * g, own)
@@ -131,6 +137,22 @@ def test_turns_are_one_gradient_step_each(turns):
     after, _ = step.train_step(built, state, x)
     chex.assert_trees_all_close(after.params, params, rtol=1e-5, atol=1e-6)
     assert after.step == 1
+
+
+@pytest.mark.parametrize(
+    ("turns", "message"),
+    [
+        ((Turn(AUTOENCODER, ("reconstruction",)), Turn(DISCRIMINATORS)), "loss regularization"),
+        ((Turn(AUTOENCODER), Turn(DISCRIMINATORS, ("regularization",))), "without its reconstr"),
+        ((Turn(AUTOENCODER, ("reconstruction", "regularization")),), "the loss marginal_kl"),
+    ],
+)
+def test_turns_that_leave_a_loss_out_are_refused(turns, message):
+    built = games.build(*IAE[:2])
+    kl = MarginalKL(Weight(1.0))
+    losses = built.objective._replace(auxiliary=(kl,) if "kl" in message else ())
+    with pytest.raises(InputError, match=message):
+        check.check(built._replace(turns=turns, objective=losses), games.SHAPE)
 
 
 def test_lazy_r1_is_active_every_interval_steps():

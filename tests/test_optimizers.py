@@ -2,11 +2,14 @@
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from iae_jax.errors import InputError
-from iae_jax.game.game import TWO_TO_ONE
-from iae_jax.game.optimizers import Optimizer, optimizer
+from iae_jax.game.game import PHASES, TWO_TO_ONE
+from iae_jax.game.optimizers import Optimizer, by_turn, optimizer
+from iae_jax.runs.build import build
+from iae_jax.runs.config import Config
 
 
 @pytest.mark.parametrize(
@@ -74,3 +77,35 @@ def test_a_cosine_after_a_warm_up():
         taken.append(-float(update))
     falling = [0.8 * (0.25 + 0.75 * (1 + np.cos(np.pi * step / 4)) / 2) for step in range(5)]
     np.testing.assert_allclose(taken, [0, 0.4, *falling, 0.2], rtol=1e-5, atol=1e-7)
+
+
+def test_each_turn_has_moments_of_its_own():
+    """Oracle: two optimizers apart."""
+    own = optax.adam(0.1), optax.adam(0.02, b1=0.5)
+    together = by_turn([own[0], None, own[1]])
+    params = jnp.array([1.0, -2.0])
+    memory, apart = together.init(params), [one.init(params) for one in own]
+    for step, gradient in enumerate(jnp.array([[1.0, 0.5], [-3.0, 2.0], [0.1, -1.0]])):
+        for number, turn in enumerate((0, 2)):
+            found, memory = together.update((step + turn) * gradient, memory, params, turn=turn)
+            expected, apart[number] = own[number].update((step + turn) * gradient, apart[number])
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_in_phases_the_encoder_follows_the_codes_by_their_discriminators_rate():
+    config = Config(turns="phases", steps=8)
+    config.auxiliary.marginal.weight.value = 0.0
+    for player, rate in ((config.encoder, 0.1), (config.regularization, 0.5)):
+        player.optimizer = Optimizer("sgd", rate=rate, decay="constant")
+    game = build(config, (8, 8, 1))
+    moves = game.optimizers.encoder
+    memory, taken = moves.init(jnp.ones(())), {}
+    for number, turn in enumerate(PHASES):
+        if "encoder" in turn.movers:
+            update, memory = moves.update(jnp.ones(()), memory, turn=number)
+            taken[turn.losses] = -float(update)
+    assert taken == {
+        ("reconstruction",): pytest.approx(0.1),
+        ("regularization",): pytest.approx(0.5),
+        ("label_cross_entropy",): pytest.approx(0.1),
+    }

@@ -127,7 +127,9 @@ def test_dirac_gan_vector_field(name, data, r1):
     noise = Noise(jax.random.split(jax.random.key(0), 2))
     batch = {"x": jnp.full((2, 1), data)}
     found, _ = game.own_gradients(
-        lambda p: game.losses(built, p, noise, batch, jnp.int32(step)), params, game.SIMULTANEOUS[0]
+        lambda p: game.losses(built, p, noise, batch, jnp.int32(step)),
+        params,
+        game.SIMULTANEOUS[0].movers,
     )
     positive, negative, denominator = SLOPES[name]
     np.testing.assert_allclose(found.generator, psi * denominator(psi * theta), rtol=1e-10)

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from iae_jax.errors import InputError
-from iae_jax.objectives.terms import Discriminate
+from iae_jax.objectives.terms import Discriminate, nothing
 from iae_jax.sampling.draws import Draws, Reads
 from iae_jax.sampling.noise import Noise, example_keys
-from iae_jax.types import DISCRIMINATORS, Array, Game, Players
+from iae_jax.types import AUTOENCODER, DISCRIMINATORS, Array, Game, Players
 
 Shapes = Mapping[str, jax.ShapeDtypeStruct]  # of a batch
 BATCH = 64  # of a batch that is not computed
@@ -128,6 +128,7 @@ def check(game: Game, x: tuple[int, ...] | Shapes) -> Game:
     one = jax.ShapeDtypeStruct((BATCH, *x), jnp.float32) if isinstance(x, tuple) else None
     batch: Shapes = {"x": one} if one else x  # type: ignore[assignment]
     check_players(game)
+    check_turns(game)
     return checked(game, inspect(game, batch)[0])
 
 
@@ -155,6 +156,25 @@ NOTHING_TRAINS = (
     "no term of this objective trains anything: set reconstruction.kind, or "
     "auxiliary.labels.weight.value and data.labels_per_class"
 )
+
+
+def check_turns(game: Game) -> None:
+    """Raises: InputError if encoder and generator never move by a loss, or a discriminator moves in
+    a turn that leaves its term out."""
+    teaching = [turn for turn in game.turns if set(turn.movers) & set(AUTOENCODER)]
+    parts = dict(zip(DISCRIMINATORS, ("reconstruction", "regularization"), strict=True))
+    names = [
+        part
+        for part, term in zip(parts.values(), game.objective[:2], strict=True)
+        if term.name != nothing().name
+    ]
+    for name in [*names, *(loss.name for loss in game.objective.auxiliary)]:
+        if teaching and not any(turn.has(name) for turn in teaching):
+            raise InputError(f"no turn has the loss {name}: leave it out, or choose other turns")
+    for role, part in parts.items():
+        for turn in game.turns:
+            if role in turn.movers and not turn.has(part):
+                raise InputError(f"the {role} moves in a turn without its {part}: name it there")
 
 
 def check_players(game: Game) -> None:

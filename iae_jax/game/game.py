@@ -22,19 +22,28 @@ from iae_jax.types import (
     Metrics,
     Params,
     Players,
+    Turn,
 )
 
-Turns = tuple[tuple[str, ...], ...]
+Turns = tuple[Turn, ...]
 
-SIMULTANEOUS: Turns = (AUTOENCODER + DISCRIMINATORS,)
-ALTERNATING: Turns = (DISCRIMINATORS, AUTOENCODER)
+SIMULTANEOUS: Turns = (Turn(AUTOENCODER + DISCRIMINATORS),)
+ALTERNATING: Turns = (Turn(DISCRIMINATORS), Turn(AUTOENCODER))
 # Two moves of the discriminators for each of encoder and generator: better ratios, slower steps.
-TWO_TO_ONE: Turns = (DISCRIMINATORS, DISCRIMINATORS, AUTOENCODER)
+TWO_TO_ONE: Turns = (Turn(DISCRIMINATORS), *ALTERNATING)
+# Those of an adversarial autoencoder with labels (Makhzani et al. 2015, section 5).
+PHASES: Turns = (
+    Turn(AUTOENCODER, ("reconstruction",)),
+    Turn(DISCRIMINATORS),
+    Turn(("encoder",), ("regularization",)),
+    Turn(("encoder",), ("label_cross_entropy",)),
+)
 TURNS = {
     "simultaneous": SIMULTANEOUS,
     "alternating": ALTERNATING,
     "two_to_one": TWO_TO_ONE,
-    "four_to_one": (DISCRIMINATORS,) * 4 + (AUTOENCODER,),
+    "four_to_one": (Turn(DISCRIMINATORS),) * 4 + (Turn(AUTOENCODER),),
+    "phases": PHASES,
 }
 
 LossFn = Callable[[Players], tuple[Players, Metrics]]
@@ -69,12 +78,14 @@ def losses(
     step: Array | int,
     ema: Players | None = None,
     means: BatchMeans | None = None,
+    turn: Turn = SIMULTANEOUS[0],
 ) -> tuple[Players, Metrics]:
     """Every player's loss, a mean over the examples, and metrics name -> f32[B].
 
     batch: "x" f32[B, ...] and what else the losses read. ema: averaged parameters.
-    means: where the batch is a part of one. Encoder and generator share one loss. Raises:
-    InputError for what the game or the batch lacks.
+    means: where the batch is a part of one. turn: whose losses are computed; a discriminator whose
+    term is not among them has none. Encoder and generator share one loss. Raises: InputError for
+    what the game or the batch lacks.
     """
     draws = Draws(game, params, noise, batch, step, at(game.local_scale, step), ema, means)
     examples = draws.x.shape[:1]
@@ -84,6 +95,9 @@ def losses(
     for part, role, term in zip(
         ("reconstruction", "regularization"), DISCRIMINATORS, game.objective[:2], strict=True
     ):
+        if not turn.has(part):
+            own.append(None)
+            continue
         output = term.loss(draws, discriminate(draws, role) if term.reads else None)
         chex.assert_shape(output.autoencoder, examples)
         total += output.autoencoder
@@ -91,6 +105,8 @@ def losses(
         metrics[part] = output.autoencoder
         metrics |= {f"{part}_{name}": value for name, value in output.metrics.items()}
     for auxiliary in game.objective.auxiliary:
+        if not turn.has(auxiliary.name):
+            continue
         weight = at(auxiliary.weight.scheduled, step)
         weighted = weight * jnp.broadcast_to(auxiliary.loss(draws), examples)
         total += weighted
@@ -127,16 +143,17 @@ def own_gradients(
 
 
 def move(
-    game: Game, params: Players, opt_state: Players, gradients: Players
+    game: Game, params: Players, opt_state: Players, gradients: Players, turn: int = 0
 ) -> tuple[Players, Players]:
-    """One optimizer step for each player that has a gradient; the others stay as they are."""
+    """One optimizer step for each player that has a gradient; the others stay as they are. turn:
+    its number in the step."""
     for name, gradient in gradients._asdict().items():
         if gradient is None:
             continue
         theta = getattr(params, name)
         chex.assert_trees_all_equal_shapes(gradient, theta)
-        optimizer: Any = getattr(game.optimizers, name)
-        updates, state = optimizer.update(gradient, getattr(opt_state, name), theta)
+        optimizer: Any = optax.with_extra_args_support(getattr(game.optimizers, name))
+        updates, state = optimizer.update(gradient, getattr(opt_state, name), theta, turn=turn)
         params = params._replace(**{name: optax.apply_updates(theta, updates)})
         opt_state = opt_state._replace(**{name: state})
     return params, opt_state

@@ -1,7 +1,7 @@
 """Optimizers of the players, and learning rates as functions of the game's step."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,8 +17,27 @@ from iae_jax.types import Section
 def by_step(schedule: optax.Schedule, turns: Turns, player: str) -> optax.Schedule:
     """A schedule of the game's steps, as the player's optimizer has to read it: optax counts the
     player's moves, of which a step can have several."""
-    moves = sum(player in movers for movers in turns)
+    moves = sum(player in turn.movers for turn in turns)
     return lambda count: schedule(count // max(1, moves))
+
+
+def by_turn(
+    optimizers: Sequence[optax.GradientTransformation | None],
+) -> optax.GradientTransformationExtraArgs:
+    """An optimizer for each turn of a step, each with a state of its own; None where the player
+    does not move."""
+
+    def init(params: Any) -> tuple[Any, ...]:
+        return tuple(own and own.init(params) for own in optimizers)
+
+    def update(
+        gradient: Any, states: tuple[Any, ...], params: Any = None, *, turn: int, **more: Any
+    ) -> tuple[Any, tuple[Any, ...]]:
+        own = optax.with_extra_args_support(optimizers[turn])
+        updates, state = own.update(gradient, states[turn], params, turn=turn, **more)
+        return updates, (*states[:turn], state, *states[turn + 1 :])
+
+    return optax.GradientTransformationExtraArgs(init, update)
 
 
 @dataclass

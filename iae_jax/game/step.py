@@ -23,6 +23,7 @@ from iae_jax.types import (
     Metrics,
     Players,
     TrainState,
+    Turn,
 )
 
 MAX_IN_TURN = 46_000  # labels: the square is still an int32
@@ -145,9 +146,9 @@ def train_step(
     params, opt_state = state.params, state.opt_state
     metrics: Metrics = {}
     squares: dict[str, Array] = {}
-    for turn, movers in enumerate(game.turns):
+    for number, turn in enumerate(game.turns):
         # Folding turn and step separately: no two of them share noise.
-        key = jax.random.fold_in(jax.random.fold_in(state.key, state.step + 1), turn)
+        key = jax.random.fold_in(jax.random.fold_in(state.key, state.step + 1), number)
         keys = example_keys(key, first, size)
         cut = jax.tree.map(
             lambda leaf: leaf.reshape(microbatches, -1, *leaf.shape[1:]), (dict(batch), keys)
@@ -155,7 +156,7 @@ def train_step(
         cut = (*cut, first // size * microbatches + jnp.arange(microbatches))
 
         def losses_of(
-            part: tuple[Batch, Array, Array], whole: dict[str, Any] | None
+            part: tuple[Batch, Array, Array], whole: dict[str, Any] | None, turn: Turn = turn
         ) -> tuple[LossFn, BatchMeans]:
             """The losses of a microbatch as a function of the parameters, and the means over it."""
             means = BatchMeans(axis_name, devices * microbatches, whole, part[2])
@@ -163,7 +164,7 @@ def train_step(
             noise, count = Noise(part[1]), len(part[1])
             begins = None if in_turn is None else in_turn + part[2] * count
             own = _with_labelled(part[0], labelled, part[1], begins)
-            return lambda p: losses(game, p, noise, own, state.step, state.ema, means), means
+            return lambda p: losses(game, p, noise, own, state.step, state.ema, means, turn), means
 
         def means_of(part: tuple[Batch, Array, Array], params: Players = params) -> dict[str, Any]:
             loss_fn, means = losses_of(part, None)
@@ -176,7 +177,7 @@ def train_step(
             part: tuple[Batch, Array, Array],
             params: Players = params,
             whole: dict[str, Any] = whole,
-            movers: tuple[str, ...] = movers,
+            movers: tuple[str, ...] = turn.movers,
         ) -> tuple[Players, Metrics]:
             gradients, vectors = own_gradients(losses_of(part, whole)[0], params, movers)
             return gradients, jax.tree.map(jnp.mean, vectors)
@@ -184,7 +185,7 @@ def train_step(
         gradients, means = _mean_over(gradients_of, cut, microbatches)
         if axis_name is not None:
             gradients, means = _mean_over_devices((gradients, means), axis_name)
-        params, opt_state = move(game, params, opt_state, gradients)
+        params, opt_state = move(game, params, opt_state, gradients, number)
         metrics |= means
         # Behind a barrier: XLA would write squares that Adam needs too to memory, for both.
         apart = jax.lax.optimization_barrier(gradients)

@@ -17,7 +17,7 @@ from iae_jax.game.step import init
 from iae_jax.metrics.measurement import Trained
 from iae_jax.objectives.grid import cell
 from iae_jax.sampling.noise import Noise, example_keys
-from iae_jax.types import DISCRIMINATORS, Array, Game, Players, TrainState
+from iae_jax.types import DISCRIMINATORS, Array, Game, Players, TrainState, Turn
 
 Sample = Callable[[Array, int], Array]  # (key, count) -> x f32[count, ...]
 KINDS = {"negative_log_likelihood": "likelihood", "kl_of_code": "analytic_kl", "nothing": "none"}
@@ -40,7 +40,7 @@ def cell_of(game: Game) -> tuple[str, str]:
 def frozen(game: Game, training: Training) -> Game:
     """The same players, of whom the discriminators alone move; every term at weight 1, without
     penalties."""
-    turns = (DISCRIMINATORS,)
+    turns = (Turn(DISCRIMINATORS),)
     own = Optimizer(rate=training.rate, b1=0.9, b2=0.999, decay="warmup_cosine", final=0.0)
     optimizers: list[Any] = [
         network and optimizer(own, training.steps, turns, name)

@@ -7,13 +7,11 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from iae_jax import networks
 from iae_jax.errors import InputError
-from iae_jax.game.check import check_players, checked, inspect
+from iae_jax.game.check import check_players, check_turns, checked, inspect
 from iae_jax.game.game import TURNS
-from iae_jax.game.optimizers import optimizer
 from iae_jax.kinds import instance, lookup, made
 from iae_jax.networks.generators import Likelihood
 from iae_jax.objectives import terms
@@ -34,6 +32,7 @@ from iae_jax.runs.config_checks import (
     has_kl,
     learns_from_samples,
 )
+from iae_jax.runs.player_optimizers import optimizers
 from iae_jax.runs.programs import MAX_KEPT, Asked
 from iae_jax.runs.schedules import local_scale, r1_weight, term_weight
 from iae_jax.sampling import priors
@@ -278,16 +277,10 @@ def _made(config: Config, shape: Shape, values: str, also: Mapping[str, Shape]) 
         config.data.labels_in_turn,
     )
     reads, players = inspect(game, batch_of(config, shape, also))
-    optimizers: list[Any] = [
-        network and optimizer(part.optimizer, config.steps, game.turns, name)
-        for network, part, name in zip(players, config.players, Players._fields, strict=True)
-    ]
-    if prior.init and own.rate != 1:
-        # Adam's moves do not depend on the scale of a gradient: that of the move is changed.
-        scaled_moves = optax.masked(optax.scale(own.rate), {"decoder": False, "prior": True})
-        optimizers[1] = optimizers[1] and optax.chain(optimizers[1], scaled_moves)
-    game = game._replace(networks=players, optimizers=Players(*optimizers))
+    moves = optimizers(config, players, own.rate if prior.init else 1.0)
+    game = game._replace(networks=players, optimizers=moves)
     check_players(game)
+    check_turns(game)
     game = checked(game, reads)
     check_prior(config, game, reads)
     check_labels(config, game)

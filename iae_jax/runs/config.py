@@ -208,7 +208,9 @@ class Config(Section):
     """A run. The default is an IAE of the digits; `iae_jax.presets` has others. seed: of everything
     random. steps: how long the run is. batch_size: images in a step, of all devices together.
     turns: simultaneous, alternating, two_to_one or four_to_one (moves of the discriminators for
-    each of encoder and generator). ema: decay of the averaged parameters that evaluation reads.
+    each of encoder and generator), or phases: reconstruction, discriminators, the encoder by the
+    regularization (as regularization.optimizer says) and by the labels, each with moments of its
+    own. ema: decay of the averaged parameters that evaluation reads.
     metrics: MODULE:NAME, measures of your own, see metrics.evaluate. reconstruction: the row of the
     grid, with its discriminator. regularization: the column."""
 

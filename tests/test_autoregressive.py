@@ -61,6 +61,7 @@ def test_probabilities_of_all_images_sum_to_1(name):
     assert np.abs(found[0] - found[1]).max() > 0.5  # z matters
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("first", "kernel", "read"),
     [
@@ -84,6 +85,7 @@ def test_a_pixel_reads_what_comes_before_it(first, kernel, read):
             assert of_here == read
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", DECODERS)
 def test_samples_are_those_of_teacher_forcing_and_have_their_frequencies(name):
     """Oracle: the 512 enumerated probabilities, by a chi-squared statistic."""

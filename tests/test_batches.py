@@ -107,6 +107,7 @@ def test_bad_streams_are_refused():
             stream(arrays(), 0, start, batch_size, ahead, process)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", ["", "y"])
 @pytest.mark.parametrize("process", [(0, 1), (1, 2)])
 def test_streamed_examples_equal_the_resident_ones(tmp_path, process, name):

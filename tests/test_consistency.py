@@ -208,6 +208,7 @@ def test_what_cannot_be_changed_is_refused():
         check(Game(players, prior, objective, optimizers), (3,))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("noise", [0.0, 0.2])
 def test_a_game_adds_the_worst_change_to_what_an_affine_change_makes(noise):
     """Oracle: the change by hand, begun at the last numbers; pixel noise has others."""

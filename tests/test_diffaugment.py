@@ -133,6 +133,7 @@ def test_a_blur_that_cannot_be_is_refused(blur, steps, message):
         build(small(blur=blur, blur_steps=steps), (8, 8, 1))
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("brightness, shift", [(0.5, 0.25), (0.0, 0.0)])
 def test_discriminators_see_both_sides_alike_and_encoders_do_not(brightness, shift):
     plain = build(small(), (8, 8, 1))

@@ -254,6 +254,7 @@ def test_every_scoring_and_pairing_has_an_oracle():
     assert set(PAIRINGS) == set(SIDES)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name,pairing", CASES)
 def test_gradient_of_encoder_and_generator(name, pairing):
     found = autoencoder_gradient(gradients(*linear_game(name, pairing)))

@@ -207,6 +207,7 @@ def test_r1_is_on_both_sides(data_directory):
 # ------------------------------------------------------------------------- (e) a set of vectors
 
 
+@pytest.mark.heavy
 def test_vectors_are_read_as_they_are(run_of):
     config = vectors.get_config()
     x, labels = open_split(config, "train").read(np.arange(400))
@@ -220,6 +221,7 @@ def test_vectors_are_read_as_they_are(run_of):
 # ---------------------------------------------------------------------------------- (f) a metric
 
 
+@pytest.mark.heavy
 def test_the_metric_is_in_the_evaluation(data_directory, run_of):
     """Oracle: numpy on the public reconstruction (without noise) of all test images."""
     workdir, config = run_of("contrast"), config_of("contrast", data_directory)
@@ -253,6 +255,7 @@ def test_the_ring_is_the_prior_of_the_game_and_its_density_integrates_to_1(data_
 # ------------------------------------------------------------------------ (h) two sets in a batch
 
 
+@pytest.mark.heavy
 def test_the_second_set_is_in_the_batch(data_directory, run_of):
     config = config_of("two_sets", data_directory)
     game = build(config, (8, 8, 1), also={"y": (4, 6, 1)})

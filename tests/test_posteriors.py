@@ -174,6 +174,7 @@ def test_a_flow_can_be_made_where_a_game_is_traced(layer):
     assert init(game, jax.random.key(0)).params.encoder["flow"]
 
 
+@pytest.mark.heavy
 def test_a_posterior_that_reads_the_model_teaches_it_too():
     """Oracle: the loss by the posterior, the likelihood and the prior, put together by hand; the
     generator's gradient has the part that goes through z."""

@@ -89,6 +89,7 @@ def test_seeds_together_are_the_seeds_alone():
     assert_same(*train([3, 8], calls=2), [3, 8])
 
 
+@pytest.mark.heavy
 def test_positions_in_a_set_are_those_of_each_seed():
     """Oracle: the images at these positions, step by step."""
     positions = jnp.asarray(np.stack(list(POSITIONS.values())))

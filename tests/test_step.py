@@ -36,6 +36,7 @@ def alone():
     return run(1)
 
 
+@pytest.mark.heavy
 def test_the_norms_of_gradients_are_logged():
     """Oracle: what SGD at a known rate moved."""
     state = fresh()
@@ -51,6 +52,7 @@ def test_the_norms_of_gradients_are_logged():
     np.testing.assert_allclose(metrics["gradient_norm"], np.sqrt(sum(squares)), rtol=1e-3)
 
 
+@pytest.mark.heavy
 def test_the_seed_decides_every_bit(alone):
     chex.assert_trees_all_equal(data_of(run(1)[0]), data_of(alone[0]))
     other = run(1, state=fresh(2))[0]

@@ -35,6 +35,7 @@ def test_the_callback_has_each_line_of_the_log(config, tmp_path, monkeypatch):
         assert validated == (step in (20, 25))
 
 
+@pytest.mark.heavy
 def test_what_a_callback_raises_ends_the_training(config, tmp_path):
     def callback(step, metrics):
         if step == 20:

@@ -142,7 +142,7 @@ def main(argv: list[str]) -> None:
         if _MODE.value != "train":
             raise InputError(f"--mode={_MODE.value} is for one process: leave --distributed out")
         multihost.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _JOIN.value, late)
-    keep_compiled(cache_of(config) / "compiled")
+    keep_compiled(cache_of(config))
     if _MODE.value == "train":
         config.run.seeds = _SEEDS.value or config.run.seeds
         summary = train(config, workdir, _ALLOW.value, _PROFILE.value)

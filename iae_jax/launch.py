@@ -57,7 +57,7 @@ _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
     "A preset, for example digits, or a file, for example experiments/digits.py; NAME:VARIANT for "
-    "one of its variants. --config.FIELD=VALUE changes a field.",
+    "one of its variants. A file is Python that is run. --config.FIELD=VALUE changes a field.",
 )
 _LIST = flags.DEFINE_bool("list", False, "Show the presets, or with --config=NAME that one.")
 _HELP_CONFIG = flags.DEFINE_bool("help_config", False, "Show every field of the config.")

@@ -12,9 +12,9 @@ from experiments.mnist_reconstruction import get_config
 from iae_jax import sweep
 from iae_jax.errors import InputError
 from iae_jax.files.lock import lock
-from iae_jax.records.results import shared_digest
 from iae_jax.runs.config import to_dict
 from iae_jax.runs.run_folder import locked
+from iae_jax.runs.shared_config import shared_digest
 
 
 @pytest.fixture

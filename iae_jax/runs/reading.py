@@ -23,6 +23,7 @@ from iae_jax.runs.config import Config
 from iae_jax.runs.evaluation import evaluate_run
 from iae_jax.runs.export import export
 from iae_jax.runs.images import READING_FLAGS
+from iae_jax.runs.ledger import ledger_of
 from iae_jax.runs.loaded import model_of
 from iae_jax.runs.request import Request
 from iae_jax.runs.run_folder import check_no_links
@@ -31,6 +32,7 @@ from iae_jax.runs.saved_config import config_of
 MAX_IMAGES = 10**7
 OWN = ("split", "data", "directory", "labels")  # flags of the run's own images
 READ = ("images", "select", "limits", *dict.fromkeys((*OWN, *READING_FLAGS)))
+NOTED = ("test_reads", "read_as")  # flags of the ledger of the test split
 TRAINING = ("seeds", "profile", "allow_config_change")  # flags of a training alone
 
 
@@ -46,8 +48,8 @@ MODES = {
     "reconstruct": Mode(visualize.reconstructions, ("count", *READ)),
     "interpolate": Mode(visualize.interpolations, ("count", *READ)),
     "traverse": Mode(visualize.traversals, ("count", *READ)),
-    "encode": Mode(tables.codes, READ),
-    "score": Mode(tables.scores, READ),
+    "encode": Mode(tables.codes, (*READ, *NOTED)),
+    "score": Mode(tables.scores, (*READ, *NOTED)),
     "export": Mode(export, ()),
 }
 
@@ -99,12 +101,18 @@ _DATA = flags.DEFINE_string(
 _DIRECTORY = flags.DEFINE_string(
     "directory", "", "Where TFDS keeps its data sets, if not where they were in the training."
 )
+_TEST_READS = flags.DEFINE_string(
+    "test_reads", "", "The file that notes measurements on the test split, if not of the workdir."
+)
+_READ_AS = flags.DEFINE_string(
+    "read_as", "", "EXPERIMENT:VARIANT, what --test_reads calls the model."
+)
 _OUTPUT = flags.DEFINE_string("output", "", "Where a mode writes, if not in the workdir.")
 
 
 def check_flags(mode: str) -> None:
     """Raises: InputError for a flag that the mode would ignore."""
-    reads = {"train": TRAINING, "evaluate": (*OWN, "checkpoint", "seeds", "limits")} | {
+    reads = {"train": TRAINING, "evaluate": (*OWN, *NOTED, "checkpoint", "seeds", "limits")} | {
         name: (*found.reads, "checkpoint", "output") for name, found in MODES.items()
     }
     for name in dict.fromkeys(flag for own in reads.values() for flag in own):
@@ -162,8 +170,9 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
             raise InputError(f"--directory is of data sets of TFDS, and {images} is none: leave it")
         config.data.directory = _DIRECTORY.value
     set_limits(config.run.limits, _LIMITS.value)
+    ledger = ledger_of(workdir, _TEST_READS.value, _READ_AS.value)
     if mode == "evaluate":
-        evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value)
+        evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value, ledger)
         return
     model = model_of(config, workdir, _CHECKPOINT.value)
     output = Path(_OUTPUT.value or workdir).expanduser()
@@ -176,6 +185,7 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
         _COUNT.value,
         _CATEGORY.value,
         _FORMAT.value,
+        ledger,
         Reading(_LABEL_PATTERN.value, labels=_LABELS.value, size=_SIZE.value, arrays=_ARRAYS.value),
     )
     made = [one for one in (output, *output.parents) if not one.exists()]

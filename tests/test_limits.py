@@ -3,6 +3,7 @@ Oracles: how the files were made, and what Python has allocated."""
 
 import io
 import re
+import resource
 import tracemalloc
 import zipfile
 
@@ -226,11 +227,14 @@ def test_a_pattern_matches_what_re_does(pattern):
 def test_a_pattern_of_endless_time_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(label_pattern, "CPU_SECONDS", 1)
     save(tmp_path / f"{'a' * 40}.png", IMAGES[0])
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with pytest.raises(
         InputError, match="takes more than 1 s of processor time on 1 names"
     ) as error:
         opened(tmp_path, pattern="^((a+)+)_")
     assert "\n" not in str(error.value)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime < 3  # the clock would stop it after a minute
 
 
 @pytest.mark.parametrize(

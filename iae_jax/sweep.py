@@ -128,7 +128,9 @@ def perform(module: ModuleType, experiment: str, run: Run, directory: Path) -> N
     with lock(run.workdir / ".lock", wait=False):
         wait_for(run)
         launch(module, run)
-        noted = f"--test_reads={directory / FILE}", f"--read_as={name}:{run.name}"
+        # Noted by whoever measures, so that a sweep that is killed meanwhile loses nothing.
+        reads = (f"--test_reads={directory / FILE}", f"--read_as={name}:{run.name}")
+        noted = reads if split == "test" else ()
         launch(module, run, "--mode=evaluate", f"--split={split}", *noted)
         new = collect(experiment, run.variant, [run.workdir], run.name, split)
         with locked_records(directory, name) as records:

@@ -154,9 +154,9 @@ def test_reports_say_how_often(tmp_path, monkeypatch):
     assert count(reads_of(folder, "mnist_reconstruction")) == 10
     one = load(folder / "mnist_reconstruction.json")
     text = page(one, tmp_path / "f", tmp_path)
-    assert "read at least 10 times for this experiment" in text and "of 3 variants" in text
+    assert "of 3 variants were measured on the test split at least 10 times" in text
     unread = one._replace(name="unread", reads=())
-    assert "test split was read" not in page(unread, tmp_path / "f", tmp_path)
+    assert "on the test split at least" not in page(unread, tmp_path / "f", tmp_path)
     assert overview.test_reads([unread, one]).endswith(": mnist_reconstruction 10.\n")
     assert overview.test_reads([unread]) == ""
 

@@ -77,9 +77,8 @@ def _reads(one: Experiment) -> str:
     dates = sorted(line["date"][:10] for line in one.reads)
     when = " to ".join(dict.fromkeys([dates[0], dates[-1]]))
     return (
-        f"The test split was read at least {count(one.reads)} times for this experiment, which is "
-        f"each trained model, of {len(variants)} variants, each time that it was measured there "
-        f"({when}; `{FILE}` beside the records)."
+        f"Trained models of {len(variants)} variants were measured on the test split at least "
+        f"{count(one.reads)} times ({when}; `{FILE}` beside the records)."
     )
 
 

@@ -70,8 +70,8 @@ def test_reads(experiments: Sequence[Experiment]) -> str:
     if not counts:
         return ""
     return (
-        "\nHow often a trained model was measured on a test split, at least (those of the records, "
-        f"today's and earlier ones, and each one since): {', '.join(counts)}.\n"
+        "\nHow often trained models were measured on a test split, at least: "
+        f"{', '.join(counts)}.\n"
     )
 
 

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := constraints/$(shell $(PYTHON) -c 'import sys; print("python3.11" if sys.version_info[:2] == (3, 11) else "python3.12")').txt
 DEMO ?= runs/digits
 
-.PHONY: demo test test-heavy test-all test-experiments results lint clean
+.PHONY: demo test test-heavy test-all test-experiments results lint audit clean
 
 $(BIN)/.installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,14 @@ test-experiments: $(BIN)/.installed
 
 results: $(BIN)/.installed
 	$(BIN)/python -m iae_jax.report
+
+# Known vulnerabilities of the tested versions; fails too if one of them cannot be looked up.
+audit:
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet pip-audit
+	for file in constraints/*.txt; do \
+		$(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip -r $$file || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .compiled_cache

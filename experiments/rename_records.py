@@ -17,11 +17,11 @@ from typing import Any
 
 from iae_jax.files.atomic import write_json
 from iae_jax.records.experiment_module import module_of
-from iae_jax.records.results import shared_digest, without_seed
 from iae_jax.records.variants import changed_config
 from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.config_changes import changes
 from iae_jax.runs.renamed import FIELDS, measured
+from iae_jax.runs.shared_config import shared_digest, without_seed
 
 OLD = {new: old for old, new in FIELDS.items()}
 SMALL_PROBLEMS = (

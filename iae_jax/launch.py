@@ -57,7 +57,7 @@ _CONFIG = config_flags.DEFINE_config_file(
     "config",
     None,
     "A preset, for example digits, or a file, for example experiments/digits.py; NAME:VARIANT for "
-    "one of its variants. --config.FIELD=VALUE changes a field.",
+    "one of its variants. A file is Python that is run. --config.FIELD=VALUE changes a field.",
 )
 _LIST = flags.DEFINE_bool("list", False, "Show the presets, or with --config=NAME that one.")
 _HELP_CONFIG = flags.DEFINE_bool("help_config", False, "Show every field of the config.")
@@ -142,7 +142,7 @@ def main(argv: list[str]) -> None:
         if _MODE.value != "train":
             raise InputError(f"--mode={_MODE.value} is for one process: leave --distributed out")
         multihost.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _JOIN.value, late)
-    keep_compiled(cache_of(config) / "compiled")
+    keep_compiled(cache_of(config))
     if _MODE.value == "train":
         config.run.seeds = _SEEDS.value or config.run.seeds
         summary = train(config, workdir, _ALLOW.value, _PROFILE.value)

@@ -3,11 +3,12 @@
     python -m iae_jax.sweep mnist_reconstruction --variants=deterministic_20,vae_20 --seeds=3
 
 Each run is a process of its own, of one seed or, where the experiment says so, of all. It is
-trained (or resumed) and evaluated on the test split, and its numbers are added to
-results/EXPERIMENT.json at once. A seed that is there already, with the variant's present config, is
-not run again. Runs lie in runs/EXPERIMENT/VARIANT/SEED-CONFIG, so that those of an earlier config
-are left alone. --only=I is the I-th run of the list alone, for a job array; the command without it
-draws the figures once all are done.
+trained (or resumed) and evaluated on the test split, of which results/test_reads.jsonl has a line
+each time, and its numbers are added to results/EXPERIMENT.json at once. A seed that is there
+already, with the variant's present config, is not run again. Runs lie in
+runs/EXPERIMENT/VARIANT/SEED-CONFIG, so that those of an earlier config are left alone. --only=I is
+the I-th run of the list alone, for a job array; the command without it draws the figures once all
+are done.
 
     python -m iae_jax.sweep mnist_reconstruction --variants=vae_20 --grid code.size=5,10 \\
         --grid batch_size=32,64
@@ -61,6 +62,7 @@ from iae_jax.records.variants import (
 )
 from iae_jax.runs.config_checks import MAX_SEEDS
 from iae_jax.runs.interruption import SIGNALS, Interrupted, awaited
+from iae_jax.runs.ledger import FILE
 from iae_jax.runs.run_folder import LOCK
 
 FIGURE_IMAGES = 12  # of a figure's row
@@ -126,7 +128,10 @@ def perform(module: ModuleType, experiment: str, run: Run, directory: Path) -> N
     with lock(run.workdir / ".lock", wait=False):
         wait_for(run)
         launch(module, run)
-        launch(module, run, "--mode=evaluate", f"--split={split}")
+        # Noted by whoever measures, so that a sweep that is killed meanwhile loses nothing.
+        reads = (f"--test_reads={directory / FILE}", f"--read_as={name}:{run.name}")
+        noted = reads if split == "test" else ()
+        launch(module, run, "--mode=evaluate", f"--split={split}", *noted)
         new = collect(experiment, run.variant, [run.workdir], run.name, split)
         with locked_records(directory, name) as records:
             if others := replaced(records, new):

@@ -24,6 +24,8 @@ os.environ.setdefault(
     "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".compiled_cache")
 )
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+# Classifiers that tests have trained are known to later tests, and not noted in this user's home.
+os.environ["XDG_STATE_HOME"] = str(Path(__file__).parent.parent / ".compiled_cache" / "state")
 
 
 @pytest.fixture(scope="module")

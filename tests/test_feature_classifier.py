@@ -15,6 +15,7 @@ import pytest
 
 from iae_jax.data import Dataset
 from iae_jax.errors import InputError
+from iae_jax.metrics import classifier_files
 from iae_jax.metrics import feature_classifier as module
 from iae_jax.metrics.classifier_training import Recipe, recipe_of
 from iae_jax.metrics.feature_classifier import feature_classifier
@@ -144,21 +145,45 @@ def test_a_damaged_file_is_trained_again_with_one_line(damage, copy, trainings, 
         feature_classifier("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
         assert len(trainings) == 1
         (message,) = [record.getMessage() for record in caplog.records]
-        assert "damaged" in message and str(copy) in message and "\n" not in message
+        assert "damaged, or was not trained by this user" in message and str(copy) in message
+        assert "\n" not in message
         feature_classifier("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
     assert len(trainings) == 1  # the new file is sound
     assert [path.name for path in copy.parent.iterdir()] == [copy.name]  # nothing temporary
 
 
-@pytest.mark.heavy
-def test_parameters_that_are_not_those_of_the_hash_are_refused(copy, trainings, caplog):
-    """A zip's own checksum cannot see this one."""
-    with np.load(copy) as file:
+def test_a_forged_classifier_is_not_used(tmp_path, trainings, caplog):
+    """Of the right name and network, with the hash of its own parameters, of which one says that
+    everything is of class 1."""
+    made = feature_classifier("bars", TRAIN, None, tmp_path, 3, recipe=RECIPE)
+    (path,) = tmp_path.iterdir()
+    with np.load(path) as file:
         arrays = dict(file)
-    arrays["leaf_0"] = arrays["leaf_0"] + 1e-3
-    np.savez(copy, **arrays)
-    feature_classifier("bars", TRAIN, None, copy.parent, 3, recipe=RECIPE)
-    assert len(trainings) == 1 and "hash" in caplog.text
+    (bias,) = (name for name in arrays if arrays[name].shape == (3,))
+    arrays[bias] = np.array([0, 100, 0], np.float32)
+    leaves = [arrays[f"leaf_{i}"] for i in range(len(arrays) - 1)]
+    metadata = json.loads(str(arrays["metadata"])) | {"hash": module._hash(leaves)}
+    np.savez(path, **arrays | {"metadata": json.dumps(metadata)})
+    with caplog.at_level(logging.WARNING):
+        again = feature_classifier("bars", TRAIN, None, tmp_path, 3, recipe=RECIPE)
+    assert again.hash == made.hash != metadata["hash"] and len(trainings) == 2
+    assert len(caplog.records) == 1 and str(path) in caplog.text
+
+
+def test_a_cache_of_others_is_refused(tmp_path, trainings, monkeypatch):
+    cache = tmp_path / "cache"
+    feature_classifier("bars", TRAIN, None, cache, 3, recipe=RECIPE)
+    assert cache.stat().st_mode & 0o777 == 0o700
+    for mode in (0o770, 0o703):
+        cache.chmod(mode)
+        with pytest.raises(InputError, match=f"others can write to {cache}, .*--config.run.cache"):
+            feature_classifier("bars", TRAIN, None, cache, 3, recipe=RECIPE)
+    cache.chmod(0o755)  # to read is no harm
+    feature_classifier("bars", TRAIN, None, cache, 3, recipe=RECIPE)
+    monkeypatch.setattr("os.geteuid", lambda: cache.stat().st_uid + 1)
+    with pytest.raises(InputError, match=f"{cache} belongs to another user.*--config.run.cache"):
+        feature_classifier("bars", TRAIN, None, cache, 3, recipe=RECIPE)
+    assert len(trainings) == 1
 
 
 def test_what_makes_another_classifier(tmp_path, trainings):
@@ -193,7 +218,9 @@ def test_a_shipped_classifier_is_used_whatever_the_cache_has(
     cache = tmp_path / "cache"
     assert feature_classifier("bars", TRAIN, TEST, cache, 3, recipe=RECIPE).hash != made.hash
     before = {file.name: file.read_bytes() for file in cache.iterdir()}
-    monkeypatch.setattr(module, "SHIPPED", path.parent)
+    monkeypatch.setattr(classifier_files, "SHIPPED", path.parent)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setattr(classifier_files, "SHA256", {path.name: digest})
     assert feature_classifier("bars", TRAIN, TEST, cache, 3, recipe=RECIPE).hash == made.hash
     other = TEST._replace(labels=(TEST.labels + 1) % 3)
     assert feature_classifier("bars", TRAIN, other, cache, 3, recipe=RECIPE).test_accuracy < 0.2
@@ -203,11 +230,15 @@ def test_a_shipped_classifier_is_used_whatever_the_cache_has(
     )
     assert {file.name: file.read_bytes() for file in cache.iterdir()} == before
     assert len(trainings) == 1 and not (tmp_path / "none").exists()
+    monkeypatch.setattr(classifier_files, "SHA256", {path.name: "0" * 64})
+    with pytest.raises(InputError, match=f"{path} is not the file that iae_jax was made with"):
+        feature_classifier("bars", TRAIN, TEST, cache, 3, recipe=RECIPE)
 
 
 def test_mnists_classifier_is_shipped_and_is_what_the_recipe_makes():
     """Its file is found by what it was made of; its parameters have the hash that it names."""
-    (path,) = module.SHIPPED.glob("mnist-*.npz")
+    (path,) = classifier_files.SHIPPED.glob("mnist-*.npz")
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest()} == classifier_files.SHA256
     with np.load(path) as file:
         metadata = json.loads(str(file["metadata"]))
         digest = hashlib.sha256()

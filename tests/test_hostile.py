@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from test_launch import launch
 
 import iae_jax.runs.train
-from iae_jax.data import open_source
+from iae_jax.data.limits import Limits
+from iae_jax.data.sources import open_within
 from iae_jax.game.game import TURNS
 from iae_jax.game.step import init, train_step
 from iae_jax.objectives.grid import RECONSTRUCTIONS, REGULARIZATIONS
@@ -188,7 +189,8 @@ def no_training(module_patch, tmp_path_factory):
 
     module_patch.setattr(iae_jax.runs.train, "Workdir", workdir)
     # Most of the time would go into opening the same few splits; an error is not kept.
-    module_patch.setattr("iae_jax.runs.build.open_source", functools.cache(open_source))
+    opened = functools.cache(functools.partial(open_within, Limits()))
+    module_patch.setattr("iae_jax.runs.data_sets.open_within", lambda _, *given: opened(*given))
     module_patch.chdir(tmp_path_factory.mktemp("here"))  # run.cache may be any folder
 
 

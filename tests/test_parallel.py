@@ -157,7 +157,7 @@ def test_programs_are_kept_for_the_next_process(tmp_path):
     for environment in (plain, plain | {"JAX_COMPILATION_CACHE_DIR": str(chosen)}):
         subprocess.run([sys.executable, "-c", script, ours], env=environment, check=True)
         if environment is plain:
-            kept = sorted(path.name for path in ours.iterdir())
+            kept = sorted(path.name for path in (ours / "compiled").iterdir())
             assert any("lambda" in name for name in kept)
     assert any("lambda" in path.name for path in chosen.iterdir())
-    assert sorted(path.name for path in ours.iterdir()) == kept
+    assert sorted(path.name for path in (ours / "compiled").iterdir()) == kept

@@ -15,11 +15,11 @@ from iae_jax.errors import InputError
 from iae_jax.presets import NAMES, file_of, variants_of
 from iae_jax.presets.config_words import located
 from iae_jax.records.experiment_module import config_of, declared, module_of, variants_in
-from iae_jax.records.results import shared_digest
 from iae_jax.records.variants import figure_modes, split_of
 from iae_jax.runs.config import Config, digest, to_dict
 from iae_jax.runs.renamed import translated
 from iae_jax.runs.saved_config import from_dict
+from iae_jax.runs.shared_config import shared_digest
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,9 +9,9 @@ from test_results import workdir
 
 from experiments import mnist_reconstruction, rename_records
 from iae_jax.records import results
-from iae_jax.records.results import shared_digest
 from iae_jax.runs.config import to_dict
 from iae_jax.runs.renamed import measured
+from iae_jax.runs.shared_config import shared_digest
 
 RESULTS = Path(__file__).parent.parent / "results"
 # deterministic_20 as version 0.1 recorded it.

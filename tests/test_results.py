@@ -10,8 +10,9 @@ from experiments.mnist_reconstruction import get_config
 from iae_jax.errors import InputError
 from iae_jax.records.merge import merge
 from iae_jax.records.record import read_records
-from iae_jax.records.results import collect, main, shared_digest
+from iae_jax.records.results import collect, main
 from iae_jax.runs.config import to_dict
+from iae_jax.runs.shared_config import shared_digest
 
 
 def workdir(

@@ -13,12 +13,13 @@ import iae_jax.launch
 from iae_jax.errors import InputError
 from iae_jax.records.comparison import column
 from iae_jax.records.experiment_module import module_of
-from iae_jax.records.results import collect, shared_digest
+from iae_jax.records.results import collect
 from iae_jax.records.variants import changed_config, done, runs_of
 from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.data_config import Data
 from iae_jax.runs.data_sets import open_split
 from iae_jax.runs.evaluation import identity_of
+from iae_jax.runs.shared_config import shared_digest
 
 OWN = """
 from iae_jax.runs.config import Config, Data

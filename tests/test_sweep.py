@@ -12,9 +12,9 @@ from experiments.mnist_reconstruction import get_config
 from iae_jax import sweep
 from iae_jax.errors import InputError
 from iae_jax.files.lock import lock
-from iae_jax.records.results import shared_digest
 from iae_jax.runs.config import to_dict
 from iae_jax.runs.run_folder import locked
+from iae_jax.runs.shared_config import shared_digest
 
 
 @pytest.fixture
@@ -128,7 +128,12 @@ def test_a_grid_is_every_combination_and_is_kept_apart(tmp_path, monkeypatch):
     assert sweep.main([*words, "--seeds=2", "--only=6"]) == 0
     of_one = ["--config.code.size=7", "--config.generator.optimizer.rate=0.125"]
     of_one = ["--config.seed=1", *of_one]
-    assert started == [of_one, [*of_one, "--mode=evaluate", "--split=test"]]
+    name = "vae_20,code.size=7,generator.optimizer.rate=0.125"
+    noted = [
+        f"--test_reads={folder / 'test_reads.jsonl'}",
+        f"--read_as=mnist_reconstruction:{name}",
+    ]
+    assert started == [of_one, [*of_one, "--mode=evaluate", "--split=test", *noted]]
     assert sweep.main([*words, "--seeds=2"]) == 0
     assert sum("--mode=evaluate" in each for each in started) == 8
     records = json.loads((folder / "mnist_reconstruction.json").read_text())["records"]
@@ -188,7 +193,9 @@ def test_seeds_that_are_trained_together_are_one_run(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "launch", launch)
     assert command(tmp_path, "--variants=vae_20", "--first_seed=5") == 0
     of_all = ["--config.seed=5", "--seeds=4"]
-    assert started == [of_all, [*of_all, "--mode=evaluate", "--split=test"]]
+    ledger = tmp_path / "r" / "test_reads.jsonl"
+    noted = [f"--test_reads={ledger}", "--read_as=mnist_reconstruction:vae_20"]
+    assert started == [of_all, [*of_all, "--mode=evaluate", "--split=test", *noted]]
     assert values(tmp_path, "vae_20") == ([5, 6, 7, 8], [0, 10, 20, 30])
     (record,) = json.loads((tmp_path / "r" / "mnist_reconstruction.json").read_text())["records"]
     assert record["seconds"] == [30.0] and " --config.seed=SEED --seeds=COUNT;" in record["command"]

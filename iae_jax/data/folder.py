@@ -1,5 +1,6 @@
 """Image files in a folder, or in a zip of one, as a data set."""
 
+import dataclasses
 import hashlib
 import itertools
 import os
@@ -12,15 +13,17 @@ import numpy as np
 from iae_jax.data import image_labels, label_files
 from iae_jax.data.classes import Classes
 from iae_jax.data.dataset import Dataset, Source
-from iae_jax.data.image_files import common_shape, decode, headers, open_zip, text_of
+from iae_jax.data.file_set import open_files, text_of
+from iae_jax.data.image_files import common_shape, decode, headers
+from iae_jax.data.limits import Limits
 from iae_jax.data.reading import Reading
 from iae_jax.data.splits import SPLITS, choice, slices_of, spans, split_called
 from iae_jax.errors import InputError
 
-# Of images that are not read, which is said.
+# Of images, and of what may hold some, that are not read, which is said.
 OTHERS = (
-    ".avif", ".dcm", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".mat", ".npy", ".npz", ".svg",
-    ".tga",
+    ".7z", ".avif", ".bz2", ".dcm", ".gif", ".gz", ".heic", ".heif", ".jfif", ".jp2", ".mat",
+    ".npy", ".npz", ".rar", ".svg", ".tar", ".tga", ".tgz", ".xz", ".zip",
 )  # fmt: skip
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 MANY = 100  # classes; that many may well have one image each
@@ -52,10 +55,10 @@ class FolderSource(Source):
 
     shape: tuple[int, int, int]
 
-    def __init__(self, path: Path, split: str, reading: Reading) -> None:
+    def __init__(self, path: Path, split: str, reading: Reading, limits: Limits) -> None:
         if not 0 <= reading.size <= MAX_SIDE:
             raise InputError(f"data.size is from 0 to {MAX_SIDE}, not {reading.size}")
-        self._path, self._zip, self._reading = path, open_zip(path), reading
+        self._path, self._reading, self._files = path, reading, open_files(path, limits)
         self._members = self._listed()
         names = self._names()
         self._paths = _without_common_folder(names)
@@ -81,7 +84,8 @@ class FolderSource(Source):
         status = path.stat()
         version = (status.st_dev, status.st_ino, status.st_mtime_ns)
         members = tuple(self._members[name] for name in sorted(names))
-        self.shape, resized = common_shape(headers(path, version, members), path, reading.size)
+        found = headers(path, version, members, tuple(dataclasses.asdict(limits).items()))
+        self.shape, resized = common_shape(found, path, reading.size)
         lines = (noted, classes.note, self._doubt(classes, number), resized, self._unread())
         self.notes = tuple(line for line in (*lines, chosen.note) if line)
         del self._members, self._paths, self._split_of  # of all images
@@ -93,7 +97,7 @@ class FolderSource(Source):
         x = np.empty((len(positions), *self.shape), np.uint8)
         for i, position in enumerate(positions):
             member = self._chosen[int(position)]
-            x[i] = decode(self._path, self._zip, member, self.shape, bool(self._reading.size))
+            x[i] = decode(self._files, member, self.shape, bool(self._reading.size))
         return Dataset(x, self._labels[np.asarray(positions, np.int64)])
 
     def labels(self) -> np.ndarray:
@@ -101,9 +105,10 @@ class FolderSource(Source):
 
     def _listed(self) -> dict[str, str]:
         """name, relative and with "/" -> that in the folder or zip, of all files."""
-        found = list(self._files() if self._zip is None else self._zip.namelist())
+        archive = self._files.archive
+        found = list(self._walked() if archive is None else archive.namelist())
         # Some programs for Windows write backslashes into a zip; elsewhere they are part of a name.
-        names = [name.replace("\\", "/") if self._zip else name for name in found]
+        names = [name.replace("\\", "/") if archive else name for name in found]
         for name, following in itertools.pairwise(sorted(names)):
             if name == following and name.lower().endswith(SUFFIXES):
                 raise InputError(f"{self._path} has two files {name}: rename one of them")
@@ -128,7 +133,7 @@ class FolderSource(Source):
             )
         return names
 
-    def _files(self) -> Iterator[str]:
+    def _walked(self) -> Iterator[str]:
         """All files of the folder. Links are followed, except to a folder that contains them."""
         # folder -> the real paths of the folders on the way to it
         on_the_way = {str(self._path): {os.path.realpath(self._path) + os.sep}}
@@ -154,7 +159,7 @@ class FolderSource(Source):
         )
 
     def _unread(self) -> str:
-        """A line about images of other formats."""
+        """A line about images of other formats, and archives inside of the set."""
         ends = Counter(PurePosixPath(name).suffix.lower() for name in self._members)
         found = [f"{ends[end]} that end in {end}" for end in OTHERS if ends[end]]
         return f"files are not read: {', '.join(found)}" if found else ""
@@ -189,7 +194,7 @@ class FolderSource(Source):
         """Of all images, in the order of `_paths`, and a line about them, or ""."""
         reading = self._reading
         if reading.labels:
-            text = text_of(Path(reading.labels).expanduser())
+            text = text_of(Path(reading.labels).expanduser(), self._files.limits)
             rows = label_files.rows_of(text, reading.labels)
             return image_labels.by_rows(self._paths, rows, reading.labels)
         if reading.label_pattern:
@@ -197,7 +202,7 @@ class FolderSource(Source):
         if tables := self._tables():
             found: dict[str, str] = {}
             for name, member in tables.items():
-                text = text_of(self._path / member, self._zip, member)
+                text = text_of(self._path, self._files.limits, self._files, member)
                 for row, label in label_files.rows_of(text, name).items():
                     # A row names a file from the table's own folder on, or as `by_rows` says.
                     inside = (PurePosixPath(name).parent / row).as_posix()

@@ -1,38 +1,22 @@
 """Image files of a folder or a zip: opened with Pillow, checked and decoded."""
 
-import zipfile
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
+from iae_jax.data.file_set import FileSet, open_files
+from iae_jax.data.limits import Limits
 from iae_jax.errors import InputError, first_line
 
 # Only these of Pillow's formats: others start programs (EPS), and a suffix can be wrong.
 FORMATS = ("BMP", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 GREY, COLOUR = ("1", "L", "LA"), ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
-MAX_BYTES = 2**28  # of one file in a zip, unpacked
-
-
-def open_zip(path: Path) -> zipfile.ZipFile | None:
-    """The zip, or None if the path is a folder.
-
-    Raises:
-      InputError: it is neither.
-    """
-    if path.is_dir():
-        return None
-    if not path.exists():
-        raise InputError(f"no folder or zip {path}: check the path in data.name")
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(
-            f"{path} is neither a folder nor a readable zip ({first_line(error)}): give the path "
-            "of a folder or zip of images"
-        ) from error
 
 
 class Headers(NamedTuple):
@@ -47,24 +31,30 @@ class Headers(NamedTuple):
 
 
 @lru_cache(maxsize=4)
-def headers(path: Path, version: tuple[int, int, int], names: tuple[str, ...]) -> Headers:
+def headers(
+    path: Path,
+    version: tuple[int, int, int],
+    names: tuple[str, ...],
+    bounds: tuple[tuple[str, int], ...],
+) -> Headers:
     """Cached, so that a run that opens several splits reads the headers once.
 
     Args:
       path: the folder or zip.
       version: of the folder or zip; another one is read again.
       names: of all image files.
+      bounds: the fields of the limits.
 
     Raises:
-      InputError: a file that is no image or has several, or 16 bits per channel.
+      InputError: a file that is no image or has several, 16 bits per channel, or too many pixels.
     """
     from PIL import ExifTags
 
-    archive, colour = open_zip(path), False
+    files, colour = open_files(path, Limits(**dict(bounds))), False
     sizes: dict[tuple[int, int], tuple[str, int]] = {}
     for name in names:
         try:
-            with open_image(path, archive, name) as image:
+            with open_image(files, name) as image:
                 size, mode = image.size, image.mode
                 if getattr(image, "is_animated", False):
                     raise ValueError("it has several images")
@@ -74,6 +64,8 @@ def headers(path: Path, version: tuple[int, int, int], names: tuple[str, ...]) -
                 if "exif" in image.info:
                     sideways = image.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
                     size = size[::-1] if sideways else size
+        except InputError:
+            raise
         except Exception as error:  # Pillow and zipfile document no complete list
             raise _damaged(path, name, error) from error
         if mode not in GREY + COLOUR:
@@ -117,11 +109,7 @@ def common_shape(found: Headers, path: Path, side: int) -> tuple[tuple[int, int,
 
 
 def decode(
-    path: Path,
-    archive: zipfile.ZipFile | None,
-    name: str,
-    shape: tuple[int, int, int],
-    resized: bool = False,
+    files: FileSet, name: str, shape: tuple[int, int, int], resized: bool = False
 ) -> np.ndarray:
     """The pixels of one image, uint8[H, W, C], rotated as its EXIF data say.
 
@@ -129,19 +117,20 @@ def decode(
     is larger, else bicubic.
 
     Raises:
-      InputError: transparent pixels, or a file that is damaged or has changed.
+      InputError: transparent pixels, a file that is damaged or has changed, or one too large.
     """
     from PIL import ImageOps
 
     try:
-        with open_image(path, archive, name) as image:
+        with open_image(files, name) as image:
             if "exif" in image.info:
                 ImageOps.exif_transpose(image, in_place=True)
             if image.has_transparency_data:
                 image = image.convert("RGBA")
                 if image.getchannel("A").getextrema()[0] < 255:
                     raise InputError(
-                        f"{name} in {path} has transparent pixels: flatten it onto a background"
+                        f"{name} in {files.path} has transparent pixels: flatten it onto a "
+                        "background"
                     )
             image = image.convert("L" if shape[-1] == 1 else "RGB")
             pixels = np.asarray(_square(image, shape[0]) if resized else image)
@@ -150,20 +139,42 @@ def decode(
     except InputError:
         raise
     except Exception as error:  # as above
-        raise _damaged(path, name, error) from error
+        raise _damaged(files.path, name, error) from error
     return pixels.reshape(shape)
 
 
-def open_image(path: Path, archive: zipfile.ZipFile | None, name: str) -> Any:
-    """Pillow's image; pixels are not read yet."""
+@contextmanager
+def open_image(files: FileSet, name: str) -> Iterator[Any]:
+    """Pillow's image, while its file is open; pixels are not read yet.
+
+    Raises:
+      InputError: it has, or says that it has, too many pixels, or the file is too large.
+    """
+    with files.opened(name) as file, _identified(file) as image:
+        width, height = image.size
+        if width * height > files.limits.pixels:
+            said = f"{name} in {files.path} has {width}x{height} pixels"
+            raise files.limits.above("pixels", width * height, said)
+        yield image
+
+
+def _identified(file: IO[bytes]) -> Any:
+    """As `PIL.Image.open`, which has a limit of its own that belongs to the whole process, and does
+    not say how large an image is that is above it."""
     from PIL import Image
 
-    if archive is None:
-        return Image.open(path / name, formats=FORMATS)
-    if archive.getinfo(name).file_size > MAX_BYTES:
-        raise ValueError(f"it has more than {MAX_BYTES} bytes")
-    # Only the header is unpacked until pixels are read.
-    return Image.open(archive.open(name), formats=FORMATS)
+    if not set(FORMATS) <= Image.OPEN.keys():
+        Image.init()
+    start = file.read(16)
+    for name in FORMATS:
+        make, accepts = Image.OPEN[name]
+        if accepts is None or accepts(start) is True:
+            file.seek(0)
+            try:
+                return make(file, "")
+            except (SyntaxError, IndexError, TypeError, struct.error):  # another format
+                continue
+    raise ValueError(f"it is none of {', '.join(FORMATS)}")
 
 
 def _square(image: Any, side: int) -> Any:
@@ -187,15 +198,3 @@ def _damaged(path: Path, name: str, error: Exception) -> InputError:
     return InputError(
         f"{name} in {path} cannot be read as an image ({first_line(error)}): replace or remove it"
     )
-
-
-def text_of(path: Path, archive: zipfile.ZipFile | None = None, member: str = "") -> str:
-    """The text of a file, or of a member of a zip. Raises: InputError if it cannot be read."""
-    try:
-        data = path.read_bytes() if archive is None else archive.read(member)
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no text in UTF-8: save it as such") from error
-    except Exception as error:  # zipfile documents no complete list
-        why = getattr(error, "strerror", None) or first_line(error)
-        raise InputError(f"{path} cannot be read ({why}): check the path in data.labels") from error

@@ -1,12 +1,12 @@
 """Labels of image files: by their folders, a pattern in their paths, or a table of labels."""
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from iae_jax.data.classes import Classes, of_names, of_words
 from iae_jax.data.dataset import MAX_CLASSES
+from iae_jax.data.label_pattern import matches
 from iae_jax.errors import InputError
 
 Paths = Mapping[str, PurePosixPath]  # name of a file -> its path within the set
@@ -16,9 +16,10 @@ def by_pattern(paths: Paths, pattern: str) -> Classes:
     """What the first group of a regular expression matches in each path: numbers, or words.
 
     Raises:
-      InputError: it is no such expression, or matches nothing or too large a number in a path.
+      InputError: it is no such expression, matches nothing or too large a number in a path, or
+        takes too long.
     """
-    words = [_matched(str(path), pattern) for path in paths.values()]
+    words = matches([str(path) for path in paths.values()], pattern)
     numbers = all(word.isdecimal() for word in words)
     for word, path in zip(words, paths.values(), strict=True):
         # int() refuses numbers with thousands of digits.
@@ -28,17 +29,6 @@ def by_pattern(paths: Paths, pattern: str) -> Classes:
                 f"in {path}: change it"
             )
     return of_words(words, "labels")
-
-
-def _matched(path: str, pattern: str) -> str:
-    try:
-        found = re.search(pattern, path)
-        return (found.group(1) if found else None) or ""
-    except (re.error, IndexError) as error:
-        raise InputError(
-            f"the label pattern {pattern!r} is no regular expression with a group ({error}): "
-            r"write one such as _(\d+)\."
-        ) from error
 
 
 def by_folder(paths: Paths, splits: Mapping[str, str], where: object) -> Classes:

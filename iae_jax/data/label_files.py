@@ -119,7 +119,7 @@ def _hot(cells: Iterable[tuple[str, str]], name: str) -> str:
 def _json(text: str, name: str) -> list[tuple[str, str]]:
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{name} is no JSON ({first_line(error)}): write it again") from error
     if isinstance(content, dict) and isinstance(content.get("labels"), (list, dict)):
         content = content["labels"]

@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from iae_jax.data.archive import ArchiveFile, check_plain
+from iae_jax.data.array_header import Header, header_of
 from iae_jax.data.classes import Classes, of_arrays
 from iae_jax.data.dataset import ArraySource, Dataset, Source
+from iae_jax.data.limits import Limits
 from iae_jax.data.pixels import as_pixels
 from iae_jax.data.reading import Reading
 from iae_jax.data.splits import SPLITS, choice, select, slices_of, spans
@@ -18,19 +21,20 @@ from iae_jax.errors import InputError, first_line
 IMAGES = {"train": "images", "validation": "validation_images", "test": "test_images"}
 LABELS = {"train": "labels", "validation": "validation_labels", "test": "test_labels"}
 KEYS = (*IMAGES.values(), *LABELS.values())
+_SHOWN = 20  # arrays in a line
 
 
-def open_npz(path: Path, split: str, reading: Reading) -> Source:
+def open_npz(path: Path, split: str, reading: Reading, limits: Limits) -> Source:
     """One split of an npz file, whose arrays are called `KEYS` or as `reading.arrays` says; or of
     an npy file, which is `images` alone. Where a part of a split stands for one that is not there,
     images are taken in a random order that is always the same, unless `shuffled` is false.
 
     Raises:
-      InputError: no such file, a damaged one, or other arrays.
+      InputError: no such file, a damaged one, or other or larger arrays.
     """
-    arrays, unread = _arrays(path, reading.arrays)
+    arrays, unread = _arrays(path, reading.arrays, limits)
     if reading.labels:
-        arrays["labels"] = _label_file(Path(reading.labels).expanduser())
+        arrays["labels"] = _label_file(Path(reading.labels).expanduser(), limits)
     for name in SPLITS:
         if LABELS[name] in arrays and IMAGES[name] not in arrays:
             raise InputError(f"{path} has {LABELS[name]} and no {IMAGES[name]}: add these")
@@ -77,42 +81,77 @@ def _missing(source: Source, parts: Mapping[str, Dataset]) -> str:
     return ""
 
 
-def _arrays(path: Path, named: str) -> tuple[dict[str, np.ndarray], str]:
+def _arrays(path: Path, named: str, limits: Limits) -> tuple[dict[str, np.ndarray], str]:
     """What is read of a file, by today's names, and a line about what is not, or "". named: as
     `Reading.arrays`."""
     try:
-        # A pickle inside a file can run any code, so object arrays are refused.
-        file = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"no file {path}: check the path in data.name") from None
-    except Exception as error:  # a damaged header can cause any error, MemoryError too
-        raise _unreadable(path, error) from error
-    if isinstance(file, np.ndarray):
+        with ArchiveFile(path, limits) as file:
+            if file.peek(4)[:2] == b"PK":
+                # A pickle inside a file can run any code, so object arrays are refused.
+                with np.load(file, allow_pickle=False) as arrays:
+                    file.listed = True
+                    return _asked_arrays(path, arrays, named, limits)
         if named:
             raise InputError(f"{path} is one array: leave data.arrays empty")
-        return {"images": file}, ""
+        return {"images": _npy(path, limits)}, ""
+    except FileNotFoundError:
+        raise InputError(f"no file {path}: check the path in data.name") from None
+    except InputError:
+        raise
+    except Exception as error:  # a damaged header can cause any error, MemoryError too
+        raise _unreadable(path, error) from error
+
+
+def _asked_arrays(
+    path: Path, file: Any, named: str, limits: Limits
+) -> tuple[dict[str, np.ndarray], str]:
+    """Those of an npz. Of the others nothing is unpacked but, for a message, their headers."""
     others: list[str] = []
-    with file:
-        asked = _asked(named) if named else {}
-        missing = [name for name in asked.values() if name not in file.files]
-        if missing or (not named and "images" not in file.files):
-            which = ", ".join(map(repr, missing)) or "'images'"
-            raise InputError(
-                f"{path} has no array {which}, only {_listing(path, file)}: say which is which, as "
-                f"by --config.data.arrays={_guess(file.files)}"
-            )
-        if not named:
-            asked = {name: name for name in KEYS if name in file.files}
-            others = sorted(set(file.files) - set(KEYS))
-            for key in others:
-                if key.endswith(("images", "labels")):
-                    raise InputError(
-                        f"{path}: an array {key!r} would not be read: name it one of "
-                        f"{', '.join(KEYS)}, or say which is which by "
-                        f"--config.data.arrays={_guess(file.files)}"
-                    )
-        unread = f"arrays that are not read: {', '.join(others)}" if others else ""
-        return {role: _array(path, file, name) for role, name in asked.items()}, unread
+    asked = _asked(named) if named else {}
+    missing = [name for name in asked.values() if name not in file.files]
+    if missing or (not named and "images" not in file.files):
+        which = ", ".join(map(repr, missing)) or "'images'"
+        raise InputError(
+            f"{path} has no array {which}, only {_listing(path, file)}: say which is which, as "
+            f"by --config.data.arrays={_guess(file.files)}"
+        )
+    if not named:
+        asked = {name: name for name in KEYS if name in file.files}
+        others = sorted(set(file.files) - set(KEYS))
+        for key in others:
+            if key.endswith(("images", "labels")):
+                raise InputError(
+                    f"{path}: an array {key!r} would not be read: name it one of "
+                    f"{', '.join(KEYS)}, or say which is which by "
+                    f"--config.data.arrays={_guess(file.files)}"
+                )
+    unread = f"arrays that are not read: {_shown(others)}" if others else ""
+    total = 0
+    for name in dict.fromkeys(asked.values()):
+        total += _header(path, file, name).nbytes
+        limits.check_bytes("megabytes", total, f"{path}: with {name} the arrays have")
+    return {role: _array(path, file, name) for role, name in asked.items()}, unread
+
+
+def _npy(path: Path, limits: Limits) -> np.ndarray:
+    """The array of an npy file."""
+    with path.open("rb") as file:
+        header = header_of(file, path.stat().st_size)
+    limits.check_bytes("megabytes", header.nbytes, f"{path} has")
+    found: np.ndarray = np.load(path, allow_pickle=False)
+    return found
+
+
+def _header(path: Path, file: Any, name: str) -> Header:
+    """What an array of an npz says that it is."""
+    names = file.zip.namelist()
+    info = file.zip.getinfo(name if name in names else f"{name}.npy")  # as numpy finds it
+    check_plain(info, path)
+    try:
+        with file.zip.open(info) as opened:
+            return header_of(opened, info.file_size)
+    except Exception as error:  # as above
+        raise _unreadable(path, error) from error
 
 
 def _array(path: Path, file: Any, name: str) -> np.ndarray:
@@ -140,13 +179,15 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     )
 
 
-def _label_file(path: Path) -> np.ndarray:
+def _label_file(path: Path, limits: Limits) -> np.ndarray:
     if path.suffix != ".npy":
         raise InputError(f"data.labels of an array of images is an npy file, not {path}")
     try:
-        return np.asarray(np.load(path, allow_pickle=False))
+        return _npy(path, limits)
     except FileNotFoundError:
         raise InputError(f"no file {path}: check the path in data.labels") from None
+    except InputError:
+        raise
     except Exception as error:  # as above
         raise InputError(
             f"{path} is no npy file of a plain array ({first_line(error)}); write it again with "
@@ -173,13 +214,18 @@ def _asked(named: str) -> dict[str, str]:
 def _listing(path: Path, file: Any) -> str:
     """The arrays of a file with their types and shapes."""
     said = []
-    for name in file.files:
+    for name in file.files[:_SHOWN]:
         try:
-            found = _array(path, file, name)
-            said.append(f"{name} {found.dtype}{list(found.shape)}")
+            found = _header(path, file, name)
+            plain = f"{name} {found.dtype}{list(found.shape)}"
+            said.append(f"{name} (no plain array)" if found.dtype.hasobject else plain)
         except InputError:
             said.append(f"{name} (no plain array)")
-    return ", ".join(said)
+    return ", ".join([*said, *(["..."] if file.files[_SHOWN:] else [])])
+
+
+def _shown(names: list[str]) -> str:
+    return ", ".join([*names[:_SHOWN], *(["..."] if names[_SHOWN:] else [])])
 
 
 def _guess(names: list[str]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from iae_jax.data.dataset import Source
 from iae_jax.data.folder import FolderSource
+from iae_jax.data.limits import Limits
 from iae_jax.data.npz import open_npz
 from iae_jax.data.planar import open_planar
 from iae_jax.data.reading import Reading, check_reading
@@ -51,14 +52,22 @@ def open_source(
         another one where it is not there (`splits.choice`).
       data_dir: where TFDS keeps prepared data sets. None is TFDS's default: the environment
         variable TFDS_DATA_DIR, else ~/tensorflow_datasets.
-      label_pattern, shuffled, labels, size, arrays: of files, see `Reading`.
+      label_pattern, shuffled, labels, size, arrays: of files, see `Reading`. What is too large is
+        refused: `open_within` has other limits.
 
     Raises:
       InputError: no such data set or split, a split without examples, damaged files or files of
         another kind. The message says what to do.
     """
-    kind, path = _parts(name)
     reading = Reading(label_pattern, shuffled, labels, size, arrays)
+    return open_within(Limits(), name, split, data_dir, reading)
+
+
+def open_within(
+    limits: Limits, name: str, split: str, data_dir: str | None, reading: Reading
+) -> Source:
+    """As `open_source`, with limits of one's own."""
+    kind, path = _parts(name)
     if not kind and reading != Reading() and Path(name).is_dir():
         raise InputError(f"{name} is a folder here: write --config.data.name={name}/")
     check_reading(reading, kind, name)
@@ -71,9 +80,9 @@ def open_source(
     if (kind == "npz" and packed) or (kind == "images" and path.lower().endswith(ARRAYS)):
         raise InputError(f"{name} is not of that kind: write --config.data.name={other}:{path}")
     if kind == "npz":
-        return open_npz(_expanded(path), split, reading)
+        return open_npz(_expanded(path), split, reading, limits)
     if kind == "images":
-        return FolderSource(_expanded(path), split, reading)
+        return FolderSource(_expanded(path), split, reading, limits)
     if kind == "planar":
         return open_planar(path, split)
     if kind:

@@ -12,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from iae_jax.devices import multihost
 from iae_jax.errors import InputError
+from iae_jax.files.own_folder import own_folder
 from iae_jax.game.step import train_step
 from iae_jax.sampling.noise import example_keys, to_unit
 from iae_jax.sampling.threefry import with_fast_bits
@@ -175,10 +176,17 @@ def everywhere(devices: Sequence[jax.Device]) -> list[jax.Device]:
     ]
 
 
-def keep_compiled(folder: Path) -> None:
-    """Programs compiled from now on are kept in a folder, and found there by later processes,
-    unless JAX_COMPILATION_CACHE_DIR names another."""
+def keep_compiled(cache: Path) -> None:
+    """Programs compiled from now on are kept in the folder `compiled` of a cache, and found there
+    by later processes, unless JAX_COMPILATION_CACHE_DIR names another.
+
+    Raises:
+      InputError: the cache cannot be made, or somebody else could put programs there.
+    """
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = cache / "compiled"
+        for one in (cache, folder):
+            own_folder(one, "--config.run.cache")
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 

@@ -10,14 +10,11 @@ machines, and so would a classifier that is trained again: MNIST's is in this pa
 
 import hashlib
 import json
-import logging
 import re
 import time
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,18 +22,16 @@ import numpy as np
 
 from iae_jax.data import Dataset
 from iae_jax.errors import InputError
-from iae_jax.files.atomic import open_folder, write_npz
+from iae_jax.files.atomic import open_folder
+from iae_jax.files.own_folder import own_folder
+from iae_jax.metrics import classifier_files
 from iae_jax.metrics.classifier_training import Recipe, fit, recipe_of
 from iae_jax.networks.classifier import classifier
 from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array, Params
 
-logger = logging.getLogger(__name__)
-
-SHIPPED = Path(__file__).parent / "classifiers"
+CACHE_FLAG = "--config.run.cache"
 TEST_BATCH = 500
-
-Metadata = dict[str, Any]
 
 
 class FeatureClassifier(NamedTuple):
@@ -82,7 +77,7 @@ def feature_classifier(
       recipe: None is `recipe_of` the images' shape.
 
     Raises:
-      InputError: there are no usable labels, or the cache cannot be written.
+      InputError: there are no usable labels, or the cache cannot be written, or others can.
     """
     train = _labelled(train, classes, "train")
     test = test and _labelled(test, classes, "test")
@@ -97,16 +92,18 @@ def feature_classifier(
     name = re.sub(r"[^\w.-]+", "_", name)
     # Without fields that are None, so that files from before such a field keep their names.
     fields = {name: value for name, value in recipe._asdict().items() if value is not None}
-    made_of: Metadata = {"recipe": fields, "classes": classes, "seed": seed}
+    made_of: classifier_files.Metadata = {"recipe": fields, "classes": classes, "seed": seed}
     made_of["train"] = _hash(train)
     fingerprint = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
     path = cache / f"{name}-{fingerprint[:12]}.npz"
 
     shapes = jax.eval_shape(network.init, jax.random.key(0))
-    shipped = _load(SHIPPED / path.name, shapes)
-    cached = shipped or _load(path, shapes)
+    shipped = classifier_files.shipped(path.name, shapes)
+    if shipped is None:
+        own_folder(cache, CACHE_FLAG)
+    cached = shipped or classifier_files.cached(path, shapes)
     if cached is None:
-        open_folder(cache, "--config.run.cache")  # before minutes of training, not after
+        open_folder(cache, CACHE_FLAG)  # before minutes of training, not after
         start = time.monotonic()
         params = fit(network, train, recipe, seed)
         metadata = {**made_of, "hash": _hash(params), "seconds": time.monotonic() - start}
@@ -123,7 +120,7 @@ def feature_classifier(
     if cached is None or (test and metadata.get("test") != tested):
         metadata |= {"test": tested, "test_accuracy": _accuracy(apply, test) if test else None}
         if not shipped:
-            _save(path, params, metadata)
+            classifier_files.save(path, params, metadata)
     accuracy = metadata["test_accuracy"]
     return FeatureClassifier(
         apply=apply,
@@ -168,40 +165,3 @@ def _hash(arrays: Params) -> str:
     for leaf in leaves:
         digest.update(leaf.data)
     return digest.hexdigest()
-
-
-# What reading a damaged npz file raises, besides the errors of its compression.
-_DAMAGE = (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError)
-
-
-def _load(path: Path, shapes: Params) -> tuple[Params, Metadata] | None:
-    """(params, metadata) of a cached classifier; None if there is none, or it is damaged."""
-    if not path.exists():
-        return None
-    leaves, tree = jax.tree.flatten(shapes)
-    try:
-        # A pickle inside a file may run any code, so object arrays are refused.
-        with np.load(path, allow_pickle=False) as file:
-            metadata = json.loads(str(file["metadata"]))
-            arrays = [file[f"leaf_{i}"] for i in range(len(leaves))]
-        params = jax.tree.unflatten(tree, arrays)
-        if _hash(params) != metadata["hash"]:
-            raise ValueError("its parameters do not have the hash that it names")
-        if [a.shape for a in arrays] != [leaf.shape for leaf in leaves]:
-            raise ValueError("it is of another network")
-        accuracy = metadata["test_accuracy"]
-        if not isinstance(metadata["seconds"], float) or not isinstance(accuracy, float | None):
-            raise ValueError("it does not say how it was made")
-    except (*_DAMAGE, zipfile.BadZipFile, zlib.error) as error:
-        why = " ".join(str(error).split()) or type(error).__name__
-        logger.warning(
-            "the cached feature classifier %s is damaged (%s): training it again", path, why
-        )
-        return None
-    return params, metadata
-
-
-def _save(path: Path, params: Params, metadata: Metadata) -> None:
-    """Atomically: a reader finds the whole file or none."""
-    arrays = {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(params))}
-    write_npz(path, metadata=np.array(json.dumps(metadata)), **arrays)

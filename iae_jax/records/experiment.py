@@ -12,6 +12,7 @@ claims(records)  what they are to show together: [(statement, whether it holds)]
 
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -20,15 +21,19 @@ from iae_jax.errors import InputError
 from iae_jax.records.experiment_module import declared
 from iae_jax.records.record import FIELDS, Record
 from iae_jax.records.references import Headline, Reference
+from iae_jax.runs.ledger import Line, reads_of
 from iae_jax.runs.renamed import measured
 
 NAME = "experiments"  # of the package whose modules they are
 
 
 class Experiment(NamedTuple):
+    """reads: the lines of its measurements on a test split, see `runs.ledger`."""
+
     name: str
     records: list[Record]
     module: ModuleType
+    reads: Sequence[Line] = ()
 
     @property
     def title(self) -> str:
@@ -125,13 +130,14 @@ def load(path: Path, own: bool = False) -> Experiment:
         raise InputError(f"{path} is not a results file: run its experiment again") from error
     if not complete:
         raise InputError(f"{path} has no records, or not all of each: run its experiment again")
+    reads = reads_of(path.parent, name)
     try:
-        return Experiment(name, records, importlib.import_module(f"{NAME}.{name}"))
+        return Experiment(name, records, importlib.import_module(f"{NAME}.{name}"), reads)
     except ModuleNotFoundError as error:
         if error.name not in (NAME, f"{NAME}.{name}"):
             raise
         if own:
-            return Experiment(name, records, ModuleType(name))
+            return Experiment(name, records, ModuleType(name), reads)
         raise InputError(
             f"{path} has no experiments/{name}.py: remove the one or add the other"
         ) from error

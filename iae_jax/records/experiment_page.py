@@ -11,6 +11,7 @@ from iae_jax.records.experiment import Experiment
 from iae_jax.records.record import Record
 from iae_jax.records.references import Reference
 from iae_jax.records.tables import Table, markdown, mean_and_sd, number
+from iae_jax.runs.ledger import FILE, count
 
 MINUTES_FROM = 120  # seconds
 HEAD = """Written by `make results`; do not edit it. ± is the standard deviation over seeds, or over
@@ -36,6 +37,8 @@ def page(one: Experiment, figures: Path, beside: Path) -> str:
             path = Path(os.path.relpath(figures / f"{stem}.png", beside)).as_posix()
             parts.append(f"![{stem}]({path})")
     parts.append(_compared(one))
+    if one.reads:
+        parts.append(_reads(one))
     if hasattr(one.module, "table"):
         parts.append(one.module.table(one.records))
     if claims := one.claims:
@@ -66,6 +69,17 @@ def _compared(one: Experiment) -> str:
         )
     header = ("metric", "variant", "published or aim", "ours", "seeds", "n", "time")
     return markdown(Table(header, rows))
+
+
+def _reads(one: Experiment) -> str:
+    """How often its models were measured on the test split."""
+    variants = {line["variant"] for line in one.reads}
+    dates = sorted(line["date"][:10] for line in one.reads)
+    when = " to ".join(dict.fromkeys([dates[0], dates[-1]]))
+    return (
+        f"Trained models of {len(variants)} variants were measured on the test split at least "
+        f"{count(one.reads)} times ({when}; `{FILE}` beside the records)."
+    )
 
 
 def ours(record: Record, against: Reference | None) -> str:

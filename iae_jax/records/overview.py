@@ -8,6 +8,7 @@ from iae_jax.records.experiment import Experiment
 from iae_jax.records.record import Record
 from iae_jax.records.references import Reference
 from iae_jax.records.tables import Table, markdown, mean_and_sd
+from iae_jax.runs.ledger import count
 
 HEAD = """# Results
 
@@ -59,7 +60,19 @@ def overview(experiments: Sequence[Experiment], pages: Path, beside: Path) -> st
             link, claim = "", headline.claim
         if link:
             rows.append((link, one.title, *[""] * (len(COLUMNS) - 2)))
-    return f"{HEAD}\n{markdown(Table(COLUMNS, rows))}\n\n{worse_values(experiments)}"
+    table, worse = markdown(Table(COLUMNS, rows)), worse_values(experiments)
+    return f"{HEAD}\n{table}\n\n{worse}{test_reads(experiments)}"
+
+
+def test_reads(experiments: Sequence[Experiment]) -> str:
+    """How often models were measured on a test split, by experiment; "" if none was."""
+    counts = [f"{one.name} {count(one.reads)}" for one in experiments if one.reads]
+    if not counts:
+        return ""
+    return (
+        "\nHow often trained models were measured on a test split, at least: "
+        f"{', '.join(counts)}.\n"
+    )
 
 
 def measured(record: Record, against: Reference | None) -> str:

@@ -21,8 +21,10 @@ from iae_jax.records.experiment_module import config_of, module_of, word_of
 from iae_jax.records.merge import merge, replaced
 from iae_jax.records.record import Record, Trainings, locked_records, record, summary
 from iae_jax.runs.config import Config, to_dict, without_places
-from iae_jax.runs.config_changes import changes, completed, hash_of
+from iae_jax.runs.config_changes import changes, completed
+from iae_jax.runs.ledger import FILE, Ledger, adopt
 from iae_jax.runs.renamed import measured, translated
+from iae_jax.runs.shared_config import shared_digest, without_seed
 
 # What is read from a run's files.
 RUN = (
@@ -58,25 +60,12 @@ def read(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
     return content
 
 
-def without_seed(config: dict[str, Any]) -> dict[str, Any]:
-    """The part of a nested config that the seeds of a variant have in common, as JSON has it."""
-    kept = {name: value for name, value in config.items() if name not in ("seed", "run", "metrics")}
-    shared = kept | {"data": {**config["data"], "directory": ""}}
-    plain: dict[str, Any] = json.loads(json.dumps(shared))  # tuples become lists
-    return plain
-
-
 def common(config: dict[str, Any]) -> dict[str, Any]:
-    """That part of a saved config, without where files lie: what is measured of them says which
-    they are."""
+    """What the seeds of a variant have in common, of a saved config, without where files lie: what
+    is measured of them says which they are."""
     known = completed(translated(config), to_dict(Config()))
     plain: dict[str, Any] = json.loads(json.dumps(without_places(without_seed(known))))
     return plain
-
-
-def shared_digest(config: dict[str, Any]) -> str:
-    """A short hash of that part."""
-    return hash_of(without_seed(to_dict(Config())), without_seed(config))
 
 
 def overrides(module: ModuleType, variant: str, config: dict[str, Any]) -> list[str]:
@@ -227,6 +216,11 @@ def main(arguments: list[str] | None = None) -> int:
             paths = [Path(workdir) for workdir in workdirs.split(",")]
             found.append(collect(options.experiment, variant, paths))
         open_folder(options.directory, "--directory")
+        for argument in options.variants:
+            variant, _, workdirs = argument.partition("=")
+            for workdir in workdirs.split(","):
+                ledger = Ledger(options.directory / FILE, options.experiment, variant)
+                adopt(Path(workdir), ledger)
         with locked_records(options.directory, options.experiment) as records:
             for new in found:
                 if others := replaced(records, new):

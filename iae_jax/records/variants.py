@@ -24,10 +24,10 @@ from iae_jax.errors import InputError
 from iae_jax.presets import config_words, file_of
 from iae_jax.records.experiment_module import config_of, declared, name_of, variants_in, word_of
 from iae_jax.records.record import Record
-from iae_jax.records.results import shared_digest
 from iae_jax.records.search_space import Changes
 from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.config_help import check_fields
+from iae_jax.runs.shared_config import shared_digest
 
 ONLY = "default"  # the name in records of the variant of a config that has none
 # What each mode of the launcher writes to a run's workdir.

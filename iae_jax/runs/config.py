@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from iae_jax.data.limits import Limits
 from iae_jax.data.sources import without_place
 from iae_jax.errors import InputError
 from iae_jax.game.optimizers import Optimizer
@@ -183,7 +184,8 @@ class Run(Section):
     beside the workdir's figures: tensorboard, wandb or both, separated by a comma. keep: how many
     of the newest checkpoints stay, beside the best. resident_megabytes: a larger set is streamed
     instead of kept on the device. classifier: train (once) a feature classifier on the labelled
-    training set, for the measures that need one. cache: where classifiers are kept ("" is
+    training set, for the measures that need one. cache: the folder of classifiers and of
+    compiled programs, which are run: never one that somebody else has given ("" is
     ~/.cache/iae_jax). seeds: how many seeds from `seed` on are trained at once.
     """
 
@@ -201,6 +203,7 @@ class Run(Section):
     classifier: bool = True
     cache: str = ""
     seeds: int = 1
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass

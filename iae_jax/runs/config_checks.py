@@ -50,6 +50,7 @@ def check_numbers(config: Config) -> None:
             "keep", "microbatches", "seeds",
         )
     }  # fmt: skip
+    positive |= {f"run.limits.{name}": one for name, one in dataclasses.asdict(run.limits).items()}
     for name, value in positive.items():
         if not 1 <= value <= MAX_INT:
             raise InputError(f"{name} is at least 1 and at most {MAX_INT}, not {value}")

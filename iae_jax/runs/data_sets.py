@@ -2,7 +2,8 @@
 
 from iae_jax.data.binarized import Binarized
 from iae_jax.data.dataset import Dataset, Source, load
-from iae_jax.data.sources import open_source
+from iae_jax.data.reading import Reading
+from iae_jax.data.sources import open_within
 from iae_jax.errors import InputError
 from iae_jax.runs.config import Config
 from iae_jax.runs.data_config import split_of
@@ -12,15 +13,19 @@ def open_split(config: Config, split: str, name: str = "") -> Source:
     """One of the config's splits: "train", "validation" or "test"; of another of its sets, by the
     name it has in the batch."""
     data = config.data
-    source = open_source(
-        also(config)[name] if name else data.name,
-        split_of(data, split),
-        data.directory or None,
+    reading = Reading(
         data.label_pattern,
         data.shuffled,
         "" if name else data.labels,  # of `x`; others' are not read
         data.size,
         data.arrays,
+    )
+    source = open_within(
+        config.run.limits,
+        also(config)[name] if name else data.name,
+        split_of(data, split),
+        data.directory or None,
+        reading,
     )
     return Binarized(source) if data.binarize and not name else source
 

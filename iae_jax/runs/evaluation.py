@@ -19,6 +19,7 @@ from iae_jax.runs.data_config import split_of
 from iae_jax.runs.data_sets import load_split
 from iae_jax.runs.feed import images_digest, seeds_of
 from iae_jax.runs.images import own_split
+from iae_jax.runs.ledger import Ledger, ledger_of
 from iae_jax.runs.trained import check_own_images, trained
 
 MAX_CLASSIFIER_BYTES = 2**30  # of images that a feature classifier learns from
@@ -50,9 +51,12 @@ def classifies(config: Config, source: Source) -> bool:
     return config.run.classifier and several and len(source.shape) == 3
 
 
-def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> Path:
+def evaluate_run(
+    config: Config, workdir: Path, checkpoint: str, split: str, ledger: Ledger | None = None
+) -> Path:
     """Measures every seed of a trained run on a split, prints the numbers and writes
-    evaluation_SPLIT.json, whose path it returns.
+    evaluation_SPLIT.json, whose path it returns. Measurements on the test split are noted before,
+    in the run's folder or another `ledger`.
 
     Raises:
       InputError: there is no such checkpoint, or a metric of the config is none.
@@ -90,6 +94,13 @@ def evaluate_run(config: Config, workdir: Path, checkpoint: str, split: str) -> 
         folder = workdir if index == 0 else None
         one = model._replace(params=run.params(index), seed=seed, folder=folder)
         records += evaluate(one, extra, digest(config))
+    if split == "test":
+        values: dict[str, list[float | None]] = {}
+        for record in records:
+            found = record.value if math.isfinite(record.value) else None
+            values.setdefault(record.metric, []).append(found)
+        ledger = ledger or ledger_of(workdir)
+        ledger.note("evaluate", config, seeds_of(config), len(held_out.x), values)
     path = workdir / f"evaluation_{split}.json"
     accuracy = extractor.test_accuracy if isinstance(extractor, FeatureClassifier) else math.nan
     content = {

@@ -4,13 +4,16 @@ Nothing but the run's folder is needed: its config is in it. Where the images of
 named by --images, they are those of the run's own data set.
 """
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 from absl import flags
 
+from iae_jax.data.limits import Limits
 from iae_jax.data.reading import Reading
 from iae_jax.data.sources import is_files, kind_of
 from iae_jax.errors import InputError
@@ -20,6 +23,7 @@ from iae_jax.runs.config import Config
 from iae_jax.runs.evaluation import evaluate_run
 from iae_jax.runs.export import export
 from iae_jax.runs.images import READING_FLAGS
+from iae_jax.runs.ledger import ledger_of
 from iae_jax.runs.loaded import model_of
 from iae_jax.runs.request import Request
 from iae_jax.runs.run_folder import check_no_links
@@ -27,7 +31,8 @@ from iae_jax.runs.saved_config import config_of
 
 MAX_IMAGES = 10**7
 OWN = ("split", "data", "directory", "labels")  # flags of the run's own images
-READ = ("images", "select", *dict.fromkeys((*OWN, *READING_FLAGS)))
+READ = ("images", "select", "limits", *dict.fromkeys((*OWN, *READING_FLAGS)))
+NOTED = ("test_reads", "read_as")  # flags of the ledger of the test split
 TRAINING = ("seeds", "profile", "allow_config_change")  # flags of a training alone
 
 
@@ -43,8 +48,8 @@ MODES = {
     "reconstruct": Mode(visualize.reconstructions, ("count", *READ)),
     "interpolate": Mode(visualize.interpolations, ("count", *READ)),
     "traverse": Mode(visualize.traversals, ("count", *READ)),
-    "encode": Mode(tables.codes, READ),
-    "score": Mode(tables.scores, READ),
+    "encode": Mode(tables.codes, (*READ, *NOTED)),
+    "score": Mode(tables.scores, (*READ, *NOTED)),
     "export": Mode(export, ()),
 }
 
@@ -87,18 +92,27 @@ _LABELS = flags.DEFINE_string(
 _LABEL_PATTERN = flags.DEFINE_string(
     "label_pattern", "", "A regular expression whose group is the label in a path of --images."
 )
+_LIMITS = flags.DEFINE_list(
+    "limits", [], "What files of images may have at most, as pixels=NUMBER: see run.limits."
+)
 _DATA = flags.DEFINE_string(
     "data", "", "Where the files of the run's own data set lie now, if they were moved."
 )
 _DIRECTORY = flags.DEFINE_string(
     "directory", "", "Where TFDS keeps its data sets, if not where they were in the training."
 )
+_TEST_READS = flags.DEFINE_string(
+    "test_reads", "", "The file that notes measurements on the test split, if not of the workdir."
+)
+_READ_AS = flags.DEFINE_string(
+    "read_as", "", "EXPERIMENT:VARIANT, what --test_reads calls the model."
+)
 _OUTPUT = flags.DEFINE_string("output", "", "Where a mode writes, if not in the workdir.")
 
 
 def check_flags(mode: str) -> None:
     """Raises: InputError for a flag that the mode would ignore."""
-    reads = {"train": TRAINING, "evaluate": (*OWN, "checkpoint", "seeds")} | {
+    reads = {"train": TRAINING, "evaluate": (*OWN, *NOTED, "checkpoint", "seeds", "limits")} | {
         name: (*found.reads, "checkpoint", "output") for name, found in MODES.items()
     }
     for name in dict.fromkeys(flag for own in reads.values() for flag in own):
@@ -116,6 +130,17 @@ def check_flags(mode: str) -> None:
             raise InputError(f"--{name} is of --images, and the run's own are read as in training")
     if flags.FLAGS["select"].present and flags.FLAGS["count"].present:
         raise InputError("--select says how many images: leave it or --count out")
+
+
+def set_limits(limits: Limits, words: list[str]) -> None:
+    """Sets limits as --limits says, FIELD=NUMBER each. Raises: InputError."""
+    for word in words:
+        field, _, number = word.partition("=")
+        if field not in asdict(limits) or not re.fullmatch("[1-9][0-9]{0,8}", number):
+            raise InputError(
+                f"--limits is a list of {'=NUMBER, '.join(asdict(limits))}=NUMBER, not {word!r}"
+            )
+        setattr(limits, field, int(number))
 
 
 def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> None:
@@ -144,8 +169,10 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
         if kind_of(images) in ("images", "npz", "planar"):
             raise InputError(f"--directory is of data sets of TFDS, and {images} is none: leave it")
         config.data.directory = _DIRECTORY.value
+    set_limits(config.run.limits, _LIMITS.value)
+    ledger = ledger_of(workdir, _TEST_READS.value, _READ_AS.value)
     if mode == "evaluate":
-        evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value)
+        evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value, ledger)
         return
     model = model_of(config, workdir, _CHECKPOINT.value)
     output = Path(_OUTPUT.value or workdir).expanduser()
@@ -158,6 +185,7 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
         _COUNT.value,
         _CATEGORY.value,
         _FORMAT.value,
+        ledger,
         Reading(_LABEL_PATTERN.value, labels=_LABELS.value, size=_SIZE.value, arrays=_ARRAYS.value),
     )
     made = [one for one in (output, *output.parents) if not one.exists()]

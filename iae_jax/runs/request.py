@@ -1,7 +1,8 @@
 """What is asked of a trained run: which model, whose images, how many, written where."""
 
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from iae_jax.errors import InputError
 from iae_jax.files.npz_writer import NpzWriter
 from iae_jax.runs.config import digest
 from iae_jax.runs.images import NOTHING_SAID, Images, open_images
+from iae_jax.runs.ledger import Ledger
 from iae_jax.runs.loaded import Model
 
 CHUNK = 1000  # examples in memory at once, whole batches of a model
@@ -23,7 +25,8 @@ CHUNK = 1000  # examples in memory at once, whole batches of a model
 @dataclass(frozen=True)
 class Request:
     """output: the folder for what is written. split, images, select, reading: see `open_images`.
-    count: how many, None for the mode's own number. category: of samples. format: npz or png."""
+    count: how many, None for the mode's own number. category: of samples. format: npz or png.
+    ledger: notes measurements on the test split."""
 
     model: Model
     output: Path
@@ -33,6 +36,7 @@ class Request:
     count: int | None = None
     category: int | None = None
     format: str = "npz"
+    ledger: Ledger | None = None
     reading: Reading = NOTHING_SAID
 
     @property
@@ -43,6 +47,13 @@ class Request:
         """selected: those that were selected, or all."""
         select = self.select if selected else ()
         return open_images(self.model, self.split, self.images, select, self.reading)
+
+    def note(self, mode: str, n: int, means: Mapping[str, float]) -> None:
+        """Notes what was measured, if it was of the test split. means: over its examples."""
+        if self.ledger is None or self.images or self.split != "test":
+            return
+        values = {name: [value if math.isfinite(value) else None] for name, value in means.items()}
+        self.ledger.note(mode, self.model.run.config, [self.seed], n, values)
 
     @contextmanager
     def npz(self, name: str, images: Images | None = None) -> Iterator[NpzWriter]:

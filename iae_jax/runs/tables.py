@@ -4,6 +4,7 @@ Both are written batch by batch, so that memory does not grow with the number of
 """
 
 import csv
+from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def codes(request: Request) -> list[Path]:
     labels: list[np.ndarray] = []
     called = images.called if images.source.classes else lambda labels: None
     with request.npz(path.stem, images) as writer:
+        request.note("encode", len(images), {})
         writer.add(names=images.names)
         if images.class_names:
             writer.add(class_names=np.array(images.class_names))
@@ -58,6 +60,7 @@ def scores(request: Request) -> list[Path]:
     images = request.opened()
     path = request.output / f"scores_{images.label}.csv"
     check_images_of(path, _images_in(path), images)
+    sums: defaultdict[str, float] = defaultdict(float)
     origin = request.origin | {"images": images.where}
     with (
         new_file(path) as part,
@@ -70,11 +73,15 @@ def scores(request: Request) -> list[Path]:
             found = request.model.score(data.x, request.seed, first)
             if not first:
                 lines.writerow(["name", "label", "class", *found, *origin])
+            for name, values in found.items():
+                sums[name] += float(np.sum(values, dtype=np.float64))
             own = ["" if n < 0 else str(n) for n in images.numbers[data.labels]]
             called = images.called(data.labels).tolist()
             columns = [[f"{value:.9g}" for value in values] for values in found.values()]
             of = [[value] * len(some) for value in origin.values()]
             lines.writerows(zip(some.names, own, called, *columns, *of, strict=True))
+        means = {name: total / len(images) for name, total in sums.items()}
+        request.note("score", len(images), means)
     return [path]
 
 

@@ -1,0 +1,53 @@
+"""A file of JSON objects, one a line, to which several processes add."""
+
+import errno
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from iae_jax.errors import InputError
+from iae_jax.files import lock
+
+
+def append_line(path: Path, line: dict[str, Any]) -> None:
+    """Adds a line, whole, after those that others add at the same time. NaN and infinity are
+    refused.
+
+    Raises: OSError, also for a link and for a disk that is full.
+    """
+    data = (json.dumps(line, allow_nan=False) + "\n").encode()
+    nofollow = getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | nofollow, 0o666)
+    with os.fdopen(descriptor, "rb+", buffering=0) as file:
+        # On one machine the system appends what one call writes in one piece; between machines,
+        # which share a file system, only a lock does, if it has any.
+        if lock.fcntl is not None:
+            with suppress(OSError):
+                lock.fcntl.flock(file, lock.fcntl.LOCK_EX)
+        size = file.seek(0, os.SEEK_END)
+        if size:
+            file.seek(size - 1)
+            if file.read(1) != b"\n":  # of a line that a full disk has cut
+                data = b"\n" + data
+        if file.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """All lines; none if there is no file. Raises: InputError for one that is no JSON object."""
+    if not path.exists():
+        return []
+    found = []
+    for number, text in enumerate(path.read_text().splitlines(), 1):
+        try:
+            line = json.loads(text) if text.strip() else None
+        except ValueError:
+            line = text
+        if isinstance(line, dict):
+            found.append(line)
+        elif line is not None:
+            raise InputError(f"line {number} of {path} is damaged: mend it from a backup")
+    return found

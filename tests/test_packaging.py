@@ -28,8 +28,8 @@ MODULES = {"ml-collections": "ml_collections", "pillow": "PIL", "scikit-learn": 
            "tensorflow-datasets": "tensorflow_datasets"}  # fmt: skip
 # JAX itself needs scipy.
 ABSENT = [
-    "array_record", "fcntl", "grain", "matplotlib", "ml_collections", "PIL", "resource", "sklearn",
-    "tensorboardX", "tensorflow", "tensorflow_datasets", "tqdm", "wandb",
+    "array_record", "fcntl", "grain", "jinja2", "matplotlib", "ml_collections", "PIL", "resource",
+    "sklearn", "tensorboardX", "tensorflow", "tensorflow_datasets", "tqdm", "wandb",
 ]  # fmt: skip
 CORE = f"""
 import sys

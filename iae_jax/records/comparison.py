@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iae_jax.errors import InputError
+from iae_jax.files.numbers import mean_and_sd, number
 from iae_jax.records.results import common, read
-from iae_jax.records.tables import Table, mean_and_sd, number
+from iae_jax.records.tables import Table
 
 ALIKE = ("n", "extractor", "split", "data")  # or two values of a metric cannot be compared
 EVALUATION = ("data", "checkpoint", "step", "records")

@@ -23,6 +23,7 @@ from iae_jax.runs.images import READING_FLAGS
 from iae_jax.runs.loaded import model_of
 from iae_jax.runs.request import Request
 from iae_jax.runs.run_folder import check_no_links
+from iae_jax.runs.run_page import run_page
 from iae_jax.runs.saved_config import config_of
 
 MAX_IMAGES = 10**7
@@ -46,6 +47,7 @@ MODES = {
     "encode": Mode(tables.codes, READ),
     "score": Mode(tables.scores, READ),
     "export": Mode(export, ()),
+    "page": Mode(run_page, ()),
 }
 
 _CHECKPOINT = flags.DEFINE_string(
@@ -159,6 +161,7 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
         _CATEGORY.value,
         _FORMAT.value,
         Reading(_LABEL_PATTERN.value, labels=_LABELS.value, size=_SIZE.value, arrays=_ARRAYS.value),
+        workdir,
     )
     made = [one for one in (output, *output.parents) if not one.exists()]
     open_folder(output, "--output")

@@ -23,7 +23,8 @@ CHUNK = 1000  # examples in memory at once, whole batches of a model
 @dataclass(frozen=True)
 class Request:
     """output: the folder for what is written. split, images, select, reading: see `open_images`.
-    count: how many, None for the mode's own number. category: of samples. format: npz or png."""
+    count: how many, None for the mode's own number. category: of samples. format: npz or png.
+    workdir: the run's folder."""
 
     model: Model
     output: Path
@@ -34,6 +35,7 @@ class Request:
     category: int | None = None
     format: str = "npz"
     reading: Reading = NOTHING_SAID
+    workdir: Path = Path()
 
     @property
     def seed(self) -> int:

@@ -1,0 +1,111 @@
+"""Charts of curves as numbers that a template draws as SVG: lines, ticks and labels in place."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from iae_jax.files.canvas import COLORS
+from iae_jax.files.numbers import number
+
+# In units of the drawing, which are about pixels where a phone shows it.
+WIDTH, HEIGHT = 360, 220
+LEFT, RIGHT, TOP, BOTTOM = 54, 12, 26, 40  # around the curves
+DASHES = ("solid", "dashed", "dotted")  # once the colours are used up
+MAX_TICKS = 5
+MAX_POINTS = 800  # of a curve: more could not be seen
+MARKED = 30  # fewer points are marked each
+
+Curve = Sequence[tuple[float, float]]  # (step, value)
+
+
+class Tick(NamedTuple):
+    """place: on the axis, in units of the drawing."""
+
+    place: float
+    text: str
+
+
+class Line(NamedTuple):
+    """points: x and y, in units of the drawing. color: which of canvas.COLORS. last: the last
+    value, as text; "" where the name stands for several curves."""
+
+    name: str
+    points: list[tuple[float, float]]
+    color: int
+    dash: str
+    marked: bool
+    last: str
+
+
+class Chart(NamedTuple):
+    """A chart. unit: of the vertical axis. The horizontal one is in training steps."""
+
+    title: str
+    unit: str
+    lines: list[Line]
+    x_ticks: list[Tick]
+    y_ticks: list[Tick]
+
+
+def chart(
+    title: str, unit: str, curves: Mapping[str, Curve | Sequence[Curve]], several: bool = False
+) -> Chart | None:
+    """The curves of one panel in the colours of the figures; None if there is nothing to draw.
+
+    several: each name has several curves, of one colour.
+    """
+    each: list[tuple[str, int, Curve]] = []
+    for i, (name, own) in enumerate(curves.items()):
+        for curve in own if several else [own]:  # type: ignore[list-item]
+            each.append((name, i, _thinned(curve)))  # type: ignore[arg-type]
+    each = [one for one in each if one[2]]
+    if not each:
+        return None
+    steps = [step for *_, curve in each for step, _ in curve]
+    values = [value for *_, curve in each for _, value in curve]
+    x_axis, y_axis = _axis(min(0, *steps), max(steps)), _axis(min(values), max(values))
+
+    def x(step: float) -> float:
+        return round(LEFT + _share(step, x_axis) * (WIDTH - LEFT - RIGHT), 1)
+
+    def y(value: float) -> float:
+        return round(HEIGHT - BOTTOM - _share(value, y_axis) * (HEIGHT - TOP - BOTTOM), 1)
+
+    lines = [
+        Line(
+            name,
+            [(x(step), y(value)) for step, value in curve],
+            i % len(COLORS),
+            DASHES[i // len(COLORS) % len(DASHES)],
+            len(curve) < MARKED,
+            "" if several else number(curve[-1][1]),
+        )
+        for name, i, curve in each
+    ]
+    x_ticks = [Tick(x(one), f"{one:,g}") for one in _ticks(x_axis)]
+    return Chart(title, unit, lines, x_ticks, [Tick(y(one), f"{one:g}") for one in _ticks(y_axis)])
+
+
+def _thinned(curve: Curve) -> Curve:
+    """Every k-th point, and the last one."""
+    every = -(-len(curve) // MAX_POINTS)
+    return [*curve[:-1:every], curve[-1]] if every > 1 else curve
+
+
+def _axis(low: float, high: float) -> tuple[float, float]:
+    """From where to where an axis goes, with some room if all is one value."""
+    if high > low:
+        return low, high
+    return low - (abs(low) or 1) / 2, high + (abs(high) or 1) / 2
+
+
+def _share(value: float, axis: tuple[float, float]) -> float:
+    return (value - axis[0]) / (axis[1] - axis[0])
+
+
+def _ticks(axis: tuple[float, float]) -> list[float]:
+    """Round numbers on an axis."""
+    from matplotlib.ticker import MaxNLocator
+
+    found = MaxNLocator(MAX_TICKS - 1, steps=[1, 2, 5, 10]).tick_values(*axis)
+    room = 1e-9 * (axis[1] - axis[0])
+    return [round(float(v), 12) for v in found if axis[0] - room <= v <= axis[1] + room]

@@ -7,8 +7,9 @@
     python -m iae_jax.report runs/a runs/b,runs/c --page=runs.html
 
 Words are names of results files, or folders of evaluated runs. Folders separated by commas are the
-seeds of one model. Of runs, a page with the same table and their pictures is written too: one HTML
-file that needs no network.
+seeds of one model. Of runs, a page with the same table, their curves over each other and their
+pictures is written too (report.html): one HTML file that needs no network, with links to the pages
+of runs that have one (iae-jax --mode=page).
 """
 
 import argparse
@@ -17,17 +18,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from iae_jax.errors import EXIT_USER, InputError
+from iae_jax.files import html_page
 from iae_jax.files.atomic import open_folder, write_text
-from iae_jax.records import comparison, gallery, values
+from iae_jax.records import comparison, values
 from iae_jax.records.experiment import Experiment, load
 from iae_jax.records.experiment_page import page
 from iae_jax.records.overview import overview
 from iae_jax.records.parser import Parser
+from iae_jax.records.runs_page import runs_page
 from iae_jax.records.tables import FORMATS, Table, written
 from iae_jax.runs.console import show
 
 RESULTS = "RESULTS.md"
 PAGE = "report.html"
+PAGE_HELP = f"page of runs, in one HTML file ({PAGE})"
 SPLITS = ("train", "validation", "test")
 
 
@@ -93,7 +97,8 @@ def table_of(options: argparse.Namespace) -> Table:
     if options.words and not names:
         columns = comparison.columns_of(options.words, options.split)
         table = comparison.side_by_side(columns, metrics)
-        gallery.write(options.page, gallery.gallery(table, columns))
+        text = runs_page(table, columns, options.page, metrics)
+        html_page.write(options.page, text, "--page")
         print(*comparison.earlier(columns), options.page, sep="\n", file=sys.stderr)
         if options.format == "csv":
             return comparison.every_value(columns, metrics)
@@ -127,7 +132,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--format", choices=FORMATS, help="of the table (markdown)")
     parser.add_argument("--output", type=Path, help=f"file of the table, or of {RESULTS}")
     parser.add_argument("--metrics", default="", help="rows of the table, separated by commas")
-    parser.add_argument("--page", type=Path, default=Path(PAGE), help=f"page of runs ({PAGE})")
+    parser.add_argument("--page", nargs="?", type=Path, const=Path(PAGE), help=PAGE_HELP)
     parser.add_argument("--split", choices=SPLITS, default="test", help="of runs (test)")
     parser.add_argument("--check", action="store_true", help="write nothing, but compare")
     parser.add_argument("--results", type=Path, default=Path("results"), help="(results)")
@@ -139,7 +144,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         raise InputError(f"--check is of {RESULTS} and its pages: leave words and --format out")
     if options.metrics and not options.tabular:
         raise InputError("--metrics is of a table: name a --format, results files or runs")
-    options.format = options.format or FORMATS[0]
+    if options.page and not options.words:
+        raise InputError("--page is of runs: name their folders, and then --page or --page=FILE")
+    options.format, options.page = options.format or FORMATS[0], options.page or Path(PAGE)
     return options
 
 

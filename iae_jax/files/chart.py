@@ -8,7 +8,7 @@ from iae_jax.files.numbers import number
 
 # In units of the drawing, which are about pixels where a phone shows it.
 WIDTH, HEIGHT = 360, 220
-LEFT, RIGHT, TOP, BOTTOM = 54, 12, 26, 40  # around the curves
+LEFT, RIGHT, TOP, BOTTOM = 54, 20, 26, 40  # around the curves
 DASHES = ("solid", "dashed", "dotted")  # once the colours are used up
 MAX_TICKS = 5
 MAX_POINTS = 800  # of a curve: more could not be seen
@@ -26,7 +26,7 @@ class Tick(NamedTuple):
 
 class Line(NamedTuple):
     """points: x and y, in units of the drawing. color: which of canvas.COLORS. last: the last
-    value, as text; "" where the name stands for several curves."""
+    value, as text."""
 
     name: str
     points: list[tuple[float, float]]
@@ -34,6 +34,20 @@ class Line(NamedTuple):
     dash: str
     marked: bool
     last: str
+
+
+class Frame(NamedTuple):
+    """Where a drawing has its edges, and within it the curves theirs."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+
+
+FRAME = Frame(WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM)
 
 
 class Chart(NamedTuple):
@@ -44,19 +58,12 @@ class Chart(NamedTuple):
     lines: list[Line]
     x_ticks: list[Tick]
     y_ticks: list[Tick]
+    frame: Frame
 
 
-def chart(
-    title: str, unit: str, curves: Mapping[str, Curve | Sequence[Curve]], several: bool = False
-) -> Chart | None:
-    """The curves of one panel in the colours of the figures; None if there is nothing to draw.
-
-    several: each name has several curves, of one colour.
-    """
-    each: list[tuple[str, int, Curve]] = []
-    for i, (name, own) in enumerate(curves.items()):
-        for curve in own if several else [own]:  # type: ignore[list-item]
-            each.append((name, i, _thinned(curve)))  # type: ignore[arg-type]
+def chart(title: str, unit: str, curves: Mapping[str, Sequence[Curve]]) -> Chart | None:
+    """The curves of each name in one colour, that of the figures; None if there are none."""
+    each = [(name, i, _thinned(one)) for i, (name, own) in enumerate(curves.items()) for one in own]
     each = [one for one in each if one[2]]
     if not each:
         return None
@@ -77,12 +84,13 @@ def chart(
             i % len(COLORS),
             DASHES[i // len(COLORS) % len(DASHES)],
             len(curve) < MARKED,
-            "" if several else number(curve[-1][1]),
+            number(curve[-1][1]),
         )
         for name, i, curve in each
     ]
     x_ticks = [Tick(x(one), f"{one:,g}") for one in _ticks(x_axis)]
-    return Chart(title, unit, lines, x_ticks, [Tick(y(one), f"{one:g}") for one in _ticks(y_axis)])
+    y_ticks = [Tick(y(one), f"{one:g}".replace("-", "−")) for one in _ticks(y_axis)]
+    return Chart(title, unit, lines, x_ticks, y_ticks, FRAME)
 
 
 def _thinned(curve: Curve) -> Curve:

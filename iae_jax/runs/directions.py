@@ -55,13 +55,8 @@ def directions(model: Model, codes: np.ndarray, count: int, measured: bool) -> D
         change = np.sqrt(np.maximum(squares[::-1], 0))
     # Of the two ways, the one in which the largest component grows.
     sign = np.sign(np.take_along_axis(steps, np.abs(steps).argmax(axis=1)[:, None], axis=1))
-    found = steps * sign, readings * sign.T
-    return Directions(
-        np.float32(means),
-        np.float32(found[0][:count]),
-        np.float32(found[1][:, :count]),
-        np.float32(change[:count]),
-    )
+    parts = means, (steps * sign)[:count], (readings * sign.T)[:, :count], change[:count]
+    return Directions(*(one.astype(np.float32) for one in parts))
 
 
 def _sensitivity(model: Model, codes: np.ndarray, steps: np.ndarray) -> np.ndarray:
@@ -71,14 +66,14 @@ def _sensitivity(model: Model, codes: np.ndarray, steps: np.ndarray) -> np.ndarr
     category = np.arange(places) % len(codes)  # in turn
     chosen = codes[category, np.arange(places)]
     local = model.local(places, seed=model.run.config.seed)
-    moves = np.float32(STEP * np.stack([steps, -steps]))  # [2, M, D]
+    moves = STEP * np.stack([steps, -steps])  # [2, M, D]
     found = np.zeros((size, size))
     each = max(1, CHUNK // (2 * size))
     for first in range(0, places, each):
         part = slice(first, first + each)
         z = (chosen[part, None, None] + moves).reshape(-1, codes.shape[-1])
         x = model.decode(
-            np.float32(z),
+            z.astype(np.float32),
             np.repeat(category[part], 2 * size) if model.run.game.prior.categories else None,
             np.repeat(local[part], 2 * size, axis=0),
         ).reshape(-1, 2, size, int(np.prod(model.shape)))

@@ -7,7 +7,7 @@ one's own included, and the page stays a file that an old browser reads. Their p
 moves at a time, in steps, from a few codes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,18 +100,16 @@ def _made(model: Model, size: int, starts: int, locals_: int, planar: bool) -> E
         local = np.broadcast_to(n[:locals_, None], (locals_, len(POSITIONS), n.shape[1]))
         note = ""
         if np.isfinite(found.change[i]):
-            note = f"1 SD changes a value by {found.change[i]:.2g} (RMS)"
-        texts = [f"{position:+.1f} SD" for position in POSITIONS]
+            note = f"1 SD changes a value of x by {found.change[i]:.2g} (RMS)"
+        texts = [f"{position:+.1f} SD".replace("-", "−") for position in POSITIONS]
         png = drawn(np.repeat(vector, locals_, axis=2), local)
-        panels.append(
-            Panel(f"z, direction {i + 1}", note, texts, len(POSITIONS) // 2, locals_, png)
-        )
+        panels.append(Panel(f"z direction {i + 1}", note, texts, len(POSITIONS) // 2, locals_, png))
     start = None if z is None else z[:, :, None, None]
     if generator.noise:
         texts = [f"{angle:g}°" for angle in ANGLES]
-        vector = None if start is None else np.repeat(start, len(ANGLES), axis=3)
-        png = drawn(vector, circle(n)[None])
-        panels.append(Panel("n, the local code", "along a circle", texts, 0, 1, png))
+        still = None if start is None else np.repeat(start, len(ANGLES), axis=3)
+        png = drawn(still, circle(n)[None])
+        panels.append(Panel("n", "the local code goes round a circle", texts, 0, 1, png))
     if not panels:
         panels.append(Panel("picture", "", [""], 0, 1, drawn(start, n[None, :1])))
     return Explorer(
@@ -141,9 +139,11 @@ def _starts(model: Model, size: int, starts: int) -> tuple[np.ndarray | None, Di
     assert generator is not None
     if not prior.size:
         return None, None
-    each = [None] if not prior.categories else list(range(prior.categories))
+    # A program is compiled for each category, so only where vectors depend on it.
+    each = range(prior.categories) if prior.given is not None else [None]
     z = np.stack([model.prior(starts, one, seed).vector for one in each])
     codes = np.stack([model.prior(CODES, one, seed).vector for one in each])
+    z, codes = (np.repeat(one, max(1, prior.categories) // len(each), axis=0) for one in (z, codes))
     return z, directions(model, codes, size, measured=not generator.slow)
 
 
@@ -152,14 +152,15 @@ def _moved(z: np.ndarray, found: Directions, i: int) -> np.ndarray:
     is along it is counted from the mean of its group."""
     along = np.einsum("kbd,d->kb", z - found.means[:, None], found.readings[:, i])
     offsets = POSITIONS - along[..., None]
-    return np.float32(z[:, :, None] + offsets[..., None] * found.steps[i])[:, :, None]
+    moved = z[:, :, None] + offsets[..., None] * found.steps[i]
+    return moved[:, :, None].astype(np.float32)
 
 
 def circle(n: np.ndarray) -> np.ndarray:
     """Local codes f32[A, N] on the ellipse through the first two of n and their negatives: each is
     as likely as a draw, for a and b of N(0, I) give cos(t) a + sin(t) b of N(0, I)."""
     angles = np.deg2rad(ANGLES)[:, None]
-    return np.float32(np.cos(angles) * n[0] + np.sin(angles) * n[1])
+    return (np.cos(angles) * n[0] + np.sin(angles) * n[1]).astype(np.float32)
 
 
 def _decoded(
@@ -176,10 +177,8 @@ def _decoded(
 
     def parts() -> Iterator[np.ndarray]:
         for first in range(0, rows, CHUNK):
-            own: Sequence[Any] = [
-                None if one is None else one[first : first + CHUNK] for one in (z, category, n)
-            ]
-            x = model.decode(*own, seed=model.run.config.seed)
+            own = [None if one is None else one[first : first + CHUNK] for one in (z, category, n)]
+            x = model.decode(own[0], own[1], own[2])
             yield x if plane is None else plane.pictures(x)
 
     x = np.concatenate(list(parts()))

@@ -24,7 +24,7 @@ class Plane:
         low, high = self.limits
         share = (np.nan_to_num(points) - low) / (high - low)
         across = np.stack([1 - share[:, 1], share[:, 0]], axis=1)
-        return np.clip(np.int64(across * SIDE), 0, SIDE - 1)
+        return np.clip((across * SIDE).astype(int), 0, SIDE - 1)
 
     def pictures(self, points: np.ndarray) -> np.ndarray:
         """A dot for each of the points f32[N, 2]: f32[N, SIDE, SIDE, 1]."""

@@ -80,7 +80,7 @@ def charts(lines: list[dict[str, Any]], values: str) -> list[Chart]:
     """Of a run's metrics log. values: of x, see `Model`."""
     found = []
     for panel, members in curves.panels(lines).items():
-        named = {name.replace("_", " "): curve for name, curve in members.items()}
+        named = {name.replace("_", " "): [curve] for name, curve in members.items()}
         found.append(chart(panel, unit(panel, values), named))
     return [one for one in found if one is not None]
 
@@ -132,7 +132,6 @@ def _facts(model: Model, workdir: Path) -> list[tuple[str, str]]:
     """(what, value) of what a reader asks first."""
     run, prior, saved = model.run, model.run.game.prior, _saved(workdir)
     config, networks = run.config, model.run.game.networks
-    shape = " × ".join(map(str, model.shape))
     classes = f", {model.classes} classes" if model.classes else ""
     if model.class_names:
         classes += f" ({', '.join(model.class_names)})"
@@ -140,7 +139,7 @@ def _facts(model: Model, workdir: Path) -> list[tuple[str, str]]:
     code += [f"one of {prior.categories} categories"] if prior.categories else []
     last = config.run.seeds + config.seed - 1
     facts = [
-        ("Data", f"{config.data.name}: {shape} {_kind(model)}{classes}"),
+        ("Data", f"{config.data.name}: {_kind(model)}{classes}"),
         ("Global code z", " and ".join(code)),
     ]
     if networks.generator is not None:
@@ -155,8 +154,11 @@ def _facts(model: Model, workdir: Path) -> list[tuple[str, str]]:
 
 
 def _kind(model: Model) -> str:
-    """What the numbers of an example are."""
-    what = "pixels and channels" if len(model.shape) == 3 else "numbers"
+    """What an example is."""
+    what = f"{' × '.join(map(str, model.shape))} numbers"
+    if len(model.shape) == 3:
+        height, width, channels = model.shape
+        what = f"{height} × {width} pixels, {channels} channel{'s' * (channels > 1)}"
     return what + (", values in 0 to 1" if model.values == "unit" else "")
 
 

@@ -24,9 +24,9 @@ class Picture(NamedTuple):
     uri: str
 
 
-def pictures(workdir: Path) -> list[Picture]:
-    """Of a run, those that are there."""
-    found, left = [], MAX_BYTES
+def pictures(workdir: Path, limit: int = MAX_BYTES) -> list[Picture]:
+    """Of a run, those that are there. limit: bytes of all."""
+    found, left = [], min(limit, MAX_BYTES)
     for heading, pattern in PICTURES:
         if paths := sorted(workdir.glob(pattern)):
             png, uri = paths[-1].read_bytes(), ""

@@ -22,7 +22,7 @@ POSITIONS = np.linspace(-2.0, 2.0, 11, dtype=np.float32)  # SDs along a directio
 ANGLES = np.arange(0, 360, 15, dtype=np.float32)  # degrees along a circle of local codes
 # What is tried until it fits: directions, codes to start from, local codes.
 SIZES = ((8, 4, 3), (8, 3, 2), (8, 2, 2), (8, 2, 1), (6, 1, 1), (4, 1, 1), (2, 1, 1), (1, 1, 1))
-MAX_PIXELS = 3_000_000  # of all sheets; a value takes at most 4 / 3 bytes of the page
+MAX_PIXELS = {1: 2_400_000, 3: 3_000_000}  # of all sheets; a value takes at most 4 / 3 bytes
 MAX_PICTURES, MAX_SLOW = 6_000, 300  # that are decoded; of a generator that is slow
 CODES = 1_000  # draws of the prior, of each category
 CHUNK = 1000  # pictures at once
@@ -71,7 +71,10 @@ def explorer(model: Model) -> Explorer | str:
         )
     planar, categories = len(model.shape) == 1, max(1, prior.categories)
     pixels = SIDE**2 if planar else model.shape[0] * model.shape[1]
-    most = min(MAX_SLOW if generator.slow else MAX_PICTURES, MAX_PIXELS // pixels)
+    most = min(
+        MAX_SLOW if generator.slow else MAX_PICTURES,
+        MAX_PIXELS[1 if planar else model.shape[-1]] // pixels,
+    )
     for size, starts, locals_ in SIZES:
         size, starts = min(size, prior.size), starts if prior.size else 1
         locals_ = locals_ if generator.noise else 1

@@ -5,6 +5,7 @@ and the pictures of every run. A run with a page of its own (--mode=page) is lin
 """
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,7 @@ KEY = (
 )  # fmt: skip
 MAX_KEY = 5
 MAX_BYTES = 10_000_000  # of the pictures of all runs
+SWEPT = re.compile(r"\d+(to\d+)?-[0-9a-f]+")  # a run in the folder of its variant: SEEDS-CONFIG
 LOSSES = ("reconstruction", "regularization")  # curves beside those of validation
 
 
@@ -94,17 +96,27 @@ def key_measures(columns: Sequence[Column]) -> list[str]:
 
 
 def _labels(columns: Sequence[Column]) -> list[str]:
-    """A short name of each model: the path of its runs, without what all have in common."""
-    own = [
-        str(each.workdirs[0]) if len(each.workdirs) == 1 else os.path.commonpath(each.workdirs)
-        for each in columns
-    ]
+    """A short name of each model: the path of its runs, or of their variant in a sweep, without
+    what all have in common, and the fields in which models differ where that is not enough."""
+    own = [os.path.commonpath([_variant(one) for one in each.workdirs]) for each in columns]
     common = os.path.commonpath(own) if len({Path(one).is_absolute() for one in own}) == 1 else ""
     short = [os.path.relpath(one, common) if common else one for one in own]
-    for names in (short, own):
-        if len(set(names)) == len(names) and "." not in names:
+    short = [
+        Path(one).name if label == "." else label for label, one in zip(short, own, strict=True)
+    ]
+    fields = [
+        ", ".join(f"{row[0]}={row[1 + i]}" for row in settings(columns))
+        for i in range(len(columns))
+    ]
+    changed = [f"{one}, {own}" for one, own in zip(short, fields, strict=True)]
+    for names in (short, changed):
+        if len(set(names)) == len(names):
             return names
     return [each.name for each in columns]
+
+
+def _variant(workdir: Path) -> Path:
+    return workdir.parent if SWEPT.fullmatch(workdir.name) else workdir
 
 
 def _run(workdir: Path, beside: Path, limit: int) -> Run:

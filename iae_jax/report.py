@@ -13,6 +13,7 @@ of runs that have one (iae-jax --mode=page).
 """
 
 import argparse
+import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files import html_page
 from iae_jax.files.atomic import open_folder, write_text
 from iae_jax.records import comparison, values
+from iae_jax.records.comparison import Column
 from iae_jax.records.experiment import Experiment, load
 from iae_jax.records.experiment_page import page
 from iae_jax.records.overview import overview
@@ -97,9 +99,8 @@ def table_of(options: argparse.Namespace) -> Table:
     if options.words and not names:
         columns = comparison.columns_of(options.words, options.split)
         table = comparison.side_by_side(columns, metrics)
-        text = runs_page(table, columns, options.page, metrics)
-        html_page.write(options.page, text, "--page")
-        print(*comparison.earlier(columns), options.page, sep="\n", file=sys.stderr)
+        made = _page(options, table, columns, metrics)
+        print(*comparison.earlier(columns), made, sep="\n", file=sys.stderr)
         if options.format == "csv":
             return comparison.every_value(columns, metrics)
         return table
@@ -114,6 +115,18 @@ def table_of(options: argparse.Namespace) -> Table:
     if missing := [metric for metric in metrics if all(row[own] != metric for row in table.rows)]:
         raise InputError(f"no record has {', '.join(missing)}: see the metrics in {options.pages}")
     return table._replace(rows=rows)
+
+
+def _page(
+    options: argparse.Namespace, table: Table, columns: Sequence[Column], metrics: list[str]
+) -> str:
+    """Writes the page of runs, and returns its path; where it was not asked for and there is no
+    jinja2, what would have made it."""
+    path: Path = options.page or Path(PAGE)
+    if options.page is None and importlib.util.find_spec("jinja2") is None:
+        return f"for {path} too: pip install 'iae_jax[train]'"
+    html_page.write(path, runs_page(table, columns, path, metrics), "--page")
+    return str(path)
 
 
 def _write(path: Path, text: str) -> None:
@@ -146,7 +159,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         raise InputError("--metrics is of a table: name a --format, results files or runs")
     if options.page and not options.words:
         raise InputError("--page is of runs: name their folders, and then --page or --page=FILE")
-    options.format, options.page = options.format or FORMATS[0], options.page or Path(PAGE)
+    options.format = options.format or FORMATS[0]
     return options
 
 

@@ -1,5 +1,6 @@
 """Charts of curves as numbers that a template draws as SVG: lines, ticks and labels in place."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from iae_jax.files.numbers import number
 WIDTH, HEIGHT = 360, 220
 LEFT, RIGHT, TOP, BOTTOM = 54, 20, 26, 40  # around the curves
 DASHES = ("solid", "dashed", "dotted")  # once the colours are used up
-MAX_TICKS = 5
+MAX_STEPS = 4  # between ticks
 MAX_POINTS = 800  # of a curve: more could not be seen
 MARKED = 30  # fewer points are marked each
 
@@ -111,9 +112,10 @@ def _share(value: float, axis: tuple[float, float]) -> float:
 
 
 def _ticks(axis: tuple[float, float]) -> list[float]:
-    """Round numbers on an axis."""
-    from matplotlib.ticker import MaxNLocator
-
-    found = MaxNLocator(MAX_TICKS - 1, steps=[1, 2, 5, 10]).tick_values(*axis)
-    room = 1e-9 * (axis[1] - axis[0])
-    return [round(float(v), 12) for v in found if axis[0] - room <= v <= axis[1] + room]
+    """Round numbers on an axis: multiples of 1, 2 or 5 times a power of ten."""
+    low, high = axis
+    least = (high - low) / MAX_STEPS
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= least)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]

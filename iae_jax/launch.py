@@ -6,7 +6,8 @@ shows the fields that --config.FIELD=VALUE can set.
 --mode=train (default; the same command resumes), or, of a trained run, whose folder has its config
 (`iae-jax --workdir=DIR --mode=sample`): evaluate, sample, reconstruct, interpolate (between pairs
 of images), traverse (one component of the code at a time, or every category), encode (all codes as
-npz), score (a CSV with a line for each image) or export (functions that JAX alone runs).
+npz), score (a CSV with a line for each image), export (functions that JAX alone runs) or page (one
+HTML file about the run, with sliders over its codes).
 
 Exit codes: 0; 2 for what the user gave, after one line that says what to do; 75 for what may pass
 by itself (a storage that does not answer, a full disk, processes that are late); 143 after SIGTERM

@@ -7,27 +7,33 @@
     python -m iae_jax.report runs/a runs/b,runs/c --page=runs.html
 
 Words are names of results files, or folders of evaluated runs. Folders separated by commas are the
-seeds of one model. Of runs, a page with the same table and their pictures is written too: one HTML
-file that needs no network.
+seeds of one model. Of runs, a page with the same table, their curves over each other and their
+pictures is written too (report.html): one HTML file that needs no network, with links to the pages
+of runs that have one (iae-jax --mode=page).
 """
 
 import argparse
+import importlib.util
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from iae_jax.errors import EXIT_USER, InputError
+from iae_jax.files import html_page
 from iae_jax.files.atomic import open_folder, write_text
-from iae_jax.records import comparison, gallery, values
+from iae_jax.records import comparison, values
+from iae_jax.records.comparison import Column
 from iae_jax.records.experiment import Experiment, load
 from iae_jax.records.experiment_page import page
 from iae_jax.records.overview import overview
 from iae_jax.records.parser import Parser
+from iae_jax.records.runs_page import runs_page
 from iae_jax.records.tables import FORMATS, Table, written
 from iae_jax.runs.console import show
 
 RESULTS = "RESULTS.md"
 PAGE = "report.html"
+PAGE_HELP = f"page of runs, in one HTML file ({PAGE})"
 SPLITS = ("train", "validation", "test")
 
 
@@ -93,8 +99,8 @@ def table_of(options: argparse.Namespace) -> Table:
     if options.words and not names:
         columns = comparison.columns_of(options.words, options.split)
         table = comparison.side_by_side(columns, metrics)
-        gallery.write(options.page, gallery.gallery(table, columns))
-        print(*comparison.earlier(columns), options.page, sep="\n", file=sys.stderr)
+        made = _page(options, table, columns, metrics)
+        print(*comparison.earlier(columns), made, sep="\n", file=sys.stderr)
         if options.format == "csv":
             return comparison.every_value(columns, metrics)
         return table
@@ -109,6 +115,18 @@ def table_of(options: argparse.Namespace) -> Table:
     if missing := [metric for metric in metrics if all(row[own] != metric for row in table.rows)]:
         raise InputError(f"no record has {', '.join(missing)}: see the metrics in {options.pages}")
     return table._replace(rows=rows)
+
+
+def _page(
+    options: argparse.Namespace, table: Table, columns: Sequence[Column], metrics: list[str]
+) -> str:
+    """Writes the page of runs, and returns its path; where it was not asked for and there is no
+    jinja2, what would have made it."""
+    path: Path = options.page or Path(PAGE)
+    if options.page is None and importlib.util.find_spec("jinja2") is None:
+        return f"for {path} too: pip install 'iae_jax[train]'"
+    html_page.write(path, runs_page(table, columns, path, metrics), "--page")
+    return str(path)
 
 
 def _write(path: Path, text: str) -> None:
@@ -127,7 +145,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--format", choices=FORMATS, help="of the table (markdown)")
     parser.add_argument("--output", type=Path, help=f"file of the table, or of {RESULTS}")
     parser.add_argument("--metrics", default="", help="rows of the table, separated by commas")
-    parser.add_argument("--page", type=Path, default=Path(PAGE), help=f"page of runs ({PAGE})")
+    parser.add_argument("--page", nargs="?", type=Path, const=Path(PAGE), help=PAGE_HELP)
     parser.add_argument("--split", choices=SPLITS, default="test", help="of runs (test)")
     parser.add_argument("--check", action="store_true", help="write nothing, but compare")
     parser.add_argument("--results", type=Path, default=Path("results"), help="(results)")
@@ -139,6 +157,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         raise InputError(f"--check is of {RESULTS} and its pages: leave words and --format out")
     if options.metrics and not options.tabular:
         raise InputError("--metrics is of a table: name a --format, results files or runs")
+    if options.page and not options.words:
+        raise InputError("--page is of runs: name their folders, and then --page or --page=FILE")
     # Before the page of runs is written.
     if options.output and not options.output.parent.is_dir():
         raise InputError(f"there is no folder {options.output.parent}: choose another --output")

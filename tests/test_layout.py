@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parent.parent / "iae_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 HEAVY = [
     "tensorflow", "tensorflow_datasets", "grain", "orbax", "matplotlib", "sklearn",
-    "ml_collections", "tqdm", "PIL",
+    "ml_collections", "tqdm", "PIL", "jinja2",
 ]  # fmt: skip
 MAX_ROOT_ENTRIES = 20
 

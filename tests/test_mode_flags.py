@@ -28,8 +28,9 @@ DATA = [
     "reading", "sources", "splits", "synthetic", "tfds_records", "dataset",
 ]  # fmt: skip
 RUNS = [
-    "evaluation", "export", "images", "loaded", "model_inputs", "model_outputs", "pictures",
-    "reading", "request", "saved_config", "tables", "trained", "visualize",
+    "evaluation", "explorer", "export", "images", "loaded", "measured", "model_inputs",
+    "model_outputs", "pictures", "reading", "request", "run_page", "saved_config", "tables",
+    "trained", "visualize",
 ]  # fmt: skip
 OF_PREPARE = {"data_dir"}  # in the command that prepares a set
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import tiny
 import yaml
+from test_comparison import workdir
 
 import iae_jax
 from iae_jax.files import installed
@@ -28,8 +29,8 @@ MODULES = {"ml-collections": "ml_collections", "pillow": "PIL", "scikit-learn": 
            "tensorflow-datasets": "tensorflow_datasets"}  # fmt: skip
 # JAX itself needs scipy.
 ABSENT = [
-    "array_record", "fcntl", "grain", "matplotlib", "ml_collections", "PIL", "resource", "sklearn",
-    "tensorboardX", "tensorflow", "tensorflow_datasets", "tqdm", "wandb",
+    "array_record", "fcntl", "grain", "jinja2", "matplotlib", "ml_collections", "PIL", "resource",
+    "sklearn", "tensorboardX", "tensorflow", "tensorflow_datasets", "tqdm", "wandb",
 ]  # fmt: skip
 CORE = f"""
 import sys
@@ -145,6 +146,19 @@ def test_a_run_is_read_by_a_core_install(tmp_path, data_directory):
         np.testing.assert_allclose(found["samples"], model.sample(3), atol=1e-6)
 
 
+@pytest.mark.heavy
+def test_runs_are_compared_by_a_core_install(tmp_path):
+    """In a table; the page, which needs jinja2, where it is asked for is an error of one line."""
+    workdir(tmp_path / "a", {"error": 0.25})
+    code = "import sys, iae_jax.report\nsys.exit(iae_jax.report.main(sys.argv[1:]))"
+    done = core(code, "a", cwd=tmp_path)
+    assert done.returncode == 0 and "| error | 0.25 | 100 |  |" in done.stdout
+    assert done.stderr.endswith("for report.html too: pip install 'iae_jax[train]'\n")
+    done = core(code, "a", "--page", cwd=tmp_path)
+    assert done.returncode == 2 and "error: a page needs jinja2: pip install" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 @pytest.mark.slow
 def test_the_wheel_in_an_empty_folder(tmp_path):
     """Installed beside the packages of this environment, without this source tree."""
@@ -173,6 +187,9 @@ def test_the_wheel_in_an_empty_folder(tmp_path):
     assert near.returncode == 2 and "there is no preset nosuch" in near.stderr
     for name in ("sweep", "report", "prepare"):
         assert command(f"iae-jax-{name}", "--help").returncode == 0
+    templates = {path.name for path in (ROOT / "iae_jax/files/templates").iterdir()}
+    found = {path.name for path in (target / "iae_jax/files/templates").iterdir()}
+    assert found == templates and "run.html" in found
     assert (target / "iae_jax" / "py.typed").is_file() and not list(empty.iterdir())
     assert not (target / "experiments").exists()
 

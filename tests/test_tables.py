@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from iae_jax.records.tables import Table, latex, markdown, mean_and_sd
+from iae_jax.files.numbers import mean_and_sd
+from iae_jax.records.tables import Table, latex, markdown
 from iae_jax.report import main
 
 REPOSITORY = Path(__file__).parent.parent

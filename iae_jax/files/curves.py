@@ -11,6 +11,7 @@ from iae_jax.files import canvas
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Curves = dict[str, list[tuple[float, float]]]  # name -> (step, value) of each point
 VALIDATION = "validation_"  # the prefix of metrics of held-out images in metrics.jsonl
 
 
@@ -22,13 +23,8 @@ def draw(path: Path, lines: Sequence[Mapping[str, Any]], title: str = "") -> Non
       lines: records with "step" and numbers; a metric that a line lacks is a gap in its curve.
       title: above all panels.
     """
-    names = sorted({name for line in lines for name in line} - {"step", "seconds"})
-    panels: dict[str, list[str]] = {}
-    for name in names:
-        panels.setdefault(_panel(name), []).append(name)
-    # Validation first: it is what a reader looks for.
-    ordered = sorted(panels.items(), key=lambda item: ("validation" not in item[0], item[0]))
-    count = max(1, len(panels))
+    drawn = panels(lines)
+    count = max(1, len(drawn))
     height = 260 * count + 60 * bool(title)
     figure = canvas.blank(1000, height)
     # By hand: a layout engine draws everything three times, and a run redraws its curves often.
@@ -40,9 +36,8 @@ def draw(path: Path, lines: Sequence[Mapping[str, Any]], title: str = "") -> Non
         hspace=0.22,
     )
     axes = figure.subplots(count, 1, squeeze=False, sharex=True)[:, 0]
-    for ax, (panel, members) in zip(axes, ordered, strict=False):
-        for i, name in enumerate(members):
-            rows = [(line["step"], line[name]) for line in lines if _drawable(line.get(name))]
+    for ax, (panel, members) in zip(axes, drawn.items(), strict=False):
+        for i, (name, rows) in enumerate(members.items()):
             if rows:
                 marker = "o" if len(rows) < 30 else None
                 ax.plot(
@@ -61,6 +56,24 @@ def draw(path: Path, lines: Sequence[Mapping[str, Any]], title: str = "") -> Non
     if title:
         figure.suptitle(title, fontsize=12, weight="bold")
     canvas.save(figure, path)
+
+
+def panels(lines: Sequence[Mapping[str, Any]]) -> dict[str, Curves]:
+    """Panel -> metric -> its curve: validation first, which is what a reader looks for."""
+    names = sorted({name for line in lines for name in line} - {"step", "seconds"})
+    found: dict[str, Curves] = {}
+    for name in names:
+        found.setdefault(_panel(name), {})[name] = curve(lines, name)
+    return dict(sorted(found.items(), key=lambda item: ("validation" not in item[0], item[0])))
+
+
+def curve(lines: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:
+    """(step, value) of a metric wherever it is a finite number."""
+    return [
+        (line["step"], line[name])
+        for line in lines
+        if _drawable(line.get(name)) and _drawable(line.get("step"))
+    ]
 
 
 def _panel(name: str) -> str:

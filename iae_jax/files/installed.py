@@ -9,6 +9,7 @@ from iae_jax.errors import EXIT_USER, InputError
 TRAIN = (
     "array_record",
     "grain",
+    "jinja2",
     "matplotlib",
     "ml_collections",
     "PIL",

@@ -32,8 +32,13 @@ class MetricsLog:
         self.lines += 1
 
     def records(self) -> list[dict[str, Any]]:
-        lines = self.path.read_bytes().splitlines(keepends=True)
-        return [json.loads(line) for line in lines if _valid(line)]
+        return read(self.path)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The whole records of a metrics log, which stays as it is; none if there is no file."""
+    lines = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in lines if _valid(line)]
 
 
 def _valid(line: bytes) -> bool:

@@ -1,4 +1,7 @@
-"""The evidence lower bound of a model whose densities are known."""
+"""The evidence lower bound of a model whose densities are known.
+
+Records. negative_elbo: -E log p(x|z) + KL(q(z|x) || p(z)), the mean over examples, in nats.
+"""
 
 from iae_jax.metrics.metric import Metric
 from iae_jax.metrics.metric_inputs import MetricInputs

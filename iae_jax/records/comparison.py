@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iae_jax.errors import InputError
+from iae_jax.files.numbers import mean_and_sd, number
 from iae_jax.records.results import common, read
-from iae_jax.records.tables import Table, mean_and_sd, number
+from iae_jax.records.tables import Table
 
 ALIKE = ("n", "extractor", "split", "data")  # or two values of a metric cannot be compared
 EVALUATION = ("data", "checkpoint", "step", "records")
@@ -122,9 +123,9 @@ def side_by_side(columns: Sequence[Column], metrics: Sequence[str] = ()) -> Tabl
     found = list(dict.fromkeys(one["metric"] for each in columns for one in each.values))
     if unknown := [metric for metric in metrics if metric not in found]:
         raise InputError(f"no run has {', '.join(unknown)}: there are {', '.join(sorted(found))}")
-    rows = [*([] if metrics else _settings(columns)), *_steps(columns)]
+    rows = [*([] if metrics else settings(columns)), *_steps(columns)]
     for metric in metrics or found:
-        rows.append((metric, *(_cell(each, metric) for each in columns), *_how(columns, metric)))
+        rows.append((metric, *(cell(each, metric) for each in columns), *_how(columns, metric)))
     for metric in () if metrics else OF_RUN:
         values = [[run[metric] for run in each.runs if run.get(metric)] for each in columns]
         if any(values):
@@ -145,7 +146,8 @@ def every_value(columns: Sequence[Column], metrics: Sequence[str] = ()) -> Table
     return Table(COLUMNS, rows)
 
 
-def _cell(each: Column, metric: str) -> str:
+def cell(each: Column, metric: str) -> str:
+    """Mean ± SD (n) of a metric, or its only value."""
     return _mean([one["value"] for one in each.of(metric) if one["value"] is not None])
 
 
@@ -171,7 +173,7 @@ def _how(columns: Sequence[Column], metric: str) -> tuple[str, str]:
     return str(first["n"]), first["extractor"]
 
 
-def _settings(columns: Sequence[Column]) -> list[tuple[str, ...]]:
+def settings(columns: Sequence[Column]) -> list[tuple[str, ...]]:
     """The config fields in which the models differ."""
     flat = [dict(_leaves(each.config)) for each in columns]
     fields = dict.fromkeys(field for one in flat for field in one) if all(flat) else {}

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from iae_jax.files.numbers import mean_and_sd, number
 from iae_jax.records.experiment import Experiment
 from iae_jax.records.record import Record
 from iae_jax.records.references import Reference
-from iae_jax.records.tables import Table, markdown, mean_and_sd, number
+from iae_jax.records.tables import Table, markdown
 from iae_jax.runs.ledger import FILE, count
 
 MINUTES_FROM = 120  # seconds

@@ -4,10 +4,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from iae_jax.files.numbers import mean_and_sd
 from iae_jax.records.experiment import Experiment
 from iae_jax.records.record import Record
 from iae_jax.records.references import Reference
-from iae_jax.records.tables import Table, markdown, mean_and_sd
+from iae_jax.records.tables import Table, markdown
 from iae_jax.runs.ledger import count
 
 HEAD = """# Results

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from iae_jax.errors import InputError
 from iae_jax.files.atomic import write_json
 from iae_jax.files.lock import lock
-from iae_jax.records.tables import Table, markdown, mean_and_sd
+from iae_jax.files.numbers import mean_and_sd
+from iae_jax.records.tables import Table, markdown
 from iae_jax.runs.renamed import measured
 
 Record = dict[str, Any]

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from iae_jax.files.numbers import mean_and_sd
 from iae_jax.records.experiment import Experiment
-from iae_jax.records.tables import Table, mean_and_sd
+from iae_jax.records.tables import Table
 
 COLUMNS = (
     "experiment",

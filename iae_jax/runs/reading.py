@@ -27,6 +27,7 @@ from iae_jax.runs.ledger import ledger_of
 from iae_jax.runs.loaded import model_of
 from iae_jax.runs.request import Request
 from iae_jax.runs.run_folder import check_no_links
+from iae_jax.runs.run_page import run_page
 from iae_jax.runs.saved_config import config_of
 
 MAX_IMAGES = 10**7
@@ -51,6 +52,7 @@ MODES = {
     "encode": Mode(tables.codes, (*READ, *NOTED)),
     "score": Mode(tables.scores, (*READ, *NOTED)),
     "export": Mode(export, ()),
+    "page": Mode(run_page, ()),
 }
 
 _CHECKPOINT = flags.DEFINE_string(
@@ -187,6 +189,7 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
         _FORMAT.value,
         ledger,
         Reading(_LABEL_PATTERN.value, labels=_LABELS.value, size=_SIZE.value, arrays=_ARRAYS.value),
+        workdir,
     )
     made = [one for one in (output, *output.parents) if not one.exists()]
     open_folder(output, "--output")

@@ -26,7 +26,7 @@ CHUNK = 1000  # examples in memory at once, whole batches of a model
 class Request:
     """output: the folder for what is written. split, images, select, reading: see `open_images`.
     count: how many, None for the mode's own number. category: of samples. format: npz or png.
-    ledger: notes measurements on the test split."""
+    ledger: notes measurements on the test split. workdir: the run's folder."""
 
     model: Model
     output: Path
@@ -38,6 +38,7 @@ class Request:
     format: str = "npz"
     ledger: Ledger | None = None
     reading: Reading = NOTHING_SAID
+    workdir: Path = Path()
 
     @property
     def seed(self) -> int:

@@ -1,0 +1,20 @@
+"""Numbers as text."""
+
+import math
+
+MAX_DECIMALS = 6
+
+
+def number(value: float) -> str:
+    """Four significant digits; whole numbers as they are."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def mean_and_sd(mean: float, sd: float | None) -> str:
+    """Mean ± SD, with two digits of the SD; the mean alone where there is a single value."""
+    if sd is None:
+        return number(mean)
+    decimals = 0 if sd == 0 else max(0, 1 - math.floor(math.log10(sd)))
+    if sd == 0 or decimals > MAX_DECIMALS:
+        return f"{number(mean)} ± {sd:.2g}"
+    return f"{mean:.{decimals}f} ± {sd:.{decimals}f}"

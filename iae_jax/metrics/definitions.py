@@ -1,0 +1,29 @@
+"""What the records of each family are, from the first lines of its file."""
+
+import inspect
+
+from iae_jax.metrics import (
+    clusters,
+    codes,
+    elbo,
+    feature_distances,
+    label_agreement,
+    probes,
+    reconstruction,
+    samples,
+)
+
+FAMILIES = (
+    reconstruction, elbo, codes, probes, clusters, label_agreement, feature_distances, samples
+)  # fmt: skip
+BEGIN = "Records."
+
+
+def definitions() -> list[tuple[str, str]]:
+    """(title, text) of each family; the text says what its records are, by their names."""
+    found = []
+    for family in FAMILIES:
+        title, *paragraphs = inspect.cleandoc(family.__doc__ or "").split("\n\n")
+        (records,) = (one for one in paragraphs if one.startswith(BEGIN))
+        found.append((title.replace("\n", " "), " ".join(records.split()).removeprefix(BEGIN)[1:]))
+    return found

@@ -141,7 +141,7 @@ def own_split(config: Config, split: str, others: str = "") -> Source:
 def in_flags(text: str, where: str = "", shape: Sequence[int] = ()) -> str:
     """What is said of a data set in the flags of a training, in those of the modes that read a run.
     where: the images that --images names, if it does. shape: of the model's."""
-    text = text.replace("--config.run.limits.", "--limits=")
+    text = text.replace("config.run.limits.", "limits=")
     if not where:  # how the run's own are read is in its config
         text = re.sub(r"(--config\.)?\bdata\.directory\b", "--directory", text)
         return re.sub(r"--config\.(data\.)", r"\1", text)

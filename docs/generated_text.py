@@ -348,5 +348,3 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("source-read", read)
     app.connect("autodoc-process-docstring", plain_docstring, priority=400)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-

@@ -28,7 +28,7 @@ RUNS: dict[str, tuple[str, ...]] = {
         "--config.generator.ramp_steps=0",
         "--config.encoder.kind=implicit",
         "--config.encoder.noise=32",
-        "--config.reconstruction.numerator_weight=10",
+        "--config.reconstruction.numerator_weight=2",
     ),
     # Images and changed ones are to have one code, and nothing holds codes apart.
     "collapsed codes": (

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shlex
+import sys
 import tomllib
 from pathlib import Path
 from unittest import mock
@@ -127,7 +128,8 @@ class Reader:
 
     def launch(self, words):
         """A mode of a run that is here, and a training of data that is here, are done. All others
-        are parsed."""
+        are parsed. NAME stands for a file of the same folder."""
+        words = [word.replace("extending/NAME", "extending/contrast") for word in words]
         named = dict(word.removeprefix("--").partition("=")[::2] for word in words)
         here = named.get("data.name") is None and named.get("config", "") == "digits"
         if {"list", "help_config", "version"} & set(named):
@@ -173,10 +175,11 @@ class Reader:
 
 @pytest.fixture
 def folder(monkeypatch, tmp_path, data_directory):
-    """An empty folder to be in, beside which the examples of extending lie."""
+    """A folder to be in, with nothing but the files of the repository that pages name."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TFDS_DATA_DIR", data_directory)
-    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    for name in ("experiments", "tests"):
+        (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
 
@@ -185,8 +188,8 @@ def test_a_reader_who_does_what_a_page_says_gets_through(page, folder):
     """Of the README, test_readme.py runs the Python."""
     reader = Reader(python=page.name != "README.md")
     if page.name in ("numbers.md", "runs.md"):  # which begin where the first run has ended
-        reader.command(*"iae-jax --config=digits --workdir=runs/digits".split())
-        reader.command(*"iae-jax --workdir=runs/digits --mode=evaluate".split())
+        reader.command("iae-jax", "--config=digits", "--workdir=runs/digits")
+        reader.command("iae-jax", "--workdir=runs/digits", "--mode=evaluate")
     reader.follow(page)
 
 
@@ -238,12 +241,12 @@ def test_every_logged_name_has_a_row_with_its_healthy_range():
     assert all(len(row) == 4 and all(cell.strip(" |") for cell in row) for row in rows)
 
 
-# ------------------------------------------------------------------------------------- generated text
+# ----------------------------------------------------------------------------------- generated text
 
 
 @pytest.fixture(scope="module")
 def generated_text():
-    with mock.patch("sys.path", [str(DOCS), *__import__("sys").path]):
+    with mock.patch("sys.path", [str(DOCS), *sys.path]):
         return importlib.import_module("generated_text")
 
 
@@ -267,23 +270,21 @@ def test_the_numbers_of_a_model_are_those_of_its_records(generated_text):
     table = generated_text.numbers("avb_four_points", "avb")
     records = json.loads((ROOT / "results" / "avb_four_points.json").read_text())["records"]
     (own,) = [
-        one
-        for one in records
-        if (one["variant"], one["metric"]) == ("avb", "log_likelihood")
+        one for one in records if (one["variant"], one["metric"]) == ("avb", "log_likelihood")
     ]
     assert f"{own['mean']:.4f} ± {own['sd']:.4f} ({own['n_seeds']})" in table
 
 
-# ------------------------------------------------------------------------------------------ bad runs
+# ----------------------------------------------------------------------------------------- bad runs
 
 BAD = json.loads((DOCS / "bad_runs.json").read_text())
 CHANCE = 2 * np.log(2)
 # What the page says of each: conditions on its measures, on those of the good run, and on the last
 # values of its curves and of the good run's.
 SYMPTOMS = {
-    "good": lambda own, good, last, _: (
-        own["pixel_error_ratio"] < 0.6
-        and own["label_agreement"] > 0.6
+    "good": lambda own, good, last, healthy: (
+        own["pixel_error_ratio"] < 0.68
+        and own["label_agreement"] > 0.55
         and 0.7 < own["code_standard_deviation"] < 1.2
         and 0.7 < last["reconstruction_discriminator"] < CHANCE
     ),
@@ -292,13 +293,13 @@ SYMPTOMS = {
         and own["label_agreement"] < 0.3
         and own["local_spread"] > 1.5 * good["local_spread"]
         and 1.0 < last["reconstruction_discriminator"] < CHANCE
-        and 1.0 < last["regularization_discriminator"] < CHANCE
+        and 1.0 < last.get("regularization_discriminator", 0.0) < CHANCE
     ),
     "collapsed codes": lambda own, good, last, healthy: (
         own["code_standard_deviation"] < 0.2
-        and own["two_sample_accuracy"] > 0.9
+        and own["two_sample_accuracy"] > 0.75
         and own["label_agreement"] < 0.3
-        and own["local_spread"] < 0.5 * good["local_spread"]
+        and last["reconstruction_discriminator"] < CHANCE - 0.1
     ),
     "discriminator at chance": lambda own, good, last, healthy: (
         last["reconstruction_discriminator"] > CHANCE - 0.01
@@ -307,7 +308,8 @@ SYMPTOMS = {
     ),
     "over-regularized": lambda own, good, last, healthy: (
         last["encoder_gradient_norm"] > 100 * healthy["encoder_gradient_norm"]
-        and own["pixel_error_ratio"] > good["pixel_error_ratio"] + 0.15
+        and own["pixel_error_ratio"] > good["pixel_error_ratio"] + 0.07
+        and own["label_agreement"] < good["label_agreement"] - 0.1
     ),
 }
 

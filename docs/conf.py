@@ -31,6 +31,7 @@ html_show_copyright = html_show_sourcelink = False
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "force"
+nb_render_markdown_format = "gfm"  # tables
 nb_execution_raise_on_error = nb_execution_in_temp = nb_merge_streams = True
 nb_execution_timeout = 200  # seconds a cell
 

@@ -289,11 +289,12 @@ SYMPTOMS = {
         and 0.7 < last["reconstruction_discriminator"] < CHANCE
     ),
     "generator ignores z": lambda own, good, last, healthy: (
-        own["pixel_error_ratio"] > 0.85
-        and own["label_agreement"] < 0.3
-        and own["local_spread"] > 1.5 * good["local_spread"]
-        and 1.0 < last["reconstruction_discriminator"] < CHANCE
-        and 1.0 < last.get("regularization_discriminator", 0.0) < CHANCE
+        own["pixel_error_ratio"] > 0.8
+        and own["label_agreement"] < 0.42
+        and own["local_spread"] > 2 * good["local_spread"]
+        and own["code_standard_deviation"] > 0.5
+        and 1.2 < last["reconstruction_discriminator"] < CHANCE
+        and 1.2 < last["regularization_discriminator"] < CHANCE + 0.02
     ),
     "collapsed codes": lambda own, good, last, healthy: (
         own["code_standard_deviation"] < 0.2

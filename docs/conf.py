@@ -26,6 +26,7 @@ extensions = [
     "generated_text",
 ]
 html_theme, html_title = "furo", f"iae_jax {release}"
+smartquotes = False  # flags begin with two dashes
 html_show_copyright = html_show_sourcelink = False
 
 myst_enable_extensions = ["colon_fence", "deflist"]

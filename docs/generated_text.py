@@ -11,14 +11,15 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 from absl import flags
+from public_names import plain_docstring, public_names
+from texts import cell, fenced, plain
 
-import iae_jax
 from iae_jax import launch, presets, report, sweep
 from iae_jax.data import prepare
 from iae_jax.metrics import available, evaluate, evidence, posterior_gap, rates
@@ -36,18 +37,6 @@ FAMILIES = (
     "reconstruction", "codes", "probes", "clusters", "label_agreement", "feature_distances",
     "samples", "rates", "evidence", "posterior_gap", "translation",
 )  # fmt: skip
-SECTION = re.compile(r"(Args|Returns|Raises|Attributes|Yields):")
-ITEM = re.compile(r"[a-z]\w*(, [a-z]\w*)*: ")
-MODULES = ("config", "networks", "priors")  # among the public names
-
-
-def fenced(text: str, language: str = "text") -> str:
-    return f"```{language}\n{text.strip()}\n```"
-
-
-def cell(text: str) -> str:
-    """A text of a docstring as Markdown: names that have underscores or stars stay as they are."""
-    return re.sub(r"([*_<>\[\]])", r"\\\1", text.replace("\\", "\\\\"))
 
 
 def docstring(module: str) -> str:
@@ -142,13 +131,6 @@ def metric_families() -> str:
     return "\n\n".join(parts)
 
 
-def plain(text: str) -> str:
-    """cell, outside of code."""
-    return "".join(
-        part if i % 2 else cell(part) for i, part in enumerate(re.split(r"(`[^`]*`)", text))
-    )
-
-
 def metric_table() -> str:
     """Every metric that is a value, and what it needs."""
     others = (one for m in (rates, evidence, posterior_gap) for one in getattr(m, "MEASURES", ()))
@@ -224,82 +206,6 @@ def bad_run_flags(name: str) -> str:
     run = json.loads((DOCS / "bad_runs.json").read_text())[name]
     words = [f"iae-jax --config=digits --workdir=runs/{name.replace(' ', '_')}", *run["flags"]]
     return fenced(" \\\n    ".join(words), "console")
-
-
-# ------------------------------------------------------------------------------------------ API
-
-
-def public_names() -> str:
-    """autodoc of everything in iae_jax.__all__."""
-    parts = []
-    for name in sorted(iae_jax.__all__, key=str.lower):
-        if name in (*MODULES, "__version__"):
-            continue
-        one = getattr(iae_jax, name)
-        parts.append(f"## {name}\n\n{directive(f'iae_jax.{name}', one)}")
-    for name in MODULES:
-        module = getattr(iae_jax, name)
-        parts.append(f"## iae_jax.{name}\n\n{plain(first_lines(module))}")
-        for own, one in members(module):
-            parts.append(directive(f"{module.__name__}.{own}", one))
-    return "\n\n".join(parts)
-
-
-def first_lines(one: Any) -> str:
-    return " ".join((inspect.getdoc(one) or "").split("\n\n")[0].split())
-
-
-def members(module: Any) -> Iterable[tuple[str, Any]]:
-    """The public functions and classes of a module."""
-    names = getattr(module, "__all__", None) or [
-        name
-        for name, one in vars(module).items()
-        if not name.startswith("_") and getattr(one, "__module__", "") == module.__name__
-    ]
-    return [(name, getattr(module, name)) for name in names if callable(getattr(module, name))]
-
-
-def directive(path: str, one: Any) -> str:
-    """autodoc of one name, with its public methods that have a docstring."""
-    if inspect.isclass(one):
-        methods = [
-            name
-            for name, own in vars(one).items()
-            if not name.startswith("_")
-            and (inspect.isfunction(own) or isinstance(own, property))
-            and inspect.getdoc(own)
-        ]
-        lines = [f".. autoclass:: {path}", f"   :members: {', '.join(methods)}"]
-        return fenced("\n".join(lines if methods else lines[:1]), "{eval-rst}")
-    kind = "autofunction" if callable(one) else "autodata"
-    return fenced(f".. {kind}:: {path}", "{eval-rst}")
-
-
-def plain_docstring(
-    app: Any, what: str, name: str, one: Any, options: Any, lines: list[str]
-) -> None:
-    """Docstrings are plain text. `name: text` at the begin of a line, outside of the sections that
-    napoleon reads, becomes an item of a list; stars, bars and underscores mean nothing."""
-    found: list[str] = []
-    item = section = False
-    for line in lines:
-        section = bool(SECTION.fullmatch(line)) or (section and (not line or line[0] == " "))
-        if not line or section:
-            item = False
-        elif ITEM.match(line):
-            found += [] if item else [""]
-            line, item = f"- {line}", True
-        elif item:
-            line = f"  {line.strip()}"
-        found.append(escaped(line))
-    lines[:] = found
-
-
-def escaped(line: str) -> str:
-    return "".join(
-        f"``{part.strip('`')}``" if at % 2 else re.sub(r"([*|\\]|_\b)", r"\\\1", part)
-        for at, part in enumerate(re.split(r"(`+[^`]+`+)", line))
-    )
 
 
 # ---------------------------------------------------------------------------------------- pages

@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 CONSTRAINTS := constraints/$(shell $(PYTHON) -c 'import sys; print("python3.11" if sys.version_info[:2] == (3, 11) else "python3.12")').txt
 DEMO ?= runs/digits
 
-.PHONY: demo test test-heavy test-all test-experiments results lint audit clean
+.PHONY: demo test test-heavy test-all test-experiments results docs links lint audit clean
 
 $(BIN)/.installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[test,docs]'
 	touch $@
 
 demo: $(BIN)/.installed
@@ -39,6 +39,15 @@ test-experiments: $(BIN)/.installed
 
 results: $(BIN)/.installed
 	$(BIN)/python -m iae_jax.report
+
+# The site, in build/docs: no network, and warnings are errors.
+docs: $(BIN)/.installed
+	$(BIN)/python -m sphinx -W --keep-going -E -q -j 2 docs build/docs
+	@echo "Read build/docs/index.html"
+
+# Whether the addresses that the site names answer: this one needs a network.
+links: $(BIN)/.installed
+	$(BIN)/python -m sphinx -b linkcheck -D nb_execution_mode=off -E -q docs build/links
 
 # Known vulnerabilities of the tested versions; fails too if one of them cannot be looked up.
 audit:

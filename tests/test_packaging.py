@@ -97,7 +97,7 @@ def test_the_tested_versions_are_of_all_that_is_tested():
         pinned = {line.partition("==")[0] for line in text.splitlines()}
         needed = names(PROJECT["dependencies"])
         needed += sum((names(EXTRAS[one]) for one in ("train", "tensorboard", "export")), [])
-        needed += [name for name in names(EXTRAS["test"]) if name != "iae_jax"]
+        needed += [one for one in names(EXTRAS["test"] + EXTRAS["docs"]) if one != "iae_jax"]
         missing = {name.lower().replace("_", "-") for name in needed} - pinned
         assert not missing, (version, missing)
 

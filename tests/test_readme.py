@@ -16,7 +16,7 @@ LOADED, OWN_LOOP = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 def test_it_is_short_and_its_links_lead_somewhere():
     assert len(TEXT.splitlines()) <= 150
-    pages = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
+    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
     links = {
         (page, link)
         for page in pages

@@ -1,0 +1,121 @@
+"""One good run of the digits and four bad ones, each by flags: the page on troubleshooting.
+
+    python -m experiments.bad_runs                # trains all, writes docs/bad_runs.json and .png
+    python -m experiments.bad_runs --only=good    # one of them; the others stay as recorded
+    python -m experiments.bad_runs --draw         # the picture alone, from docs/bad_runs.json
+
+A minute each on two idle cores.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from iae_jax.files import canvas
+from iae_jax.files.atomic import write_json
+
+SHORT = "--config.steps=1500"  # half of the preset's
+RUNS: dict[str, tuple[str, ...]] = {
+    "good": (SHORT,),
+    # Both players are random from the first step, and the encoder gains by sharing nothing.
+    "generator ignores z": (
+        SHORT,
+        "--config.generator.ramp_start_steps=0",
+        "--config.generator.ramp_steps=0",
+        "--config.encoder.kind=implicit",
+        "--config.encoder.noise=32",
+        "--config.reconstruction.numerator_weight=2",
+    ),
+    # Images and changed ones are to have one code, and nothing holds codes apart.
+    "collapsed codes": (
+        SHORT,
+        "--config.auxiliary.consistency.weight.value=30",
+        "--config.regularization.kind=none",
+    ),
+    # It learns so slowly that it never tells anything apart.
+    "discriminator at chance": (SHORT, "--config.reconstruction.optimizer.rate=1e-6"),
+    # The players give all for codes that look like the prior.
+    "over-regularized": (SHORT, "--config.regularization.weight=300"),
+}
+SHOWN = (
+    "reconstruction_discriminator", "regularization_discriminator", "encoder_gradient_norm",
+    "validation_pixel_error",
+)  # fmt: skip
+MEASURED = (
+    "pixel_error_ratio", "label_agreement", "local_spread", "code_standard_deviation",
+    "two_sample_accuracy",
+)  # fmt: skip
+OFTEN = ("--config.run.validate_steps=100", "--config.run.figure_steps=5000")
+PAGE = Path("docs/bad_runs.json")
+DIGITS = 4  # of a number
+CHANCE = 1.386  # 2 log 2: of a discriminator that says nothing
+
+
+def launch(*words: str) -> None:
+    subprocess.run([sys.executable, "-m", "iae_jax.launch", *words], check=True)
+
+
+def run(flags: tuple[str, ...], workdir: Path) -> dict[str, Any]:
+    """Trains and evaluates: its flags, curves (name -> values, steps among them) and measures."""
+    launch("--config=digits", f"--workdir={workdir}", *flags, *OFTEN)
+    launch(f"--workdir={workdir}", "--mode=evaluate")
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").open()]
+    names = [name for name in ("step", *SHOWN) if name in lines[-1]]
+    curves = {name: [short(line[name]) for line in lines] for name in names}
+    records = json.loads((workdir / "evaluation_test.json").read_text())["records"]
+    found = {one["metric"]: short(one["value"]) for one in records}
+    return {
+        "flags": list(flags),
+        "curves": curves,
+        "measured": {name: found[name] for name in MEASURED if name in found},
+    }
+
+
+def short(value: float) -> float:
+    return value if isinstance(value, int) else float(f"{value:.{DIGITS}g}")
+
+
+def draw(path: Path, runs: dict[str, Any]) -> None:
+    """A panel for each logged name, a line for each run."""
+    figure = canvas.blank(1100, 720)
+    axes = figure.subplots(2, 2, sharex=True)
+    for axis, name in zip(axes.flat, SHOWN, strict=True):
+        for title, color in zip(runs, canvas.COLORS, strict=False):
+            curves = runs[title]["curves"]
+            values = curves.get(name, [])
+            axis.plot(curves["step"][: len(values)], values, color=color, label=title)
+        canvas.style(axis)
+        axis.set_title(name, loc="left", fontsize=11)
+    for axis in axes[0]:
+        axis.axhline(CHANCE, color="grey", linewidth=0.8, linestyle=":")
+    axes[1, 0].set_yscale("log")
+    axes[0, 0].legend(frameon=False, fontsize=9)
+    for axis in axes[1]:
+        axis.set_xlabel("step")
+    canvas.save_with_layout(figure, path, few_colors=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m experiments.bad_runs")
+    parser.add_argument("--draw", action="store_true", help="train nothing")
+    parser.add_argument("--only", choices=RUNS, help="one of the runs")
+    parser.add_argument("--runs", type=Path, help="folder of the runs (a temporary one)")
+    options = parser.parse_args(arguments)
+    found = json.loads(PAGE.read_text()) if options.draw or options.only else {}
+    names = [] if options.draw else [options.only] if options.only else list(RUNS)
+    with tempfile.TemporaryDirectory() as folder:
+        where = options.runs or Path(folder)
+        for name in names:
+            found[name] = run(RUNS[name], where / name.replace(" ", "_"))
+    if names:
+        write_json(PAGE, {name: found[name] for name in RUNS if name in found})
+    draw(PAGE.with_suffix(".png"), json.loads(PAGE.read_text()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -23,7 +23,7 @@ from texts import cell, fenced, plain
 from iae_jax import launch, presets, report, sweep
 from iae_jax.data import prepare
 from iae_jax.files.numbers import mean_and_sd
-from iae_jax.metrics import available, evaluate, evidence, posterior_gap, rates
+from iae_jax.metrics import amortization, available, evaluate, evidence, posterior_gap, rates
 from iae_jax.metrics.metric import Metric
 from iae_jax.records.experiment import load
 from iae_jax.records.tables import Table, markdown
@@ -36,7 +36,7 @@ MARK = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
 # The families of measures, each a module whose docstring says what its records are.
 FAMILIES = (
     "reconstruction", "codes", "probes", "clusters", "label_agreement", "feature_distances",
-    "samples", "rates", "evidence", "posterior_gap", "translation",
+    "samples", "rates", "evidence", "posterior_gap", "amortization", "translation",
 )  # fmt: skip
 
 

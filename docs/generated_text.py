@@ -23,7 +23,7 @@ from texts import cell, fenced, plain
 from iae_jax import launch, presets, report, sweep
 from iae_jax.data import prepare
 from iae_jax.files.numbers import mean_and_sd
-from iae_jax.metrics import amortization, available, evaluate, evidence, posterior_gap, rates
+from iae_jax.metrics import available, evaluate, evidence, posterior_gap, rates
 from iae_jax.metrics.metric import Metric
 from iae_jax.records.experiment import load
 from iae_jax.records.tables import Table, markdown

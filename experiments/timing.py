@@ -11,6 +11,7 @@ import importlib.util
 import json
 import math
 import os
+import platform
 import shlex
 import statistics
 import subprocess
@@ -192,10 +193,10 @@ def main(
     command = shlex.join([*made.prog.split(), *changed(made, options)])
     records, prefix = [], options.prefix and f"{options.prefix}/"
     for row in timings.rows:
-        rounds = Trainings(list(range(len(row.values))), command, [lasted], device, source)
+        seeds = list(range(len(row.values)))
+        rounds = Trainings(seeds, command, [lasted], device, source, versions=versions())
         variant = f"{prefix}{row.variant}"
-        one = record(row.metric, variant, row.values, row.n_examples, "", rounds)
-        records.append(one | {"versions": versions()})
+        records.append(record(row.metric, variant, row.values, row.n_examples, "", rounds))
     # Of some works only: what else was measured stays.
     some = getattr(options, "works", None) != made.get_default("works")
     measured = {(one["metric"], one["variant"]) for one in records}
@@ -211,8 +212,8 @@ def main(
 
 
 def versions() -> dict[str, str]:
-    """The version of each of PACKAGES that is installed."""
-    found = {}
+    """That of Python, and of each of PACKAGES that is installed."""
+    found = {"python": platform.python_version()}
     for package in PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)

@@ -21,7 +21,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from logging import getLogger
+from logging import Formatter, LogRecord, getLogger
 from pathlib import Path
 
 import jax
@@ -164,6 +164,13 @@ def information() -> str:
     return presets.description(chosen) if chosen else presets.listing()
 
 
+class _Plain(Formatter):
+    """A warning as a line for whoever typed the command."""
+
+    def format(self, record: LogRecord) -> str:
+        return f"{record.levelname.lower()}: {record.getMessage()}"
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Without what libraries print beside their errors, which are raised too and take one line."""
@@ -172,6 +179,9 @@ def quiet() -> Iterator[None]:
         return
     before, tasks = logging.get_verbosity(), getLogger("asyncio")
     logging.set_verbosity(logging.WARNING)
+    handler = logging.get_absl_handler().python_handler
+    formatter = handler.formatter
+    handler.setFormatter(_Plain())
     # Of a save that fails, Orbax leaves tasks that nobody awaits: asyncio would print each of them.
     level = tasks.level
     tasks.setLevel("CRITICAL")
@@ -180,6 +190,7 @@ def quiet() -> Iterator[None]:
             yield
     finally:
         tasks.setLevel(level)
+        handler.setFormatter(formatter)
         logging.set_verbosity(before)
 
 

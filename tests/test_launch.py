@@ -14,6 +14,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from absl import flags
+from absl import logging as absl_logging
 from absl.testing import flagsaver
 
 import iae_jax.launch
@@ -287,3 +288,15 @@ def test_help_lists_the_flags():
     code, out, _ = launch("--help")
     assert code == 0
     assert all(flag in out for flag in ("--config", "--workdir", "--mode", "--checkpoint"))
+
+
+def test_a_warning_is_a_plain_line():
+    """As of a broken checkpoint that is passed over."""
+    handler = absl_logging.get_absl_handler()
+    entry = logging.LogRecord("iae_jax", logging.WARNING, "a.py", 7, "%d is broken", (3,), None)
+    with flagsaver.flagsaver(), mock.patch.object(sys, "argv", ["iae-jax"]):
+        flags.FLAGS.unparse_flags()
+        iae_jax.launch.parse(["iae-jax"])
+        with iae_jax.launch.quiet():
+            assert handler.format(entry) == "warning: 3 is broken"
+    assert handler.format(entry).startswith("W")

@@ -1,6 +1,7 @@
 """Records of several seeds. The oracle is arithmetic done by hand."""
 
 import json
+import math
 import shlex
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from iae_jax.errors import InputError
 from iae_jax.records.merge import merge
 from iae_jax.records.record import read_records
 from iae_jax.records.results import collect, main
+from iae_jax.records.sampling_error import intervals
 from iae_jax.runs.config import to_dict
 from iae_jax.runs.shared_config import shared_digest
 
@@ -283,3 +285,32 @@ def test_another_config_replaces_and_another_measurement_is_refused(tmp_path):
 def test_a_value_that_is_not_finite_is_one_line(tmp_path):
     with pytest.raises(InputError, match=r"label_agreement of the seeds \[1\] is not finite"):
         records_of(tmp_path, "a", 1, None)
+
+
+def test_the_versions_of_every_run_stand_in_its_records(tmp_path):
+    for name, versions in (("a", {"jax": "1", "python": "3"}), ("b", {"jax": "2", "python": "3"})):
+        folder = Path(workdir(tmp_path / name, seed=len(versions) + ord(name), agreement=0.9))
+        run = json.loads((folder / "run.json").read_text()) | {"versions": versions}
+        (folder / "run.json").write_text(json.dumps(run))
+    first, second = (
+        collect("mnist_reconstruction", "deterministic_20", [tmp_path / name]) for name in "ab"
+    )
+    assert first[0]["versions"] == {"jax": "1", "python": "3"}
+    assert merge(first, second)[0]["versions"] == {"jax": "1, 2", "python": "3"}
+    without = records_of(tmp_path, "c", 1, 0.9)
+    assert "versions" not in without[0]
+    assert merge(without, second)[0]["versions"] == {"jax": "2", "python": "3"}
+
+
+@pytest.mark.parametrize(("metric", "scale"), [("label_agreement", 1), ("test_error", 100)])
+def test_a_share_of_examples_has_wilsons_interval(metric, scale):
+    """Oracle: the formula, of 2 in 50."""
+    one = {"metric": metric, "values": [0.04 * scale, None], "n_examples": 50}
+    p, n, z = 0.04, 50, 1.959964
+    middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    low_high, nothing = intervals(one)
+    assert low_high == pytest.approx([scale * (middle - reach), scale * (middle + reach)], rel=1e-5)
+    assert nothing is None
+    assert intervals(one | {"metric": "pixel_error"}) == [None, None]
+    assert intervals(one | {"intervals": [[0, 1], None]})[0] == [0, 1]

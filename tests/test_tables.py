@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from iae_jax.files.numbers import mean_and_sd
+from iae_jax.records.sampling_error import SHARES
 from iae_jax.records.tables import Table, latex, markdown
 from iae_jax.report import main
 
@@ -39,7 +40,11 @@ def test_csv_has_every_value_of_every_record(monkeypatch, capsys):
         intervals = record.get("intervals") or [None] * len(own)
         for row, interval in zip(own, intervals, strict=True):
             low_high = None if row["low"] == "" else [float(row["low"]), float(row["high"])]
-            assert low_high == interval
+            if record["metric"] in SHARES:  # whose intervals test_results.py has
+                low, high = low_high
+                assert low <= float(row["value"]) <= high
+            else:
+                assert low_high == interval
             assert float(row["mean"]) == record["mean"]
             assert (None if row["sd"] == "" else float(row["sd"])) == record["sd"]
             for field in ("command", "device", "commit", "date", "extractor"):

@@ -11,13 +11,15 @@ from iae_jax.files.numbers import mean_and_sd, number
 from iae_jax.records.experiment import Experiment
 from iae_jax.records.record import Record
 from iae_jax.records.references import Reference
+from iae_jax.records.sampling_error import intervals
 from iae_jax.records.tables import Table, markdown
 from iae_jax.runs.ledger import FILE, count
 
 MINUTES_FROM = 120  # seconds
 HEAD = """Written by `make results`; do not edit it. ± is the standard deviation over seeds, or over
-the rounds of a benchmark; in brackets, how many seeds meet the value that they are compared with. n
-is the number of examples that a value is measured on, `time` the training time of the slowest seed.
+the rounds of a benchmark. In brackets: how many seeds meet the value that they are compared with;
+of one value, a 95 % confidence interval, that of a share of examples by Wilson's formula. n is the
+number of examples that a value is measured on, `time` the training time of the slowest seed.
 Settings are chosen on other images than those of the test split; where the search for a setting was
 prompted by a value of the test split, the notes say so."""
 # Records that agree in these, and in their variant, come from the same runs.
@@ -132,8 +134,10 @@ def _by_seed(records: Sequence[Record]) -> list[str]:
         seconds = ", ".join(f"{value:.0f}" for value in first["seconds"])
         parts.append(f"### {title}")
         config = f"; config {first['config']}" if "config" in first else ""
+        versions = ", ".join(f"{name} {one}" for name, one in first.get("versions", {}).items())
         parts.append(
             f"{seconds} s; {first['device']}; {first['date']}; commit {first['commit']}{config}; "
+            f"{versions and versions + '; '}"
             f"by\n`{first['command']}`"
         )
         parts.append(_values(own, with_variant=together))
@@ -146,13 +150,13 @@ def _values(records: Sequence[Record], with_variant: bool) -> str:
     rows = []
     for record in records:
         values = dict(zip(record["seeds"], record["values"], strict=True))
-        intervals = dict(zip(record["seeds"], record.get("intervals", ()), strict=False))
+        low_high = dict(zip(record["seeds"], intervals(record), strict=True))
         rows.append(
             (
                 record["metric"],
                 *([record["variant"]] if with_variant else []),
                 mean_and_sd(record["mean"], record["sd"]),
-                *(_value(values.get(seed), intervals.get(seed)) for seed in seeds),
+                *(_value(values.get(seed), low_high.get(seed)) for seed in seeds),
                 str(record["n_examples"]),
                 record["extractor"],
             )

@@ -64,6 +64,7 @@ def _joined(earlier: Record, now: Record) -> Record:
         _united(earlier["device"], now["device"]),
         _united(earlier["commit"], now["commit"]),
         now.get("config", ""),
+        _versions(earlier, now),
     )
     return record(
         now["metric"],
@@ -82,6 +83,12 @@ def _by_seed(one: Record, field: str) -> dict[int, Any]:
     return dict(zip(one["seeds"], found, strict=True)) if len(found) == len(one["seeds"]) else {}
 
 
-def _united(earlier: str, now: str) -> str:
-    """Two lists separated by commas as one, each entry once."""
-    return ", ".join(dict.fromkeys([*earlier.split(", "), *now.split(", ")]))
+def _versions(*records: Record) -> dict[str, str]:
+    each = [one.get("versions", {}) for one in records]
+    names = dict.fromkeys(name for own in each for name in own)
+    return {name: _united(*(own[name] for own in each if name in own)) for name in names}
+
+
+def _united(*lists: str) -> str:
+    """Lists separated by commas as one, each entry once."""
+    return ", ".join(dict.fromkeys(entry for one in lists for entry in one.split(", ")))

@@ -3,7 +3,7 @@
 import datetime
 import json
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +43,7 @@ class Trainings(NamedTuple):
     command: how to get the same.
     seconds: of each training, which may be of several seeds at once.
     config: hash of what the configs of the seeds have in common; "" without a config file.
+    versions: of Python and packages, by name.
     """
 
     seeds: list[int]
@@ -51,6 +52,7 @@ class Trainings(NamedTuple):
     device: str
     commit: str
     config: str = ""
+    versions: Mapping[str, str] = {}
 
 
 def record(
@@ -73,6 +75,8 @@ def record(
       intervals: the 95 % confidence interval [low, high] of each value that has one.
     """
     optional: Record = {"config": trainings.config} if trainings.config else {}
+    if trainings.versions:
+        optional["versions"] = dict(trainings.versions)
     if intervals:
         optional["intervals"] = intervals
     return optional | {

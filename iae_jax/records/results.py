@@ -156,6 +156,7 @@ def collect(
         device=f"{runs[0]['device']}, {runs[0]['cores']} cores",
         commit=runs[0]["commit"],
         config=shared_digest(configs[0]),
+        versions=runs[0].get("versions", {}),
     )
     return [
         record(metric, name or variant, v.values, v.n_examples, v.extractor, trainings, v.intervals)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from iae_jax.files.numbers import mean_and_sd
 from iae_jax.records.experiment import Experiment
+from iae_jax.records.sampling_error import intervals
 from iae_jax.records.tables import Table
 
 COLUMNS = (
@@ -32,7 +33,8 @@ def every_value(experiments: Sequence[Experiment]) -> Table:
     """One row for each value, with all digits; the mean and SD of its record are beside it.
 
     seconds is the training time of the seed, or of all seeds that were trained at once; low and
-    high are a 95 % confidence interval. What is not there is empty.
+    high are a 95 % confidence interval, of a share of n examples Wilson's. What is not there is
+    empty.
     """
     rows = []
     for one in experiments:
@@ -40,9 +42,9 @@ def every_value(experiments: Sequence[Experiment]) -> Table:
             count = record["n_seeds"]
             own = record["seconds"]
             seconds = own if len(own) == count else [sum(own)] * count
-            intervals = record.get("intervals") or [None] * count
+            low_high = intervals(record)
             for i, value in enumerate(record["values"]):
-                low, high = intervals[i] or ("", "")
+                low, high = low_high[i] or ("", "")
                 cells = {
                     **record,
                     "experiment": one.name,

@@ -4,6 +4,7 @@ import math
 import platform
 from collections.abc import Mapping
 from contextlib import ExitStack
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -267,6 +268,7 @@ class Workdir:
             "versions": {
                 "python": platform.python_version(),
                 "jax": jax.__version__,
+                "jaxlib": metadata.version("jaxlib"),
                 "iae_jax": VERSION,
             },
             "commit": self.commit,

@@ -2,20 +2,8 @@
 
 import inspect
 
-from iae_jax.metrics import (
-    clusters,
-    codes,
-    elbo,
-    feature_distances,
-    label_agreement,
-    probes,
-    reconstruction,
-    samples,
-)
+from iae_jax.metrics.evaluate import FAMILIES
 
-FAMILIES = (
-    reconstruction, elbo, codes, probes, clusters, label_agreement, feature_distances, samples
-)  # fmt: skip
 BEGIN = "Records."
 
 

@@ -33,21 +33,22 @@ logger = logging.getLogger(__name__)
 
 __all__ = ["MAX_CODES", "Record", "Trained", "evaluate", "named", "validate"]
 
-METRICS: tuple[Metric, ...] = (
-    *reconstruction.METRICS,
-    *elbo.METRICS,
-    *codes.METRICS,
-    *samples.METRICS,
-    *label_agreement.METRICS,
-    *feature_distances.METRICS,
+# One file each, in the order of the records.
+FAMILIES = (
+    reconstruction,
+    elbo,
+    codes,
+    probes,
+    clusters,
+    samples,
+    label_agreement,
+    feature_distances,
 )
-MEASURES: tuple[Measure, ...] = (
-    *reconstruction.MEASURES,
-    *codes.MEASURES,
-    *probes.MEASURES,
-    *clusters.MEASURES,
-    *samples.MEASURES,
-    *feature_distances.MEASURES,
+METRICS: tuple[Metric, ...] = tuple(
+    metric for family in FAMILIES for metric in getattr(family, "METRICS", ())
+)
+MEASURES: tuple[Measure, ...] = tuple(
+    measure for family in FAMILIES for measure in getattr(family, "MEASURES", ())
 )
 
 

@@ -16,6 +16,7 @@ import iae_jax
 from iae_jax.runs import reading, visualize
 from iae_jax.runs.config import from_dict
 from iae_jax.runs.data_sets import open_split
+from iae_jax.runs.ledger import ledger_of
 from iae_jax.runs.train import train
 from iae_jax.types import Code
 
@@ -272,7 +273,9 @@ def test_a_set_of_tfds_and_another_place_to_write(runs, data_directory, tmp_path
     np.testing.assert_array_equal(found["mean"], own["mean"][:20])
     np.testing.assert_array_equal(found["labels"], own["labels"][:20])
     names = sorted(path.name for path in (tmp_path / "new" / "place").iterdir())
-    assert names == ["codes_digits_test_20.npz", "codes_test.npz"]
+    assert names == ["codes_digits_test_20.npz", "codes_test.npz", "test_reads.jsonl"]
+    (line,) = (tmp_path / "new" / "place" / "test_reads.jsonl").read_text().splitlines()
+    assert json.loads(line)["n"] == 297  # of the run's own test split alone
     assert sorted(runs["vae"].iterdir()) == before
 
 
@@ -325,7 +328,8 @@ def test_an_evaluation_has_the_config_of_the_run(runs, monkeypatch):
     monkeypatch.setattr(reading, "evaluate_run", lambda *words: given.append(words))
     assert launch(f"--workdir={runs['vae']}", "--mode=evaluate", "--split=validation")[0] == 0
     saved = from_dict(json.loads((runs["vae"] / "config.json").read_text()))
-    assert given == [(saved, runs["vae"], "latest", "validation")] and saved.seed == 11
+    noted = ledger_of(runs["vae"])
+    assert given == [(saved, runs["vae"], "latest", "validation", noted)] and saved.seed == 11
 
 
 def test_what_is_broken_off_leaves_the_file_of_before(runs, monkeypatch):

@@ -172,12 +172,13 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
             raise InputError(f"--directory is of data sets of TFDS, and {images} is none: leave it")
         config.data.directory = _DIRECTORY.value
     set_limits(config.run.limits, _LIMITS.value)
-    ledger = ledger_of(workdir, _TEST_READS.value, _READ_AS.value)
+    # Where a mode writes elsewhere, the run's folder may be somebody's who lets it be read alone.
+    output = Path(_OUTPUT.value or workdir).expanduser()
+    ledger = ledger_of(output, _TEST_READS.value, _READ_AS.value)
     if mode == "evaluate":
         evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value, ledger)
         return
     model = model_of(config, workdir, _CHECKPOINT.value)
-    output = Path(_OUTPUT.value or workdir).expanduser()
     request = Request(
         model,
         output,

@@ -190,6 +190,13 @@ def test_a_reader_who_does_what_a_page_says_gets_through(page, folder):
     reader.follow(page)
 
 
+@pytest.mark.parametrize("name", ["CHANGELOG.md", "CONTRIBUTING.md"])
+def test_pages_that_the_site_takes_from_elsewhere_have_no_links_to_files(name):
+    """They would be sought beside the page that takes them."""
+    links = re.findall(r"\]\(([^)]*)\)", (ROOT / name).read_text())
+    assert all(link.startswith(("https://", "#")) for link in links), links
+
+
 def test_there_are_blocks_and_each_has_a_language_that_is_known():
     found = {page: blocks(page) for page in PAGES}
     known = {"python", "console", "text", "bibtex", "{code-cell}", "{toctree}", "{include}",

@@ -39,6 +39,7 @@ from iae_jax.types import (
     Players,
     Prior,
     TrainState,
+    Turn,
 )
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ __all__ = [
     "MetricInputs",
     "TrainState",
     "Trained",
+    "Turn",
     "Weight",
     "__version__",
     "cell",

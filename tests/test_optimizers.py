@@ -10,6 +10,7 @@ from iae_jax.game.game import PHASES, TWO_TO_ONE
 from iae_jax.game.optimizers import Optimizer, by_turn, optimizer
 from iae_jax.runs.build import build
 from iae_jax.runs.config import Config
+from iae_jax.runs.config_changes import set_fields
 
 
 @pytest.mark.parametrize(
@@ -109,3 +110,23 @@ def test_in_phases_the_encoder_follows_the_codes_by_their_discriminators_rate():
         ("regularization",): pytest.approx(0.5),
         ("label_cross_entropy",): pytest.approx(0.1),
     }
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"prior.kind": "mixture(components=3)"}, "moves the generator by the loss regularization"),
+        (
+            {"reconstruction.kind": "none", "regularization.kind": "marginal_data"},
+            "moves the generator by the loss regularization",
+        ),
+        ({"auxiliary.marginal.weight.value": 1.0}, "moves the encoder by the loss marginal_kl"),
+    ],
+)
+def test_phases_that_would_never_train_something_are_refused(changed, message):
+    config = Config(turns="phases", steps=8)
+    config.auxiliary.marginal.weight.value = config.auxiliary.prior_fit.weight.value = 0.0
+    config.prior.adversarial = True
+    set_fields(config, changed)
+    with pytest.raises(InputError, match=message):
+        build(config, (8, 8, 1))

@@ -299,7 +299,9 @@ def test_the_versions_of_every_run_stand_in_its_records(tmp_path):
     assert merge(first, second)[0]["versions"] == {"jax": "1, 2", "python": "3"}
     without = records_of(tmp_path, "c", 1, 0.9)
     assert "versions" not in without[0]
-    assert merge(without, second)[0]["versions"] == {"jax": "2", "python": "3"}
+    assert merge(without, second)[0]["versions"] == {"jax": "unknown, 2", "python": "unknown, 3"}
+    both = collect("mnist_reconstruction", "deterministic_20", [tmp_path / name for name in "ab"])
+    assert both[0]["versions"] == {"jax": "1, 2", "python": "3"}
 
 
 @pytest.mark.parametrize(("metric", "scale"), [("label_agreement", 1), ("test_error", 100)])

@@ -1,5 +1,6 @@
 """Where the arithmetic runs: jit on one device, pmap on several, vmap over seeds."""
 
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from iae_jax.game.step import train_step
 from iae_jax.sampling.noise import example_keys, to_unit
 from iae_jax.sampling.threefry import with_fast_bits
 from iae_jax.types import Array, Batch, Game, Labelled, Metrics, TrainState
+
+logger = logging.getLogger(__name__)
 
 AXIS = "batch"
 # What the run's key is folded with for data drawn on the device; steps fold 1, 2, ..., init 0.
@@ -178,15 +181,16 @@ def everywhere(devices: Sequence[jax.Device]) -> list[jax.Device]:
 
 def keep_compiled(cache: Path) -> None:
     """Programs compiled from now on are kept in the folder `compiled` of a cache, and found there
-    by later processes, unless JAX_COMPILATION_CACHE_DIR names another.
-
-    Raises:
-      InputError: the cache cannot be made, or somebody else could put programs there.
-    """
+    by later processes, unless JAX_COMPILATION_CACHE_DIR names another. Where the cache cannot be
+    made, or somebody else could put programs there, each process compiles its own, after a line."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = cache / "compiled"
-        for one in (cache, folder):
-            own_folder(one, "--config.run.cache")
+        try:
+            for one in (cache, folder):
+                own_folder(one, "JAX_COMPILATION_CACHE_DIR")
+        except InputError as error:
+            logger.warning("compiled programs are not kept: %s", error)
+            return
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 

@@ -29,9 +29,10 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
         size = file.seek(0, os.SEEK_END)
         if size:
             file.seek(size - 1)
-            if file.read(1) != b"\n":  # of a line that a full disk has cut
+            if file.read(1) != b"\n":  # of a line that was cut
                 data = b"\n" + data
         if file.write(data) != len(data):
+            file.truncate(size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.fsync(file.fileno())
 
@@ -41,10 +42,10 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     found = []
-    for number, text in enumerate(path.read_text().splitlines(), 1):
+    for number, text in enumerate(path.read_bytes().split(b"\n"), 1):
         try:
             line = json.loads(text) if text.strip() else None
-        except ValueError:
+        except ValueError:  # no JSON, or no UTF-8
             line = text
         if isinstance(line, dict):
             found.append(line)

@@ -11,7 +11,7 @@ from iae_jax.errors import InputError
 from iae_jax.objectives.terms import Discriminate, nothing
 from iae_jax.sampling.draws import Draws, Reads
 from iae_jax.sampling.noise import Noise, example_keys
-from iae_jax.types import AUTOENCODER, DISCRIMINATORS, Array, Game, Players
+from iae_jax.types import AUTOENCODER, DISCRIMINATORS, Array, Game, Players, Turn
 
 Shapes = Mapping[str, jax.ShapeDtypeStruct]  # of a batch
 BATCH = 64  # of a batch that is not computed
@@ -128,8 +128,9 @@ def check(game: Game, x: tuple[int, ...] | Shapes) -> Game:
     one = jax.ShapeDtypeStruct((BATCH, *x), jnp.float32) if isinstance(x, tuple) else None
     batch: Shapes = {"x": one} if one else x  # type: ignore[assignment]
     check_players(game)
-    check_turns(game)
-    return checked(game, inspect(game, batch)[0])
+    reads = inspect(game, batch)[0]
+    check_turns(game, reads)
+    return checked(game, reads)
 
 
 def checked(game: Game, reads: Mapping[str, Reads]) -> Game:
@@ -158,20 +159,27 @@ NOTHING_TRAINS = (
 )
 
 
-def check_turns(game: Game) -> None:
-    """Raises: InputError if encoder and generator never move by a loss, or a discriminator moves in
-    a turn that leaves its term out."""
-    teaching = [turn for turn in game.turns if set(turn.movers) & set(AUTOENCODER)]
-    parts = dict(zip(DISCRIMINATORS, ("reconstruction", "regularization"), strict=True))
-    names = [
-        part
-        for part, term in zip(parts.values(), game.objective[:2], strict=True)
-        if term.name != nothing().name
-    ]
-    for name in [*names, *(loss.name for loss in game.objective.auxiliary)]:
-        if teaching and not any(turn.has(name) for turn in teaching):
-            raise InputError(f"no turn has the loss {name}: leave it out, or choose other turns")
-    for role, part in parts.items():
+def check_turns(game: Game, reads: Mapping[str, Reads]) -> None:
+    """Raises: InputError if a player never moves by a loss that reads it, or a discriminator moves
+    in a turn that leaves its term out. reads: what the losses read, see `inspect`."""
+    if any(not isinstance(turn, Turn) for turn in game.turns):
+        raise InputError("turns are of iae_jax.Turn: write Turn((PLAYER, ...)) for each")
+    roles = dict(zip(("reconstruction", "regularization"), DISCRIMINATORS, strict=True))
+    terms = dict(zip(roles, game.objective[:2], strict=True))
+    names = {part: term.name for part, term in terms.items() if term.name != nothing().name}
+    names |= {loss.name: loss.name for loss in game.objective.auxiliary}
+    for part, name in names.items():
+        for player in AUTOENCODER:
+            if player not in reads[name].players or getattr(game.networks, player) is None:
+                continue
+            moves = [turn for turn in game.turns if player in turn.movers]
+            # A fixed player, which moves in no turn, is somebody's choice.
+            if moves and not any(turn.has(part) for turn in moves):
+                raise InputError(
+                    f"no turn moves the {player} by the loss {part}: leave it out, or choose other "
+                    "turns"
+                )
+    for part, role in roles.items():
         for turn in game.turns:
             if role in turn.movers and not turn.has(part):
                 raise InputError(f"the {role} moves in a turn without its {part}: name it there")

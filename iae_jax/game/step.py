@@ -189,11 +189,12 @@ def train_step(
         metrics |= means
         # Behind a barrier: XLA would write squares that Adam needs too to memory, for both.
         apart = jax.lax.optimization_barrier(gradients)
-        squares |= {
-            player: jnp.square(optax.global_norm(gradient))
-            for player, gradient in apart._asdict().items()
-            if gradient is not None
-        }
+        for player, gradient in apart._asdict().items():
+            if gradient is not None:
+                square = jnp.square(optax.global_norm(gradient))
+                # Of turns by the same losses the last one; of others the sum.
+                before = squares.get(player, 0.0) if turn.losses else 0.0
+                squares[player] = before + square
     metrics |= {f"{player}_gradient_norm": jnp.sqrt(one) for player, one in squares.items()}
     metrics["gradient_norm"] = jnp.sqrt(sum(squares.values(), start=jnp.zeros(())))
     ema = _ema(game, state, params)

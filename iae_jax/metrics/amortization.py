@@ -40,6 +40,8 @@ def amortization_gap(
     first = draws.encoding
     if first.mean is None or first.log_variance is None or first.logits is not None:
         return
+    if game.prior.log_density is None or game.prior.categories:
+        return
 
     def bound(own: Gaussian, key: Array) -> Array:
         """f32[B], up to a constant, by one draw; the entropy in closed form."""

@@ -1,5 +1,6 @@
 """Records of further seeds joined with those that a results file has already."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iae_jax.errors import InputError
@@ -64,7 +65,7 @@ def _joined(earlier: Record, now: Record) -> Record:
         _united(earlier["device"], now["device"]),
         _united(earlier["commit"], now["commit"]),
         now.get("config", ""),
-        _versions(earlier, now),
+        united_versions([earlier.get("versions", {}), now.get("versions", {})]),
     )
     return record(
         now["metric"],
@@ -83,10 +84,10 @@ def _by_seed(one: Record, field: str) -> dict[int, Any]:
     return dict(zip(one["seeds"], found, strict=True)) if len(found) == len(one["seeds"]) else {}
 
 
-def _versions(*records: Record) -> dict[str, str]:
-    each = [one.get("versions", {}) for one in records]
+def united_versions(each: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Versions of some runs as one, by name; those of a run that has not said them are unknown."""
     names = dict.fromkeys(name for own in each for name in own)
-    return {name: _united(*(own[name] for own in each if name in own)) for name in names}
+    return {name: _united(*(own.get(name, "unknown") for own in each)) for name in names}
 
 
 def _united(*lists: str) -> str:

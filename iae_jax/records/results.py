@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.records.experiment_module import config_of, module_of, word_of
-from iae_jax.records.merge import merge, replaced
+from iae_jax.records.merge import merge, replaced, united_versions
 from iae_jax.records.record import Record, Trainings, locked_records, record, summary
 from iae_jax.runs.config import Config, to_dict, without_places
 from iae_jax.runs.config_changes import changes, completed
@@ -156,7 +156,7 @@ def collect(
         device=f"{runs[0]['device']}, {runs[0]['cores']} cores",
         commit=runs[0]["commit"],
         config=shared_digest(configs[0]),
-        versions=runs[0].get("versions", {}),
+        versions=united_versions([run.get("versions", {}) for run in runs]),
     )
     return [
         record(metric, name or variant, v.values, v.n_examples, v.extractor, trainings, v.intervals)
@@ -217,12 +217,12 @@ def main(arguments: list[str] | None = None) -> int:
             paths = [Path(workdir) for workdir in workdirs.split(",")]
             found.append(collect(options.experiment, variant, paths))
         open_folder(options.directory, "--directory")
-        for argument in options.variants:
-            variant, _, workdirs = argument.partition("=")
-            for workdir in workdirs.split(","):
-                ledger = Ledger(options.directory / FILE, options.experiment, variant)
-                adopt(Path(workdir), ledger)
         with locked_records(options.directory, options.experiment) as records:
+            for argument in options.variants:
+                variant, _, workdirs = argument.partition("=")
+                for workdir in workdirs.split(","):
+                    ledger = Ledger(options.directory / FILE, options.experiment, variant)
+                    adopt(Path(workdir), ledger)
             for new in found:
                 if others := replaced(records, new):
                     raise InputError(

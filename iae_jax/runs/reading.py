@@ -138,7 +138,7 @@ def set_limits(limits: Limits, words: list[str]) -> None:
     """Sets limits as --limits says, FIELD=NUMBER each. Raises: InputError."""
     for word in words:
         field, _, number = word.partition("=")
-        if field not in asdict(limits) or not re.fullmatch("[1-9][0-9]{0,8}", number):
+        if field not in asdict(limits) or not re.fullmatch("[1-9][0-9]{0,17}", number):
             raise InputError(
                 f"--limits is a list of {'=NUMBER, '.join(asdict(limits))}=NUMBER, not {word!r}"
             )

@@ -35,8 +35,8 @@ ROOT = DOCS.parent
 MARK = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
 # The families of measures, each a module whose docstring says what its records are.
 FAMILIES = (
-    "reconstruction", "codes", "probes", "clusters", "label_agreement", "feature_distances",
-    "samples", "rates", "evidence", "posterior_gap", "amortization", "translation",
+    *(family.__name__.rpartition(".")[2] for family in evaluate.FAMILIES),
+    "rates", "evidence", "posterior_gap", "amortization", "translation",
 )  # fmt: skip
 
 

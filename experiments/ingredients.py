@@ -9,8 +9,7 @@ IMSAT (Hu et al. 2017); the averaged teacher is the mean teacher (Tarvainen and 
 sleep loss is of wake-sleep (Hinton et al. 1995). `without_generator` is a control: no
 reconstruction term at all.
 
-Expected, not measured yet: as the models' own experiments for each of the runs, of which there are
-48 for a seed.
+Expected, not measured yet: each of the 49 runs of a seed takes as long as that of its model.
 """
 
 from typing import Any

@@ -225,7 +225,10 @@ def test_the_reference_has_every_flag_and_field_and_record(generated_text):
     assert "`generator.ramp_start_steps`" in config and "## auxiliary" in config
     assert "`auxiliary.marginal.weight.start_steps`" in config
     metrics = generated_text.metric_families()
-    for name in ("pixel_error_pca", "two_sample_accuracy", "cluster_accuracy", "kl_code"):
+    for name in (
+        "pixel_error_pca", "two_sample_accuracy", "cluster_accuracy", "kl_code", "negative_elbo",
+        "amortization_gap",
+    ):  # fmt: skip
         assert name in metrics.replace("\\", ""), name
     assert "--random_seed" in generated_text.help_of("sweep")
     with pytest.raises(ValueError, match="nothing generates 'moon'"):

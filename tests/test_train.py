@@ -120,7 +120,6 @@ def test_a_killed_run_resumes_bit_for_bit(tmp_path, data_directory, megabytes, o
 
 
 @pytest.mark.heavy
-@pytest.mark.heavy
 def test_a_changed_config_is_refused_with_its_difference(run, data_directory):
     changed = config_of(data_directory, ema=0.5)
     changed.generator.optimizer.rate = 0.125
@@ -172,7 +171,6 @@ def test_a_field_that_is_added_to_the_config_leaves_runs_as_they_were():
         check_unchanged(saved, config)
 
 
-@pytest.mark.heavy
 @pytest.mark.heavy
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_good_checkpoint(
     run, data_directory
@@ -232,7 +230,6 @@ def test_a_broken_newest_checkpoint_falls_back(run, data_directory):
     assert_same_bits(expected, state_of(config, run))
 
 
-@pytest.mark.heavy
 @pytest.mark.heavy
 def test_a_broken_newest_checkpoint_is_told_in_one_line(run, data_directory):
     """By the whole process: Orbax's threads say nothing either."""

@@ -37,6 +37,12 @@ def test_what_the_figure_claims():
     assert [holds for _, holds in worse] == [True, True, True, False, False]
     assert "0.9800, 0.9600, 0.9000" in worse[0][0] and worse[4][0].endswith("1.60 and 1.00")
     assert claims([]) == []
+    for ours, theirs in ((3.0, 7.0), (8.0, 7.0)):
+        samples = [
+            {"metric": "frechet_sample", "variant": f"{one}/learned_prior", "mean": mean}
+            for one, mean in (("deterministic_20", ours), ("vae_20", theirs))
+        ]
+        assert [holds for _, holds in claims(samples)] == [ours < theirs]
 
 
 def keep_panels(monkeypatch):

@@ -98,9 +98,12 @@ def key_measures(columns: Sequence[Column]) -> list[str]:
 def _labels(columns: Sequence[Column]) -> list[str]:
     """A short name of each model: the path of its runs, or of their variant in a sweep, without
     what all have in common, and the fields in which models differ where that is not enough."""
-    own = [os.path.commonpath([_variant(one) for one in each.workdirs]) for each in columns]
-    common = os.path.commonpath(own) if len({Path(one).is_absolute() for one in own}) == 1 else ""
-    short = [os.path.relpath(one, common) if common else one for one in own]
+    own = [
+        os.path.commonpath([os.path.abspath(_variant(one)) for one in each.workdirs])
+        for each in columns
+    ]
+    common = os.path.commonpath(own)
+    short = [os.path.relpath(one, common) for one in own]
     short = [
         Path(one).name if label == "." else label for label, one in zip(short, own, strict=True)
     ]

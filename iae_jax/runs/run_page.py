@@ -18,7 +18,7 @@ from iae_jax.metrics.definitions import definitions
 from iae_jax.objectives.model_names import model_name
 from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.config_help import fields_of
-from iae_jax.runs.config_source import config_source
+from iae_jax.runs.config_source import PLACES, config_source
 from iae_jax.runs.explorer import explorer
 from iae_jax.runs.loaded import Model
 from iae_jax.runs.measured import evaluations
@@ -97,11 +97,11 @@ def unit(panel: str, values: str) -> str:
 
 
 def settings(config: Config) -> list[Setting]:
-    """Every field: those that differ from the default first."""
+    """Every field but places of the machine: those that differ from the default first."""
     chosen, usual = (json.loads(json.dumps(to_dict(one))) for one in (config, Config()))
     found = []
     for field, default, text in fields_of(Config()):
-        if default is not None:
+        if default is not None and field not in PLACES:
             value, before = (_at(one, field) for one in (chosen, usual))
             found.append(Setting(field, _text(value), _text(before), text, value != before))
     return sorted(found, key=lambda one: not one.changed)

@@ -134,8 +134,10 @@ def test_turns_are_one_gradient_step_each(turns):
             own = getattr(pull(zeros._replace(**{name: jnp.ones(())}))[0], name)
             change = jax.tree.map(lambda g, rate=rates[name]: -rate * g, own)
             params = params._replace(**{name: optax.apply_updates(getattr(params, name), change)})
-    after, _ = step.train_step(built, state, x)
+    after, metrics = step.train_step(built, state, x)
     chex.assert_trees_all_close(after.params, params, rtol=1e-5, atol=1e-6)
+    # Also of phases, the last of which is by labels, and there are none.
+    assert all(metrics[f"{name}_gradient_norm"] > 0 for name in Players._fields)
     assert after.step == 1
 
 

@@ -57,12 +57,8 @@ def amortization_gap(
         updates, moments = optimizer.update(gradient, moments)
         return (optax.apply_updates(own, updates), moments), None
 
-    search, judge = (
-        jax.random.split(key, count)
-        for key, count in zip(
-            jax.random.split(jax.random.key(trained.seed)), (steps, samples), strict=True
-        )
-    )
+    first_key, second_key = jax.random.split(jax.random.key(trained.seed))
+    search, judge = jax.random.split(first_key, steps), jax.random.split(second_key, samples)
 
     @jax.jit
     def gain(begun: Gaussian) -> Array:

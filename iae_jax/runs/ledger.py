@@ -1,5 +1,5 @@
-"""The ledger of the test split: a line for each time that a trained model was measured on it, which
-nobody can then forget.
+"""The ledger of the test split: a line for each time that a command has measured a trained model on
+it.
 
 A measurement is what gives a number of that split, or its labels beside what the model says of each
 image: the modes evaluate, score and encode. No measurements are: pictures of a few of its images;

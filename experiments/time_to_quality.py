@@ -44,6 +44,7 @@ from iae_jax.metrics.measurement import Trained
 from iae_jax.metrics.metric import Metric
 from iae_jax.metrics.stream import stream
 from iae_jax.objectives.weights import at
+from iae_jax.records.record import Record
 from iae_jax.records.references import Headline, Reference
 from iae_jax.runs.config import Config
 from iae_jax.runs.data_sets import load_split, open_split
@@ -218,23 +219,31 @@ def rows_of(found: Curves) -> list[Row]:
     return rows
 
 
-def draw(found: Curves, path: Path) -> None:
-    """A panel for each work: quality over minutes, a line for each round; dotted: the target."""
+def draw(path: Path, records: list[Record]) -> None:
+    """A panel for each work: quality over minutes, a line for each round; dotted: the target.
+    From records, so that works measured by earlier commands are in it."""
     from iae_jax.files.canvas import COLORS
     from iae_jax.files.figures import panels
 
-    names = list(dict.fromkeys(name for name, _ in found))
+    values = {(one["metric"], one["variant"]): one["values"] for one in records}
+    steps: dict[str, dict[str, list[int]]] = {}  # of each side of each work
+    for metric, variant in values:
+        if metric == "quality":
+            name, side, step = variant.split("/")
+            steps.setdefault(name, {}).setdefault(side, []).append(int(step))
+    names = [name for name in WORKS if name in steps]
     with panels(path, 1, len(names), [WORKS[name].title for name in names]) as axes:
         for ax, name in zip(axes[0], names, strict=True):
-            sides = [side for work, side in found if work == name]
-            for color, side in zip(COLORS, sides, strict=False):
-                for number, one in enumerate(found[name, side]):
-                    label = side if number == 0 and len(sides) > 1 else None
-                    minutes = [second / 60 for second in one.seconds]
-                    ax.plot(minutes, one.values, "o-", ms=3, lw=1.2, color=color, label=label)
+            for color, (side, of_side) in zip(COLORS, steps[name].items(), strict=False):
+                minutes, quality = (
+                    np.array([values[metric, f"{name}/{side}/{step}"] for step in sorted(of_side)])
+                    for metric in ("minutes", "quality")
+                )
+                lines = ax.plot(minutes, quality, "o-", ms=3, lw=1.2, color=color)
+                lines[0].set_label(side)
             ax.axhline(WORKS[name].target, ls=":", color=COLORS[6])
             ax.set(xlabel="minutes", xlim=(0, None))
-            if len(sides) > 1:
+            if len(steps[name]) > 1:
                 ax.legend(frameon=False, fontsize=9)
 
 
@@ -267,9 +276,7 @@ def run(options: argparse.Namespace) -> Timings:
                 when = crossing(curve.seconds, curve.values, WORKS[name])
                 text = "not reached" if when is None else f"reached after {when / 60:.2f} min"
                 say(f"round {seed}  {name}/{side}  {text}; {100 * busy:.0f} % busy before")
-    return Timings(
-        rows_of(found), found[wanted[0], "ours"][0].device, lambda path, _: draw(found, path)
-    )
+    return Timings(rows_of(found), found[wanted[0], "ours"][0].device, draw)
 
 
 def main(arguments: list[str] | None = None) -> int:

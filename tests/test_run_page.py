@@ -2,7 +2,6 @@
 run's own files, Python's parser of HTML, and a browser."""
 
 import base64
-import html.parser
 import io
 import json
 import shutil
@@ -11,6 +10,7 @@ import chromium
 import numpy as np
 import pytest
 import tiny
+from parsed_page import Parsed
 from PIL import Image
 from test_launch import launch
 
@@ -54,47 +54,6 @@ def trained(data_directory, tmp_path_factory):
 def runs(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return {kind: shutil.copytree(path, tmp_path / kind) for kind, path in trained.items()}
-
-
-class Parsed(html.parser.HTMLParser):
-    """tags: (tag, attributes). cells: of tables, row by row. text: what is read."""
-
-    VOID = ("meta", "input", "img")
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.open, self.rows, self.text, self.codes = [], [], [], [], None
-        self.feed(text)
-        self.close()
-        assert not self.open, self.open
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "script":
-            if self.tags[-1][1].get("id") == "codes":
-                self.codes = json.loads(data)
-        elif "style" not in self.open:
-            self.text.append(data)
-            if {"td", "th"} & set(self.open):
-                self.rows[-1][-1] += data
-
-    def of(self, tag, **attributes):
-        wanted = attributes.items()
-        return [own for name, own in self.tags if name == tag and wanted <= own.items()]
 
 
 def page_of(run, *words):

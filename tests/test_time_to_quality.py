@@ -3,6 +3,7 @@ experiments, and, at toy size, its values beside those of a whole evaluation."""
 
 import json
 import math
+from contextlib import contextmanager
 from functools import partial
 
 import jax
@@ -10,12 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tiny
+from matplotlib import pyplot
 
 from experiments import time_to_quality
 from experiments.learning_curve import Curve, Work, crossing
 from experiments.time_to_quality import WORKS, config_of, rows_of
 from iae_jax import init
 from iae_jax.errors import InputError
+from iae_jax.files import figures
 from iae_jax.game.game import losses
 from iae_jax.metrics.measurement import Trained
 from iae_jax.runs.build import build
@@ -170,6 +173,39 @@ def test_a_whole_benchmark_at_toy_size(toys, tmp_path, monkeypatch):
     command = found["reached", "labels_100/ours"]["command"]
     assert command.endswith("time_to_quality --rounds=2 --works=clusters_10,labels_100 --steps=4")
     assert (tmp_path / "time_to_quality.png").stat().st_size > 1000
+
+
+def test_the_figure_has_a_line_for_each_round_of_each_work_on_record(monkeypatch, tmp_path):
+    """Of records, in another order than the steps, of two commands."""
+    records = [
+        {"metric": metric, "variant": f"{name}/{step}", "values": values}
+        for metric, name, step, values in (
+            ("quality", "vae_20/ours", 1000, [70.0, 75.0]),
+            ("quality", "vae_20/ours", 200, [80.0, 85.0]),
+            ("minutes", "vae_20/ours", 1000, [5.0, 6.0]),
+            ("quality", "clusters_10/ours", 50, [0.5]),
+            ("minutes", "clusters_10/ours", 50, [3.0]),
+            ("minutes", "vae_20/ours", 200, [1.0, 2.0]),
+            ("reached", "vae_20", "ours", [1.0]),
+        )
+    ]
+    drawn = []
+
+    @contextmanager
+    def panels(path, rows, columns, titles):
+        _, axes = pyplot.subplots(rows, columns, squeeze=False)
+        yield axes
+        for title, ax in zip(titles, axes[0], strict=True):
+            *lines, target = [np.transpose(line.get_data()).tolist() for line in ax.get_lines()]
+            drawn.append((title, lines, target[0][1]))
+        pyplot.close()
+
+    monkeypatch.setattr(figures, "panels", panels)
+    time_to_quality.draw(tmp_path / "a.png", records)
+    assert drawn == [
+        ("10 clusters: accuracy", [[[3.0, 0.5]]], 0.98),
+        ("VAE of 20D: -ELBO in nats", [[[1, 80], [5, 70]], [[2, 85], [6, 75]]], 90.0),
+    ]
 
 
 def test_quality_is_what_the_feature_classifier_says():

@@ -117,7 +117,8 @@ SAID = [
     f"({plain('frechet_sample', 'deterministic_20', 0)} against "
     f"{plain('frechet_sample', 'vae_20', 0)})",
     f"{apart('deterministic_20')} % (chance {CHANCE}; VAE {apart('vae_20')}, "
-    f"AAE {apart('aae_20')}, ALI {apart('ali_20')}; {apart('deterministic_20/learned_prior')} with a prior that learns)",
+    f"AAE {apart('aae_20')}, ALI {apart('ali_20')}; "
+    f"{apart('deterministic_20/learned_prior')} with a prior that learns)",
     f"the {mean('semisupervised', 'iae_best/mnist/100', 'test_error', 2)} %",
     "took {} on 1 or 2 CPU cores (the fastest seed of each; Improved-GAN {})".format(*minutes()),
     "{} to {}".format(*speeds()),
@@ -130,10 +131,9 @@ def section(title):
 
 def table():
     """First column -> the column of ours."""
-    rows = [
-        line.split(" | ") for line in section("Results at a glance").splitlines() if "|" in line
-    ]
-    return {cells[0].removeprefix("| "): cells[2] for cells in rows[2:]}
+    lines = [one for one in section("Results at a glance").splitlines() if one.startswith("|")]
+    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
+    return {cells[0]: cells[2] for cells in rows[2:]}
 
 
 def test_the_table_is_that_of_the_records():

@@ -186,6 +186,16 @@ def test_a_cache_of_others_is_refused(tmp_path, trainings, monkeypatch):
     assert len(trainings) == 1
 
 
+def test_where_none_can_be_noted_none_is_trained(tmp_path, trainings, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    with pytest.raises(
+        InputError, match="cannot make the folder .*: choose another XDG_STATE_HOME"
+    ):
+        feature_classifier("bars", TRAIN, None, tmp_path / "cache", 3, recipe=RECIPE)
+    assert not trainings
+
+
 def test_what_makes_another_classifier(tmp_path, trainings):
     changed = TRAIN._replace(labels=np.roll(TRAIN.labels, 1))
     for train, classes, seed, recipe in (

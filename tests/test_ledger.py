@@ -15,10 +15,12 @@ from test_launch import launch
 from iae_jax import sweep
 from iae_jax.errors import InputError
 from iae_jax.files.json_lines import append_line, read_lines
+from iae_jax.metrics import evaluate
 from iae_jax.records import overview, results
 from iae_jax.records.experiment import load
 from iae_jax.records.experiment_page import page
 from iae_jax.runs.config import Config
+from iae_jax.runs.evaluation import by_seed
 from iae_jax.runs.ledger import Ledger, count, ledger_of, reads_of
 
 ROOT = Path(__file__).parent.parent
@@ -114,6 +116,47 @@ def test_modes_that_measure_the_test_split_add_a_line_each(tmp_path, data_direct
     assert (evaluated["experiment"], evaluated["variant"]) == ("some", "variant,code.size=3")
     assert (scored["experiment"], scored["variant"]) == ("", "")
     assert len({line["config"] for line in (evaluated, scored, encoded)}) == 1
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("mode", ["evaluate", "score", "encode"])
+def test_a_ledger_that_cannot_be_written_is_found_before_anything_is_measured(
+    mode, tmp_path, data_directory, monkeypatch
+):
+    monkeypatch.chdir(ROOT)
+    run = tmp_path / "run"
+    common = [
+        "--config=tests/tiny.py",
+        f"--workdir={run}",
+        "--config.steps=2",
+        "--config.run.classifier=False",
+        f"--config.data.directory={data_directory}",
+    ]
+    assert launch(*common)[0] == 0
+    before = sorted(tmp_path.rglob("*"))
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    for path, why in (
+        (tmp_path / "absent" / "lines", "No such file or directory"),
+        (run, "Is a directory"),
+        (tmp_path / "link", "Too many levels of symbolic links"),
+    ):
+        code, _, lines = launch(*common, f"--mode={mode}", f"--test_reads={path}")
+        assert code == 2 and f"in {path} ({why}): name another file by --test_reads" in lines[-1]
+    (tmp_path / "link").unlink()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_line_has_a_place_for_each_seed():
+    """Where a metric is of the first seed alone, or not finite."""
+
+    def record(metric, value, seed):
+        return evaluate.Record(metric, value, 5, seed, "test")
+
+    config = Config()
+    config.seed, config.run.seeds = 4, 3
+    records = [record("a", 1.0, 4), record("b", 2.0, 4), record("a", 3.0, 6)]
+    records.append(record("a", float("nan"), 5))
+    assert by_seed(config, records) == {"a": [1.0, None, 3.0], "b": [2.0, None, None]}
 
 
 def noting(monkeypatch):

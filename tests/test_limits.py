@@ -3,7 +3,6 @@ Oracles: how the files were made, and what Python has allocated."""
 
 import io
 import re
-import resource
 import tracemalloc
 import zipfile
 
@@ -14,8 +13,7 @@ from image_folders import IMAGES, opened, save
 from PIL import Image, ImageFile
 from test_launch import launch
 
-from iae_jax.data import label_pattern, load, open_source
-from iae_jax.data.label_pattern import matches
+from iae_jax.data import load, open_source
 from iae_jax.data.limits import Limits
 from iae_jax.data.reading import Reading
 from iae_jax.data.sources import open_within
@@ -213,39 +211,6 @@ def test_of_two_members_of_a_name_the_one_that_is_read_is_looked_at(tmp_path):
     huge = (attacks.npy((2 * GIB, 3, 2)), 13 * GIB)
     attacks.claiming(tmp_path / "a.npz", {"images.npy": SMALL, "images": huge})
     refused(tmp_path / "a.npz", "have 12288 MB, and the limit is 8192")
-
-
-TEXTS = ["été_7.png", "a_12.png", "12", "x_\udcff_3", ""]
-
-
-@pytest.mark.parametrize("pattern", [r"_(\d+)", r"(\w+)_", r"(?<=_)(\d)(?=\.)", r"x(y)?", "(.)$"])
-def test_a_pattern_matches_what_re_does(pattern):
-    found = [re.search(pattern, text) for text in TEXTS]
-    assert matches(TEXTS, pattern) == [one.group(1) or "" if one else "" for one in found]
-
-
-def test_a_pattern_of_endless_time_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(label_pattern, "CPU_SECONDS", 1)
-    save(tmp_path / f"{'a' * 40}.png", IMAGES[0])
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    with pytest.raises(
-        InputError, match="takes more than 1 s of processor time on 1 names"
-    ) as error:
-        opened(tmp_path, pattern="^((a+)+)_")
-    assert "\n" not in str(error.value)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime - before.ru_utime < 3  # the clock would stop it after a minute
-
-
-@pytest.mark.parametrize(
-    "pattern", ["((a{999}){999}){999}", "((((" * 2000, "(a)" * 30 + "{9999999999}"]
-)
-def test_patterns_that_are_large_are_refused_or_found(pattern):
-    """None takes the memory of this machine."""
-    try:
-        assert matches(["aaa"], pattern) == [""]
-    except InputError as error:
-        assert "\n" not in str(error)
 
 
 def test_limits_of_a_mode_that_reads_a_run():

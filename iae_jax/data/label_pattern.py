@@ -56,13 +56,21 @@ def matches(texts: list[str], pattern: str) -> list[str]:
             timeout=SECONDS,
             check=False,
         )
-        if done.returncode:
-            raise TimeoutError
-    except (subprocess.TimeoutExpired, TimeoutError) as error:
+    except subprocess.TimeoutExpired as error:
+        raise InputError(_endless(pattern, texts, f"{SECONDS} s")) from error
+    except OSError as error:
         raise InputError(
-            f"the label pattern {pattern!r} takes more than {CPU_SECONDS} s of processor time on "
-            f"{len(texts)} names: write one without a repetition inside of a repetition"
+            f"cannot start {sys.executable}, which matches label patterns ({error.strerror}): give "
+            "the labels in a table (data.labels)"
         ) from error
+    if done.returncode < 0:  # ended by a signal, as the system does at a limit
+        raise InputError(_endless(pattern, texts, f"{CPU_SECONDS} s of processor time"))
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it says nothing"]
+        why = f"more than {MEGABYTES} MB" if said[-1].startswith("MemoryError") else said[-1]
+        raise InputError(
+            f"the label pattern {pattern!r} cannot be matched ({why}): write a simpler one"
+        )
     found = json.loads(done.stdout)
     if isinstance(found, dict):
         raise InputError(
@@ -70,3 +78,10 @@ def matches(texts: list[str], pattern: str) -> list[str]:
             f"({found['wrong']}): " + r"write one such as _(\d+)\."
         )
     return list(found)
+
+
+def _endless(pattern: str, texts: list[str], most: str) -> str:
+    return (
+        f"the label pattern {pattern!r} takes more than {most} on {len(texts)} names: write one "
+        "without a repetition inside of a repetition"
+    )

@@ -37,6 +37,17 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
+def check_appendable(path: Path) -> None:
+    """Raises: OSError if no line could be added; nothing is written. A full disk is not seen."""
+    if os.path.lexists(path):
+        flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        os.close(os.open(path, flags))
+    elif not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
+    elif not os.access(path.parent, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
+
+
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """All lines; none if there is no file. Raises: InputError for one that is no JSON object."""
     if not path.exists():

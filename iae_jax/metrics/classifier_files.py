@@ -54,7 +54,7 @@ def cached(path: Path, shapes: Params) -> Found | None:
     if not path.exists():
         return None
     data = path.read_bytes()
-    found = _read(data, shapes) if (_known() / _sha256(data)).exists() else None
+    found = _read(data, shapes) if (known() / _sha256(data)).exists() else None
     if found is None:
         logger.warning(
             "the cached feature classifier %s is damaged, or was not trained by this user: "
@@ -69,13 +69,14 @@ def save(path: Path, params: Params, metadata: Metadata) -> None:
     arrays = {f"leaf_{i}": leaf for i, leaf in enumerate(jax.tree.leaves(params))}
     file = io.BytesIO()
     np.savez(file, metadata=np.array(json.dumps(metadata)), **arrays)
-    (_known() / _sha256(file.getvalue())).touch()
+    (known() / _sha256(file.getvalue())).touch()
     with new_file(path) as part:
         part.write_bytes(file.getvalue())
 
 
-def _known() -> Path:
-    """The folder of empty files, each named by the SHA-256 of a classifier."""
+def known() -> Path:
+    """The folder of empty files, each named by the SHA-256 of a classifier that this user has
+    trained. Raises: InputError if it cannot be made, or is another's."""
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     folder = state / "iae_jax" / "classifiers"
     own_folder(folder, "XDG_STATE_HOME")

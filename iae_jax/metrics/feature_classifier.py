@@ -103,7 +103,9 @@ def feature_classifier(
         own_folder(cache, CACHE_FLAG)
     cached = shipped or classifier_files.cached(path, shapes)
     if cached is None:
-        open_folder(cache, CACHE_FLAG)  # before minutes of training, not after
+        # Before minutes of training, not after.
+        open_folder(cache, CACHE_FLAG)
+        classifier_files.known()
         start = time.monotonic()
         params = fit(network, train, recipe, seed)
         metadata = {**made_of, "hash": _hash(params), "seconds": time.monotonic() - start}

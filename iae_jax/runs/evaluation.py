@@ -1,6 +1,7 @@
 """The evaluation of a trained run: evaluation_SPLIT.json."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,9 @@ def evaluate_run(
       InputError: there is no such checkpoint, or a metric of the config is none.
     """
     extra = named(config.metrics)
+    ledger = ledger or ledger_of(workdir)
+    if split == "test":
+        ledger.check()
     run = trained(config, workdir, checkpoint)
     check_own_images(run)
     measured, source = own_split(config, split), own_split(config, "train")
@@ -95,12 +99,7 @@ def evaluate_run(
         one = model._replace(params=run.params(index), seed=seed, folder=folder)
         records += evaluate(one, extra, digest(config))
     if split == "test":
-        values: dict[str, list[float | None]] = {}
-        for record in records:
-            found = record.value if math.isfinite(record.value) else None
-            values.setdefault(record.metric, []).append(found)
-        ledger = ledger or ledger_of(workdir)
-        ledger.note("evaluate", config, seeds_of(config), len(held_out.x), values)
+        ledger.note("evaluate", config, seeds_of(config), len(held_out.x), by_seed(config, records))
     path = workdir / f"evaluation_{split}.json"
     accuracy = extractor.test_accuracy if isinstance(extractor, FeatureClassifier) else math.nan
     content = {
@@ -116,6 +115,13 @@ def evaluate_run(
         print(line_of(record, config.run.seeds > 1))
     print(path)
     return path
+
+
+def by_seed(config: Config, records: Sequence[Record]) -> dict[str, list[float | None]]:
+    """Metric -> a value of each seed, None where it has none or one that is not finite."""
+    values = {(one.metric, one.seed): one.value for one in records if math.isfinite(one.value)}
+    names = dict.fromkeys(one.metric for one in records)
+    return {name: [values.get((name, seed)) for seed in seeds_of(config)] for name in names}
 
 
 def identity_of(config: Config, split: str, measured: Source) -> str:

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from iae_jax.errors import InputError
 from iae_jax.files.git_commit import git_commit
-from iae_jax.files.json_lines import append_line, read_lines
+from iae_jax.files.json_lines import append_line, check_appendable, read_lines
 from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.shared_config import shared_digest
 
@@ -62,6 +63,16 @@ class Ledger(NamedTuple):
             "metrics": {name: list(values) for name, values in metrics.items()},
         }
         append_line(self.path, line)
+
+    def check(self) -> None:
+        """Before minutes of measuring, not after. Raises: InputError if no line can be added."""
+        try:
+            check_appendable(self.path)
+        except OSError as error:
+            raise InputError(
+                f"cannot note readings of the test split in {self.path} ({error.strerror}): name "
+                "another file by --test_reads"
+            ) from error
 
 
 def ledger_of(workdir: Path, path: str = "", called: str = "") -> Ledger:

@@ -195,6 +195,8 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
     made = [one for one in (output, *output.parents) if not one.exists()]
     open_folder(output, "--output")
     try:
+        if set(NOTED) <= set(MODES[mode].reads) and request.measures_test:
+            ledger.check()
         paths = MODES[mode].run(request)
     except BaseException:
         for path in made:

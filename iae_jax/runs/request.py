@@ -49,9 +49,14 @@ class Request:
         select = self.select if selected else ()
         return open_images(self.model, self.split, self.images, select, self.reading)
 
+    @property
+    def measures_test(self) -> bool:
+        """Whether its images are those of the run's own test split."""
+        return not self.images and self.split == "test"
+
     def note(self, mode: str, n: int, means: Mapping[str, float]) -> None:
         """Notes what was measured, if it was of the test split. means: over its examples."""
-        if self.ledger is None or self.images or self.split != "test":
+        if self.ledger is None or not self.measures_test:
             return
         values = {name: [value if math.isfinite(value) else None] for name, value in means.items()}
         self.ledger.note(mode, self.model.run.config, [self.seed], n, values)

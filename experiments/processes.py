@@ -78,6 +78,7 @@ def measure(words: list[str], seconds: float) -> dict[str, Any]:
         for name, call in calls.items():
             _wait()
             found[name].append(median_seconds(call, 0.0, STEPS))
+    _wait()  # for who leaves ends the exchange of the others
     return {name: statistics.median(each) for name, each in found.items()} | {
         "parameters": parameters,
         "device": device_kind(),
@@ -164,7 +165,12 @@ def run(options: argparse.Namespace) -> Timings:
     with tempfile.TemporaryDirectory() as compiled:
         for number in range(options.rounds):
             for work, each in found.items():
-                each += (both := together(work, options.seconds, Path(compiled)))
+                try:
+                    both = together(work, options.seconds, Path(compiled))
+                except InputError as error:  # not an hour's work for one process that was lost
+                    say(f"round {number}  {work}  again: {error}")
+                    both = together(work, options.seconds, Path(compiled))
+                each += both
                 said = ", ".join(f"{side} {1e3 * both[0][side]:.2f} ms" for side in SIDES)
                 say(f"round {number}  {work}  {said}")
     everything = [one for each in found.values() for one in each]

@@ -90,7 +90,7 @@ def child(
       core: the number of the one core that it runs on, or None for all.
 
     Raises:
-      InputError: the child failed, with its last line, or took too long.
+      InputError: the child failed, with its reason in a line, or took too long.
     """
     of_each = [] if seconds is None else [f"--seconds={seconds}"]
     command = [sys.executable, "-m", module, *of_each, "--child", *words]
@@ -110,10 +110,16 @@ def child(
     except subprocess.TimeoutExpired as error:
         raise InputError(f"{' '.join(words)} took more than {limit_seconds} s: stopped") from error
     if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise InputError(f"{' '.join(words)} failed: {last.removeprefix('error: ')}")
+        raise InputError(f"{' '.join(words)} failed: {_reason(done.stderr)}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found | {"busy": before}
+
+
+def _reason(stderr: str) -> str:
+    """The last line that is not of the stack of a C++ program, which follows its reason."""
+    lines = [line.strip() for line in stderr.splitlines()]
+    said = [one for one in lines if one and not one.startswith(("@ ", "***", "PC: "))]
+    return (said or ["no message"])[-1].removeprefix("error: ")
 
 
 def busy(seconds: float = 1.0) -> float:

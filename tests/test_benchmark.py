@@ -61,6 +61,24 @@ def idle(monkeypatch):
     monkeypatch.setattr(timing, "busy", lambda: 0.0)
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("a\nerror: b is missing\n", "b is missing"),
+        (
+            "F0101 lost a process\n*** stack ***\n    @     0x7f2b  PyObject_Call\n",
+            "F0101 lost a process",
+        ),
+        ("  \n", "no message"),
+    ],
+)
+def test_the_reason_of_a_child_that_failed(said, reason, tmp_path, monkeypatch, idle):
+    done = timing.subprocess.CompletedProcess([], 1, "", said)
+    monkeypatch.setattr(timing.subprocess, "run", lambda *_, **__: done)
+    with pytest.raises(InputError, match=f"^a b failed: {reason}$"):
+        timing.child("x", "a", "b", compiled=tmp_path)
+
+
 def test_other_settings_write_elsewhere(tmp_path, monkeypatch, idle):
     monkeypatch.chdir(tmp_path)
     parser = timing.parser("experiments.scaling", rounds=3, seconds=2.0)

@@ -8,7 +8,7 @@ and a width that depends on the input.
 
 Expected: the adversarial samples follow p(y|c), at most a tenth of the energy distance of least
 squares, whose answer is the conditional mean, where there is no data. Measured 2026-11-25 (5 seeds,
-106 s on one CPU core): 0.0021 ± 0.0009 against 0.6084 ± 0.0009; least squares is 0.005 off the
+106 s on 2 CPU cores): 0.0021 ± 0.0009 against 0.6084 ± 0.0009; least squares is 0.005 off the
 mean.
 """
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # A sweep as a job array, one run a task on one GPU:
-#   sbatch --array=0-26 experiments/cluster/slurm_sweep.sh [EXPERIMENT] [FLAGS...]
-# The last index is variants x seeds - 1, with --grid variants x combinations x seeds - 1. Runs that
+#   sbatch --array=0-LAST experiments/cluster/slurm_sweep.sh [EXPERIMENT] [FLAGS...]
+# LAST is variants x seeds - 1, with --grid variants x combinations x seeds - 1. Runs that
 # are in the results are skipped, broken ones go on.
 # When all are done, the same sweep without --only draws the figures. Their records are kept under a
 # lock: the file system must have locks between nodes.

@@ -64,8 +64,9 @@ _SPLIT = flags.DEFINE_enum(
 _IMAGES = flags.DEFINE_string(
     "images",
     "",
-    "Other images to read, all that are there: photos/ or images:PATH (a folder or zip), set.npz or "
-    "npz:PATH, NAME or NAME:SPLIT of TFDS, or MODULE:NAME, a function of one's own, of which the split test is read.",
+    "Other images to read, all that are there: photos/ or images:PATH (a folder or zip), set.npz "
+    "or npz:PATH, NAME or NAME:SPLIT of TFDS, or MODULE:NAME, a function of one's own, of which "
+    "the split test is read.",
 )
 _SELECT = flags.DEFINE_list(
     "select", [], "Which of the images: indices from 0, or names of files, with commas."

@@ -147,6 +147,18 @@ def test_the_density_of_a_code():
         np.testing.assert_allclose(negative_log_density(code, encoding), -expected, rtol=1e-5)
 
 
+def test_no_gradient_passes_through_a_code_that_is_read_off():
+    """Nor through a relaxed category, which is the probabilities of the encoder."""
+    found = Encoding(random(B, D), logits=random(B, K))
+    soft = jax.nn.softmax(random(B, K))
+
+    def loss(vector, category):
+        return jnp.sum(negative_log_density(Code(vector, category, category), found))
+
+    for slope in jax.grad(loss, (0, 1))(random(B, D), soft):
+        np.testing.assert_array_equal(slope, 0)
+
+
 def test_code_information_encodes_what_was_generated():
     """q(z|x) = N(a x, s^2) and x_hat = b z + c n: gradients by hand, where neither z as
     a target nor the encoder that reads x_hat learns."""

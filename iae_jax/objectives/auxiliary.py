@@ -190,7 +190,9 @@ def negative_log_density(z: Code, found: Encoding) -> Array:
         target = jax.lax.stop_gradient(z.vector)
         nats -= jnp.sum(jax.scipy.stats.norm.logpdf(target, mean, deviation), axis=-1)
     if z.category is not None:
-        nats += optax.softmax_cross_entropy(found.logits, z.category)
+        # A relaxed category has one: the probabilities.
+        target = jax.lax.stop_gradient(z.category)
+        nats += optax.softmax_cross_entropy(found.logits, target)
     return nats
 
 

@@ -18,6 +18,7 @@ from iae_jax.objectives.auxiliary import (
     Aggregated,
     CodeInformation,
     MarginalKL,
+    SleepLoss,
     aggregated,
     negative_log_density,
 )
@@ -147,6 +148,18 @@ def test_the_density_of_a_code():
         np.testing.assert_allclose(negative_log_density(code, encoding), -expected, rtol=1e-5)
 
 
+def test_no_gradient_passes_through_a_code_that_is_read_off():
+    """Nor through a relaxed category, which is the probabilities of the encoder."""
+    found = Encoding(random(B, D), logits=random(B, K))
+    soft = jax.nn.softmax(random(B, K))
+
+    def loss(vector, category):
+        return jnp.sum(negative_log_density(Code(vector, category, category), found))
+
+    for slope in jax.grad(loss, (0, 1))(random(B, D), soft):
+        np.testing.assert_array_equal(slope, 0)
+
+
 def test_code_information_encodes_what_was_generated():
     """q(z|x) = N(a x, s^2) and x_hat = b z + c n: gradients by hand, where neither z as
     a target nor the encoder that reads x_hat learns."""
@@ -182,6 +195,35 @@ def test_code_information_encodes_what_was_generated():
     for name in ("encoder", "generator"):
         for key, each in getattr(expected, name).items():
             np.testing.assert_allclose(getattr(gradient, name)[key], each.sum(), rtol=1e-4)
+
+
+def test_the_generator_does_not_learn_from_the_sleep_loss_through_an_encoder_that_reads_it():
+    """z = a dE/dz at x, of E = (x - b z)^2 / 2 + z^2 / 2 and constants: slopes by hand."""
+    a, b = 0.8, 0.9
+
+    def log_likelihood(params, z, x):
+        return jax.scipy.stats.norm.logpdf(x, params["b"] * z.vector)[:, 0]
+
+    def apply(params, x, noise, energy):
+        return Encoding(params["a"] * jax.grad(lambda z: jnp.sum(energy(z)))(x))
+
+    players = Players(
+        Encoder(lambda key: None, apply, 0, reads_model=True),
+        Generator(lambda key: None, lambda p, z, n: p["b"] * z.vector, 0, log_likelihood),
+    )
+    game = Game(players, priors.gaussian(1), None, Players())
+    noise = Noise(example_keys(jax.random.key(4), 0, B))
+
+    def draws(params):
+        return Draws(game, params, noise, {"x": jnp.zeros((B, 1))})
+
+    params = Players({"a": a}, {"b": b})
+    gradient = jax.grad(lambda params: jnp.sum(SleepLoss().loss(draws(params))))(params)
+    z = np.asarray(draws(params).z_prior.vector)
+    x = b * z
+    slope = x - b * (x - b * x)
+    np.testing.assert_allclose(gradient.encoder["a"], np.sum((a * slope - z) * slope), rtol=1e-4)
+    assert gradient.generator["b"] == 0
 
 
 @pytest.mark.heavy

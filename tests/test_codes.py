@@ -8,10 +8,12 @@ import pytest
 from copying import IMAGES, SHAPE, UNIT, N, copying_game, measured
 
 from iae_jax.data import Dataset
+from iae_jax.metrics.codes import prior_vectors
+from iae_jax.metrics.measurement import Trained
 from iae_jax.objectives.grid import cell
 from iae_jax.sampling import priors
 from iae_jax.sampling.draws import Draws
-from iae_jax.sampling.noise import Noise, example_keys
+from iae_jax.sampling.noise import Noise, example_keys, normal
 from iae_jax.types import Encoder, Encoding, Game, Generator, Players
 
 
@@ -108,6 +110,17 @@ def test_codes_are_probed_and_compared_with_the_prior():
     assert found["two_sample_accuracy"].value > 0.65
     assert abs(found["two_sample_accuracy_prior"].value - 0.5) < 0.08
     assert found["sliced_wasserstein"].value > 3 * found["sliced_wasserstein_prior"].value
+
+
+def test_the_prior_is_drawn_by_other_numbers_than_the_codes():
+    """Else codes of a collapsed q(z|x) are the prior's samples, one by one, and nearer to them than
+    two samples of the prior are."""
+    game = Game(Players(), priors.prior("gaussian", 3, 2), None, Players())
+    found = prior_vectors(Trained(game, Players(), IMAGES, seed=3), 0, N)
+    keys = example_keys(jax.random.key(3), 0, N)
+    encoder = Noise(keys)("encoder", normal(3))
+    assert np.abs(found - np.asarray(encoder)).mean() > 0.5
+    assert found.shape == (N, 3) and 0.5 < found.std() < 1.5
 
 
 def test_lost_codes_are_measured_as_lost():

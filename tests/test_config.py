@@ -86,6 +86,7 @@ def test_local_noise_is_ramped():
         (Weight(2.0, start=0.5, start_steps=10, ramp_steps=20), [0.5, 0.5, 0.5, 1.25, 2]),
         (Weight(2.0, ramp_steps=20), [0, 0.9, 1, 2, 2]),
         (Weight(0.0, start=1.0, start_steps=10), [1, 1, 0, 0, 0]),
+        (Weight(0.0, start=1.0, ramp_steps=20), [1, 0.55, 0.5, 0, 0]),
     ],
 )
 def test_the_weight_of_an_auxiliary_loss_is_a_schedule(weight, expected):

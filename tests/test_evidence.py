@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from iae_jax.errors import InputError
+from iae_jax.metrics import rates
 from iae_jax.metrics.annealed import annealed, moved, step_lengths
 from iae_jax.metrics.evaluate import evaluate, named
 from iae_jax.metrics.evidence import importance, log_evidence
-from iae_jax.metrics.measurement import Trained
+from iae_jax.metrics.measurement import Streamed, Trained
 from iae_jax.sampling import priors
 from iae_jax.types import Encoder, Encoding, Game, Generator, Players
 
@@ -104,6 +105,15 @@ def test_what_a_code_says():
     assert 0 < found["information"] < np.log(N)
     assert found["active_units"] == 2
     assert "posterior" not in found
+
+
+def test_of_a_vector_that_depends_on_its_category_the_marginal_kl_is_left_out():
+    model = trained()
+    rows = {"posterior": np.zeros((5, 4), np.float32), "code_vector": np.ones((5, 2), np.float32)}
+    game = model.game._replace(prior=priors.prior("gaussian", 2, 3, given=True))
+    given = model._replace(game=game, streamed=Streamed({}, rows))
+    (found,) = rates.information(given)
+    assert found.name == "information" and found.value == pytest.approx(0.0, abs=1e-5)
 
 
 def test_a_component_that_does_not_vary_is_not_active():

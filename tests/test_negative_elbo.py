@@ -49,6 +49,24 @@ def test_no_elbo_where_it_is_not_known():
         assert "negative_elbo" not in measured(mixture, x=x, labels=None)
 
 
+def test_no_elbo_of_a_relaxed_category():
+    """What the decoder reads is a vector of the simplex then, which says more than a category whose
+    KL is charged."""
+    signs = jnp.array([1.0, -1.0])
+
+    def density(params, z, x):
+        return jax.scipy.stats.norm.logpdf(x[:, 0], z.category @ signs, 1.0)
+
+    networks = Players(
+        Encoder(lambda key: {}, lambda p, x, n: Encoding(logits=x * signs), 0, True),
+        Generator(lambda key: {}, lambda p, z, n: (z.category @ signs)[:, None], 0, density),
+    )
+    game = Game(networks, priors.categorical(2), cell("none"), Players(), ())
+    x = RNG.normal(size=(5, 1)).astype(np.float32)
+    assert "negative_elbo" in measured(game, x=x, labels=None)
+    assert "negative_elbo" not in measured(game._replace(relaxed=True), x=x, labels=None)
+
+
 def test_negative_elbo_by_densities():
     """As above, with p(z) = N(3, 1), which has no closed form here."""
     game = gaussian_game()

@@ -219,6 +219,14 @@ WRONG = {
         "bernoulli, gaussian",
     ),
     "unknown noise_at": (lambda: networks.generator(MLP, (2,), D, noise_at="top"), "input, depth"),
+    "a local code at depth of a network without levels": (
+        lambda: networks.generator(networks.Layout("conv"), (9, 9, 1), D, 0, N, "depth"),
+        "9x9 it has none: set generator.noise_at=input",
+    ),
+    "the same of another kind": (
+        lambda: networks.generator(networks.Layout("residual"), (7, 7, 3), D, 0, N, "depth"),
+        "noise_at=input, or network.kind=mlp",
+    ),
     "unknown values": (lambda: networks.generator(MLP, (2,), D, values="bytes"), "unit, real"),
     "bernoulli of real values": (
         lambda: networks.generator(MLP, (2,), D, likelihood="bernoulli", values="real"),

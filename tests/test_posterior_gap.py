@@ -12,6 +12,10 @@ from test_evidence import LOG_P, POSTERIOR, N, encoder, measured, trained
 import iae_jax
 from iae_jax.errors import InputError
 from iae_jax.metrics.evaluate import named
+from iae_jax.metrics.posterior_gap import bound_gap
+from iae_jax.objectives import scoring
+from iae_jax.objectives.adversarial import Adversary
+from iae_jax.objectives.grid import cell
 from iae_jax.presets import posteriors
 from iae_jax.runs.train import train
 from iae_jax.types import Discriminator
@@ -68,12 +72,26 @@ def test_a_discriminator_is_graded_by_the_ratio_that_it_estimates():
     judge = Discriminator(lambda key: {"more": 0.0}, ratio, ("x", "z"))
     networks = model.game.networks._replace(regularization_discriminator=judge)
     params = model.params._replace(regularization_discriminator={"more": jnp.float32(-0.25)})
-    found = measured(
-        model._replace(game=model.game._replace(networks=networks), params=params), *named([GAP])
-    )
+    graded = model._replace(game=model.game._replace(networks=networks), params=params)
+    found = measured(graded, *named([GAP]))
     assert found["discriminator_error"] == pytest.approx(0.25, abs=1e-4)
     assert found["bound_gap_estimated"] == pytest.approx(found["bound_gap"] - 0.25, abs=1e-4)
     assert N > 350
+    # Of standardized codes, or of pairs with generated x, T is another ratio; and without its
+    # parameters there is none.
+    kl = Adversary(scoring.KL)
+    for column, own in (
+        ("adaptive_contrast", params),
+        ("joint_model", params),
+        ("joint_code", model.params),
+    ):
+        played = graded.game._replace(objective=cell("likelihood", column, kl, kl))
+        few = graded._replace(game=played, params=own, x=graded.x[:3])
+        names = {one.name for one in bound_gap(few, images=3, samples=2)}
+        assert names == {"evidence", "bound_gap"}
+    played = graded.game._replace(objective=cell("likelihood", "joint_code", kl, kl))
+    few = graded._replace(game=played, x=graded.x[:3])
+    assert "discriminator_error" in {one.name for one in bound_gap(few, images=3, samples=2)}
 
 
 @pytest.fixture(scope="module")

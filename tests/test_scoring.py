@@ -173,3 +173,23 @@ def test_a_scoring_of_pairs_is_exact_over_the_categories_of_both(left, right):
             for i in range(5)
         ]
         np.testing.assert_allclose(one, expected, rtol=1e-12)
+
+
+def test_a_side_of_a_relativistic_scoring_moves_its_own_category_alone():
+    """Both losses are E softplus(T_a - T_b), linear in the probabilities of either side: slopes by
+    hand, of which each is counted once."""
+    rng = np.random.default_rng(4)
+    a, b = rng.normal(size=(5, 3)), rng.normal(size=(5, 4))
+    p, q = (rng.dirichlet(np.ones(count), 5) for count in (3, 4))
+    pairs = np.log1p(np.exp(a[:, :, None] - b[:, None, :]))
+    by_p, by_q = (pairs * q[:, None, :]).sum(axis=2), (pairs * p[:, :, None]).sum(axis=1)
+    for side, of_p, of_q in (("numerator", by_p, 0 * by_q), ("denominator", 0 * by_p, by_q)):
+
+        def loss(p, q, side=side):
+            codes = Code(probabilities=p), Code(probabilities=q)
+            found = scored(scoring.RELATIVISTIC, jnp.asarray(a), jnp.asarray(b), *codes)
+            return getattr(found, side).sum()
+
+        slopes = jax.grad(loss, (0, 1))(jnp.asarray(p), jnp.asarray(q))
+        np.testing.assert_allclose(slopes[0], of_p, rtol=1e-12)
+        np.testing.assert_allclose(slopes[1], of_q, rtol=1e-12)

@@ -58,9 +58,12 @@ class Available:
 
     @property
     def kl(self) -> bool:
-        """KL(q(z|x) || p(z)) is known, in closed form or by densities."""
+        """KL(q(z|x) || p(z)) is known, in closed form or by densities; not of a relaxed category,
+        since the generator then reads no sample of q(z|x)."""
         encoder, prior = self._networks.encoder, self._trained.game.prior
-        return encoder is not None and known_kl(encoder, prior, self._encoding) is not None
+        if encoder is None or (self._trained.game.relaxed and self.category):
+            return False
+        return known_kl(encoder, prior, self._encoding) is not None
 
     @property
     def labels(self) -> bool:

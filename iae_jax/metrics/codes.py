@@ -19,7 +19,7 @@ from iae_jax.metrics.frechet import moments_of
 from iae_jax.metrics.measurement import Measurement, Trained, chosen, measured
 from iae_jax.metrics.metric import ALL, CODE, Metric, mean_distance, where_finite
 from iae_jax.metrics.metric_inputs import MetricInputs
-from iae_jax.sampling.noise import example_keys
+from iae_jax.sampling.noise import Noise, example_keys
 from iae_jax.types import Array
 
 MAX_CODES = 10_000  # that a probe reads, and that are compared with the prior
@@ -112,7 +112,8 @@ def prior_vectors(trained: Trained, first: int, count: int) -> np.ndarray:
     """z ~ p(z): f32[count, D]. first: the index of the first example's key."""
     prior, params = trained.game.prior, trained.params.generator
     keys = example_keys(jax.random.key(trained.seed), first, count)
-    return np.asarray(prior.sample(params, jax.vmap(prior.draw)(keys)).vector)
+    # By its name: halves of an example's own key are those of the encoder's noise.
+    return np.asarray(prior.sample(params, Noise(keys)("prior", prior.draw)).vector)
 
 
 MEASURES = (split_error, code_deviation, prior_distance)

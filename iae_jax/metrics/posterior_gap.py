@@ -1,8 +1,8 @@
 """How far below log p(x) the bound of a posterior is, KL(q(z|x) || p(z|x)) in nats: of a code in
 the plane, where log p(x) is known by quadrature.
 
-Records. evidence: log p(x). bound_gap: log p(x) less the bound by q's own density. Of a joint
-discriminator of codes also bound_gap_estimated: the same with its logit T in the place of
+Records. evidence: log p(x). bound_gap: log p(x) less the bound by q's own density. Of joint_code's
+discriminator also bound_gap_estimated: the same with its logit T in the place of
 log q(z|x) - log p(z), which it estimates (Mescheder et al. 2017); and discriminator_error: the mean
 distance between the two.
 """
@@ -17,6 +17,7 @@ from iae_jax.metrics.available import Available
 from iae_jax.metrics.evidence import log_evidence, log_weight
 from iae_jax.metrics.measurement import Measurement, Trained
 from iae_jax.metrics.metric import CODE
+from iae_jax.objectives.adversarial import JOINT_CODE
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.noise import Noise, example_keys, to_unit
 from iae_jax.types import Array
@@ -36,7 +37,14 @@ def bound_gap(trained: Trained, images: int = 200, samples: int = 100) -> Iterat
     x = to_unit(jnp.asarray(trained.x[:images]))
     exact = np.asarray(log_evidence(game, params, x), np.float64)
     discriminator = game.networks.regularization_discriminator
-    graded = discriminator is not None and discriminator.reads == ("x", "z")
+    # Those of other terms read pairs too, and estimate another ratio.
+    term = None if game.objective is None else game.objective.regularization.name
+    graded = (
+        discriminator is not None
+        and discriminator.reads == ("x", "z")
+        and params.regularization_discriminator is not None
+        and term in (None, JOINT_CODE.name)
+    )
 
     @jax.jit
     def sampled(key: Array) -> dict[str, Array]:

@@ -2,8 +2,9 @@
 
 Records. kl_code: E KL(q(z|x) || p(z)), the rate. distortion: -E log p(x|z). Of a Gaussian q(z|x):
 information: I(z; x), and marginal_kl: KL(q(z) || p(z)), whose sum is kl_code (Hoffman and Johnson
-2016), with q(z) as the mixture of the posteriors at hand; active_units: components of the code
-whose mean varies over x by more than 0.01 (Burda et al. 2016).
+2016; of a vector alone), with q(z) as the mixture of the n posteriors at hand: information is a
+lower bound, at most log n, and marginal_kl an upper one; active_units: components of the code whose
+mean varies over x by more than 0.01 (Burda et al. 2016).
 """
 
 import math
@@ -70,6 +71,8 @@ def information(trained: Trained) -> Iterator[Measurement]:
     log_own = np.asarray(jnp.sum(each, axis=-1), np.float64)
     own = float(np.mean(log_own - log_mixture))
     yield Measurement("information", own, len(z), CODE)
+    if prior.given is not None:  # p(z) is a density for each category
+        return
     log_p = prior.log_density(trained.params.generator, Code(vector=jnp.asarray(z)))
     of_all = float(np.mean(log_mixture - np.asarray(log_p, np.float64)))
     yield Measurement("marginal_kl", of_all, len(z), CODE)

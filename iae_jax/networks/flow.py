@@ -190,16 +190,21 @@ def planar(size: int, width: int, context: int = 0) -> Bijection:
         """Of a = w.u, which solves a + w.v tanh(a + b) = w.z and whose left side increases."""
         w, v, b, product = plane(params, z, given)
         target = jnp.sum(w * z, axis=-1)
+        along, bias, goal = jax.lax.stop_gradient((product, b, target))
 
         def halved(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
             low, high = ends
             middle = (low + high) / 2
-            below = middle + product * jnp.tanh(middle + b) < target
+            below = middle + along * jnp.tanh(middle + bias) < goal
             return jnp.where(below, middle, low), jnp.where(below, high, middle)
 
-        reach = jnp.abs(product)
-        low, high = jax.lax.fori_loop(0, HALVINGS, halved, (target - reach, target + reach))
-        h = jnp.tanh((low + high) / 2 + b)
+        reach = jnp.abs(along)
+        low, high = jax.lax.fori_loop(0, HALVINGS, halved, (goal - reach, goal + reach))
+        root = (low + high) / 2
+        # A search has no gradient: that of a is the one of what it solves (implicit function).
+        slope = 1 + along * (1 - jnp.square(jnp.tanh(root + bias)))
+        move = (target - root - product * jnp.tanh(root + b)) / jnp.maximum(slope, 1e-6)
+        h = jnp.tanh(root + (move - jax.lax.stop_gradient(move)) + b)
         return z - h[:, None] * v, -jnp.log1p((1 - jnp.square(h)) * product)
 
     return Bijection(init, forward, inverse)

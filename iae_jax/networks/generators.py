@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import optax
 
 from iae_jax.errors import InputError
-from iae_jax.networks.layouts import Layout, check_layout, computed
+from iae_jax.networks.conv import halvings
+from iae_jax.networks.layouts import IMAGE_KINDS, Layout, check_layout, computed
 from iae_jax.types import Array, Code, Generator, Params
 
 LIKELIHOODS = ("none", "bernoulli", "gaussian")
@@ -65,7 +66,8 @@ def generator(
       values: "unit" if x is in [0, 1], "real" if it is any number.
 
     Raises:
-      InputError: an unknown name, or a likelihood that such values do not have.
+      InputError: an unknown name, a likelihood that such values do not have, or a local code at
+        depth where the network has no level.
     """
     check_layout(layout, shape, "generator")
     kind, deviation = Likelihood(likelihood) if isinstance(likelihood, str) else likelihood
@@ -76,6 +78,12 @@ def generator(
     ):
         if value not in allowed:
             raise InputError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
+    without_levels = layout.kind in IMAGE_KINDS and not halvings(min(shape[:2]))
+    if noise and noise_at == "depth" and without_levels:
+        raise InputError(
+            f"a local code at depth modulates the levels of a {layout.kind} network, and of "
+            f"{shape[0]}x{shape[1]} it has none: set generator.noise_at=input, or network.kind=mlp"
+        )
     if kind == "bernoulli" and values != "unit":
         raise InputError("a bernoulli likelihood is of x in [0, 1]: use likelihood=gaussian")
     module = _Generator(layout, shape, noise_at)

@@ -105,8 +105,9 @@ def logits_of(discriminate: Discriminate, side: Side) -> Array:
 
 
 def squared_gradient(discriminate: Discriminate, side: Side) -> Array:
-    """|grad T|^2 with respect to x and the vector part of z: f32[B]. A category has no gradient,
-    so that a discriminator of categories alone is not penalized."""
+    """|grad E T|^2 with respect to x and the vector part of z, E over the category, whose square is
+    at most the mean over categories of |grad T|^2, and that where it is one-hot: f32[B]. A category
+    has no gradient, so that a discriminator of categories alone is not penalized."""
     vector = None if side.z is None else side.z.vector
 
     def total(read: tuple[Array | None, Array | None]) -> Array:
@@ -235,11 +236,12 @@ def several(adversary: Adversary, *pairings: Pairing) -> Term:
 
 
 def scored(scoring: Scoring, a: Array, b: Array, z_a: Code | None, z_b: Code | None) -> Losses:
-    """The losses f32[B] of logits f32[B, C] and f32[B, C'], exact over the categories of both."""
+    """The losses f32[B] of logits f32[B, C] and f32[B, C'], exact over the categories of both. That
+    of whoever samples one side passes no gradient to the other side's category."""
     # One axis for each side's category; a loss that reads one side has 1 in the other's place.
     losses = scoring.losses(a[:, :, None], b[:, None, :])
 
-    def one(values: Array) -> Array:
+    def one(values: Array, z_a: Code | None = z_a, z_b: Code | None = z_b) -> Array:
         if values.shape[2] == 1:
             return expectation(z_a, values[:, :, 0])
         if values.shape[1] == 1:
@@ -250,8 +252,8 @@ def scored(scoring: Scoring, a: Array, b: Array, z_a: Code | None, z_b: Code | N
     own = losses.discriminator
     return Losses(
         (one(own[0]), one(own[1])) if isinstance(own, tuple) else one(own),
-        one(losses.numerator),
-        one(losses.denominator),
+        one(losses.numerator, z_b=jax.lax.stop_gradient(z_b)),
+        one(losses.denominator, z_a=jax.lax.stop_gradient(z_a)),
     )
 
 

@@ -153,14 +153,14 @@ class CodeInformation(Section):
     def loss(self, draws: Draws) -> Array:
         # A reader that learned too would give every image the same code.
         frozen = jax.lax.stop_gradient(draws.params.encoder)
-        found = draws.encode(draws.x_hat, "code_information", params=frozen)
+        found = draws.encode(draws.x_hat, "code_information", params=frozen, fixed_model=True)
         return negative_log_density(draws.z, found)
 
 
 def sleep_encoding(draws: Draws) -> Encoding:
     """q(z|x) of generated x, which learns from it; the generator does not."""
     x = jax.lax.stop_gradient(draws.x_prior)
-    return draws.encode(x, "sleep", perturbed=True)
+    return draws.encode(x, "sleep", perturbed=True, fixed_model=True)
 
 
 @dataclass
@@ -190,7 +190,9 @@ def negative_log_density(z: Code, found: Encoding) -> Array:
         target = jax.lax.stop_gradient(z.vector)
         nats -= jnp.sum(jax.scipy.stats.norm.logpdf(target, mean, deviation), axis=-1)
     if z.category is not None:
-        nats += optax.softmax_cross_entropy(found.logits, z.category)
+        # A relaxed category has one: the probabilities.
+        target = jax.lax.stop_gradient(z.category)
+        nats += optax.softmax_cross_entropy(found.logits, target)
     return nats
 
 

@@ -187,7 +187,8 @@ def analytic_kl() -> Term:
 
 def sampled_kl() -> Term:
     """E_q(z|x)[log q(z|x) - log p(z)] by the sample at hand, for any posterior and any prior whose
-    densities are known; exact over a category."""
+    densities are known; exact over a category (of an encoder that reads noise, of q(y|x, noise):
+    then an upper bound)."""
 
     def value(draws: Draws) -> Array:
         encoding, kl = draws.encoding, jnp.zeros(())

@@ -25,7 +25,7 @@ class Weight(Section):
 
     @property
     def absent(self) -> bool:
-        return not self.value and not (self.start and self.start_steps)
+        return not self.value and not (self.start and (self.start_steps or self.ramp_steps))
 
     @property
     def scheduled(self) -> Scheduled:

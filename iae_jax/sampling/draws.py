@@ -186,22 +186,31 @@ class Draws:
         return jnp.concatenate([own, more], axis=-1)
 
     def encode(
-        self, x: Array, noise: str = "encoder", params: Params = None, perturbed: bool = False
+        self,
+        x: Array,
+        noise: str = "encoder",
+        params: Params = None,
+        perturbed: bool = False,
+        fixed_model: bool = False,
     ) -> Encoding:
         """q(z|x) of any x. noise: its name. params: of the encoder, instead of its own. perturbed:
-        as an encoder is in training (pixel noise, dropout)."""
+        as an encoder is in training (pixel noise, dropout). fixed_model: p(x, z), if the encoder
+        reads it, passes no gradient to its parameters."""
         own = self.params.encoder if params is None else params
-        return self.encoded(own, x, self.encoder_noise(noise, perturbed))
+        return self.encoded(own, x, self.encoder_noise(noise, perturbed), fixed_model)
 
-    def encoded(self, params: Params, x: Array, numbers: Array) -> Encoding:
-        """q(z|x) of any x by any parameters and numbers, see `encoder_noise`."""
+    def encoded(
+        self, params: Params, x: Array, numbers: Array, fixed_model: bool = False
+    ) -> Encoding:
+        """q(z|x) of any x by any parameters and numbers, see `encoder_noise` and `encode`."""
         encoder = self.encoder
         if not encoder.reads_model:
             return encoder.apply(params, x, numbers)
-        return encoder.apply(params, x, numbers, partial(self.energy, x))
+        return encoder.apply(params, x, numbers, partial(self.energy, x, fixed=fixed_model))
 
-    def energy(self, x: Array, vector: Array) -> Array:
-        """-log p(x, z) in nats of x and any vector of z: f32[B].
+    def energy(self, x: Array, vector: Array, fixed: bool = False) -> Array:
+        """-log p(x, z) in nats of x and any vector of z: f32[B]. fixed: no gradient passes to the
+        parameters.
 
         Raises: InputError if one of the two densities is unknown.
         """
@@ -212,8 +221,9 @@ class Draws:
             )
         if self.prior.categories:
             raise InputError("reads p(x, z) of a vector alone: set code.categories=0")
-        z = Code(vector=vector)
-        return -likelihood(self.params.generator, z, x) - density(self.prior_params, z)
+        z, params = Code(vector=vector), (self.params.generator, self.prior_params)
+        own, of_prior = jax.lax.stop_gradient(params) if fixed else params
+        return -likelihood(own, z, x) - density(of_prior, z)
 
     def decode(self, z: Code, noise: str) -> Array:
         """x ~ p(x|z) of any z: f32[B, ...]. noise: the name of its local code."""

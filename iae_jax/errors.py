@@ -1,10 +1,14 @@
 """Errors that a user can mend, and the exit codes of the commands that meet them."""
 
+import errno
 from collections.abc import Collection
 from difflib import get_close_matches
 
 EXIT_USER = 2  # what the user gave cannot work
 EXIT_TRANSIENT = 75  # may work later without a change: EX_TEMPFAIL of sysexits.h
+
+# Of OSError: a full disk, a storage that does not answer.
+_TRANSIENT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 
 MAX_LINE = 500  # characters of another library's message that are repeated in ours
 
@@ -16,6 +20,12 @@ class InputError(ValueError):
 class TransientError(InputError):
     """May be over by itself, so that the same command can succeed later: a store that does not
     answer, a full disk, processes that are late."""
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether the same command can succeed later without a change."""
+    number = error.errno if isinstance(error, OSError) else None
+    return isinstance(error, TransientError) or number in _TRANSIENT
 
 
 def first_line(error: object) -> str:

@@ -16,7 +16,6 @@ one ends it at once); 3, or 134 by JAX, when another process of the run has died
 goes on where the run was (after 2 once that is mended).
 """
 
-import errno
 import re
 import sys
 from collections.abc import Iterator
@@ -30,7 +29,7 @@ from absl import app, flags, logging
 from iae_jax import presets
 from iae_jax.devices import multihost
 from iae_jax.devices.parallel import keep_compiled
-from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, TransientError, first_line
+from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, first_line, may_pass
 from iae_jax.files.installed import check_installed, stop_unless_installed
 from iae_jax.files.version import VERSION
 from iae_jax.presets.config_words import config_of as given_config
@@ -43,6 +42,7 @@ from iae_jax.runs.console import log, show
 from iae_jax.runs.evaluation import cache_of
 from iae_jax.runs.interruption import Interrupted, unwound
 from iae_jax.runs.orbax_manager import quiet_orbax
+from iae_jax.runs.run_folder import folder_of
 from iae_jax.runs.saved_config import config_of
 from iae_jax.runs.train import train
 
@@ -104,7 +104,6 @@ _JOIN = flags.DEFINE_integer(
 )
 
 PEER_LOST = 3  # exit code
-TRANSIENT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE, errno.ETIMEDOUT)
 
 
 def main(argv: list[str]) -> None:
@@ -117,8 +116,9 @@ def main(argv: list[str]) -> None:
     if not _WORKDIR.value or (config is None and _MODE.value == "train"):
         raise InputError("say what to run and where: --config=digits --workdir=DIR, or see --list")
     reading.check_flags(_MODE.value)
+    workdir = folder_of(_WORKDIR.value)
     if config is None:
-        config = config_of(Path(_WORKDIR.value))
+        config = config_of(workdir)
     if not isinstance(config, configs.Config):
         try:
             found = f"it returns {type(config.steps)}"
@@ -137,7 +137,6 @@ def main(argv: list[str]) -> None:
         _WORKDIR.value.encode()  # Orbax would refuse it at the first save
     except UnicodeEncodeError as error:
         raise InputError(f"--workdir is a name in UTF-8, not {_WORKDIR.value!r}") from error
-    workdir = Path(_WORKDIR.value)
     several = _PROCESSES.value > 0 or _PROCESS.value >= 0
     if _DISTRIBUTED.value or _COORDINATOR.value or several:
         if _MODE.value != "train":
@@ -204,11 +203,11 @@ def _guarded(argv: list[str]) -> None:
     try:
         main(argv)
     except InputError as error:
-        fail(str(error), EXIT_TRANSIENT if isinstance(error, TransientError) else EXIT_USER)
+        fail(str(error), EXIT_TRANSIENT if may_pass(error) else EXIT_USER)
     except OSError as error:
         place = f"a file in {_WORKDIR.value}" if _WORKDIR.value else "a file"
         what = f"{error.filename or place}: {error.strerror or error}"
-        code = EXIT_TRANSIENT if error.errno in TRANSIENT else EXIT_USER
+        code = EXIT_TRANSIENT if may_pass(error) else EXIT_USER
         fail(f"{what}: mend that, then the same command", code)
     except (jax.errors.JaxRuntimeError, MemoryError) as error:
         line, own = first_line(error), isinstance(error, MemoryError)

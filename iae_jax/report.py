@@ -64,8 +64,8 @@ def write(options: argparse.Namespace) -> None:
     """Writes RESULTS.md and the pages. Raises: InputError as `files`, or it cannot."""
     contents = files(options)
     open_folder(options.pages, "--pages")
-    for path, text in contents.items():
-        _write(path, text)
+    for number, (path, text) in enumerate(contents.items()):
+        _write(path, text, "--pages" if number else "--output")
         print(path)
 
 
@@ -129,13 +129,13 @@ def _page(
     return str(path)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, flag: str = "--output") -> None:
+    """flag: by which another place is chosen."""
     try:
         write_text(path, text)
     except OSError as error:
-        raise InputError(
-            f"cannot write {path} ({error.strerror}): choose another --output"
-        ) from error
+        reason = f"cannot write {path} ({error.strerror}): choose another {flag}"
+        raise InputError(reason) from error
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -181,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(options.output, file=sys.stderr)
             else:
                 show(text)
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER
     return 0

@@ -31,7 +31,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, TransientError
+from iae_jax.data.file_set import expanded
+from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, TransientError, may_pass
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.installed import check_installed
 from iae_jax.files.lock import lock
@@ -164,18 +165,18 @@ def main(arguments: list[str] | None = None) -> int:
         help="where --random draws a number from; a whole one between whole ones",
     )
     parser.add_argument("--random_seed", type=int, default=0, help="of --random (0)")
-    parser.add_argument("--csv", type=Path, metavar="PATH", help="also write a row for each run")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of the runs")
+    parser.add_argument("--csv", type=expanded, metavar="PATH", help="a row for each run, too")
+    parser.add_argument("--runs", type=expanded, default=Path("runs"), help="folder of the runs")
     elsewhere = "or RUNS/EXPERIMENT with --grid, --random or a config that is no experiment"
-    parser.add_argument("--results", type=Path, help=f"of the records (results, {elsewhere})")
-    parser.add_argument("--figures", type=Path, help=f"of the figure (docs, {elsewhere})")
+    parser.add_argument("--results", type=expanded, help=f"of the records (results, {elsewhere})")
+    parser.add_argument("--figures", type=expanded, help=f"of the figure (docs, {elsewhere})")
     sys.path.insert(0, str(Path.cwd()))
     try:
         check_installed()
         return sweep(vars(parser.parse_args(arguments)))
     except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return EXIT_USER
+        return EXIT_TRANSIENT if may_pass(error) else EXIT_USER
     except Interrupted as stopped:
         print(stopped, file=sys.stderr)
         return stopped.code
@@ -255,7 +256,7 @@ def sweep(options: dict[str, Any]) -> int:
     if not searched and records and hasattr(module, "draw_curve") and options["only"] < 0:
         module.draw_curve(figures / f"{name}_curve.png", records)
     print(summary(records))
-    if failed and all(isinstance(error, TransientError) for error in failed):
+    if failed and all(map(may_pass, failed)):
         return EXIT_TRANSIENT
     return EXIT_FAILED if failed else 0
 

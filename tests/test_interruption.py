@@ -123,6 +123,19 @@ def test_what_a_signal_finds_unfinished_is_removed(tmp_path, number, kind, code)
     assert (tmp_path / "images" / "mark").read_text() == "old images/mark"
 
 
+def test_what_was_left_by_a_process_of_the_same_number_is_no_hindrance(tmp_path):
+    """In containers each may have the number 1."""
+    for kind in ("part", "old"):
+        (tmp_path / f".images.{os.getpid()}.{kind}").mkdir()
+        (tmp_path / f".images.{os.getpid()}.{kind}" / "mark").write_text("half")
+    for _ in range(2):
+        with new_folder(tmp_path / "images", "mark|new", "mark") as folder:
+            (folder / "mark").write_text("whole")
+            (folder / "new").touch()
+        assert {path.name for path in tmp_path.rglob("*")} == {"images", "mark", "new"}
+    assert (tmp_path / "images" / "mark").read_text() == "whole"
+
+
 @pytest.mark.slow
 def test_a_mode_that_is_ended_leaves_nothing(tmp_path, data_directory):
     config = config_of(data_directory, steps=2)

@@ -99,6 +99,27 @@ def test_bad_input_is_one_line_and_makes_nothing(tmp_path, monkeypatch, argument
     assert not workdir.exists()
 
 
+def test_a_home_is_the_same_for_every_mode(tmp_path, monkeypatch):
+    """A shell leaves the ~ of --workdir=~/run as it is."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    asked = []
+    monkeypatch.setattr(iae_jax.launch, "keep_compiled", lambda cache: None)
+    monkeypatch.setattr(
+        iae_jax.launch,
+        "train",
+        lambda config, path, *_: asked.append(path) or mock.Mock(figure=None),
+    )
+    monkeypatch.setattr(
+        iae_jax.launch.reading, "read", lambda mode, config, path, seeds: asked.append(path)
+    )
+    for words in ([], ["--mode=sample"]):
+        assert launch("--config=tests/tiny.py", "--workdir=~/run", *words)[0] == 0
+    assert asked == [tmp_path / "run", tmp_path / "run"]
+    code, _, (line,) = launch("--config=tests/tiny.py", "--workdir=~nobody-at-all/run")
+    assert code == 2 and "~nobody-at-all/run has no such home" in line
+
+
 @pytest.mark.parametrize(
     ("words", "joined"),
     [

@@ -121,6 +121,16 @@ def test_a_process_that_cannot_start_stops_all(tmp_path, data_directory, words, 
     assert not tmp_path.joinpath("checkpoints").exists()
 
 
+def test_a_folder_that_cannot_be_written_stops_all(tmp_path, data_directory):
+    """Where the first process begins to write."""
+    (tmp_path / "config.json").mkdir()
+    with started(commands(tmp_path, data_directory, 2), 1) as running:
+        outcomes = ended(running)
+    assert [code for code, *_ in outcomes] == [2, 2], outcomes
+    assert "config.json is a folder" in outcomes[0][2]
+    assert "another process stopped here" in outcomes[1][2]
+
+
 # A process whose parameters are others than it says where it is asked at `what`.
 OTHER = """
 import sys, jax

@@ -42,6 +42,7 @@ def test_npz_classes_are_those_of_the_whole_file(tmp_path):
         ({"images": IMAGES, "labels": LABELS[:-1]}, r"labels is int64\[22\]"),
         ({"images": IMAGES, "labels": np.stack([LABELS] * 2, 1)}, r"int64\[23, 2\], and its rows"),
         ({"images": IMAGES, "labels": LABELS + 0.5}, "labels is float64"),
+        ({"images": IMAGES, "labels": np.array([b"\xff"] * 23)}, "bytes that are no UTF-8"),
         ({"images": IMAGES, "labels": LABELS - 3}, "labels must be 0, 1, 2"),
         ({"images": IMAGES, "labels": LABELS + 2**31}, "labels must be 0, 1, 2"),
         ({"images": IMAGES, "test_images": IMAGES[:, 1:]}, "test_images are"),

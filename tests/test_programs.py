@@ -44,11 +44,17 @@ def test_equal_configs_have_one_game():
     [
         {"steps": 41}, {"batch_size": 17}, {"ema": 0.9}, {"encoder__optimizer__rate": 3e-4},
         {"auxiliary__marginal__weight__value": 0.5}, {"generator__ramp_steps": 21},
+        {"data__labels_in_turn": True},
     ],
     ids=str,
 )  # fmt: skip
 def test_another_config_has_another(fields):
     assert build(changed(**fields), SHAPE) is not build(changed(), SHAPE)
+
+
+@pytest.mark.parametrize("in_turn", [True, False])
+def test_a_game_reads_labels_as_its_config_says(in_turn):
+    assert build(changed(data__labels_in_turn=in_turn), SHAPE).labels_in_turn == in_turn
 
 
 def test_other_data_and_another_class_of_loss_have_another():

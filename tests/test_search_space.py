@@ -42,6 +42,12 @@ def test_draws_have_their_distributions():
     assert np.abs(pairs - np.eye(3)).max() < 0.06
 
 
+def test_whole_numbers_below_0_are_as_likely_as_others():
+    found = values(drawn([], ["a=-2..1", "b=0..1000000"], 4000, 3), "a")
+    assert set(found) == {"-2", "-1", "0", "1"}
+    assert all(abs(found.count(one) - 1000) < 120 for one in set(found))
+
+
 def test_draws_are_reproducible_and_more_of_them_go_on():
     ranges = ["a=0..1000000", "b=0.5..1"]
     ten = drawn([], ranges, 10, 7)

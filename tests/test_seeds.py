@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from iae_jax.devices import parallel
 from iae_jax.devices.parallel import DATA, Chunk
 from iae_jax.errors import InputError
 from iae_jax.game.step import init, train_step
@@ -96,6 +97,30 @@ def test_positions_in_a_set_are_those_of_each_seed():
     sets = {"x": games.batch(1, 9)}
     found = Chunk(GAME, seeds=True)(fresh([3, 8]), {"x": positions}, sets=sets)
     assert_same(*found, [3, 8], drawn=False)
+
+
+@pytest.mark.heavy
+def test_data_drawn_on_several_devices_are_those_of_one():
+    """Where a batch has nothing that is not drawn there."""
+    several = Chunk(GAME, jax.devices("cpu")[:2], samplers={"x": sample})
+    state, metrics = several(init(GAME, jax.random.key(3)), {}, steps=STEPS)
+    expected, losses = alone(3)
+    for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(expected.params), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(metrics["reconstruction"], losses, rtol=1e-3)
+
+
+def test_sources_that_are_drawn_do_not_follow_each_other(monkeypatch):
+    """And "x" has the numbers that it has alone."""
+    monkeypatch.setattr(parallel, "train_step", lambda game, state, batch, *_: (state, batch))
+
+    def drawn(*names):
+        chunk = Chunk(GAME, samplers=dict.fromkeys(names, sample))
+        return chunk(init(GAME, jax.random.key(3)), {}, steps=2)[1]
+
+    found = drawn("x", "y")
+    np.testing.assert_array_equal(found["x"], drawn("x")["x"])
+    assert not np.isclose(found["x"], found["y"]).all(axis=-1).any()
 
 
 def test_seeds_differ_and_a_seed_is_itself():

@@ -1,5 +1,6 @@
 """A sweep that is broken off and continues. The launcher is replaced; the files are its own."""
 
+import errno
 import importlib
 import json
 import threading
@@ -51,6 +52,17 @@ def test_failures_that_may_pass_have_an_exit_code_of_their_own(
 
     monkeypatch.setattr(sweep.subprocess, "Popen", popen)
     assert command(tmp_path, TWO, "--seeds=1") == code and not left
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, 75), (errno.EACCES, 1)])
+def test_a_full_disk_may_pass(tmp_path, launched, monkeypatch, number, code):
+    """Where the sweep itself writes."""
+
+    def write(*_):
+        raise OSError(number, "it says why")
+
+    monkeypatch.setattr(sweep, "merge", write)
+    assert command(tmp_path, "--variants=vae_20", "--seeds=1") == code
 
 
 def test_a_launcher_whose_sweep_was_killed_is_waited_for(tmp_path, launched, capsys):

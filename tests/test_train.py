@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import tiny
 
+from iae_jax import load
 from iae_jax.errors import InputError
 from iae_jax.game.step import init
 from iae_jax.runs.build import build
@@ -135,6 +136,16 @@ def test_a_changed_config_is_refused_with_its_difference(run, data_directory):
     assert train(changed, run, allow_config_change=True).step == 45
     # Though there was no call that did not compile.
     assert json.loads((run / "run.json").read_text())["steps"] == 45
+
+
+@pytest.mark.heavy
+def test_what_is_trained_already_keeps_its_config(run, data_directory):
+    """Nothing could read it by another one, nor would a further training save it."""
+    before, changed = (run / "config.json").read_text(), config_of(data_directory)
+    changed.generator.optimizer.rate = 0.125
+    assert train(changed, run, allow_config_change=True).step == changed.steps
+    assert (run / "config.json").read_text() == before
+    assert load(run).run.step == changed.steps
 
 
 @pytest.mark.heavy

@@ -3,6 +3,7 @@
 import os
 import zipfile
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -71,6 +72,16 @@ def test_an_empty_path_is_not_a_name_for_tfds(kind):
         InputError, match="~nobody-at-all/x has no such home .*: write the path in full"
     ):
         open_source(f"{kind}:~nobody-at-all/x", "train")
+
+
+@pytest.mark.parametrize("name", ["set.npy", "set/"])
+def test_labels_in_no_home_are_one_line(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    np.save(tmp_path / "set.npy", np.zeros((3, 8, 8), np.uint8))
+    (tmp_path / "set").mkdir()
+    write(tmp_path / "set" / "a.png", 20)
+    with pytest.raises(InputError, match="~nobody-at-all/x.npy has no such home"):
+        open_source(name, "train", labels="~nobody-at-all/x.npy")
 
 
 def test_unshuffled_neighbours_stay_on_one_side_of_a_split(tmp_path):

@@ -119,7 +119,10 @@ def _column(found: np.ndarray, name: str) -> np.ndarray:
             )
         return ones.argmax(axis=1)
     if found.ndim == 1 and kind in "SU":
-        return np.char.decode(found, "utf-8") if kind == "S" else found
+        try:
+            return np.char.decode(found, "utf-8") if kind == "S" else found
+        except UnicodeDecodeError as error:
+            raise InputError(f"{name} has bytes that are no UTF-8: write text") from error
     if found.ndim == 1 and kind in "iub":
         return found.astype(np.int64)
     if found.ndim == 1 and kind == "f":

@@ -13,7 +13,7 @@ import numpy as np
 from iae_jax.data import image_labels, label_files
 from iae_jax.data.classes import Classes
 from iae_jax.data.dataset import Dataset, Source
-from iae_jax.data.file_set import open_files, text_of
+from iae_jax.data.file_set import expanded, open_files, text_of
 from iae_jax.data.image_files import common_shape, decode, headers
 from iae_jax.data.limits import Limits
 from iae_jax.data.reading import Reading
@@ -194,7 +194,7 @@ class FolderSource(Source):
         """Of all images, in the order of `_paths`, and a line about them, or ""."""
         reading = self._reading
         if reading.labels:
-            text = text_of(Path(reading.labels).expanduser(), self._files.limits)
+            text = text_of(expanded(reading.labels), self._files.limits)
             rows = label_files.rows_of(text, reading.labels)
             return image_labels.by_rows(self._paths, rows, reading.labels)
         if reading.label_pattern:

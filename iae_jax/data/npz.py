@@ -11,6 +11,7 @@ from iae_jax.data.archive import ArchiveFile, check_plain
 from iae_jax.data.array_header import Header, header_of
 from iae_jax.data.classes import Classes, of_arrays
 from iae_jax.data.dataset import ArraySource, Dataset, Source
+from iae_jax.data.file_set import expanded
 from iae_jax.data.limits import Limits
 from iae_jax.data.pixels import as_pixels
 from iae_jax.data.reading import Reading
@@ -34,7 +35,7 @@ def open_npz(path: Path, split: str, reading: Reading, limits: Limits) -> Source
     """
     arrays, unread = _arrays(path, reading.arrays, limits)
     if reading.labels:
-        arrays["labels"] = _label_file(Path(reading.labels).expanduser(), limits)
+        arrays["labels"] = _label_file(expanded(reading.labels), limits)
     for name in SPLITS:
         if LABELS[name] in arrays and IMAGES[name] not in arrays:
             raise InputError(f"{path} has {LABELS[name]} and no {IMAGES[name]}: add these")

@@ -10,6 +10,7 @@ A data set is prepared by TFDS, a file or folder of the user, or computed by a f
 from pathlib import Path
 
 from iae_jax.data.dataset import Source
+from iae_jax.data.file_set import expanded
 from iae_jax.data.folder import FolderSource
 from iae_jax.data.limits import Limits
 from iae_jax.data.npz import open_npz
@@ -17,7 +18,7 @@ from iae_jax.data.planar import open_planar
 from iae_jax.data.reading import Reading, check_reading
 from iae_jax.data.splits import AUTOMATIC
 from iae_jax.data.tfds_records import RecordSource
-from iae_jax.errors import InputError, first_line
+from iae_jax.errors import InputError
 from iae_jax.kinds import made
 
 ARRAYS, PACKED = (".npz", ".npy"), (".zip",)  # ends of a path that is given without a kind
@@ -80,9 +81,9 @@ def open_within(
     if (kind == "npz" and packed) or (kind == "images" and path.lower().endswith(ARRAYS)):
         raise InputError(f"{name} is not of that kind: write --config.data.name={other}:{path}")
     if kind == "npz":
-        return open_npz(_expanded(path), split, reading, limits)
+        return open_npz(expanded(path), split, reading, limits)
     if kind == "images":
-        return FolderSource(_expanded(path), split, reading, limits)
+        return FolderSource(expanded(path), split, reading, limits)
     if kind == "planar":
         return open_planar(path, split)
     if kind:
@@ -148,12 +149,3 @@ def _is_path(name: str) -> bool:
         return "/" in name and path.exists() and not any(path.glob("*/dataset_info.json"))
     except (OSError, ValueError):  # a name too long, or with a null byte
         return False
-
-
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:  # ~ of an unknown user
-        raise InputError(
-            f"{path} has no such home ({first_line(error)}): write the path in full"
-        ) from error

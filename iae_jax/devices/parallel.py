@@ -2,6 +2,7 @@
 
 import logging
 import os
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ class Chunk:
         self._call = jax.pmap(
             self._run,
             axis_name=AXIS,
-            in_axes=(None, None, 1, None, None),
+            in_axes=(None, 0, 1, None, None),
             out_axes=(None, None),
             devices=everywhere(self._devices),
             donate_argnums=0,
@@ -124,9 +125,10 @@ class Chunk:
                 jax.random.fold_in(with_fast_bits(state.key), DATA), state.step
             )
             for name, sample in self._samplers.items():
-                batch[name] = to_unit(self._own_part(sample(key)))
+                batch[name] = to_unit(self._own_part(sample(_key_of(key, name))))
             for name, draw in self._drawn_anew.items():
-                batch[name] = draw(self._own_keys(key, len(batch[name])), batch[name])
+                keys = self._own_keys(_key_of(key, name), len(batch[name]))
+                batch[name] = draw(keys, batch[name])
             return train_step(
                 self._game, state, batch, self._axis_name, labelled, self._microbatches
             )
@@ -157,15 +159,23 @@ class Chunk:
         axis = state.step.ndim  # of the steps: behind that of the seeds
         if named:
             steps = next(iter(named.values())).shape[axis]
+        order: Any = jnp.arange(steps)
         if self._axis_name is not None:
             named = {name: self._cut(values) for name, values in named.items()}
-        return self._call(state, jnp.arange(steps), named, sets or {}, labelled)
+            # Each device's own: pmap needs such an argument, and a batch may be all drawn there.
+            order = np.tile(np.arange(steps, dtype=np.int32), (len(self._devices), 1))
+        return self._call(state, order, named, sets or {}, labelled)
 
     def _cut(self, values: Array) -> Array:
         steps, size = values.shape[:2]
         count = len(self._devices)
         check_divisible(size, count)
         return values.reshape(steps, count, size // count, *values.shape[2:])
+
+
+def _key_of(key: Array, name: str) -> Array:
+    """The key of a source in a step: of each another one, or two would have the same numbers."""
+    return key if name == "x" else jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
 def everywhere(devices: Sequence[jax.Device]) -> list[jax.Device]:

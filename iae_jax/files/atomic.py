@@ -88,6 +88,8 @@ def new_folder(folder: Path, ours: str, mark: str) -> Iterator[Path]:
     if folder.exists() and any(folder.iterdir()) and not (folder / mark).is_file():
         raise InputError(f"{folder} has files of another kind, which would be lost: move it away")
     part, before = (folder.with_name(f".{folder.name}.{os.getpid()}.{x}") for x in ("part", "old"))
+    for leftover in (part, before):  # of a process that was killed and had this one's number
+        shutil.rmtree(leftover, ignore_errors=True)
     part.mkdir()
     try:
         yield part

@@ -32,7 +32,8 @@ def of_record(record: dict[str, Any]) -> str:
 
 
 def of_files(folder: epath.Path) -> dict[str, str]:
-    """The checksum of every file below a folder but its manifest, by relative path.
+    """The checksum of every file below a folder, by relative path; but of its manifest, also of one
+    that another process is writing.
 
     Raises:
       TransientError: as `read`.
@@ -40,7 +41,7 @@ def of_files(folder: epath.Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(read(path)).hexdigest()
         for path in sorted(_files(folder))
-        if path.name != MANIFEST
+        if not path.name.removeprefix(".").startswith(MANIFEST)
     }
 
 

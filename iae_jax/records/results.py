@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
-from iae_jax.records.experiment_module import config_of, module_of, word_of
+from iae_jax.records.experiment_module import config_of, module_of, name_of, word_of
 from iae_jax.records.merge import merge, replaced, united_versions
 from iae_jax.records.record import Record, Trainings, locked_records, record, summary
 from iae_jax.runs.config import Config, to_dict, without_places
@@ -52,7 +52,9 @@ def read(path: Path, fields: Sequence[str] = ()) -> dict[str, Any]:
         raise InputError(f"{path} is not there: run the launcher {how} first")
     try:
         content: dict[str, Any] = measured(json.loads(path.read_text()))
-        complete = set(fields) <= set(content)
+        complete = isinstance(content, dict) and set(fields) <= set(content)
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror}): make it readable") from error
     except (ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged: run the launcher again") from error
     if not complete:
@@ -216,12 +218,13 @@ def main(arguments: list[str] | None = None) -> int:
                 raise InputError(f"{argument!r} is not VARIANT=WORKDIR")
             paths = [Path(workdir) for workdir in workdirs.split(",")]
             found.append(collect(options.experiment, variant, paths))
+        name = name_of(module_of(options.experiment))
         open_folder(options.directory, "--directory")
-        with locked_records(options.directory, options.experiment) as records:
+        with locked_records(options.directory, name) as records:
             for argument in options.variants:
                 variant, _, workdirs = argument.partition("=")
                 for workdir in workdirs.split(","):
-                    ledger = Ledger(options.directory / FILE, options.experiment, variant)
+                    ledger = Ledger(options.directory / FILE, name, variant)
                     adopt(Path(workdir), ledger)
             for new in found:
                 if others := replaced(records, new):
@@ -230,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
                         f"{others[0]['seeds']} would be lost: name another --directory"
                     )
                 records[:] = merge(records, new)
-    except InputError as error:
+    except (InputError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_USER
     print(summary(records))

@@ -1,6 +1,7 @@
 """The configs of a sweep beside its variants: FIELD=VALUE, every combination or random ones."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ class Range(NamedTuple):
         """The value at a number from 0 to below 1."""
         low, high = (self.low, self.high + 1) if self.whole else (self.low, self.high)
         found = low * (high / low) ** unit if self.log else low + (high - low) * unit
-        return str(int(found)) if self.whole else f"{found:.4g}"
+        return str(math.floor(found)) if self.whole else f"{found:.4g}"
 
 
 def _field(axis: str, flag: str, form: str) -> tuple[str, str]:

@@ -64,9 +64,9 @@ def evaluate_run(
     """
     extra = named(config.metrics)
     ledger = ledger or ledger_of(workdir)
+    run = trained(config, workdir, checkpoint)
     if split == "test":
         ledger.check()
-    run = trained(config, workdir, checkpoint)
     check_own_images(run)
     measured, source = own_split(config, split), own_split(config, "train")
     held_out = load(measured)

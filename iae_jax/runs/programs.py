@@ -33,7 +33,8 @@ class Asked:
 
     @classmethod
     def of(cls, config: Config, shape: Shape, values: str, also: Mapping[str, Shape]) -> "Asked":
-        data = Data(labels_per_class=config.data.labels_per_class)
+        given = config.data
+        data = Data(labels_per_class=given.labels_per_class, labels_in_turn=given.labels_in_turn)
         own = dataclasses.replace(config, seed=0, data=data, metrics=(), run=Run())
         further = tuple((name, tuple(one)) for name, one in also.items())
         # A copy: the game holds its losses, and who gave the config may change it.

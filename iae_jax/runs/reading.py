@@ -26,7 +26,7 @@ from iae_jax.runs.images import READING_FLAGS
 from iae_jax.runs.ledger import ledger_of
 from iae_jax.runs.loaded import model_of
 from iae_jax.runs.request import Request
-from iae_jax.runs.run_folder import check_no_links
+from iae_jax.runs.run_folder import check_no_links, folder_of
 from iae_jax.runs.run_page import run_page
 from iae_jax.runs.saved_config import config_of
 
@@ -174,7 +174,7 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
         config.data.directory = _DIRECTORY.value
     set_limits(config.run.limits, _LIMITS.value)
     # Where a mode writes elsewhere, the run's folder may be somebody's who lets it be read alone.
-    output = Path(_OUTPUT.value or workdir).expanduser()
+    output = folder_of(_OUTPUT.value or workdir)
     ledger = ledger_of(output, _TEST_READS.value, _READ_AS.value)
     if mode == "evaluate":
         evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value, ledger)

@@ -7,6 +7,7 @@ from typing import Any, TextIO
 
 from etils import epath
 
+from iae_jax.data.file_set import expanded
 from iae_jax.errors import InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.lock import lock
@@ -20,7 +21,7 @@ def folder_of(path: Any) -> Path:
     """The path of a run's folder, a text or a Path; ~ is the home. Raises: InputError."""
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise InputError(f"the path of a run is a text or a Path, not {path!r}")
-    return Path(path).expanduser()
+    return expanded(str(Path(path)))
 
 
 def checkpoints_of(config: Config, path: Path) -> epath.Path:

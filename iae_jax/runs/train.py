@@ -129,9 +129,11 @@ class Loop:
         self.figure = None if workdir is None else workdir.newest_figure()
         if self.step >= config.steps:
             log(f"this run is trained to step {self.step} already")
-        # What is trained already, on other images than these, is not described by their words.
-        if workdir is not None and (self.step < config.steps or workdir.same_images):
-            workdir.begin(position, setup.feed.x, setup.feed.shapes)
+        with multihost.together():
+            # What is trained already, by another config or on other images than these, is not
+            # described by their words.
+            if workdir is not None and (self.step < config.steps or workdir.same_run):
+                workdir.begin(position, setup.feed.x, setup.feed.shapes)
 
     @property
     def seconds(self) -> float:

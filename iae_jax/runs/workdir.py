@@ -60,22 +60,26 @@ class Position(NamedTuple):
     unlogged: dict[str, list[float]] = {}
 
 
+def changes_since(saved: dict[str, Any] | None, config: Config) -> list[str]:
+    """What differs between a run's config and the one saved with it, which may have old field
+    names. Files may lie elsewhere than they did."""
+    if saved is None:
+        return []
+    old, new = completed(translated(saved), identity(Config())), identity(config)
+    return difference(without_places(old), without_places(new))
+
+
 def check_unchanged(
     saved: dict[str, Any] | None,
     config: Config,
     advice: str = "use another --workdir, or --allow_config_change to continue with the new one",
 ) -> None:
-    """Compares a run's config with the one saved with it, which may have old field names. Files may
-    lie elsewhere than they did.
+    """Compares a run's config with the one saved with it, as `changes_since`.
 
     Raises:
       InputError: they differ; the message has the difference and the advice.
     """
-    if saved is None:
-        return
-    old, new = completed(translated(saved), identity(Config())), identity(config)
-    if difference(without_places(old), without_places(new)):
-        changes = difference(without_places(old), without_places(new))
+    if changes := changes_since(saved, config):
         raise InputError(
             f"the run in this workdir has another config ({'; '.join(changes)}): {advice}"
         )
@@ -110,7 +114,7 @@ class Workdir:
     def __init__(self, path: Path, config: Config, game: Game, allow_config_change: bool) -> None:
         self.path, self._config, self._data = path, config, ""
         self._allow_change = allow_config_change
-        self.same_images = True  # as in the training before, if there was one
+        self.same_run = True  # config and images are those of the training before, if any
         where = checkpoints_of(config, path)
         self.commit = git_commit()  # now: the source tree may be edited during the run
         check_no_links(path)
@@ -155,8 +159,9 @@ class Workdir:
             return Position(fresh)
         log(f"resuming from step {restored.step}")
         extra = restored.extra
-        self.same_images = extra.get("data") in (None, data)
         saved = self.checkpoints.config()
+        same_images = extra.get("data") in (None, data)
+        self.same_run = same_images and not changes_since(saved, self._config)
         if saved is not None and self._allow_change:
             old = from_dict(completed(translated(saved), identity(Config())))
             if changed := rate_changes(old, self._config, restored.step):

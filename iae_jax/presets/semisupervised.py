@@ -99,12 +99,13 @@ def get_config(variant: str = SHOWN_VARIANT) -> Config:
         optimizer.rate, optimizer.b1, optimizer.final = 1e-3, 0.9, 0.02
     elif method == "improved_gan":
         config.reconstruction.kind, config.turns = "improved_gan", "simultaneous"
-        # As in the paper's code, but for the generator, which has no normalization over the batch.
+        # As in the paper's code, but for the generator, which has no normalization over the batch,
+        # and for the labels, which are drawn (data.labels_in_turn).
         config.reconstruction.weight = 0.5
         config.encoder.pixel_noise, config.encoder.unit_noise = 0.3, 0.5
         config.encoder.network = Network("weight_norm", width=500, hidden=250, depth=5)
         config.generator.network = Network("mlp", hidden=500)
-        config.generator.noise, config.data.labels_in_turn = 100, True
+        config.generator.noise = 100
         config.steps, config.batch_size, config.ema = 60_000, 100, 0.9999
         for player in config.players:
             player.optimizer.b2, player.optimizer.decay = 0.999, "constant"

@@ -56,7 +56,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "encoder.unit_noise": 0.0,
         "encoder.dropout": 0.5,
     },
-    "improved_gan/drawn_labels": {"data.labels_in_turn": False},
+    "improved_gan/labels_in_turn": {"data.labels_in_turn": True},
     "supervised/as_it_is": {},
     "supervised/without_changed_labelled": {"auxiliary.labels.augment": False},
 }

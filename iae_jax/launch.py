@@ -117,8 +117,10 @@ def main(argv: list[str]) -> None:
         raise InputError("say what to run and where: --config=digits --workdir=DIR, or see --list")
     reading.check_flags(_MODE.value)
     workdir = folder_of(_WORKDIR.value)
+    cache = None
     if config is None:
-        config = config_of(workdir)
+        # Whoever made the run may have named a folder of theirs: what is compiled there is run.
+        config, cache = config_of(workdir), cache_of(configs.Config())
     if not isinstance(config, configs.Config):
         try:
             found = f"it returns {type(config.steps)}"
@@ -142,7 +144,7 @@ def main(argv: list[str]) -> None:
         if _MODE.value != "train":
             raise InputError(f"--mode={_MODE.value} is for one process: leave --distributed out")
         multihost.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value, _JOIN.value, late)
-    keep_compiled(cache_of(config))
+    keep_compiled(cache or cache_of(config))
     if _MODE.value == "train":
         config.run.seeds = _SEEDS.value or config.run.seeds
         summary = train(config, workdir, _ALLOW.value, _PROFILE.value)

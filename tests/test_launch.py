@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import json
 import logging
 import os
 import subprocess
@@ -17,6 +18,7 @@ from absl.testing import flagsaver
 
 import iae_jax.launch
 import iae_jax.runs.evaluation
+from iae_jax.runs.config import Config, to_dict
 
 ROOT = Path(__file__).parent.parent
 
@@ -195,6 +197,21 @@ def test_a_reader_of_a_list_may_have_enough(flag):
     command = f"{sys.executable} -m iae_jax.launch {flag} | true; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_programs_of_another_folder_are_not_run_because_a_run_names_it(tmp_path, monkeypatch):
+    config = Config()
+    config.run.cache = str(tmp_path / "theirs")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text(json.dumps(to_dict(config)))
+    kept = []
+    monkeypatch.setattr(iae_jax.launch, "keep_compiled", kept.append)
+    monkeypatch.setattr(iae_jax.launch.reading, "read", lambda *_: None)
+    assert launch(f"--workdir={tmp_path / 'run'}", "--mode=sample")[0] == 0
+    mine = ["--config=tests/tiny.py", f"--config.run.cache={tmp_path / 'mine'}"]
+    monkeypatch.chdir(ROOT)
+    assert launch(*mine, f"--workdir={tmp_path / 'run'}", "--mode=sample")[0] == 0
+    assert kept == [Path.home() / ".cache" / "iae_jax", tmp_path / "mine"]
 
 
 def test_help_lists_the_flags():

@@ -112,6 +112,8 @@ def test_a_preset(tmp_path, started):
         (["needs.py"], "needs has no VARIANTS: name them, --variants=A,B"),
         (["wrong.py"], "get_config of wrong returns <class 'int'>, no Config"),
         (["empty.py"], "empty.py has no configs"),
+        (["half.py"], "cannot run half.py (SyntaxError: "),
+        (["reads.py"], "cannot run reads.py (FileNotFoundError: "),
         (["mine.py", "--range=code.size=1..3"], "--range is for --random=N: say how many"),
         (["mine.py", "--random=0", "--range=code.size=1..3"], "--random is from 1 to 10000"),
         (["mine.py", "--random=2", "--range=code.sise=1..3"], "code.sise (do you mean code.size?)"),
@@ -123,6 +125,8 @@ def test_bad_input_is_one_line_and_runs_nothing(tmp_path, started, capsys, words
     (tmp_path / "needs.py").write_text("def get_config(variant):\n    return 3\n")
     (tmp_path / "wrong.py").write_text("def get_config():\n    return 3\n")
     (tmp_path / "empty.py").touch()
+    (tmp_path / "half.py").write_text("def get_config(:\n")
+    (tmp_path / "reads.py").write_text("open('absent.txt')\n")
     assert sweep.main(words) == 2 and not started
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1

@@ -202,6 +202,14 @@ def test_pictures_of_the_folder_are_shown_as_they_are(runs, monkeypatch):
     assert "".join(page.text).count("too large for this page") == 1
 
 
+def test_the_last_picture_is_of_the_largest_step(tmp_path):
+    (tmp_path / "figures").mkdir()
+    for step in ("10000000", "9999999"):
+        Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / f"figures/step_{step}.png")
+    (found,) = run_pictures.pictures(tmp_path)
+    assert found.caption == "in training: figures/step_10000000.png"
+
+
 def test_a_page_of_the_plane_and_of_somebody_else(runs):
     page, model = page_of(runs["plane"]), iae_jax.load(runs["plane"])
     found = list(sheets(page, (96, 96, 1)))

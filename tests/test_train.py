@@ -21,6 +21,7 @@ from iae_jax.runs.build import build
 from iae_jax.runs.checkpoint import Checkpoints
 from iae_jax.runs.config import Config, identity
 from iae_jax.runs.divergence import Diverged, not_finite
+from iae_jax.runs.evaluation import evaluate_run
 from iae_jax.runs.feed import next_stop
 from iae_jax.runs.train import train
 from iae_jax.runs.workdir import check_unchanged
@@ -159,8 +160,25 @@ def test_other_images_than_those_of_before_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", images=images[[1, 0, *range(2, 40)]])
     with pytest.raises(InputError, match="the data set has other images than this run"):
         train(config, tmp_path / "run")
+    with pytest.raises(InputError, match="has other images .*: name a copy of those by --data"):
+        evaluate_run(config, tmp_path / "run", "latest", "test")
     config.steps = 30
     assert train(config, tmp_path / "run", allow_config_change=True).step == 30
+
+
+@pytest.mark.heavy
+def test_the_summary_of_a_shorter_training_is_not_that_of_a_longer_one(tmp_path, data_directory):
+    config = config_of(data_directory, steps=10)
+    train(config, tmp_path / "run")
+    assert (tmp_path / "run" / "run.json").exists()
+    config.steps, config.run.log_steps = 20, 5
+
+    def stop(step, metrics):
+        raise RuntimeError(str(step))
+
+    with pytest.raises(RuntimeError, match="15"):
+        train(config, tmp_path / "run", allow_config_change=True, callback=stop)
+    assert not (tmp_path / "run" / "run.json").exists()
 
 
 def test_a_test_split_that_is_not_there_is_refused_before_training(tmp_path, data_directory):

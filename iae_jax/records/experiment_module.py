@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from iae_jax import presets
-from iae_jax.errors import InputError, meant
+from iae_jax.errors import InputError, first_line, meant
 from iae_jax.runs.config import Config
 
 ROOM = "experiments"  # of the current folder
@@ -37,13 +37,18 @@ def _file(path: Path) -> ModuleType:
     folder = str(path.resolve().parent)
     if folder not in sys.path:  # it imports its neighbours, and its configs name them
         sys.path.insert(0, folder)
+    if not path.is_file():
+        raise InputError(f"there is no file {path}: name the file of a config")
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None and spec.loader is not None  # it ends with .py
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}: name the file of a config") from error
+    except InputError:
+        raise
+    except Exception as error:  # whatever the file does
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise InputError(f"cannot run {path} ({reason}): mend it") from error
     module.__file__ = str(path)  # as it was typed, for the records' commands
     return module
 

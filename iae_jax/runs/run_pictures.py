@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from iae_jax.files.html_page import png_uri
 
-# (heading, files of which the last in order of name is shown).
+# (heading, files of which the last is shown: shorter names first, as of smaller steps).
 PICTURES = (
     ("in training", "figures/step_*.png"),
     ("reconstructions", "reconstructions.png"),
@@ -28,7 +28,7 @@ def pictures(workdir: Path, limit: int = MAX_BYTES) -> list[Picture]:
     """Of a run, those that are there. limit: bytes of all."""
     found, left = [], min(limit, MAX_BYTES)
     for heading, pattern in PICTURES:
-        if paths := sorted(workdir.glob(pattern)):
+        if paths := sorted(workdir.glob(pattern), key=lambda path: (len(path.name), path.name)):
             png, uri = paths[-1].read_bytes(), ""
             if len(png) <= left:
                 left, uri = left - len(png), png_uri(png)

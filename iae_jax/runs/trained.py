@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from iae_jax.data.sources import is_files
 from iae_jax.errors import InputError, TransientError
 from iae_jax.game.step import init
 from iae_jax.metrics.evaluate import best_metric
@@ -154,11 +155,17 @@ def _other_place(saved: dict[str, Any] | None, config: Config) -> str:
 def check_own_images(run: TrainedRun) -> None:
     """Before a run's own images are read.
 
-    Raises: InputError if they lie elsewhere than when the run was trained, and are others.
+    Raises: InputError if they are others than those that the run was trained on: they lie
+    elsewhere, or files have changed.
     """
+    name = run.config.data.name
     if run.place:
         advice = f"name the place of those, which was {run.place}, by --data"
-        check_images(run.images, Feed(run.config).fingerprint(), run.config.data.name, advice)
+    elif is_files(name) and run.images is not None:
+        advice = "name a copy of those by --data, or the images to read by --images"
+    else:
+        return
+    check_images(run.images, Feed(run.config).fingerprint(), name, advice)
 
 
 def _advice(config: Config, path: Path) -> str:

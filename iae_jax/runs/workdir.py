@@ -25,6 +25,7 @@ from iae_jax.runs.checkpoint import Checkpoints
 from iae_jax.runs.config import Config, from_dict, identity, to_dict, without_places
 from iae_jax.runs.config_changes import completed, difference
 from iae_jax.runs.console import log
+from iae_jax.runs.feed import step_of
 from iae_jax.runs.memory import peak_host_megabytes, peak_memory_megabytes
 from iae_jax.runs.rate_change import rate_changes
 from iae_jax.runs.renamed import translated
@@ -186,6 +187,8 @@ class Workdir:
           shapes: of one example of each set in the batch.
         """
         write_json(self.path / "config.json", to_dict(self._config))
+        if step_of(position.state) < self._config.steps:
+            (self.path / "run.json").unlink(missing_ok=True)  # of a shorter training
         data: dict[str, Any] = {
             "shapes": shapes,
             "values": source.values,
@@ -239,7 +242,8 @@ class Workdir:
         return path
 
     def newest_figure(self) -> Path | None:
-        return max((self.path / "figures").glob("step_*.png"), default=None)
+        found = (self.path / "figures").glob("step_*.png")
+        return max(found, default=None, key=lambda path: (len(path.name), path.name))
 
     def finish(
         self,

@@ -42,19 +42,28 @@ HEADLINE = tuple(
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Rows: q(z) coloured by digit, p(z). Columns: the priors. runs: variant -> its workdir."""
-    from iae_jax.files import figures
+    """Codes q(z) of held-out images, coloured by digit, and draws of their prior p(z), for each of
+    three priors. One seed.
 
-    titles = [f"q(z): {name}" for name in runs] + [f"p(z): {name}" for name in runs]
-    with figures.panels(path, 2, len(runs), titles, size=340) as axes:
-        for above, below, workdir in zip(*axes, runs.values(), strict=True):
+    runs: variant -> its workdir.
+    """
+    from iae_jax.files.figures import panels, plane
+
+    titles = [f"{what}: {name.replace('_', ' ')}" for name in runs for what in ("q(z)", "p(z)")]
+    with panels(path, len(runs), 2, titles, size=340) as axes:
+        for (left, right), workdir in zip(axes, runs.values(), strict=True):
             with np.load(workdir / preset.FIGURE_FILE) as file:
                 codes, labels, prior = file["codes"], file["labels"], file["prior"]
             reach = 1.1 * np.abs(prior).max()
             color: dict[str, Any] = {"c": labels, "cmap": "tab10", "vmin": 0, "vmax": 9}
-            drawn = figures.dots(above, codes, **color)
-            figures.dots(below, prior, color="0.3")
-            for ax in (above, below):
-                ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-        legend: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1, 1)}
-        axes[0][-1].legend(*drawn.legend_elements(), fontsize=8, frameon=False, **legend)
+            drawn = plane(left, codes, reach, "z", **color)
+            plane(right, prior, reach, "z", color="0.3")
+        close: dict[str, Any] = {"handlelength": 0.5, "handletextpad": 0.3, "columnspacing": 1}
+        axes[0][0].figure.legend(
+            *drawn.legend_elements(),
+            title="digit",
+            ncols=10,
+            loc="outside lower center",
+            frameon=False,
+            **close,
+        )

@@ -32,34 +32,53 @@ HEADLINE = tuple(
     for variant in preset.VARIANTS
 )
 SIDE = 6  # images of a panel, down and across
+MODES = 5  # of the set in the plane
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Columns: the sets and models. Rows: originals, reconstructions, prior samples. runs: variant
-    -> its folder."""
+    """Of a set in the plane and of the digits: held-out originals, their reconstructions by the IAE
+    and by ALI, and samples of each from its prior. Colours in the plane say where the original is.
+    One seed.
+
+    runs: variant -> its folder.
+    """
+    from iae_jax.files.canvas import MODELS
     from iae_jax.files.figures import panels
 
-    rows = {"original": "x", "reconstruction": "x_hat", "prior samples": "samples"}
-    names = [variant.split("/") for variant in preset.VARIANTS]
-    titles = [f"{name}, {model.upper()}: {row}" for row in rows for name, model in names]
-    with panels(path, len(rows), len(preset.VARIANTS), titles, size=290) as axes:
-        for column, variant in enumerate(preset.VARIANTS):
-            with np.load(runs[variant] / preset.FIGURE_FILE) as file:
-                shown = dict(file)
-            for row, what in zip(axes, rows.values(), strict=True):
-                if shown[what].ndim == 2:
-                    # Colour says where the original was.
-                    angle = None if what == "samples" else np.arctan2(*shown["x"].T)
-                    _draw_points(row[column], shown[what], angle)
+    sets = list(dict.fromkeys(variant.split("/")[0] for variant in preset.VARIANTS))
+    rows = {
+        "original": ("iae", "x"),
+        "IAE: reconstruction": ("iae", "x_hat"),
+        "ALI: reconstruction": ("ali", "x_hat"),
+        "IAE: prior samples": ("iae", "samples"),
+        "ALI: prior samples": ("ali", "samples"),
+    }
+    titles = [f"{name}, {title}" for title in rows for name in sets]
+    with panels(path, len(rows), len(sets), titles, size=290) as axes:
+        for row, (model, what) in zip(axes, rows.values(), strict=True):
+            for ax, name in zip(row, sets, strict=True):
+                with np.load(runs[f"{name}/{model}"] / preset.FIGURE_FILE) as file:
+                    shown, x = file[what], file["x"]
+                if shown.ndim > 2:
+                    _draw_images(ax, shown)
+                elif what == "samples":
+                    _draw_points(ax, shown, MODELS[model.upper()])
                 else:
-                    _draw_images(row[column], shown[what])
+                    _draw_points(ax, shown, _of_modes(x))
 
 
-def _draw_points(ax: "Axes", points: np.ndarray, angle: np.ndarray | None) -> None:
-    from iae_jax.files.figures import dots
+def _of_modes(x: np.ndarray) -> np.ndarray:
+    """The colour of the nearest mode of the ring, for each point f32[N, 2]."""
+    from iae_jax.files.canvas import COLORS
 
-    dots(ax, points, 5, **({"color": "0.3"} if angle is None else {"c": angle, "cmap": "twilight"}))
-    ax.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
+    turns = np.arctan2(x[:, 1], x[:, 0]) / (2 * np.pi)
+    return np.array(COLORS)[np.rint(turns * MODES).astype(int) % MODES]
+
+
+def _draw_points(ax: "Axes", points: np.ndarray, color: str | np.ndarray) -> None:
+    from iae_jax.files.figures import plane
+
+    plane(ax, points, 3.0, "x", size=5, c=color)
 
 
 def _draw_images(ax: "Axes", images: np.ndarray) -> None:

@@ -41,8 +41,11 @@ HEADLINE = (
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """The four posteriors of each variant in one plane, a colour each. runs: variant -> its
-    workdir."""
+    """The posteriors q(z|x) of four data points, a colour each, of a VAE and of AVB without and
+    with adaptive contrast. One seed.
+
+    runs: variant -> its workdir.
+    """
     from matplotlib.colors import to_rgb
 
     from iae_jax.files.canvas import COLORS
@@ -59,4 +62,4 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
             ax.imshow(
                 picture, origin="lower", extent=(-preset.REACH, preset.REACH) * 2, aspect="auto"
             )
-            ax.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5))
+            ax.set(xlim=(-3.5, 3.5), ylim=(-3.5, 3.5), xlabel="z₁", ylabel="z₂")

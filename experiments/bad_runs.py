@@ -8,6 +8,7 @@ A minute each on two idle cores.
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from iae_jax.files import canvas
+from iae_jax.files import canvas, figures
 from iae_jax.files.atomic import write_json
 
 SHORT = "--config.steps=1500"  # half of the preset's
@@ -41,10 +42,13 @@ RUNS: dict[str, tuple[str, ...]] = {
     # The players give all for codes that look like the prior.
     "over-regularized": (SHORT, "--config.regularization.weight=300"),
 }
-SHOWN = (
-    "reconstruction_discriminator", "regularization_discriminator", "encoder_gradient_norm",
-    "validation_pixel_error",
-)  # fmt: skip
+# What is logged and drawn, with its unit.
+SHOWN = {
+    "reconstruction_discriminator": "loss, nats",
+    "regularization_discriminator": "loss, nats",
+    "encoder_gradient_norm": "L2 norm",
+    "validation_pixel_error": "mean |x̂ − x|, x in 0 to 1",
+}
 MEASURED = (
     "pixel_error_ratio", "label_agreement", "local_spread", "code_standard_deviation",
     "two_sample_accuracy",
@@ -81,22 +85,18 @@ def short(value: float) -> float:
 
 def draw(path: Path, runs: dict[str, Any]) -> None:
     """A panel for each logged name, a line for each run."""
-    figure = canvas.blank(1100, 720)
-    axes = figure.subplots(2, 2, sharex=True)
-    for axis, name in zip(axes.flat, SHOWN, strict=True):
-        for title, color in zip(runs, canvas.COLORS, strict=False):
-            curves = runs[title]["curves"]
-            values = curves.get(name, [])
-            axis.plot(curves["step"][: len(values)], values, color=color, label=title)
-        canvas.style(axis)
-        axis.set_title(name, loc="left", fontsize=11)
-    for axis in axes[0]:
-        axis.axhline(CHANCE, color="grey", linewidth=0.8, linestyle=":")
-    axes[1, 0].set_yscale("log")
-    axes[0, 0].legend(frameon=False, fontsize=9)
-    for axis in axes[1]:
-        axis.set_xlabel("step")
-    canvas.save_with_layout(figure, path, few_colors=True)
+    with figures.panels(path, 2, 2, list(SHOWN), size=320) as axes:
+        for ax, (name, unit) in zip(itertools.chain(*axes), SHOWN.items(), strict=True):
+            for title, color in zip(runs, canvas.COLORS, strict=False):
+                curves = runs[title]["curves"]
+                values = curves.get(name, [])
+                ax.plot(curves["step"][: len(values)], values, color=color, label=title)
+            ax.set(xlabel="training step", ylabel=unit)
+        for ax in axes[0]:
+            ax.axhline(CHANCE, color="grey", linewidth=0.8, linestyle=":")
+        axes[1][0].set_yscale("log")
+        named = axes[0][0].get_legend_handles_labels()
+        axes[0][0].figure.legend(*named, loc="outside lower center", ncols=2, frameon=False)
 
 
 def main(arguments: list[str] | None = None) -> int:

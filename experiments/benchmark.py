@@ -180,8 +180,11 @@ def of_a_run(rounds: int, seconds: float) -> list[Row]:
 
 
 def draw(path: Path, records: list[Record]) -> None:
-    """A bar for each comparison: the ratio of medians, and the range over rounds."""
-    from iae_jax.files.canvas import COLORS
+    """Our steps per second over those of another program, for each workload and program: the ratio
+    of medians, and as a line the range over rounds. Right of 1 we are faster; the axis is
+    logarithmic.
+    """
+    from iae_jax.files.canvas import MODELS
     from iae_jax.files.figures import panels
 
     means = {(one["metric"], one["variant"]): one["mean"] for one in records}
@@ -191,11 +194,10 @@ def draw(path: Path, records: list[Record]) -> None:
         for which in ("", "_lowest", "_highest")
     )
     with panels(path, 1, 1, [""], size=640) as axes:
-        ax = axes[0][0]
-        colors = [COLORS[0] if ratio >= 1 else COLORS[1] for ratio in middle]
-        ax.barh(names, middle, color=colors, xerr=[middle - low, high - middle])
+        ax, spread = axes[0][0], [middle - low, high - middle]
+        ax.barh(names, middle - 1, left=1, color=MODELS["ours"], xerr=spread)
         ax.axvline(1.0, color="black", linewidth=0.8)
-        ax.set(xlabel="our throughput / theirs", xscale="log")
+        ax.set(xlabel="our steps per second over theirs", xscale="log")
         ticks = [tick for tick in TICKS if min(0.8, *low) <= tick <= max(1.25, *high)]
         ax.set(xticks=ticks, xticklabels=ticks)
         ax.minorticks_off()
@@ -241,7 +243,7 @@ def run(options: argparse.Namespace) -> Timings:
             wanted, options.rounds, options.seconds, not options.no_compiled, Path(programs)
         )
     rows = figures_of(found, products) + of_runs
-    return Timings(rows, products[0]["device"], draw)
+    return Timings(rows, products[0]["device"])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -250,7 +252,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--works", default=",".join(WORKS), help="workloads, separated by commas (all)"
     )
     parser.add_argument("--no_compiled", action="store_true", help="do not try torch.compile")
-    return timing.main(parser, measure, run, arguments)
+    return timing.main(parser, measure, run, draw, arguments)
 
 
 if __name__ == "__main__":

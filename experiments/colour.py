@@ -43,8 +43,9 @@ def figures_of(variants: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Originals, reconstructions by the deterministic code and with several local codes; below
-    them samples from the prior, and interpolations between two images.
+    """Originals, their reconstructions from a deterministic code and, with another local code in
+    each row, from a shorter one; samples from the prior, and ways between the codes of two images.
+    One seed.
 
     Args:
       path: of the figure.
@@ -61,10 +62,10 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
             groups.append((name, list(file["x_hat"])))
     for name, workdir in codes:
         with np.load(workdir / "samples.npz") as file:
-            groups.append((f"{name},\nsamples", [file["x"]]))
+            groups.append((f"{name}, samples", [file["x"]]))
     for name, workdir in codes:
         with np.load(workdir / "interpolations.npz") as file:
-            groups.append((f"{name},\nbetween", list(file["x"][:INTERPOLATIONS])))
+            groups.append((f"{name}, between two images", list(file["x"][:INTERPOLATIONS])))
     rows_of_images(path, groups)
 
 

@@ -13,6 +13,7 @@ Expected: every estimate within 0.1 nats; 19 minutes on one CPU core for two see
 2026-11-25, so: the gap is at most 0.075 (adversarial row under analytic KL), and 0.008 for AVB.
 """
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ FIGURE_MODES: tuple[str, ...] = ()
 
 REFERENCES = {"elbo_gap": Reference(0.1, "lower", "aim, nats", seeds=1.0)}
 SHOWN = ("elbo_gap",)  # beside the table below
+REACH = 3.2  # of the axes of the figure
+ROWS = ("likelihood", "joint_reconstruction")
 HEADLINE = tuple(
     Headline("largest error of an estimated term (nats)", "elbo_gap", variant)
     for variant in ("joint_reconstruction/marginal_code", "joint_reconstruction/analytic_kl")
@@ -70,10 +73,13 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Two rows of samples and of codes for each row of the grid ("adv.": the adversarial one); ALI
-    and GAN at the right. runs: variant -> its workdir."""
-    from iae_jax.files.canvas import COLORS
-    from iae_jax.files.figures import dots, panels
+    """Samples of each model and codes of data, coloured by mode, for each cell of the grid (adv.:
+    of the adversarial row), ALI and GAN; the last panel is the data. One seed.
+
+    runs: variant -> its workdir.
+    """
+    from iae_jax.files.canvas import COLORS, MODELS
+    from iae_jax.files.figures import panels, plane
 
     names = {
         "likelihood/none": "autoencoder", "likelihood/analytic_kl": "VAE",
@@ -82,29 +88,24 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
         "joint_reconstruction/analytic_kl": "adv. / KL",
         "joint_reconstruction/joint_code": "adv. / joint code",
         "joint_reconstruction/marginal_code": "IAE",
-        "joint_model/none": "ALI / BiGAN", "marginal_data/none": "GAN",
+        "joint_model/none": "ALI", "marginal_data/none": "GAN",
     }  # fmt: skip
-    rows = [
-        [f"likelihood/{column}" for column in preset.COLUMNS] + ["joint_model/none"],
-        [f"joint_reconstruction/{column}" for column in preset.COLUMNS] + ["marginal_data/none"],
-    ]
-    titles = []
-    for row in rows:
-        titles += [f"{names[variant]}: samples" for variant in row]
-        titles += [f"{names[variant]}: codes" for variant in row[:-1]]
-        titles.append("ALI / BiGAN: codes" if row is rows[0] else "data")
+    # Likelihood and adversarial row side by side, so that text has room.
+    order = [f"{row}/{column}" for column in preset.COLUMNS for row in ROWS]
+    order += ["joint_model/none", "marginal_data/none"]
+    titles = [f"{names[variant]}\n{what}" for variant in order for what in ("samples", "codes")]
+    titles[-1] = "data"
     data, mode = (np.asarray(part) for part in preset.DATA.sample(jax.random.key(33), preset.CLOUD))
     colors = np.array(COLORS)
-    with panels(path, 4, 5, titles, size=220) as axes:
-        for i, row in enumerate(rows):
-            for j, variant in enumerate(row):
-                with np.load(runs[variant] / preset.FIGURE_FILE) as file:
-                    cloud = dict(file)
-                dots(axes[2 * i][j], cloud["samples"], color="0.3")
-                below = axes[2 * i + 1][j]
-                if "codes" in cloud:
-                    dots(below, cloud["codes"], c=colors[cloud["modes"]])
-                else:
-                    dots(below, data, c=colors[mode])
-        for ax in [ax for line in axes for ax in line]:
-            ax.set(xlim=(-3.2, 3.2), ylim=(-3.2, 3.2), aspect="equal")
+    with panels(path, len(order) // 2, 4, titles, size=220) as axes:
+        flat = list(itertools.chain(*axes))
+        for variant, left, right in zip(order, flat[::2], flat[1::2], strict=True):
+            with np.load(runs[variant] / preset.FIGURE_FILE) as file:
+                cloud = dict(file)
+            plane(left, cloud["samples"], REACH, "x", color=MODELS.get(names[variant], "0.3"))
+            if "codes" in cloud:
+                plane(right, cloud["codes"], REACH, "z", c=colors[cloud["modes"]])
+            else:
+                plane(right, data, REACH, "x", c=colors[mode])
+        for ax in flat:
+            ax.label_outer()

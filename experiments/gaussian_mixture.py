@@ -56,19 +56,22 @@ HEADLINE = (
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Rows: the sets. Columns: the data, the GAN, the IAE. runs: variant -> its folder."""
-    from iae_jax.files.canvas import COLORS
-    from iae_jax.files.figures import dots, panels
+    """Data, samples of a GAN and samples of an IAE, of eight Gaussians on a ring and of 25 on a
+    grid. One seed.
+
+    runs: variant -> its folder.
+    """
+    from iae_jax.files.canvas import MODELS
+    from iae_jax.files.figures import panels, plane
 
     titles = [f"{name}: {what}" for name in preset.SETS for what in ("data", "GAN", "IAE")]
     with panels(path, len(preset.SETS), 3, titles) as axes:
         for row, (name, (kind, _)) in zip(axes, preset.SETS.items(), strict=True):
             mixture = mixture_of(kind)
-            clouds = [np.asarray(mixture.sample(jax.random.key(4), preset.PROTOCOL)[0])]
-            for model in ("gan", "iae"):
-                with np.load(runs[f"{name}/{model}"] / preset.FIGURE_FILE) as file:
-                    clouds.append(file["samples"])
+            clouds = {"data": np.asarray(mixture.sample(jax.random.key(4), preset.PROTOCOL)[0])}
+            for model in ("GAN", "IAE"):
+                with np.load(runs[f"{name}/{model.lower()}"] / preset.FIGURE_FILE) as file:
+                    clouds[model] = file["samples"]
             reach = 1.3 * np.abs(mixture.centres).max()
-            for ax, cloud, color in zip(row, clouds, (COLORS[6], *COLORS), strict=False):
-                dots(ax, cloud, color=color)
-                ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+            for ax, (what, cloud) in zip(row, clouds.items(), strict=True):
+                plane(ax, cloud, reach, "x", color=MODELS[what])

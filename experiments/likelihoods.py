@@ -58,23 +58,24 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
     """Over what the code says, a point for each variant: -log p(x), and the labels that
-    reconstructions keep. Dotted: those of the IAE."""
-    from iae_jax.files.canvas import COLORS
+    reconstructions keep; mean and SD over seeds. Dotted: those of the IAE.
+    """
+    from iae_jax.files.canvas import MODELS
     from iae_jax.files.figures import panels
 
     found = {(one["metric"], one["variant"]): one for one in records}
-    titles = ["-log p(x), nats", "label agreement"]
+    titles = ["-log p(x), nats", "label agreement, share"]
     with panels(path, 1, 2, titles, size=420) as axes:
         for ax, metric in zip(axes[0], (NLL, "label_agreement"), strict=True):
-            for number, variant in enumerate(preset.VARIANTS):
+            for variant in preset.VARIANTS:
                 if (metric, variant) not in found:
                     continue
                 value, kl = found[metric, variant], found["kl_code", variant]
                 where = (kl["mean"], value["mean"])
                 spread = (value["sd"] or 0.0, kl["sd"] or 0.0)
-                ax.errorbar(*where, *spread, "o", color=COLORS[number % len(COLORS)])
-                ax.annotate(f" {variant}", where, fontsize=8)
+                ax.errorbar(*where, *spread, "o", color=MODELS["VAE"])
+                ax.annotate(f" {variant}", where)
             ax.set(xlabel="KL(q(z|x) || p(z)), nats")
         for one in read_records(RESULTS / f"{BESIDE[0]}.json"):
             if (one["metric"], one["variant"]) == ("label_agreement", BESIDE[1]):
-                axes[0][1].axhline(one["mean"], ls=":", color=COLORS[6])
+                axes[0][1].axhline(one["mean"], ls=":", color=MODELS["IAE"])

@@ -17,7 +17,7 @@ from iae_jax.records.references import Headline, Published, Reference
 
 get_config = preset.get_config
 FIGURE_MODES = ("traverse",)  # what the figure is made of
-ROWS = 6  # of the figure, each with a local code
+ROWS, COLUMNS = 4, 10  # of the figure: local codes, clusters
 
 REFERENCES = {
     ("cluster_accuracy", "k10"): Reference(
@@ -53,11 +53,18 @@ HEADLINE = tuple(
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Fig. 6: a column for each cluster, a local code for each row. runs: variant -> workdir."""
+    """Samples of models with 10, 16 and 30 clusters, a column for each cluster, a local code for
+    each row. One seed.
+
+    runs: variant -> its workdir.
+    """
     from iae_jax.files.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
     for variant, categories in preset.CATEGORIES.items():
         with np.load(runs[variant] / "traversals.npz") as file:
-            groups.append((f"K = {categories}", list(file["x"][:ROWS])))
-    rows_of_images(path, groups, max(preset.CATEGORIES.values()))
+            x = file["x"][:ROWS]
+        # In blocks, since a phone shows no more columns.
+        for i, block in enumerate(np.array_split(x, -(-categories // COLUMNS), axis=1)):
+            groups.append((f"K = {categories}" if i == 0 else "", list(block)))
+    rows_of_images(path, groups, COLUMNS)

@@ -14,6 +14,7 @@ Expected: 5 to 10 minutes on 2 CPU cores for a run, and 8 to 13 for deterministi
 that on slow ones; VAE and AAE a third of it. Measured numbers: RESULTS.md.
 """
 
+import itertools
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -42,8 +43,13 @@ FIGURES = {
         "vae_20/learned_prior",
     ),
 }
-# Metrics over the global size, beside a local code of 100.
-CURVE = ("label_agreement", "pixel_error", "local_spread", "frechet_reconstruction")
+# Metrics over the global size, beside a local code of 100, and what they are in.
+CURVE = {
+    "label_agreement": "share of images",
+    "pixel_error": "mean |x̂ − x|, x in 0 to 1",
+    "local_spread": "mean difference, x in 0 to 1",
+    "frechet_reconstruction": "in 64 features",
+}
 # Of the last panel: label -> variants, in the order of the regularization's weight.
 TRADED = {
     "IAE, N(0, I)": ("", "/weight_0.3", "/weight_1", "/weight_3"),
@@ -163,8 +169,11 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Fig. 2: originals, and their reconstructions by each model; below them samples of each.
-    runs: variant -> its workdir."""
+    """Held-out originals, and their reconstructions by each model, each row with another draw of
+    the noise. Rows called samples are of the prior. One seed.
+
+    runs: variant -> its workdir.
+    """
     from iae_jax.files.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
@@ -176,7 +185,7 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
             groups.append(("original", [x]))
         groups.append((name_of(variant), list(x_hat)))
         with np.load(workdir / "samples.npz") as file:
-            samples.append((f"{name_of(variant)},\nsamples", [file["x"][: len(x)]]))
+            samples.append((f"{name_of(variant)}, samples", [file["x"][: len(x)]]))
     rows_of_images(path, groups + samples)
 
 
@@ -190,31 +199,36 @@ def name_of(variant: str) -> str:
 
 
 def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
-    """Each metric over the size of the global code, mean and SD over seeds; dotted: the
-    deterministic code of 20. At the right the labels that reconstructions keep over the distance of
-    samples from the data, as the weight of the regularization grows (from 0.1, the large dot), of
-    10D + 100D; and other models."""
-    from iae_jax.files.canvas import COLORS
-    from iae_jax.files.figures import panels
+    """Over the components of the global code, beside a local code of 100: mean over seeds, and the
+    SD as a shade; dotted: the deterministic code of 20. In the last panel the labels that
+    reconstructions keep, over how far samples are from the data: IAEs of 10D + 100D, along a line
+    as the weight of the regularization grows (from 0.1, the large dot), and other models.
+    """
+    from iae_jax.files.canvas import MODELS
+    from iae_jax.files.figures import band, panels
 
     found = {(one["metric"], one["variant"]): one for one in records}
     sizes = {size: name for name, (size, local) in preset.SIZES.items() if local}
     titles = [metric.replace("_", " ") for metric in CURVE]
-    with panels(path, 1, len(CURVE) + 1, [*titles, "label agreement and samples"]) as axes:
-        _draw_traded(axes[0][-1], {key: one["mean"] for key, one in found.items()})
-        for ax, metric in zip(axes[0], CURVE, strict=False):
+    with panels(path, 3, 2, [*titles, "agreement and samples"]) as axes:
+        *over_sizes, traded, names = itertools.chain(*axes)
+        _draw_traded(traded, {key: one["mean"] for key, one in found.items()})
+        names.legend(*traded.get_legend_handles_labels(), frameon=False, loc="center")
+        for ax, (metric, unit) in zip(over_sizes, CURVE.items(), strict=True):
             measured = [size for size in sorted(sizes) if (metric, sizes[size]) in found]
             of_size = [found[metric, sizes[size]] for size in measured]
-            means, sds = [one["mean"] for one in of_size], [one["sd"] or 0.0 for one in of_size]
-            ax.errorbar(measured, means, sds, fmt="o-", color=COLORS[0])
+            mean, sd = (np.array([one[name] or 0.0 for one in of_size]) for name in ("mean", "sd"))
+            if measured:
+                band(ax, np.array(measured), mean, mean - sd, mean + sd, color=MODELS["IAE"])
             if (metric, "deterministic_20") in found:
-                ax.axhline(found[metric, "deterministic_20"]["mean"], ls=":", color=COLORS[6])
-            ax.set(xscale="log", xticks=measured, xticklabels=measured, xlabel="global size")
+                ax.axhline(found[metric, "deterministic_20"]["mean"], ls=":", color=MODELS["IAE"])
+            ax.set(xscale="log", xticks=measured, xticklabels=measured, ylabel=unit)
+            ax.set(xlabel="components of the global code")
             ax.minorticks_off()
 
 
 def _draw_traded(ax: Any, means: dict[tuple[str, str], float]) -> None:
-    from iae_jax.files.canvas import COLORS
+    from iae_jax.files.canvas import MODELS
 
     def places(variants: Iterable[str]) -> np.ndarray:
         """[N, 2] of those that are measured: how far samples are, in units of the distance of other
@@ -226,15 +240,17 @@ def _draw_traded(ax: Any, means: dict[tuple[str, str], float]) -> None:
                 found.append((ratio, means["label_agreement", one]))
         return np.reshape(found, (-1, 2))
 
-    for color, (label, options) in zip(COLORS, TRADED.items(), strict=False):
+    for line, (label, options) in zip(("o-", "s--", "P-"), TRADED.items(), strict=True):
         path = places(f"global_10_local_100{option}" for option in options)
         if len(path):
-            ax.plot(*path.T, "o-", ms=3, color=color, label=label)
-            ax.plot(*path[0], "o", ms=7, color=color)
-    for marker, (label, variant) in zip("sD^v", OTHERS.items(), strict=True):
+            ax.plot(*path.T, line, ms=4, color=MODELS["IAE"], label=label)
+            ax.plot(*path[0], line[0], ms=8, color=MODELS["IAE"])
+    for marker, (label, variant) in zip("os^v", OTHERS.items(), strict=True):
         where = places([variant])
         if len(where):
-            ax.plot(*where.T, marker, ms=5, color="0.3", label=label)
-    ax.set(xscale="log", xlabel="samples' Fréchet distance / that of real images")
-    if ax.lines:
-        ax.legend(frameon=False, fontsize=7)
+            color = MODELS[label.partition(",")[0]]
+            ax.plot(*where.T, marker, ms=6, color=color, label=label)
+    ticks = (1, 2, 5, 10, 20, 50)
+    ax.set(xscale="log", xticks=ticks, xticklabels=ticks, ylabel="label agreement, share")
+    ax.set(xlabel="Fréchet distance of samples,\nin that of other real images")
+    ax.minorticks_off()

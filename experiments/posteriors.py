@@ -44,9 +44,10 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 
 def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
-    """How far below the truth: a bar for each posterior, with SD over seeds; of AVB also what its
-    discriminator estimates."""
-    from iae_jax.files.canvas import COLORS
+    """How far each posterior is below log p(x), in nats: mean and SD over seeds. Of AVB also what
+    its discriminator T estimates.
+    """
+    from iae_jax.files.canvas import MODELS
     from iae_jax.files.figures import panels
 
     found = {(one["metric"], one["variant"]): one for one in records}
@@ -61,6 +62,7 @@ def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:
             ]
             names, gaps = [name for name, _ in bars], [one["mean"] for _, one in bars]
             spread = [one["sd"] or 0.0 for _, one in bars]
-            ax.bar(names, gaps, yerr=spread, color=COLORS[0])
+            colors = [MODELS["AVB" if name.startswith("avb") else "VAE"] for name in names]
+            ax.bar(names, gaps, yerr=spread, color=colors)
             ax.tick_params(axis="x", rotation=60)
             ax.set(ylabel="nats below log p(x)")

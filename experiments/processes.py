@@ -33,6 +33,7 @@ from iae_jax import init
 from iae_jax.devices import multihost
 from iae_jax.devices.parallel import AXIS, everywhere, place
 from iae_jax.errors import InputError
+from iae_jax.records.record import Record
 from iae_jax.records.references import Reference
 
 PROCESSES = 2
@@ -131,26 +132,31 @@ def together(work: str, seconds: float, compiled: Path) -> list[dict[str, Any]]:
         return [one.result() for one in waiting]
 
 
-def draw(found: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """For each workload, the time of a step by what it goes to."""
+def draw(path: Path, records: list[Record]) -> None:
+    """For each workload, the time of a step of two processes by what it goes to: medians."""
     from iae_jax.files.canvas import COLORS
     from iae_jax.files.figures import panels
 
+    found: dict[str, dict[str, float]] = {}
+    for one in records:
+        if one["metric"] == "milliseconds_per_step":
+            work, side = one["variant"].split("/")
+            found.setdefault(work, {})[side] = statistics.median(one["values"])
     with panels(path, 1, 1, ["a step of two processes"], 480) as axes:
         ax, names = axes[0][0], list(found)[::-1]
         left = np.zeros(len(names))
-        parts = {name: [1e3 * part for part in _parts(found[name])] for name in names}
         for index, label in enumerate(("computing", "bare all-reduce", "beyond it")):
-            width = np.array([max(parts[name][index], 0.0) for name in names])
+            width = np.array([max(_parts(found[name])[index], 0.0) for name in names])
             ax.barh(names, width, left=left, color=COLORS[index], label=label)
             left += width
         ax.set(xlabel="milliseconds")
-        ax.legend()
+        ax.legend(frameon=False)
 
 
-def _parts(measured: list[dict[str, Any]]) -> tuple[float, float, float]:
-    """Seconds of a step: computing, the bare all-reduce, and what the collectives take beyond."""
-    whole, without, bare = (statistics.median(one[side] for one in measured) for side in SIDES)
+def _parts(step: dict[str, float]) -> tuple[float, float, float]:
+    """The time of a step of each of SIDES -> what computing, the bare all-reduce, and the
+    collectives beyond it take."""
+    whole, without, bare = (step[side] for side in SIDES)
     return without, bare, whole - without - bare
 
 
@@ -180,9 +186,11 @@ def run(options: argparse.Namespace) -> Timings:
         for side in SIDES:
             step = [1e3 * one[side] for one in each]
             rows.append(Row("milliseconds_per_step", f"{work}/{side}", step, len(step)))
-        without, bare, beyond = _parts(each)
+        without, bare, beyond = _parts(
+            {side: statistics.median(one[side] for one in each) for side in SIDES}
+        )
         rows.append(Row("overhead_share", work, [beyond / (without + bare)], len(each)))
-    return Timings(rows, everything[0]["device"], lambda path, _: draw(found, path))
+    return Timings(rows, everything[0]["device"])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -190,7 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--works", default=",".join(WORKS), help="workloads, separated by commas (all)"
     )
-    return timing.main(parser, measure, run, arguments)
+    return timing.main(parser, measure, run, draw, arguments)
 
 
 if __name__ == "__main__":

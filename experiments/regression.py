@@ -12,6 +12,7 @@ squares, whose answer is the conditional mean, where there is no data. Measured 
 mean.
 """
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -35,26 +36,30 @@ HEADLINE = (
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """The conditional, both answers, and the energy distance at each input. runs: variant -> its
-    folder."""
-    from iae_jax.files.canvas import COLORS
+    """Data of a conditional p(y|c), the answers of least squares and of adversarial regression
+    beside the mean of y given c (grey), and the energy distance of each from the data at each input
+    c. One seed.
+
+    runs: variant -> its folder.
+    """
+    from iae_jax.files.canvas import MODELS
     from iae_jax.files.figures import panels
 
     shown = {}
     for variant in preset.VARIANTS:
         with np.load(runs[variant] / preset.FIGURE_FILE) as file:
-            shown[variant] = dict(file)
+            shown[variant.replace("_", " ")] = dict(file)
     c, truth, mean = (shown["adversarial"][name] for name in ("c", "truth", "mean"))
     few = min(60, truth.shape[1])  # points of each input
-    clouds = [(truth, COLORS[6])]
-    clouds += [(shown[variant]["y"], COLORS[i]) for i, variant in enumerate(preset.VARIANTS)]
-    with panels(path, 1, 4, ["data", "least squares", "adversarial", "energy distance"]) as axes:
-        for ax, (y, color) in zip(axes[0], clouds, strict=False):
-            ax.plot(c, mean, color="0.6", label="E[y|c]")
-            ax.scatter(np.repeat(c, few), y[:, :few], s=3, color=color)
+    clouds = {"data": truth} | {name: one["y"] for name, one in shown.items()}
+    with panels(path, 2, 2, [*clouds, "energy distance"]) as axes:
+        *planes, distance = itertools.chain(*axes)
+        for ax, (name, y) in zip(planes, clouds.items(), strict=True):
+            ax.scatter(np.repeat(c, few), y[:, :few], s=3, color=MODELS[name])
+            ax.plot(c, mean, color="0.6", label="mean of y")
             ax.set(xlabel="c", ylabel="y", ylim=(-1.6, 1.9))
-        axes[0][0].legend(fontsize="small")
-        for variant, color in zip(preset.VARIANTS, COLORS, strict=False):
-            axes[0][3].plot(c, shown[variant]["distances"], color=color, label=variant)
-        axes[0][3].set(xlabel="c", yscale="log")
-        axes[0][3].legend(fontsize="small")
+        planes[0].legend(frameon=False, loc="lower right")
+        for name, one in shown.items():
+            distance.plot(c, one["distances"], color=MODELS[name], label=name)
+        distance.set(xlabel="c", ylabel="in units of y", yscale="log")
+        distance.legend(frameon=False)

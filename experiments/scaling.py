@@ -28,6 +28,7 @@ from experiments import timing, works
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
 from iae_jax import init
 from iae_jax.devices.parallel import Chunk, place
+from iae_jax.records.record import Record
 from iae_jax.records.references import Headline, Reference
 from iae_jax.runs.build import build
 from iae_jax.runs.feed import Feed
@@ -37,6 +38,8 @@ SIZES = {
     "side": (16, 32, 64),
     "devices": (1, 2, 4, 8),
 }
+# Of a size, on its axis; of others, seeds.
+UNITS = {"batch": "images", "side": "pixels a side", "devices": "virtual devices"}
 # Experiment -> variant.
 PROBLEMS = {
     "elbo_grid": "joint_reconstruction/marginal_code",
@@ -99,26 +102,33 @@ def exponent(sizes: np.ndarray, seconds: np.ndarray) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
-def draw(found: dict[str, dict[int, list[float]]], path: Path) -> None:
-    """A panel for each kind: milliseconds for a step over the size, both logarithmic."""
-    from iae_jax.files.canvas import COLORS
-    from iae_jax.files.figures import panels
+def draw(path: Path, records: list[Record]) -> None:
+    """Milliseconds for a training step over its size, both logarithmic: medians of the rounds, and
+    their range as a shade. Dotted: in proportion to the size.
+    """
+    from iae_jax.files.canvas import MODELS
+    from iae_jax.files.figures import band, panels
 
-    rows, columns = 2, -(-len(found) // 2)
+    found: dict[str, dict[int, list[float]]] = {}
+    for one in records:
+        if one["metric"] == "milliseconds_per_step":
+            kind, size = one["variant"].split("/")
+            found.setdefault(kind, {})[int(size)] = one["values"]
     titles = [kind.replace("_", " ") for kind in found]
-    titles += [""] * (rows * columns - len(found))
-    with panels(path, rows, columns, titles, 260) as axes:
-        for ax, of_size in zip(itertools.chain(*axes), found.values(), strict=False):
+    with panels(path, -(-len(found) // 2), 2, titles, 260) as axes:
+        for ax, (kind, of_size) in zip(itertools.chain(*axes), found.items(), strict=False):
             sizes = np.array(list(of_size))
-            step = np.array([1e3 * statistics.median(each) for each in of_size.values()])
-            ax.loglog(sizes, step, "o-", color=COLORS[0])
-            slope = exponent(sizes, step)
-            ax.loglog(sizes, step[0] * (sizes / sizes[0]), ":", color=COLORS[6])
-            ax.set(xlabel=f"exponent {slope:.2f}", xticks=sizes, xticklabels=sizes)
+            each = [np.quantile(one, (0.5, 0, 1)) for one in of_size.values()]
+            step, low, high = np.transpose(each)
+            band(ax, sizes, step, low, high, color=MODELS["IAE"])
+            ax.plot(sizes, step[0] * (sizes / sizes[0]), ":", color="black")
+            slope, unit = exponent(sizes, step), UNITS.get(kind, "seeds at once")
+            ax.set(xscale="log", yscale="log", xticks=sizes, xticklabels=sizes)
+            ax.set(xlabel=f"{unit}: exponent {slope:.2f}")
             ax.minorticks_off()
             ax.set_yticks(step[[0, -1]].round(1), step[[0, -1]].round(1))
         for row in axes:
-            row[0].set_ylabel("ms for a step; dotted: proportional")
+            row[0].set_ylabel("milliseconds a step")
 
 
 def run(options: argparse.Namespace) -> Timings:
@@ -146,13 +156,12 @@ def run(options: argparse.Namespace) -> Timings:
         if kind.startswith("seeds_of_"):
             problem, cost = kind.removeprefix("seeds_of_"), middle[8] / middle[1]
             rows.append(Row("cost_of_eight", problem, [cost], options.rounds))
-    return Timings(rows, device, lambda path, _: draw(found, path))
+    return Timings(rows, device)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    return timing.main(
-        timing.parser("experiments.scaling", rounds=3, seconds=2.0), measure, run, arguments
-    )
+    parser = timing.parser("experiments.scaling", rounds=3, seconds=2.0)
+    return timing.main(parser, measure, run, draw, arguments)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,11 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """A column for each class, a local code for each row. runs: variant -> its workdir."""
+    """Samples of the model that learned from 100 labels: a class in each column, a local code in
+    each row. One seed.
+
+    runs: variant -> its workdir.
+    """
     from iae_jax.files.figures import rows_of_images
 
     with np.load(runs[preset.SHOWN_VARIANT] / "traversals.npz") as file:

@@ -23,6 +23,7 @@ Expected, not measured yet: 3 to 4 hours on 2 idle CPU cores for three rounds.
 
 import argparse
 import importlib.util
+import itertools
 import json
 import math
 import statistics
@@ -220,11 +221,13 @@ def rows_of(found: Curves) -> list[Row]:
 
 
 def draw(path: Path, records: list[Record]) -> None:
-    """A panel for each work: quality over minutes, a line for each round; dotted: the target.
-    From records, so that works measured by earlier commands are in it."""
-    from iae_jax.files.canvas import COLORS
-    from iae_jax.files.figures import panels
+    """Quality on held-out images over minutes of training, for each work: medians of the rounds,
+    and their range as a shade. Dotted: the target.
+    """
+    from iae_jax.files.canvas import MODELS
+    from iae_jax.files.figures import band, panels
 
+    # From records, so that works measured by earlier commands are in it.
     values = {(one["metric"], one["variant"]): one["values"] for one in records}
     steps: dict[str, dict[str, list[int]]] = {}  # of each side of each work
     for metric, variant in values:
@@ -232,19 +235,22 @@ def draw(path: Path, records: list[Record]) -> None:
             name, side, step = variant.split("/")
             steps.setdefault(name, {}).setdefault(side, []).append(int(step))
     names = [name for name in WORKS if name in steps]
-    with panels(path, 1, len(names), [WORKS[name].title for name in names]) as axes:
-        for ax, name in zip(axes[0], names, strict=True):
-            for color, (side, of_side) in zip(COLORS, steps[name].items(), strict=False):
+    columns = min(2, len(names))
+    rows = -(-len(names) // columns)
+    with panels(path, rows, columns, [WORKS[name].title for name in names]) as axes:
+        for ax, name in zip(itertools.chain(*axes), names, strict=False):
+            for side, of_side in steps[name].items():
                 minutes, quality = (
                     np.array([values[metric, f"{name}/{side}/{step}"] for step in sorted(of_side)])
                     for metric in ("minutes", "quality")
                 )
-                lines = ax.plot(minutes, quality, "o-", ms=3, lw=1.2, color=color)
-                lines[0].set_label(side)
-            ax.axhline(WORKS[name].target, ls=":", color=COLORS[6])
+                spread = np.quantile(quality, (0.5, 0, 1), axis=1)
+                middle, color = np.median(minutes, axis=1), MODELS[side]
+                band(ax, middle, *spread, ms=3, color=color, label=side)
+            ax.axhline(WORKS[name].target, ls=":", color="black")
             ax.set(xlabel="minutes", xlim=(0, None))
             if len(steps[name]) > 1:
-                ax.legend(frameon=False, fontsize=9)
+                ax.legend(frameon=False)
 
 
 def run(options: argparse.Namespace) -> Timings:
@@ -276,14 +282,14 @@ def run(options: argparse.Namespace) -> Timings:
                 when = crossing(curve.seconds, curve.values, WORKS[name])
                 text = "not reached" if when is None else f"reached after {when / 60:.2f} min"
                 say(f"round {seed}  {name}/{side}  {text}; {100 * busy:.0f} % busy before")
-    return Timings(rows_of(found), found[wanted[0], "ours"][0].device, draw)
+    return Timings(rows_of(found), found[wanted[0], "ours"][0].device)
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = timing.parser("experiments.time_to_quality", rounds=3)
     parser.add_argument("--works", default=",".join(WORKS), help="separated by commas (all)")
     parser.add_argument("--steps", type=int, default=0, help="of each training (its own number)")
-    return timing.main(parser, measure, run, arguments)
+    return timing.main(parser, measure, run, draw, arguments)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The command of a benchmark: measurements in fresh processes, written as records and a figure.
 
 A benchmark is a module with `measure(words, seconds)`, which a child process calls and whose result
-it prints, and `run(options)`, which starts such children and returns rows. Its last lines call
-`main`.
+it prints, `run(options)`, which starts such children and returns rows, and `draw(path, records)`,
+which writes the figure. Its last lines call `main`.
 """
 
 import argparse
@@ -27,12 +27,13 @@ from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.git_commit import git_commit
 from iae_jax.records.parser import Parser
-from iae_jax.records.record import Record, Trainings, locked_records, record, summary
+from iae_jax.records.record import Record, Trainings, locked_records, read_records, record, summary
 
 MAX_BUSY = 0.15  # the share of all cores at work on an idle machine
 PATIENCE = 10  # seconds, in one of which it has to be idle
 MAX_SECONDS = 1800  # of one measurement
 PACKAGES = ("jax", "jaxlib", "torch", "pythae")  # whose versions a record has
+UNSAID = ("results", "figures", "child", "draw")  # flags that a record does not have
 
 
 class Row(NamedTuple):
@@ -45,12 +46,10 @@ class Row(NamedTuple):
 
 
 class Timings(NamedTuple):
-    """The result of a benchmark. device: its kind, as JAX names it. draw: writes the figure of it,
-    and of all records with its prefix, to a path."""
+    """The result of a benchmark. device: its kind, as JAX names it."""
 
     rows: list[Row]
     device: str
-    draw: Callable[[Path, list[Record]], None]
 
 
 def median_seconds(call: Callable[[], Any], seconds: float, steps: int = 1) -> float:
@@ -155,6 +154,7 @@ def parser(module: str, rounds: int, seconds: float | None = None) -> Parser:
     elsewhere = "or runs/NAME with other settings"
     made.add_argument("--results", type=Path, help=f"folder of the record (results, {elsewhere})")
     made.add_argument("--figures", type=Path, help=f"folder of the figure (docs, {elsewhere})")
+    made.add_argument("--draw", action="store_true", help="measure nothing: draw the records")
     made.add_argument("--busy_allowed", action="store_true", help="time on a busy machine too")
     made.add_argument(
         "--prefix",
@@ -169,10 +169,11 @@ def main(
     made: Parser,
     measure: Callable[[list[str], float], dict[str, Any]],
     run: Callable[[argparse.Namespace], Timings],
+    draw: Callable[[Path, list[Record]], None],
     arguments: list[str] | None = None,
 ) -> int:
-    """Writes results/NAME.json and docs/NAME.png, or docs/NAME_PREFIX.png; returns the exit
-    status."""
+    """Writes results/NAME.json and docs/NAME.png, or docs/NAME_PREFIX.png, of the records with this
+    prefix, without it; returns the exit status."""
     module = made.prog.split()[-1]
     name = module.split(".")[-1]
     try:
@@ -189,6 +190,15 @@ def main(
         options.figures = options.figures or other or Path("docs")
         open_folder(options.results, "--results")
         open_folder(options.figures, "--figures")
+        figure = options.figures / f"{'_'.join(filter(None, (name, options.prefix)))}.png"
+        prefix = options.prefix and f"{options.prefix}/"
+        if options.draw:
+            path = options.results / f"{name}.json"
+            own = [one for one in read_records(path) if _prefix(one) == options.prefix]
+            if not own:
+                raise InputError(f"{path} has nothing to draw: measure first, without --draw")
+            draw(figure, _without(prefix, own))
+            return 0
         source, since = git_commit(), time.perf_counter()
         timings = run(options)
         lasted = round(time.perf_counter() - since, 1)
@@ -197,7 +207,7 @@ def main(
         return EXIT_USER
     device = f"1 x {timings.device}, {cores()} cores"
     command = shlex.join([*made.prog.split(), *changed(made, options)])
-    records, prefix = [], options.prefix and f"{options.prefix}/"
+    records = []
     for row in timings.rows:
         seeds = list(range(len(row.values)))
         rounds = Trainings(seeds, command, [lasted], device, source, versions=versions())
@@ -211,8 +221,7 @@ def main(
         own = [one for one in before if some and _prefix(one) == options.prefix]
         kept = [one for one in own if (one["metric"], one["variant"]) not in measured]
         before[:] = [*others, *kept, *records]
-    figure = options.figures / f"{'_'.join(filter(None, (name, options.prefix)))}.png"
-    timings.draw(figure, [*kept, *records])
+    draw(figure, _without(prefix, [*kept, *records]))
     print(summary(records))
     return 0
 
@@ -226,6 +235,10 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _without(prefix: str, records: list[Record]) -> list[Record]:
+    return [{**one, "variant": one["variant"].removeprefix(prefix)} for one in records]
+
+
 def _prefix(one: Record) -> str:
     """The prefix that a record was measured with."""
     flag = "--prefix="
@@ -234,9 +247,9 @@ def _prefix(one: Record) -> str:
 
 
 def changed(made: Parser, options: argparse.Namespace) -> list[str]:
-    """The flags with another value than the default, but for the folders of the result."""
+    """The flags with another value than the default, but for those that change no number."""
     flags = []
     for flag, value in vars(options).items():
-        if value != made.get_default(flag) and flag not in ("results", "figures", "child"):
+        if value != made.get_default(flag) and flag not in UNSAID:
             flags.append(f"--{flag}" if value is True else f"--{flag}={value}")
     return flags

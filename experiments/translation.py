@@ -52,8 +52,10 @@ def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Originals; of each variant translations with several n, and the way back. runs: variant ->
-    its workdir."""
+    """Originals; of each variant translations F with several n, and the way back, G(F). One seed.
+
+    runs: variant -> its workdir.
+    """
     from iae_jax.files.figures import rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []

@@ -24,6 +24,7 @@ from experiments import timing, works
 from experiments.timing import Row, Timings, device_kind, median_seconds, say
 from iae_jax import Game, init, train_step
 from iae_jax.devices.parallel import AXIS, place
+from iae_jax.records.record import Record
 from iae_jax.records.references import Headline, Reference
 from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array, TrainState
@@ -84,19 +85,25 @@ def measure(words: list[str], seconds: float) -> dict[str, Any]:
     }
 
 
-def draw(shares: dict[int, list[float]], path: Path) -> None:
-    """The share of each measurement over the devices."""
-    from iae_jax.files.canvas import COLORS
-    from iae_jax.files.figures import panels
+def draw(path: Path, records: list[Record]) -> None:
+    """The share of a step that collectives take, over the number of devices: median of the rounds,
+    and their range as a shade.
+    """
+    from iae_jax.files.canvas import MODELS
+    from iae_jax.files.figures import band, panels
 
+    shares = {
+        int(one["variant"].removeprefix("devices/")): one["values"]
+        for one in records
+        if one["metric"] == "collective_share"
+    }
+    each = [np.quantile(one, (0.5, 0, 1)) for one in shares.values()]
     with panels(path, 1, 1, ["collectives' share of a step"], 320) as axes:
-        ax = axes[0][0]
-        middle = [statistics.median(each) for each in shares.values()]
-        ax.plot(list(shares), middle, "-", color=COLORS[0])
-        for count, each in shares.items():
-            ax.plot([count] * len(each), each, "o", color=COLORS[0])
-        ax.set(xscale="log", xlabel="devices", xticks=DEVICES, xticklabels=DEVICES)
-        ax.set_ylim(min(0.0, *middle) - 0.02, None)
+        ax, devices = axes[0][0], list(shares)
+        band(ax, np.array(devices), *np.transpose(each), color=MODELS["IAE"])
+        ax.set(xscale="log", xlabel="virtual devices", xticks=devices, xticklabels=devices)
+        ax.set(ylabel="share of the step's time")
+        ax.axhline(0, color="black", linewidth=0.8)
         ax.minorticks_off()
 
 
@@ -128,13 +135,12 @@ def run(options: argparse.Namespace) -> Timings:
         variant, step = f"devices/{count}", [1e3 * one["with"] for one in each]
         rows.append(Row("milliseconds_per_step", variant, step, count * BATCH))
         rows.append(Row("collective_share", variant, shares[count], count * BATCH))
-    return Timings(rows, everything[0]["device"], lambda path, _: draw(shares, path))
+    return Timings(rows, everything[0]["device"])
 
 
 def main(arguments: list[str] | None = None) -> int:
-    return timing.main(
-        timing.parser("experiments.weak_scaling", rounds=5, seconds=10.0), measure, run, arguments
-    )
+    parser = timing.parser("experiments.weak_scaling", rounds=5, seconds=10.0)
+    return timing.main(parser, measure, run, draw, arguments)
 
 
 if __name__ == "__main__":

@@ -165,6 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="where --random draws a number from; a whole one between whole ones",
     )
     parser.add_argument("--random_seed", type=int, default=0, help="of --random (0)")
+    parser.add_argument("--draw", action="store_true", help="train nothing: draw what is here")
     parser.add_argument("--csv", type=expanded, metavar="PATH", help="a row for each run, too")
     parser.add_argument("--runs", type=expanded, default=Path("runs"), help="folder of the runs")
     elsewhere = "or RUNS/EXPERIMENT with --grid, --random or a config that is no experiment"
@@ -227,6 +228,8 @@ def sweep(options: dict[str, Any]) -> int:
     if not -1 <= options["only"] < len(runs):
         raise InputError(f"--only is from 0 to {len(runs) - 1}, not {options['only']}")
     chosen = runs if options["only"] < 0 else [runs[options["only"]]]
+    if options["draw"]:
+        chosen = []
     for where, flag in ((folder, "--runs"), (directory, "--results"), (figures, "--figures")):
         open_folder(where, flag)
     if options["csv"] and options["csv"].is_dir():

@@ -79,18 +79,22 @@ def test_the_reason_of_a_child_that_failed(said, reason, tmp_path, monkeypatch, 
         timing.child("x", "a", "b", compiled=tmp_path)
 
 
+def touch(path, records):
+    path.touch()
+
+
 def test_other_settings_write_elsewhere(tmp_path, monkeypatch, idle):
     monkeypatch.chdir(tmp_path)
     parser = timing.parser("experiments.scaling", rounds=3, seconds=2.0)
 
     def run(options):
-        return Timings([Row("exponent", "batch", [0.5], 4)], "cpu", lambda path, _: path.touch())
+        return Timings([Row("exponent", "batch", [0.5], 4)], "cpu")
 
     for words, record, figure in (
         (["--rounds=2"], "runs/scaling/scaling.json", "runs/scaling/scaling.png"),
         ([], "results/scaling.json", "docs/scaling.png"),
     ):
-        assert timing.main(parser, lambda *_: {}, run, words) == 0
+        assert timing.main(parser, lambda *_: {}, run, touch, words) == 0
         assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")} >= {
             record,
             figure,
@@ -106,17 +110,16 @@ def test_a_record_holds_the_command_and_the_rounds(tmp_path, capsys, idle):
 
     def run(options):
         assert options.rounds == 2 and options.seconds == 2.0
-        return Timings(
-            [Row("exponent", "batch", [0.5, 0.7], 4)], "a device", lambda path, _: path.touch()
-        )
+        return Timings([Row("exponent", "batch", [0.5, 0.7], 4)], "a device")
 
-    assert timing.main(parser, lambda *_: {}, run, words) == 0
+    assert timing.main(parser, lambda *_: {}, run, touch, words) == 0
     (record,) = json.loads((tmp_path / "scaling.json").read_text())["records"]
     assert record["command"] == "python -m experiments.scaling --rounds=2 --short"
     assert record["device"].startswith("1 x a device, ")
     assert record["values"] == [0.5, 0.7] and record["n_examples"] == 4
     assert (tmp_path / "f" / "scaling.png").exists()
-    assert timing.main(parser, lambda words, _: {"got": words}, run, ["--child", "a", "b"]) == 0
+    words = ["--child", "a", "b"]
+    assert timing.main(parser, lambda words, _: {"got": words}, run, touch, words) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"got": ["a", "b"]}
 
 
@@ -238,11 +241,11 @@ def test_a_measurement_replaces_the_records_of_its_own_prefix_and_works_alone(tm
         drawn.append({record["variant"] for record in records})
 
     def measured_again(milliseconds, *flags, work="step"):
-        found = Timings([Row("time", work, [milliseconds], 1)], "cpu", draw)
+        found = Timings([Row("time", work, [milliseconds], 1)], "cpu")
         parser = timing.parser("experiments.some", rounds=1)
         parser.add_argument("--works", default="step,turn")
         folders = [f"--results={tmp_path}", f"--figures={tmp_path}"]
-        assert timing.main(parser, None, lambda options: found, [*folders, *flags]) == 0
+        assert timing.main(parser, None, lambda options: found, draw, [*folders, *flags]) == 0
         records = json.loads((tmp_path / "some.json").read_text())["records"]
         return {record["variant"]: record["mean"] for record in records}, records
 
@@ -258,3 +261,15 @@ def test_a_measurement_replaces_the_records_of_its_own_prefix_and_works_alone(tm
     assert measured_again(6.0, "--works=step")[0] == both_works | {"step": 6.0}
     assert measured_again(8.0)[0] == {"step": 8.0, "one_core/step": 7.0}  # of all works
     assert drawn[-1] == {"step"}
+    # Of the records alone: one_core's without its prefix, and nothing is measured.
+    drawn.clear()
+    (tmp_path / "some_one_core.png").unlink()
+    before = (tmp_path / "some.json").read_bytes()
+    measured_again(9.0, "--draw", "--prefix=one_core")
+    assert drawn == [{"step"}] and (tmp_path / "some_one_core.png").exists()
+    assert (tmp_path / "some.json").read_bytes() == before
+
+
+def test_there_has_to_be_something_to_draw(tmp_path, capsys):
+    words = ["--draw", f"--results={tmp_path}", f"--figures={tmp_path}"]
+    assert scaling.main(words) == 2 and "nothing to draw" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from iae_jax.errors import InputError
@@ -40,23 +41,26 @@ def test_rows_stand_in_reading_order_with_their_names(tmp_path):
     grays = [np.full((2, 8, 8, 1), value, np.uint8) for value in (50, 100, 150, 200)]
     figures.reconstructions(tmp_path / "a.png", grays[0], grays[1:3], grays[3])
     canvas = pixels(tmp_path / "a.png")
-    labels, tiles = np.split(canvas, [figures.LABEL_WIDTH], axis=1)
-    rows = [np.argwhere(np.all(tiles == value, axis=-1)) for value in (50, 100, 150, 200)]
+    rows = []
+    for value in (50, 100, 150, 200):  # whole tiles: the edges of letters have greys too
+        place = np.all(canvas == value, axis=-1)
+        across = place.sum(axis=1) >= 128
+        rows.append(np.argwhere(place & across[:, None]))
     tops = [found[:, 0].min() for found in rows]
     assert tops == sorted(tops) and len(set(tops)) == 4
-    assert [found[:, 1].min() for found in rows] == [0] * 4
+    assert [found[:, 1].min() for found in rows] == [figures.MARGIN] * 4
     bottoms = [found[:, 0].max() for found in rows]
-    for first, last in ((0, 0), (1, 2), (3, 3)):  # a name at the middle of each group
-        middle = (tops[first] + bottoms[last]) // 2
-        assert labels[middle - 12 : middle + 12].min() < 60
+    for above, first in ((0, 0), (bottoms[0] + 1, 1), (bottoms[2] + 1, 3)):
+        assert canvas[above : tops[first]].min() < 128  # a name above each group
+    assert canvas[bottoms[1] + 1 : tops[2]].min() == 255  # and none within
 
 
 def test_floats_are_clipped_not_wrapped(tmp_path):
     images = np.stack([np.full((8, 8, 1), value) for value in (-3.0, 0.5, 7.0, np.nan)])
     figures.reconstructions(tmp_path / "a.png", images)
     canvas = pixels(tmp_path / "a.png")
-    middle = figures.MARGIN + 32
-    firsts = [figures.LABEL_WIDTH + i * (64 + figures.GAP) + 32 for i in range(4)]
+    middle = len(canvas) - figures.MARGIN - 32
+    firsts = [figures.MARGIN + i * (64 + figures.GAP) + 32 for i in range(4)]
     assert [int(canvas[middle, x, 0]) for x in firsts] == [0, 128, 255, 0]
 
 
@@ -76,11 +80,11 @@ def test_the_same_arrays_give_the_same_bytes(draw, tmp_path):
     for name in ("a.png", "b.png"):
         path = tmp_path / "deep" / name
         if draw == "images":
-            figures.reconstructions(path, images, [images], None, "title")
+            figures.reconstructions(path, images, [images], None)
         elif draw == "curves":
-            curves.draw(path, [{"step": 1, "reconstruction": 2.0}], "title")
+            curves.draw(path, [{"step": 1, "reconstruction": 2.0}])
         else:
-            figures.scatter(path, [points], ["x"], "title")
+            figures.scatter(path, [points], ["x"])
     first, second = (tmp_path / "deep" / name for name in ("a.png", "b.png"))
     assert first.read_bytes() == second.read_bytes()
     assert Image.open(first).info.keys() <= {"dpi"}  # no version, no date
@@ -170,3 +174,74 @@ def test_panels_are_a_small_file(tmp_path):
         figures.dots(axes[0][1], cloud, color="tab:red")
     assert Image.open(tmp_path / "a.png").mode == "P"
     assert Image.open(tmp_path / "a.png").size == (600, 300)
+
+
+def drawn_panels(monkeypatch, path, rows, columns, titles, draw):
+    """The figure of panels as it would be saved."""
+    kept = []
+
+    def keeping(figure, *rest, **options):
+        figure.draw_without_rendering()
+        kept.append(figure)
+
+    monkeypatch.setattr(canvas, "save", keeping)
+    with figures.panels(path, rows, columns, titles) as axes:
+        draw(axes)
+    return kept[0]
+
+
+def test_text_can_be_read_where_a_phone_shows_the_figure(monkeypatch, tmp_path):
+    """Eight pixels of 400; with a fixed size it would be five in a figure of three columns."""
+    for columns in (1, 2, 3, 5):
+        figure = drawn_panels(
+            monkeypatch, tmp_path, 1, columns, ["a"] * columns, lambda axes: axes[0][0].legend([])
+        )
+        ax, width = figure.axes[0], figure.get_figwidth()
+        texts = [ax.title, ax.xaxis.label, *ax.get_xticklabels(), ax.get_legend().get_title()]
+        for text in texts:
+            assert text.get_fontsize() / 72 / width * canvas.PHONE >= 0.99 * canvas.LEAST
+
+
+def test_a_panel_without_a_title_is_blank(monkeypatch, tmp_path):
+    figure = drawn_panels(monkeypatch, tmp_path, 2, 2, ["a", "b", "c"], lambda axes: None)
+    assert [ax.axison for ax in figure.axes] == [True, True, True, False]
+
+
+def test_points_outside_are_counted_and_axes_are_named(monkeypatch, tmp_path):
+    cloud = np.array([[0.0, 1.0], [2.0, 2.0], [5.0, 0.0], [0.0, -9.0]])
+
+    def draw(axes):
+        figures.plane(axes[0][0], cloud, 3.0, "z", color="0.3")
+        figures.plane(axes[0][1], cloud, 4.0, "x", (1.0, -5.0), color="0.3")
+        figures.plane(axes[0][2], cloud, 9.0, "x", color="0.3")
+
+    figure = drawn_panels(monkeypatch, tmp_path, 1, 3, ["a", "b", "c"], draw)
+    first, second, third = figure.axes
+    assert [text.get_text() for text in first.texts] == ["2 outside"]
+    assert [text.get_text() for text in second.texts] == ["3 outside"] and not third.texts
+    assert (first.get_xlabel(), first.get_ylabel()) == ("z₁", "z₂")
+    assert second.get_xlim() == (-3, 5) and second.get_ylim() == (-9, -1)
+
+
+def test_the_spread_of_seeds_is_a_shade_in_the_colour_of_the_line(monkeypatch, tmp_path):
+    x, middle, low, high = np.array([[1, 2], [5, 7], [4, 7], [6, 9]])
+    figure = drawn_panels(
+        monkeypatch,
+        tmp_path,
+        1,
+        1,
+        [""],
+        lambda axes: figures.band(axes[0][0], x, middle, low, high, color=canvas.MODELS["GAN"]),
+    )
+    (ax,) = figure.axes
+    (line,), (shade,) = ax.lines, ax.collections
+    assert line.get_xydata().tolist() == [[1, 5], [2, 7]]
+    corners = {tuple(point) for point in shade.get_paths()[0].vertices.tolist()}
+    assert corners == {(1, 4), (1, 6), (2, 7), (2, 9)}
+    color = to_rgb(canvas.MODELS["GAN"])
+    assert tuple(shade.get_facecolor()[0][:3]) == color and 0 < shade.get_facecolor()[0][3] < 0.5
+
+
+def test_models_have_colours_of_their_own():
+    models = ("IAE", "VAE", "AAE", "ALI", "GAN", "AVB", "data", "pythae")
+    assert len({canvas.MODELS[name] for name in models}) == len(models)

@@ -92,7 +92,7 @@ def test_a_reader_sees_what_is_worse(tmp_path, toy):
     assert "A title" not in text
     assert "commit abc; 10 min in all." in text  # 30 s and 600 s, each variant once
     assert shown.count("    python -m experiments.toy --seeds=2") == 1
-    assert "![toy]" not in text
+    assert "![" not in text
     (tmp_path / "docs" / "toy.png").write_bytes(b"")
     (tmp_path / "docs" / "toy_curve.png").write_bytes(b"")
     (tmp_path / "docs" / "toy_other.png").write_bytes(b"")
@@ -100,12 +100,24 @@ def test_a_reader_sees_what_is_worse(tmp_path, toy):
     text = page.read_text()
     assert "(../toy.png)" in text and "(../toy_curve.png)" in text
     assert text.count("![") == 2
+
+    def draw(path, runs):
+        """What it
+        shows.
+
+        runs: more.
+        """
+
+    toy.draw = draw
     toy.FIGURES = {"small": ("a",)}
     toy.claims = lambda records: [(f"{records[0]['metric']} is small", True), ("b is", False)]
     (tmp_path / "docs" / "toy_small.png").write_bytes(b"")
     assert main(flags) == 0
     text = page.read_text()
-    assert text.count("![") == 3 and "(../toy_small.png)" in text
+    assert text.count("![") == 3
+    assert "\n\n![What it shows.](../toy.png)\n\nWhat it shows.\n\n" in text
+    assert "![A toy of the slides](../toy_curve.png)" in text
+    assert "![small: What it shows.](../toy_small.png)" in text
     assert "- Holds: error is small.\n- **Does not hold**: b is.\n" in text
 
 

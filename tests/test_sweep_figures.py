@@ -99,3 +99,19 @@ def test_the_figure_is_of_a_seed_that_is_here(tmp_path, launched, monkeypatch):
     monkeypatch.setattr(module, "draw", lambda path, runs: drawn.append(runs))
     assert command(tmp_path, "--seeds=2") == 0
     assert {workdir.name[:2] for workdir in drawn[0].values()} == {"1-"}
+
+
+def test_figures_are_drawn_again_without_a_training(tmp_path, launched):
+    """Pictures of the runs that are here, and the curve of the records alone."""
+    assert command(tmp_path, "--seeds=1") == 0
+    trainings, drawn = len(launched[0]), sorted((tmp_path / "f").iterdir())
+    for path in drawn:
+        path.unlink()
+    assert command(tmp_path, "--seeds=2", "--draw") == 0  # the second is nowhere
+    assert sorted((tmp_path / "f").iterdir()) == drawn and len(drawn) == 3
+    (tmp_path / "runs").rename(tmp_path / "away")
+    for path in drawn:
+        path.unlink()
+    assert command(tmp_path, "--draw") == 0
+    assert [path.name for path in (tmp_path / "f").iterdir()] == ["mnist_reconstruction_curve.png"]
+    assert len(launched[0]) == trainings and values(tmp_path, "vae_20")[0] == [0]

@@ -175,7 +175,7 @@ def test_a_whole_benchmark_at_toy_size(toys, tmp_path, monkeypatch):
     assert (tmp_path / "time_to_quality.png").stat().st_size > 1000
 
 
-def test_the_figure_has_a_line_for_each_round_of_each_work_on_record(monkeypatch, tmp_path):
+def test_the_figure_has_a_line_and_a_shade_for_each_work_on_record(monkeypatch, tmp_path):
     """Of records, in another order than the steps, of two commands."""
     records = [
         {"metric": metric, "variant": f"{name}/{step}", "values": values}
@@ -196,15 +196,16 @@ def test_the_figure_has_a_line_for_each_round_of_each_work_on_record(monkeypatch
         _, axes = pyplot.subplots(rows, columns, squeeze=False)
         yield axes
         for title, ax in zip(titles, axes[0], strict=True):
-            *lines, target = [np.transpose(line.get_data()).tolist() for line in ax.get_lines()]
-            drawn.append((title, lines, target[0][1]))
+            line, target = [np.transpose(line.get_data()).tolist() for line in ax.get_lines()]
+            corners = np.unique(ax.collections[0].get_paths()[0].vertices[:, 1]).tolist()
+            drawn.append((title, line, corners, target[0][1]))
         pyplot.close()
 
     monkeypatch.setattr(figures, "panels", panels)
     time_to_quality.draw(tmp_path / "a.png", records)
     assert drawn == [
-        ("10 clusters: accuracy", [[[3.0, 0.5]]], 0.98),
-        ("VAE of 20D: -ELBO in nats", [[[1, 80], [5, 70]], [[2, 85], [6, 75]]], 90.0),
+        ("10 clusters: accuracy", [[3.0, 0.5]], [0.5], 0.98),
+        ("VAE of 20D: -ELBO in nats", [[1.5, 82.5], [5.5, 72.5]], [70, 75, 80, 85], 90.0),
     ]
 
 

@@ -1,7 +1,7 @@
-"""Blank matplotlib figures of a given size in pixels, and how they are saved: whole or not at all,
-the same drawing as the same bytes.
+"""Blank matplotlib figures of a given size in pixels, their colours and size of text, and how they
+are saved: whole or not at all, the same drawing as the same bytes.
 
-Matplotlib is imported where it is used, and only its file backend: no window, no global state.
+Matplotlib is imported where it is used, and only its file backend: no window.
 """
 
 from pathlib import Path
@@ -16,6 +16,22 @@ if TYPE_CHECKING:
 DPI = 100
 # Safe for colour-blind readers (Okabe & Ito 2008).
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# What one name is drawn in, in every figure.
+MODELS = {
+    "IAE": COLORS[0], "VAE": COLORS[1], "AAE": COLORS[2], "ALI": COLORS[3], "GAN": COLORS[4],
+    "AVB": COLORS[5], "data": COLORS[6],
+    # The first terms of an IAE and of a VAE.
+    "adversarial": COLORS[0], "least squares": COLORS[1],
+    # Programs.
+    "ours": COLORS[0], "pythae": "#7F7F7F",
+}  # fmt: skip
+PHONE = 400  # pixels of a screen's width that a figure may be shown in
+LEAST = 8  # of them text has to be high, to be read
+
+
+def points(width: int) -> float:
+    """The size of text, in points, that a phone shows legibly in a figure this many pixels wide."""
+    return max(9.0, LEAST * width / PHONE * 72 / DPI)
 
 
 def blank(width: int, height: int) -> "Figure":
@@ -32,17 +48,6 @@ def blank(width: int, height: int) -> "Figure":
 def style(ax: "Axes") -> None:
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25, linewidth=0.6)
-    ax.tick_params(labelsize=9)
-
-
-def save_with_layout(
-    figure: "Figure", path: Path, title: str = "", few_colors: bool = False
-) -> None:
-    """Saves a figure after matplotlib has arranged its panels."""
-    if title:
-        figure.suptitle(title, fontsize=12, weight="bold")
-    figure.set_layout_engine("constrained")
-    save(figure, path, few_colors)
 
 
 def save(figure: "Figure", path: Path, few_colors: bool = False) -> None:

@@ -15,24 +15,23 @@ Curves = dict[str, list[tuple[float, float]]]  # name -> (step, value) of each p
 VALIDATION = "validation_"  # the prefix of metrics of held-out images in metrics.jsonl
 
 
-def draw(path: Path, lines: Sequence[Mapping[str, Any]], title: str = "") -> None:
+def draw(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
     """Draws validation metrics, losses, logits and gradient norms, each unit in a panel of its own.
 
     Args:
       path: the PNG.
       lines: records with "step" and numbers; a metric that a line lacks is a gap in its curve.
-      title: above all panels.
     """
     drawn = panels(lines)
     count = max(1, len(drawn))
-    height = 260 * count + 60 * bool(title)
+    height = 260 * count
     figure = canvas.blank(1000, height)
     # By hand: a layout engine draws everything three times, and a run redraws its curves often.
     figure.subplots_adjust(
-        left=0.08,
+        left=0.1,
         right=0.65,
         bottom=50 / height,
-        top=1 - (40 + 60 * bool(title)) / height,
+        top=1 - 40 / height,
         hspace=0.22,
     )
     axes = figure.subplots(count, 1, squeeze=False, sharex=True)[:, 0]
@@ -51,10 +50,9 @@ def draw(path: Path, lines: Sequence[Mapping[str, Any]], title: str = "") -> Non
                 )
         canvas.style(ax)
         ax.set_title(panel, loc="left", fontsize=11)
+        ax.set_ylabel(unit(panel))
         _legend(ax)
-    axes[-1].set_xlabel("step")
-    if title:
-        figure.suptitle(title, fontsize=12, weight="bold")
+    axes[-1].set_xlabel("training step")
     canvas.save(figure, path)
 
 
@@ -65,6 +63,17 @@ def panels(lines: Sequence[Mapping[str, Any]]) -> dict[str, Curves]:
     for name in names:
         found.setdefault(_panel(name), {})[name] = curve(lines, name)
     return dict(sorted(found.items(), key=lambda item: ("validation" not in item[0], item[0])))
+
+
+def unit(panel: str, values: str = "") -> str:
+    """What the numbers of a panel of curves are, for its axis. values: of x, see `Model`."""
+    if "pixel error" in panel:
+        return "mean |x̂ − x|, x in 0 to 1" if values == "unit" else "mean |x̂ − x|"
+    if "label error" in panel:
+        return "per cent"
+    if "gradient" in panel:
+        return "L2 norm"
+    return "logit, nats" if "logit" in panel else "loss" if "loss" in panel else "value"
 
 
 def curve(lines: Sequence[Mapping[str, Any]], name: str) -> list[tuple[float, float]]:

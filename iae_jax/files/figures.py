@@ -1,5 +1,6 @@
-"""Figures of images and of points in the plane: arrays -> PNG."""
+"""Figures of images, of points in the plane and of curves: arrays -> PNG."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,10 @@ if TYPE_CHECKING:
 
 # Lengths are in pixels.
 MIN_TILE = 64  # an image is drawn at least this large, by a whole factor
+MIN_WIDTH = 400  # of rows of images: room for their names
 GAP = 4  # between two images
 GROUP_GAP = 20  # between two groups of rows
 MARGIN = 16  # around everything
-LABEL_WIDTH = 220
-TITLE_HEIGHT = 40
-FONT_PIXELS = 20
 PER_ROW = 12  # images
 MAX_ROWS = 20  # of prior samples
 MAX_POINTS = 5_000  # of a scatter plot
@@ -36,7 +35,6 @@ def reconstructions(
     x: np.ndarray | None,
     x_hats: Sequence[np.ndarray] = (),
     samples: np.ndarray | None = None,
-    title: str = "",
 ) -> None:
     """Draws rows of originals, of their reconstructions, and of prior samples.
 
@@ -48,7 +46,6 @@ def reconstructions(
       x_hats: reconstructions of x, an array like x for each draw of the local code; 12 examples are
         drawn.
       samples: like x; the first 20 rows are drawn.
-      title: above the figure.
 
     Raises:
       InputError: the examples cannot be drawn, or there are none.
@@ -67,7 +64,7 @@ def reconstructions(
     shape = arrays[0].shape[1:]
     if shape == (2,):
         clouds = [(name, np.concatenate(rows)) for name, rows in groups]
-        return scatter(path, [points for _, points in clouds], [name for name, _ in clouds], title)
+        return scatter(path, [points for _, points in clouds], [name for name, _ in clouds])
     if not drawable(shape):
         raise InputError(
             f"x has shape {list(shape)}: only images [H, W, 1 or 3] and vectors [2] can be drawn"
@@ -77,52 +74,41 @@ def reconstructions(
         shown = samples[: columns * MAX_ROWS]
         rows = [shown[i : i + columns] for i in range(0, len(shown), columns)]
         groups[-1] = (groups[-1][0], rows)
-    rows_of_images(path, groups, columns, title)
+    rows_of_images(path, groups, columns)
 
 
 def rows_of_images(
-    path: Path,
-    groups: Sequence[tuple[str, Sequence[np.ndarray]]],
-    columns: int = PER_ROW,
-    title: str = "",
+    path: Path, groups: Sequence[tuple[str, Sequence[np.ndarray]]], columns: int = PER_ROW
 ) -> None:
     """Draws groups of rows of images on one canvas, each pixel of an image as a square.
 
     Args:
       path: the PNG.
-      groups: (name, rows); a row is u8 or f32[N, H, W, 1 or 3].
+      groups: (name, rows); a row is u8 or f32[N, H, W, 1 or 3]. The name stands above ("": none).
       columns: how many images of a row are drawn.
-      title: above the figure.
     """
     height, width = groups[0][1][0].shape[1:3]
     scale = max(1, -(-MIN_TILE // min(height, width)))
     tile_height, tile_width = scale * height, scale * width
-    top = TITLE_HEIGHT if title else MARGIN
-    heights = [len(rows) * (tile_height + GAP) - GAP for _, rows in groups]
-    bottom = top + sum(heights) + GROUP_GAP * (len(groups) - 1) + MARGIN
-    right = LABEL_WIDTH + columns * (tile_width + GAP) - GAP + MARGIN
+    right = max(MIN_WIDTH, 2 * MARGIN + columns * (tile_width + GAP) - GAP)
+    points = canvas.points(right)
+    line = round(1.5 * points * canvas.DPI / 72)  # the height of a name
+    heights = [line * bool(name) + len(rows) * (tile_height + GAP) - GAP for name, rows in groups]
+    bottom = 2 * MARGIN + sum(heights) + GROUP_GAP * (len(groups) - 1)
     pixels = np.full((bottom, right, 3), 255, np.uint8)
-    labels = []
-    for (name, rows), extent in zip(groups, heights, strict=True):
-        labels.append((name, top + extent / 2))
+    figure, top = canvas.blank(right, bottom), MARGIN
+    for name, rows in groups:
+        if name:
+            middle = 1 - (top + line / 2) / bottom
+            figure.text(MARGIN / right, middle, name, fontsize=points, va="center")
+            top += line
         for row in rows:
             for column, image in enumerate(row[:columns]):
-                left = LABEL_WIDTH + column * (tile_width + GAP)
+                left = MARGIN + column * (tile_width + GAP)
                 pixels[top : top + tile_height, left : left + tile_width] = _tile(image, scale)
             top += tile_height + GAP
         top += GROUP_GAP - GAP
-
-    figure = canvas.blank(right, bottom)
     figure.figimage(pixels)
-    points = FONT_PIXELS * 72 / canvas.DPI
-
-    def write(x: float, y: float, text: str, **style: Any) -> None:
-        figure.text(x / right, 1 - y / bottom, text, fontsize=points, **style)
-
-    for name, middle in labels:
-        write(LABEL_WIDTH - 16, middle, name, ha="right", va="center")
-    if title:
-        write(LABEL_WIDTH, TITLE_HEIGHT / 2, title, ha="left", va="center", weight="bold")
     canvas.save(figure, path)
 
 
@@ -132,18 +118,14 @@ def _tile(image: np.ndarray, scale: int) -> np.ndarray:
     return np.broadcast_to(image, (*image.shape[:2], 3))
 
 
-def scatter(
-    path: Path, points: Sequence[np.ndarray], labels: Sequence[str], title: str = ""
-) -> None:
-    """Draws clouds of points of the plane side by side, on the same axes.
-
-    The axes fit the first cloud with a margin. Points outside are counted in the panel's title.
+def scatter(path: Path, points: Sequence[np.ndarray], labels: Sequence[str]) -> None:
+    """Draws clouds of points of the plane side by side, on the same axes, which fit the first cloud
+    with a margin.
 
     Args:
       path: the PNG.
       points: f32[N, 2] for each cloud; the first 5,000 are drawn.
       labels: one for each cloud.
-      title: above the figure.
 
     Raises:
       InputError: there is no cloud, or one has another shape.
@@ -155,40 +137,39 @@ def scatter(
             raise InputError(f"points have shape {list(cloud.shape)}: only [N, 2] can be drawn")
     middle = (points[0].max(axis=0) + points[0].min(axis=0)) / 2
     reach = max(float(np.ptp(points[0], axis=0).max()) * 0.6, 1e-3)
-    figure = canvas.blank(330 * len(points) + 30, 360 + 40 * bool(title))
-    axes = figure.subplots(1, len(points), squeeze=False, sharex=True, sharey=True)[0]
-    for i, (ax, cloud, label) in enumerate(zip(axes, points, labels, strict=True)):
-        cloud = cloud[:MAX_POINTS]
-        outside = int(np.sum(~np.all(np.abs(cloud - middle) <= reach, axis=1)))
-        color = canvas.COLORS[i % len(canvas.COLORS)]
-        ax.scatter(*cloud.T, s=5, alpha=0.4, color=color, linewidths=0)
-        ax.set_title(label + (f" ({outside} outside)" if outside else ""), fontsize=11)
-        ax.set_xlim(middle[0] - reach, middle[0] + reach)
-        ax.set_ylim(middle[1] - reach, middle[1] + reach)
-        ax.set_aspect("equal")
-        canvas.style(ax)
-    canvas.save_with_layout(figure, path, title)
+    with panels(path, 1, len(points), labels, size=330) as axes:
+        for i, (ax, cloud) in enumerate(zip(axes[0], points, strict=True)):
+            color = canvas.COLORS[i % len(canvas.COLORS)]
+            plane(ax, cloud[:MAX_POINTS], reach, "x", middle, size=5, alpha=0.4, color=color)
 
 
 @contextmanager
 def panels(
     path: Path, rows: int, columns: int, titles: Sequence[str], size: int = 300
 ) -> "Iterator[list[list[Axes]]]":
-    """A grid of axes to draw in. The figure is written when the block ends without an error.
+    """A grid of axes to draw in, whose text can be read on a phone. The figure is written when the
+    block ends without an error.
 
     Args:
       path: the PNG.
       rows, columns: of the grid.
-      titles: one for each panel, row by row ("" for none).
+      titles: one for each panel, row by row; panels without one are blank.
       size: pixels a side of a panel.
     """
-    figure = canvas.blank(columns * size, rows * size)
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for ax, title in zip(axes.flat, titles, strict=True):
-        ax.set_title(title, fontsize=11)
-        canvas.style(ax)
-    yield [list(row) for row in axes]
-    canvas.save_with_layout(figure, path, few_colors=True)
+    import matplotlib
+
+    with matplotlib.rc_context({"font.size": canvas.points(columns * size)}):
+        figure = canvas.blank(columns * size, rows * size)
+        axes = figure.subplots(rows, columns, squeeze=False)
+        for ax, title in itertools.zip_longest(axes.flat, titles):
+            if title is None:
+                ax.set_axis_off()
+                continue
+            ax.set_title(title)
+            canvas.style(ax)
+        yield [list(row) for row in axes]
+        figure.set_layout_engine("constrained")
+        canvas.save(figure, path, few_colors=True)
 
 
 def dots(ax: "Axes", cloud: np.ndarray, size: float = 2, **style: Any) -> Any:
@@ -196,19 +177,41 @@ def dots(ax: "Axes", cloud: np.ndarray, size: float = 2, **style: Any) -> Any:
     return ax.scatter(cloud[:, 0], cloud[:, 1], s=size, linewidths=0, **style)
 
 
+def plane(
+    ax: "Axes",
+    cloud: np.ndarray,
+    reach: float,
+    name: str,
+    middle: Sequence[float] | np.ndarray = (0.0, 0.0),
+    **style: Any,
+) -> Any:
+    """Draws the points f32[N, 2] within `reach` of the middle, says how many are outside, and
+    labels the axes. name: of a point. style: of `dots`."""
+    (x, y), outside = middle, int(np.sum(~np.all(np.abs(cloud - middle) <= reach, axis=1)))
+    if outside:
+        ax.text(0.98, 0.02, f"{outside} outside", ha="right", transform=ax.transAxes)
+    ax.set(xlim=(x - reach, x + reach), ylim=(y - reach, y + reach), aspect="equal")
+    ax.set(xlabel=f"{name}₁", ylabel=f"{name}₂")
+    return dots(ax, cloud, **style)
+
+
+def band(
+    ax: "Axes", x: np.ndarray, middle: np.ndarray, low: np.ndarray, high: np.ndarray, **style: Any
+) -> None:
+    """Draws a curve of several seeds or rounds: a line, and their spread from low to high as a
+    shade."""
+    (line,) = ax.plot(x, middle, "o-", **style)
+    ax.fill_between(x, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+
+
 def labelled(path: Path, points: np.ndarray, labels: np.ndarray) -> None:
-    """Draws one cloud of points of the plane, f32[N, 2], coloured by label i[N] (-1: grey)."""
+    """Draws one cloud of codes of the plane, f32[N, 2], coloured by label i[N] (-1: grey)."""
     with panels(path, 1, 1, [""], size=640) as axes:
         ax = axes[0][0]
         has_label = labels >= 0
         dots(ax, points[~has_label], color="0.7")
         if has_label.any():
             drawn = dots(ax, points[has_label], 4, c=labels[has_label], cmap="tab10")
-            ax.legend(
-                *drawn.legend_elements(),
-                fontsize=8,
-                frameon=False,
-                loc="upper left",
-                bbox_to_anchor=(1, 1),
-            )
-        ax.set_aspect("equal")
+            legend = drawn.legend_elements()
+            ax.legend(*legend, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        ax.set(aspect="equal", xlabel="z₁", ylabel="z₂")

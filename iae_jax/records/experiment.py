@@ -6,11 +6,13 @@ REFERENCES       what a value is compared with, by metric or by (metric, variant
 HEADLINE         the values that a reader looks for first, the rows of RESULTS.md
 SHOWN            the metrics that are worth a reader's time (all by default)
 FIGURES          suffixes of its figures beside NAME.png and NAME_curve.png
+draw, draw_curve the first paragraphs of these are what the figures show
 table(records)   another view of the records, as Markdown
 claims(records)  what they are to show together: [(statement, whether it holds)]
 """
 
 import importlib
+import inspect
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,10 +65,18 @@ class Experiment(NamedTuple):
         return found
 
     @property
-    def figures(self) -> list[str]:
-        """The stems of its figures, of which some may not exist."""
-        suffixes = ("", "curve", *getattr(self.module, "FIGURES", {}))
-        return list(dict.fromkeys("_".join(filter(None, (self.name, one))) for one in suffixes))
+    def figures(self) -> dict[str, str]:
+        """The stem of each of its figures, of which some may not exist -> what it shows: the first
+        paragraph of `draw`, or of `draw_curve`."""
+        found = {}
+        own = [suffix for suffix in getattr(self.module, "FIGURES", ()) if suffix]
+        for suffix in ("", "curve", *own):
+            draw = getattr(self.module, "draw_curve" if suffix == "curve" else "draw", None)
+            text = (inspect.getdoc(draw) if draw else None) or self.title
+            stem = "_".join(filter(None, (self.name, suffix)))
+            text = text.split("\n\n")[0].replace("\n", " ")
+            found[stem] = f"{suffix.replace('_', ' ')}: {text}" if suffix in own else text
+        return found
 
     def reference(self, record: Record) -> Reference | None:
         """What a record is compared with: by (metric, variant), else by metric."""

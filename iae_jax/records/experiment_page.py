@@ -35,10 +35,10 @@ def page(one: Experiment, figures: Path, beside: Path) -> str:
       beside: the folder that the page is in.
     """
     parts = [f"# `{one.name}`", f"{one.title}.", HEAD]
-    for stem in one.figures:
+    for stem, text in one.figures.items():
         if (figures / f"{stem}.png").exists():
             path = Path(os.path.relpath(figures / f"{stem}.png", beside)).as_posix()
-            parts.append(f"![{stem}]({path})")
+            parts += [f"![{text}]({path})", text]
     parts.append(_compared(one))
     if one.reads:
         parts.append(_reads(one))

@@ -16,7 +16,7 @@ from iae_jax.files.canvas import COLORS
 from iae_jax.files.chart import DASHES, Chart, chart
 from iae_jax.records.comparison import Column, cell, settings
 from iae_jax.records.tables import Table
-from iae_jax.runs.run_page import NAME, unit
+from iae_jax.runs.run_page import NAME
 from iae_jax.runs.run_pictures import Picture, pictures
 
 # In this order, those that a run has; the rest is in the whole table.
@@ -141,5 +141,5 @@ def _charts(columns: Sequence[Column], labels: Sequence[str]) -> list[Chart]:
         }
         title = f"losses: {name}" if name in LOSSES else name.replace("_", ": ", 1)
         title = title.replace("_", " ")
-        found.append(chart(title, unit(title, "real"), of_model))
+        found.append(chart(title, curves.unit(title, "real"), of_model))
     return [one for one in found if one is not None]

@@ -81,19 +81,8 @@ def charts(lines: list[dict[str, Any]], values: str) -> list[Chart]:
     found = []
     for panel, members in curves.panels(lines).items():
         named = {name.replace("_", " "): [curve] for name, curve in members.items()}
-        found.append(chart(panel, unit(panel, values), named))
+        found.append(chart(panel, curves.unit(panel, values), named))
     return [one for one in found if one is not None]
-
-
-def unit(panel: str, values: str) -> str:
-    """What the numbers of a panel of curves are, for its axis."""
-    if "pixel error" in panel:
-        return "mean |x̂ − x|, x in 0 to 1" if values == "unit" else "mean |x̂ − x|"
-    if "label error" in panel:
-        return "per cent"
-    if "gradient" in panel:
-        return "L2 norm"
-    return "logit, nats" if "logit" in panel else "loss" if "loss" in panel else "value"
 
 
 def settings(config: Config) -> list[Setting]:

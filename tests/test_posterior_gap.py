@@ -80,13 +80,13 @@ def test_a_discriminator_is_graded_by_the_ratio_that_it_estimates():
     # Of standardized codes, or of pairs with generated x, T is another ratio; and without its
     # parameters there is none.
     kl = Adversary(scoring.KL)
-    for column, own in (
+    for column, its in (
         ("adaptive_contrast", params),
         ("joint_model", params),
         ("joint_code", model.params),
     ):
         played = graded.game._replace(objective=cell("likelihood", column, kl, kl))
-        few = graded._replace(game=played, params=own, x=graded.x[:3])
+        few = graded._replace(game=played, params=its, x=graded.x[:3])
         names = {one.name for one in bound_gap(few, images=3, samples=2)}
         assert names == {"evidence", "bound_gap"}
     played = graded.game._replace(objective=cell("likelihood", "joint_code", kl, kl))

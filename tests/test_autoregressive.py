@@ -151,6 +151,13 @@ def test_the_noise_of_a_decoder_is_never_scaled():
     assert network.local_scale(jnp.asarray(20)) == 0.5
 
 
+def test_a_decoder_of_another_precision_is_refused():
+    config = config_of("made(width=3)")
+    config.generator.network.precision = "bfloat16"
+    with pytest.raises(InputError, match="a made computes in float32"):
+        build(config, (4,))
+
+
 def test_a_decoder_of_values_of_any_size_is_refused():
     with pytest.raises(InputError, match=r"values in \[0, 1\]"):
         build(config_of("made(width=3)"), (4,), "real")

@@ -1,7 +1,7 @@
 """Posteriors that begin with a Gaussian: densities by change of variables, leapfrogs that go back,
 bounds that are not biased, Langevin steps by hand. In float64."""
 
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -222,12 +222,13 @@ def test_the_energy_is_of_the_whole_model():
         ("flows", {}, "encoder.kind is one of deterministic, gaussian, implicit, flow"),
         ("flow", {"code.size": 0, "code.categories": 3}, "set code.size"),
         ("hamiltonian", {"code.categories": 3}, "set code.categories=0"),
+        ("langevin", {"encoder.network.kind": "weight_norm"}, "does not start from data"),
     ],
 )
 def test_what_cannot_be_is_refused(kind, change, message):
     config = config_of(kind)
     for path, value in change.items():
-        section, field = path.split(".")
-        setattr(getattr(config, section), field, value)
+        *sections, field = path.split(".")
+        setattr(reduce(getattr, sections, config), field, value)
     with pytest.raises(InputError, match=message):
         build(config, SHAPE, values="real")

@@ -3,7 +3,8 @@
 Records. feature_error_ratio: mean absolute error of a feature of x_hat over that of another example
 of the split. Prior samples (10,000 at most) against the split: frechet_sample, kernel_distance,
 precision, recall, density, coverage, different_bins. frechet_reconstruction: reconstructions. With
-`_data`: training images. sample_ratio: frechet_sample over frechet_data, 1 for samples as good as
+`_data`: training images, from which a feature classifier has learned too, so that a floor by other
+images would be lower. sample_ratio: frechet_sample over frechet_data, 1 for samples as good as
 real images.
 """
 

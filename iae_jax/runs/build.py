@@ -144,6 +144,11 @@ def encoder(config: Config, shape: Shape) -> Encoder:
     )  # fmt: skip
     if name not in POSTERIORS:
         return base
+    if base.start is not None:
+        raise InputError(
+            f"a {name} does not start from data, as network.kind={own.network.kind} does: set "
+            "encoder.network.kind=mlp"
+        )
     flow = partial(networks.flow_posterior, own.network.hidden)
     makers = (flow, networks.hamiltonian, networks.langevin)
     table = dict(zip(POSTERIORS, makers, strict=True))
@@ -161,6 +166,8 @@ def generator(config: Config, shape: Shape, values: str = "unit") -> Generator:
             raise InputError(f"a {name} has noise of its own, a number a value: set noise=0")
         if values != "unit":
             raise InputError(f"a {name} writes values in [0, 1], and x has any: use kind=network")
+        if own.network.precision != "float32":
+            raise InputError(f"a {name} computes in float32: set generator.network.precision so")
         of_code = code.size + code.categories
         what = (layout(own.network), shape, of_code, own.likelihood)
         return made(own.kind, DECODERS, "generator.kind", *what)

@@ -8,6 +8,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import tiny
 from image_folders import save
 from test_launch import launch
 
@@ -19,6 +20,7 @@ from iae_jax.runs.config import Config, digest, identity
 from iae_jax.runs.data_checks import check_splits, lines_about
 from iae_jax.runs.data_config import Data
 from iae_jax.runs.data_sets import open_split
+from iae_jax.runs.setup import set_up
 from iae_jax.runs.workdir import check_unchanged
 
 TINY = str(Path(__file__).parent / "tiny.py")
@@ -50,6 +52,22 @@ def test_the_counts_of_folders_are_those_of_a_run(tmp_path):
         "photos: 1400 training, 100 validation, 50 test images of 8x8x1, 2 classes",
         "classes: 0 cat, 1 dog",
     ]
+
+
+def test_validation_is_of_images_from_all_over_the_split(tmp_path):
+    """In the order of their classes, as many files are."""
+    labels = np.repeat([0, 1, 2], 900)
+    images = np.zeros((2700, 8, 8, 1), np.uint8) + labels[:, None, None, None].astype(np.uint8)
+    few = {"images": images[::90], "labels": labels[::90]}
+    np.savez(
+        tmp_path / "set.npz", **few, validation_images=images, validation_labels=labels,
+        test_images=few["images"], test_labels=few["labels"],
+    )  # fmt: skip
+    config = tiny.get_config("vae")
+    config.data = of(f"npz:{tmp_path}/set.npz").data
+    found = set_up(config).validation
+    assert np.bincount(found.labels).tolist() == [334, 333, 333]
+    assert (found.x[:, 0, 0, 0] == found.labels).all()
 
 
 @pytest.mark.heavy

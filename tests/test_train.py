@@ -167,6 +167,20 @@ def test_other_images_than_those_of_before_are_refused(tmp_path):
 
 
 @pytest.mark.heavy
+def test_a_checkpoint_of_another_config_is_said_to_be_one(tmp_path, data_directory, capsys):
+    config = config_of(data_directory, steps=10)
+    train(config, tmp_path / "run")
+    config.steps, config.encoder.optimizer.rate = 20, 0.125
+    train(config, tmp_path / "run", allow_config_change=True)
+    capsys.readouterr()
+    load(tmp_path / "run")
+    assert "another config" not in capsys.readouterr().err
+    load(tmp_path / "run", checkpoint="10")
+    said = capsys.readouterr().err
+    assert "the checkpoint of step 10 is of another config (encoder.optimizer.rate: " in said
+
+
+@pytest.mark.heavy
 def test_the_summary_of_a_shorter_training_is_not_that_of_a_longer_one(tmp_path, data_directory):
     config = config_of(data_directory, steps=10)
     train(config, tmp_path / "run")

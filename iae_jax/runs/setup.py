@@ -62,7 +62,9 @@ def set_up(config: Config) -> Setup:
     except InputError as error:
         raise InputError(f"data.test, for --mode=evaluate: {error}") from error
     check_splits(feed.x, {"validation": held_out, "test": tested})
-    validation = held_out.read(np.arange(min(len(held_out), VALIDATION_EXAMPLES)))
+    # From all over the split: its images may lie in the order of their classes.
+    count = min(len(held_out), VALIDATION_EXAMPLES)
+    validation = held_out.read(np.linspace(0, len(held_out) - 1, count).astype(int))
     check_sources(game, feed)
     feed.check_examples()
     about = lines_about(config.data.name, feed.x, held_out, tested)

@@ -17,11 +17,12 @@ from iae_jax.objectives.weights import at
 from iae_jax.runs.build import build
 from iae_jax.runs.checkpoint import Checkpoints, Restored
 from iae_jax.runs.config import Config, identity
+from iae_jax.runs.console import log
 from iae_jax.runs.data_sets import also, open_split
 from iae_jax.runs.feed import Feed, seeds_of
 from iae_jax.runs.run_folder import checkpoints_of
 from iae_jax.runs.saved_config import config_of
-from iae_jax.runs.workdir import DATA_FILE, check_images, check_unchanged
+from iae_jax.runs.workdir import DATA_FILE, changes_since, check_images, check_unchanged
 from iae_jax.types import DISCRIMINATORS, Array, Game, Players
 
 MAX_READS = 5  # of checkpoints that a training deletes meanwhile
@@ -142,6 +143,8 @@ def restored(game: Game, config: Config, path: Path, checkpoint: str) -> tuple[R
         found = checkpoints.restore(_template(game, config), step)
     if found is None:
         raise InputError(f"there is no checkpoint in {path}: train with --mode=train")
+    if changed := changes_since(found.config, config):
+        log(f"the checkpoint of step {found.step} is of another config ({'; '.join(changed)})")
     return found, _other_place(saved, config)
 
 

@@ -20,7 +20,6 @@ from iae_jax.game.step import init
 from iae_jax.runs.build import build
 from iae_jax.runs.checkpoint import Checkpoints
 from iae_jax.runs.config import Config, identity
-from iae_jax.runs.divergence import Diverged, not_finite
 from iae_jax.runs.evaluation import evaluate_run
 from iae_jax.runs.feed import next_stop
 from iae_jax.runs.train import train
@@ -212,41 +211,6 @@ def test_a_field_that_is_added_to_the_config_leaves_runs_as_they_were():
     config.encoder.optimizer.clip = 1.0
     with pytest.raises(InputError, match=r"encoder.optimizer.clip: 0.0 -> 1.0"):
         check_unchanged(saved, config)
-
-
-@pytest.mark.heavy
-def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_good_checkpoint(
-    run, data_directory
-):
-    good = config_of(data_directory)
-    before = state_of(good, run)
-    bad = config_of(data_directory, steps=80)
-    for player in (bad.encoder, bad.generator, bad.reconstruction, bad.regularization):
-        player.optimizer.kind, player.optimizer.rate = "adam", 1e30
-    with pytest.raises(Diverged, match=r"is not finite at step 4\d: .*checkpoint of step 40 is"):
-        train(bad, run, allow_config_change=True)
-    assert_same_bits(before, state_of(good, run))
-
-
-@pytest.mark.heavy
-def test_a_parameter_that_is_not_a_number_is_not_saved(tmp_path, data_directory, monkeypatch):
-    """Losses may still be finite when a parameter no longer is: as if none were looked at."""
-    monkeypatch.setattr("iae_jax.runs.train.not_finite", lambda *arguments: "")
-    config = config_of(data_directory, steps=10)
-    config.generator.optimizer.rate = 1e30
-    with pytest.raises(Diverged, match=r"a parameter of the \w+ is not finite at step 10"):
-        train(config, tmp_path)
-    assert not [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdecimal()]
-
-
-def test_the_first_step_and_its_terms_are_named():
-    metrics = {
-        "kept": np.array([1.0, 2, 3, 4]),
-        "late": np.array([1.0, 2, 3, np.nan]),
-        "first": np.array([1.0, 2, np.inf, 4]),
-    }
-    assert not_finite(metrics, 10) == "first is not finite at step 12"
-    assert not_finite({"kept": metrics["kept"]}, 10) == ""
 
 
 def test_calls_end_at_every_interval_wherever_the_run_starts():

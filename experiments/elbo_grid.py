@@ -22,6 +22,7 @@ import jax
 import numpy as np
 
 from iae_jax.presets import elbo_grid as preset
+from iae_jax.records.paired import Claim, compared
 from iae_jax.records.references import Headline, Reference
 from iae_jax.records.tables import Table, markdown
 
@@ -58,18 +59,11 @@ def table(records: Sequence[dict[str, Any]]) -> str:
 MARGIN = 0.05
 
 
-def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
+def claims(records: list[dict[str, Any]]) -> list[Claim]:
     """Whether the IAE's samples are as near to the data as those of ALI, which has no other aim."""
-    means = {one["variant"]: one["mean"] for one in records if one["metric"] == "sample_divergence"}
-    names = ("joint_reconstruction/marginal_code", "joint_model/none")
-    if not all(name in means for name in names):
-        return []
-    ours, theirs = (means[name] for name in names)
-    text = (
-        f"KL(p_data || p(x)) of the IAE is at most {MARGIN} nats above that of ALI: "
-        f"{ours:.3f} and {theirs:.3f}"
-    )
-    return [(text, ours <= theirs + MARGIN)]
+    ours, theirs = "joint_reconstruction/marginal_code", "joint_model/none"
+    text = f"KL(p_data || p(x)) of the IAE is at most {MARGIN} nats above that of ALI"
+    return compared(records, "sample_divergence", ours, theirs, text, margin=MARGIN)
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:

@@ -15,6 +15,7 @@ Expected, not measured yet: each of the 49 runs of a seed takes as long as that 
 from typing import Any
 
 from iae_jax.presets import ingredients as preset
+from iae_jax.records.paired import Claim, compared
 from iae_jax.records.references import Headline
 
 get_config = preset.get_config
@@ -34,19 +35,15 @@ HEADLINE = tuple(
 )
 
 
-def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
-    """Whether each ingredient helps, by means over seeds."""
-    means = {(one["metric"], one["variant"]): one["mean"] for one in records}
-    found = []
+def claims(records: list[dict[str, Any]]) -> list[Claim]:
+    """Whether each ingredient helps."""
+    found: list[Claim] = []
     for model, metric in MAIN.items():
-        whole = means.get((metric, f"{model}/as_it_is"))
         for variant in preset.VARIANTS:
             own, _, change = variant.partition("/")
-            without = means.get((metric, variant))
-            if own != model or change == "as_it_is" or whole is None or without is None:
-                continue
-            helps = whole < without if metric == "test_error" else whole > without
-            what = "all ingredients" if change == "slides" else change.removeprefix("without_")
-            text = f"{model}: {what.replace('_', ' ')} help ({metric} {whole:.4g} to {without:.4g})"
-            found.append((text, helps))
+            if own == model and change != "as_it_is":
+                what = "all ingredients" if change == "slides" else change.removeprefix("without_")
+                text = f"{model}: {what.replace('_', ' ')} help ({metric}, with and without)"
+                better = "lower" if metric == "test_error" else "higher"
+                found += compared(records, metric, f"{model}/as_it_is", variant, text, better)
     return found

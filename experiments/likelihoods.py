@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from iae_jax.presets import likelihoods as preset
+from iae_jax.records.paired import Claim, compared
 from iae_jax.records.record import read_records
 from iae_jax.records.references import Headline, Reference
 
@@ -41,19 +42,16 @@ HEADLINE = tuple(
 )
 
 
-def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
-    """Whether what goes beyond a Gaussian and a product over pixels helps, by means over seeds."""
+def claims(records: list[dict[str, Any]]) -> list[Claim]:
+    """Whether what goes beyond a Gaussian and a product over pixels gains so many nats."""
     means = {one["variant"]: one["mean"] for one in records if one["metric"] == NLL}
-    found = []
-    flows = {name: value for name, value in means.items() if name.startswith("flow/")}
-    if flows and "vae" in means:
+    found: list[Claim] = []
+    if flows := {name: value for name, value in means.items() if name.startswith("flow/")}:
         best = min(flows, key=lambda name: flows[name])
-        gain = means["vae"] - flows[best]
-        found.append((f"the best flow ({best}) gains 0.5 nats: {gain:.2f}", gain >= 0.5))
-    if "hvae" in means and "vae" in means:
-        gain = means["vae"] - means["hvae"]
-        found.append((f"the Hamiltonian posterior gains 0.3 nats: {gain:.2f}", gain >= 0.3))
-    return found
+        text = f"the best flow ({best}) gains 0.5 nats on the Gaussian"
+        found += compared(records, NLL, best, "vae", text, margin=-0.5)
+    text = "the Hamiltonian posterior gains 0.3 nats on the Gaussian"
+    return found + compared(records, NLL, "hvae", "vae", text, margin=-0.3)
 
 
 def draw_curve(path: Path, records: list[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ that on slow ones; VAE and AAE a third of it. Measured numbers: RESULTS.md.
 """
 
 import itertools
+import statistics
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from iae_jax.presets import mnist_reconstruction as preset
+from iae_jax.records.paired import Claim, all_of, by_seed, compared, difference
 from iae_jax.records.references import Headline, Reference
 
 get_config = preset.get_config
@@ -118,54 +120,47 @@ HEADLINE = tuple(
 MARGIN = 0.5
 
 
-def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
-    """The statements of the slides' figure, each with whether it holds of the means over seeds."""
-    means = {(one["metric"], one["variant"]): one["mean"] for one in records}
+def claims(records: list[dict[str, Any]]) -> list[Claim]:
+    """The statements of the slides' figure: each step is compared seed by seed."""
     shrinking = ("deterministic_20", "global_10_local_100", "global_5_local_100")
     ways = {
         "20D, 10D + 100D, 5D + 100D": shrinking,
-        "50, 20, 10, 5 and 2D, each + 100D": [
+        "50, 20, 10, 5 and 2D, each + 100D": tuple(
             f"global_{size}_local_100" for size in (50, 20, 10, 5, 2)
-        ],
+        ),
     }
-    found = []
+    found: list[Claim] = []
     for metric, statement, sign in (
         ("label_agreement", "fewer reconstructions keep the label", -1),
         ("pixel_error", "the pixel error grows", 1),
         ("local_spread", "the local code (none beside 20D) changes more", 1),
         ("frechet_reconstruction", "reconstructions get no worse as images", 0),
     ):
+        values = by_seed(records, metric)
         for which, variants in ways.items():
-            values = [means[metric, one] for one in variants if (metric, one) in means]
-            if len(values) == len(variants):
-                pairs = zip(values, values[1:], strict=False)
-                holds = all(
-                    sign * (after - before) > 0 if sign else after <= before + MARGIN
-                    for before, after in pairs
-                )
-                numbers = ", ".join(f"{one:.4f}" for one in values)
-                text = f"as the global code shrinks ({which}), {statement}: {numbers}"
-                found.append((text, holds))
-    ours, theirs = (
-        means.get(("frechet_reconstruction", variant)) for variant in (shrinking[1], "vae_20")
+            seeds = [values[one] for one in variants if one in values]
+            if len(seeds) < len(variants):
+                continue
+            steps = [
+                difference(after, before) if sign <= 0 else difference(before, after)
+                for before, after in zip(seeds, seeds[1:], strict=False)
+            ]
+            least = 0.0 if sign else -MARGIN
+            holds = all_of([step and step.above(least) for step in steps])
+            numbers = ", ".join(f"{statistics.fmean(one.values()):.4f}" for one in seeds)
+            text = f"as the global code shrinks ({which}), {statement}: {numbers}"
+            found.append((f"{text} (each step by a paired 95 % interval)", holds))
+    text = (
+        f"as images, reconstructions of 10D + 100D are at most {MARGIN} worse than those of the "
+        "VAE of 20D"
     )
-    if ours is not None and theirs is not None:
-        text = (
-            f"as images, reconstructions of 10D + 100D are at most {MARGIN} worse than those of "
-            f"the VAE of 20D: {ours:.2f} and {theirs:.2f}"
-        )
-        found.append((text, ours <= theirs + MARGIN))
-    ours, theirs = (
-        means.get(("frechet_sample", f"{variant}/learned_prior"))
-        for variant in (shrinking[0], "vae_20")
+    found += compared(
+        records, "frechet_reconstruction", shrinking[1], "vae_20", text, margin=MARGIN
     )
-    if ours is not None and theirs is not None:
-        text = (
-            "with the same prior that learns, samples of 20D are nearer to the data than those of "
-            f"the VAE: {ours:.2f} and {theirs:.2f}"
-        )
-        found.append((text, ours < theirs))
-    return found
+    text = "with the same prior that learns, samples of 20D are nearer to the data than the VAE's"
+    return found + compared(
+        records, "frechet_sample", f"{shrinking[0]}/learned_prior", "vae_20/learned_prior", text
+    )
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:

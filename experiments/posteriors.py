@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from iae_jax.presets import posteriors as preset
+from iae_jax.records.paired import Claim, compared
 from iae_jax.records.references import Headline
 
 get_config = preset.get_config
@@ -27,19 +28,16 @@ HEADLINE = tuple(
 )
 
 
-def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
-    """What theory says of one decoder, by means over seeds: what contains the Gaussian is no
-    further from the truth, and more leapfrogs are nearer."""
-    gaps = {one["variant"]: one["mean"] for one in records if one["metric"] == "bound_gap"}
-    found = []
+def claims(records: list[dict[str, Any]]) -> list[Claim]:
+    """What theory says of one decoder: what contains the Gaussian is no further from the truth, and
+    more leapfrogs are nearer."""
+    found: list[Claim] = []
     for nearer, further in (
         ("planar", "gaussian"), ("iaf", "gaussian"), ("spline", "gaussian"),
         ("hvae_1", "gaussian"), ("hvae_4", "hvae_1"), ("iaf", "avb"),
     ):  # fmt: skip
-        near, far = (gaps.get(f"frozen/{kind}") for kind in (nearer, further))
-        if near is not None and far is not None:
-            text = f"{nearer} is no further below log p(x) than {further}: {near:.2f} and {far:.2f}"
-            found.append((text, near <= far))
+        text = f"{nearer} is nearer to log p(x) than {further}"
+        found += compared(records, "bound_gap", f"frozen/{nearer}", f"frozen/{further}", text)
     return found
 
 

@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from iae_jax.presets import semisupervised as preset
+from iae_jax.records.paired import Claim, by_seed, compared
 from iae_jax.records.references import Headline, Published, Reference
 
 get_config = preset.get_config
@@ -84,23 +85,14 @@ HEADLINE = tuple(
 )
 
 
-def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
-    """Whether unlabelled images help: each seed of a method against `supervised` with the same
-    labels."""
-    errors = {
-        one["variant"]: dict(zip(one["seeds"], one["values"], strict=True))
-        for one in records
-        if one["metric"] == "test_error"
-    }
-    found = []
-    for variant, own in errors.items():
+def claims(records: list[dict[str, Any]]) -> list[Claim]:
+    """Whether unlabelled images help: each method against `supervised` with the same labels."""
+    found: list[Claim] = []
+    for variant in by_seed(records, "test_error"):
         method, _, rest = variant.partition("/")
-        floor = errors.get(f"supervised/{rest}", {})
-        if method == "supervised" or not (both := sorted(own.keys() & floor.keys())):
-            continue
-        pairs = ", ".join(f"{own[seed]:.2f} and {floor[seed]:.2f} %" for seed in both)
-        text = f"{variant} has a smaller error than the labels alone, for each seed: {pairs}"
-        found.append((text, all(own[seed] < floor[seed] for seed in both)))
+        if method != "supervised":
+            text = f"{variant} has a smaller error in % than the same labels alone"
+            found += compared(records, "test_error", variant, f"supervised/{rest}", text)
     return found
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from iae_jax.metrics.translation import FIGURE_FILE
 from iae_jax.presets import translation as preset
+from iae_jax.records.paired import Claim, compared
 from iae_jax.records.references import Headline, Reference
 
 get_config = preset.get_config
@@ -37,18 +38,18 @@ HEADLINE = (
 )
 
 
-def claims(records: list[dict[str, Any]]) -> list[tuple[str, bool]]:
+def claims(records: list[dict[str, Any]]) -> list[Claim]:
     """Whether pairs of images by discriminators do what a distance does, without hiding."""
-    means = {(one["metric"], one["variant"]): one["mean"] for one in records}
-    found = []
-    for metric, statement in (
-        ("label_agreement", "keeps more labels than an L1 cycle"),
-        ("hue_entropy_share", "draws more hues than an L1 cycle"),
-    ):
-        ours, theirs = (means.get((metric, variant)) for variant in ("iae", "l1_cycle"))
-        if ours is not None and theirs is not None:
-            found.append((f"the IAE {statement}: {ours:.3f} and {theirs:.3f}", ours > theirs))
-    return found
+    return [
+        *compared(
+            records, "label_agreement", "iae", "l1_cycle",
+            "the IAE keeps more labels than an L1 cycle", "higher",
+        ),
+        *compared(
+            records, "hue_entropy_share", "iae", "l1_cycle",
+            "the IAE draws more hues than an L1 cycle", "higher",
+        ),
+    ]  # fmt: skip
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:

@@ -9,6 +9,12 @@ from experiments.mnist_reconstruction import claims, draw, draw_curve
 from iae_jax.files import figures
 
 
+def of_seeds(metric, variant, mean):
+    """Alike for all variants: differences have no spread."""
+    values = [mean - 0.25, mean, mean + 0.25]
+    return {"metric": metric, "variant": variant, "seeds": [0, 1, 2], "values": values}
+
+
 def test_what_the_figure_claims():
     """By hand, and each claim can fail."""
     means = {
@@ -20,11 +26,11 @@ def test_what_the_figure_claims():
 
     def records(**changed):
         found = [
-            {"metric": metric, "variant": variant, "mean": mean}
+            of_seeds(metric, variant, mean)
             for metric, own in (means | changed).items()
             for variant, mean in zip(shown, own, strict=True)
         ]
-        return [*found, {"metric": "frechet_reconstruction", "variant": "vae_20", "mean": 1.0}]
+        return [*found, of_seeds("frechet_reconstruction", "vae_20", 1.0)]
 
     def held(**changed):
         frechet = (1.0, 1.4, 1.8)
@@ -32,15 +38,15 @@ def test_what_the_figure_claims():
 
     assert held() == [True] * 5
     assert held(label_agreement=(0.98, 0.9, 0.96)) == [False, True, True, True, True]
-    assert held(pixel_error=(0.06, 0.06, 0.09)) == [True, False, True, True, True]
+    assert held(pixel_error=(0.06, 0.06, 0.09)) == [True, None, True, True, True]
     assert held(local_spread=(0.01, 0.0, 0.08)) == [True, True, False, True, True]
     worse = claims(records(frechet_reconstruction=(1.4, 1.6, 9.0)))
     assert [holds for _, holds in worse] == [True, True, True, False, False]
-    assert "0.9800, 0.9600, 0.9000" in worse[0][0] and worse[4][0].endswith("1.60 and 1.00")
+    assert "0.9800, 0.9600, 0.9000" in worse[0][0] and "1.6 and 1 (" in worse[4][0]
     assert claims([]) == []
     for ours, theirs in ((3.0, 7.0), (8.0, 7.0)):
         samples = [
-            {"metric": "frechet_sample", "variant": f"{one}/learned_prior", "mean": mean}
+            of_seeds("frechet_sample", f"{one}/learned_prior", mean)
             for one, mean in (("deterministic_20", ours), ("vae_20", theirs))
         ]
         assert [holds for _, holds in claims(samples)] == [ours < theirs]

@@ -110,7 +110,11 @@ def test_a_reader_sees_what_is_worse(tmp_path, toy):
 
     toy.draw = draw
     toy.FIGURES = {"small": ("a",)}
-    toy.claims = lambda records: [(f"{records[0]['metric']} is small", True), ("b is", False)]
+    toy.claims = lambda records: [
+        (f"{records[0]['metric']} is small", True),
+        ("b is", False),
+        ("c is", None),
+    ]
     (tmp_path / "docs" / "toy_small.png").write_bytes(b"")
     assert main(flags) == 0
     text = page.read_text()

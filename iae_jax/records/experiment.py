@@ -8,7 +8,7 @@ SHOWN            the metrics that are worth a reader's time (all by default)
 FIGURES          suffixes of its figures beside NAME.png and NAME_curve.png
 draw, draw_curve the first paragraphs of these are what the figures show
 table(records)   another view of the records, as Markdown
-claims(records)  what they are to show together: [(statement, whether it holds)]
+claims(records)  what they are to show together: [(statement, whether it holds)], see `paired`
 """
 
 import importlib
@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from iae_jax.errors import InputError
 from iae_jax.records.experiment_module import declared
+from iae_jax.records.paired import Claim
 from iae_jax.records.record import FIELDS, Record
 from iae_jax.records.references import Headline, Reference
 from iae_jax.runs.ledger import Line, reads_of
@@ -59,9 +60,9 @@ class Experiment(NamedTuple):
         return [one for one in self.records if metrics is None or one["metric"] in metrics]
 
     @property
-    def claims(self) -> list[tuple[str, bool]]:
+    def claims(self) -> list[Claim]:
         claims = getattr(self.module, "claims", None)
-        found: list[tuple[str, bool]] = claims(self.records) if claims else []
+        found: list[Claim] = claims(self.records) if claims else []
         return found
 
     @property

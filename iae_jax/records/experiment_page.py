@@ -45,7 +45,7 @@ def page(one: Experiment, figures: Path, beside: Path) -> str:
     if hasattr(one.module, "table"):
         parts.append(one.module.table(one.records))
     if claims := one.claims:
-        outcome = {True: "Holds", False: "**Does not hold**"}
+        outcome = {True: "Holds", False: "**Does not hold**", None: "Not decided"}
         parts.append("\n".join(f"- {outcome[holds]}: {text}." for text, holds in claims))
     if worse := [f"`{record['metric']}` of `{record['variant']}`" for record in one.worse()]:
         parts.append(f"**Worse than the published value or the aim**: {', '.join(worse)}.")

@@ -110,11 +110,8 @@ def test_a_reader_sees_what_is_worse(tmp_path, toy):
 
     toy.draw = draw
     toy.FIGURES = {"small": ("a",)}
-    toy.claims = lambda records: [
-        (f"{records[0]['metric']} is small", True),
-        ("b is", False),
-        ("c is", None),
-    ]
+    claims = [("b is", False), ("c is", None)]
+    toy.claims = lambda records: [(f"{records[0]['metric']} is small", True), *claims]
     (tmp_path / "docs" / "toy_small.png").write_bytes(b"")
     assert main(flags) == 0
     text = page.read_text()
@@ -122,7 +119,7 @@ def test_a_reader_sees_what_is_worse(tmp_path, toy):
     assert "\n\n![What it shows.](../toy.png)\n\nWhat it shows.\n\n" in text
     assert "![A toy of the slides](../toy_curve.png)" in text
     assert "![small: What it shows.](../toy_small.png)" in text
-    assert "- Holds: error is small.\n- **Does not hold**: b is.\n" in text
+    assert "- Holds: error is small.\n- **Does not hold**: b is.\n- Not decided: c is.\n" in text
 
 
 def test_every_value_is_on_the_page_with_its_runs(tmp_path, toy):

@@ -167,7 +167,7 @@ def test_numbers_config_and_curves_are_those_of_the_files(runs):
     assert [row for row in page.rows if len(row) == 5][1:] == [
         ["pixel_error", "0.1235", "0.1 to 0.25", "9", "pixels"],
         ["classifier_accuracy", "0.5", "", "1,000", "pixels"],
-        ["spread", "3.0 ± 1.4", "", "5", "pixels"],
+        ["spread", "3", "", "5", "pixels"],
         ["lost", "–", "", "5", "pixels"],
     ]
     assert page.of("td", title="0.1234567") and page.of("td", title="2.0, 4.0")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iae_jax.errors import InputError
-from iae_jax.files.numbers import mean_and_sd, number
+from iae_jax.files.numbers import deviation, mean_and_sd, number
 from iae_jax.records.results import common, read
 from iae_jax.records.tables import Table
 
@@ -109,8 +109,8 @@ def _runs_in(word: str, split: str) -> list[str]:
 
 
 def side_by_side(columns: Sequence[Column], metrics: Sequence[str] = ()) -> Table:
-    """A row for each metric, a column for each model: mean ± SD, and n seeds where there are two
-    or more.
+    """A row for each metric, a column for each model: mean ± SD of three seeds or more, and n
+    where there are two or more.
 
     Args:
       columns: the models.
@@ -155,7 +155,7 @@ def _mean(values: Sequence[float]) -> str:
     """Mean ± SD (n), or the only value."""
     if len(values) < 2:
         return number(values[0]) if values else NONE
-    return f"{mean_and_sd(statistics.fmean(values), statistics.stdev(values))} ({len(values)})"
+    return f"{mean_and_sd(statistics.fmean(values), deviation(values))} ({len(values)})"
 
 
 def _how(columns: Sequence[Column], metric: str) -> tuple[str, str]:

@@ -88,7 +88,7 @@ def _reads(one: Experiment) -> str:
 def ours(record: Record, against: Reference | None) -> str:
     """Mean ± SD, and how many seeds meet the reference."""
     text = mean_and_sd(record["mean"], record["sd"])
-    if record["sd"] is not None and against is not None:
+    if record["n_seeds"] > 1 and against is not None:
         text += f" ({sum(map(against.met, record['values']))} of {record['n_seeds']})"
     return text
 

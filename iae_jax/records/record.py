@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from iae_jax.errors import InputError
 from iae_jax.files.atomic import write_json
 from iae_jax.files.lock import lock
-from iae_jax.files.numbers import mean_and_sd
+from iae_jax.files.numbers import deviation, mean_and_sd
 from iae_jax.records.tables import Table, markdown
 from iae_jax.runs.renamed import measured
 
@@ -84,7 +84,7 @@ def record(
         "variant": variant,
         "values": list(values),
         "mean": statistics.fmean(values),
-        "sd": statistics.stdev(values) if len(values) > 1 else None,
+        "sd": deviation(values),
         "n_seeds": len(values),
         "seeds": trainings.seeds,
         "n_examples": n_examples,

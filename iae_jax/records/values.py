@@ -60,7 +60,7 @@ def every_value(experiments: Sequence[Experiment]) -> Table:
 
 
 def means(experiments: Sequence[Experiment]) -> Table:
-    """One row for each record: what it is compared with, and its mean ± SD (SD of two seeds or
+    """One row for each record: what it is compared with, and its mean ± SD (SD of three seeds or
     more)."""
     header = ("experiment", "variant", "metric", "published or aim", "ours", "n")
     rows = []

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from iae_jax.errors import InputError
-from iae_jax.files.numbers import mean_and_sd, number
+from iae_jax.files.numbers import deviation, mean_and_sd, number
 from iae_jax.runs.renamed import measured
 
 SPLITS = ("test", "validation", "train")
@@ -58,7 +58,7 @@ def _row(records: list[dict[str, Any]]) -> Row:
     known = [value for value in values if value is not None]
     text = number(known[0]) if known else "–"
     if len(known) > 1:
-        text = mean_and_sd(statistics.fmean(known), statistics.stdev(known))
+        text = mean_and_sd(statistics.fmean(known), deviation(known))
     interval = ""
     if len(records) == 1 and first.get("low") is not None and first.get("high") is not None:
         interval = f"{number(first['low'])} to {number(first['high'])}"

@@ -129,6 +129,9 @@ def together(work: str, seconds: float, compiled: Path) -> list[dict[str, Any]]:
             )
             for process in range(PROCESSES)
         ]
+        errors = [str(one.exception()) for one in waiting if one.exception()]
+        if errors:  # one has failed, and the others because of it
+            raise InputError("; ".join(errors))
         return [one.result() for one in waiting]
 
 

@@ -49,6 +49,7 @@ def measure(words: list[str], seconds: float) -> dict[str, Any]:
     step: medians of calls in turn, as many in each process."""
     work, coordinator, process = words[0], words[1], int(words[2])
     multihost.join(coordinator, PROCESSES, process, JOIN_SECONDS, partial(multihost.leave, 1))
+    _wait()  # before one compiles for longer than the first exchange of gloo waits, 30 s
     devices, game = jax.local_devices()[:1], works.game_of(work)
     images = place(works.images(work)[:IMAGES], devices)
     state = jax.device_get(jax.jit(partial(init, game))(jax.random.key(0)))

@@ -113,7 +113,7 @@ def test_csv_and_latex_of_runs(runs, capsys):
     assert report(runs, "--format=latex", "--metrics=error")[0] == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == r"\begin{tabular}{lrrrl}" and len(lines) == 7
-    assert lines[4] == r"error & 0.50 $\pm$ 0.35 (2) & $0.001$ & $100$ &  \\"
+    assert lines[4] == r"error & 0.5 (2) & $0.001$ & $100$ &  \\"
 
 
 class Parsed(html.parser.HTMLParser):

@@ -30,8 +30,8 @@ X = RNG.integers(0, 256, (6, 8, 8), dtype=np.uint8)
 
 def model(shape=GREY, classes=None, names=(), **data):
     """Of a run that was trained on such data."""
-    config = Config(seed=3, data=Data(**data))
-    run = SimpleNamespace(config=config, step=7, place="", images=None)
+    run = SimpleNamespace(config=Config(seed=3), step=7, place="", images=None)
+    run.config.data = Data(**data)
     return Model(run, Players(), shape, "unit", classes, tuple(names))
 
 

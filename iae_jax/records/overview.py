@@ -13,12 +13,11 @@ from iae_jax.runs.ledger import count
 
 HEAD = """# Results
 
-Mean over seeds ± standard deviation (SD), and in brackets their number n (of a benchmark: of
-rounds); one or two values have no SD. **Bold**: the published value or the aim is not met. "Slides"
-are those of Makhzani, Implicit Autoencoders (arXiv:1805.09804); "beyond the slides" is what the
-model has beside what they describe. All values by seed, hardware, times, commits and
-notes are behind the links; `python -m iae_jax.report --format=csv` (or `latex`) writes them for
-other programs.
+Mean over seeds ± standard deviation (SD) of three or more, and in brackets their number n (of a
+benchmark: of rounds). **Bold**: the published value or the aim is not met. "Slides" are those of
+Makhzani, Implicit Autoencoders (arXiv:1805.09804); "beyond the slides" is what the model has beside
+what they describe. All values by seed, hardware, times, commits and notes are behind the links;
+`python -m iae_jax.report --format=csv` (or `latex`) writes them for other programs.
 """
 COLUMNS = (
     "experiment",

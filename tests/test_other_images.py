@@ -30,8 +30,7 @@ X = RNG.integers(0, 256, (6, 8, 8), dtype=np.uint8)
 
 def model(shape=GREY, classes=None, names=(), **data):
     """Of a run that was trained on such data."""
-    run = SimpleNamespace(config=Config(seed=3), step=7, place="", images=None)
-    run.config.data = Data(**data)
+    run = SimpleNamespace(config=Config(seed=3, data=Data(**data)), step=7, place="", images=None)
     return Model(run, Players(), shape, "unit", classes, tuple(names))
 
 

@@ -56,6 +56,8 @@ def core(code, *words, **options):
     """A process in which only the packages of a core install can be imported."""
     command = [sys.executable, "-c", CORE + code, *words]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    # filelock, which JAX loads if it is there, says so where Windows' lack of fcntl is played.
+    environment["PYTHONWARNINGS"] = "ignore:only soft file lock"
     return subprocess.run(command, capture_output=True, text=True, env=environment, **options)
 
 

@@ -143,7 +143,9 @@ def restored(game: Game, config: Config, path: Path, checkpoint: str) -> tuple[R
         found = checkpoints.restore(_template(game, config), step)
     if found is None:
         raise InputError(f"there is no checkpoint in {path}: train with --mode=train")
-    if changed := changes_since(found.config, config):
+    # A longer training of the same model is none of another config.
+    changed = [one for one in changes_since(found.config, config) if not one.startswith("steps: ")]
+    if changed:
         log(f"the checkpoint of step {found.step} is of another config ({'; '.join(changed)})")
     return found, _other_place(saved, config)
 

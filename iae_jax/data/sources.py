@@ -37,17 +37,14 @@ def open_source(
     """Opens one split of a data set.
 
     Args:
-      name: one of
-        `digits` (prepared on first use), `mnist` or any other image data set that TFDS has
-          prepared in `data_dir`;
-        `npz:PATH`, an npz file with `images` [N, H, W, C] or [N, H, W] of whole numbers from 0 to
-          255 (or floats, masks: see `pixels`), optionally `labels`, `test_images` and so on, see
-          `open_npz`; or an npy file of images alone;
-        `images:PATH`, a folder of image files or a zip of one, see `FolderSource`;
-        a path without these words, if it is there (`photos/`, `./set.npz`);
-        `planar:ring`, `planar:grid(side=3)`, ...: points of the plane, see `planar`;
-        `MODULE:NAME` or `MODULE:NAME(field=value, ...)`, a function of any module that can be
-          imported, called with the split; it returns a `Source`.
+      name: `digits` (prepared on first use), `mnist` or any other image data set that TFDS has
+        prepared in `data_dir`; or `npz:PATH`, an npz file with `images` [N, H, W, C] or [N, H, W]
+        of whole numbers from 0 to 255 (or floats, masks: see `pixels`), optionally `labels`,
+        `test_images` and so on, see `open_npz`, or an npy file of images alone; or `images:PATH`, a
+        folder of image files or a zip of one, see `FolderSource`; or a path without these words, if
+        it is there (`photos/`, `./set.npz`); or `planar:ring`, `planar:grid(side=3)`, ...: points
+        of the plane, see `planar`; or `MODULE:NAME` or `MODULE:NAME(field=value, ...)`, a function
+        of any module that can be imported, called with the split, which returns a `Source`.
       split: a TFDS slicing string, for all of these: `train`, `train[:55000]`, `train[-10%:]`,
         `train+test`; or `auto:train`, `auto:validation`, `auto:test`: that split, or a part of
         another one where it is not there (`splits.choice`).

@@ -16,12 +16,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("TFDS_DATA_DIR", str(ROOT / "build" / "docs_data"))
 os.environ["PYTHONPATH"] = os.pathsep.join([*PATHS, os.environ.get("PYTHONPATH", "")])
 
-import jupyter_client  # noqa: E402
-
 import iae_jax  # noqa: E402
-
-# Kernels of notebooks are reached by sockets of this machine: each would warn of its open ports.
-jupyter_client.KernelManager.transport.default_value = "ipc"
 
 project, release = "iae_jax", iae_jax.__version__
 extensions = [

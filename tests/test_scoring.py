@@ -103,6 +103,12 @@ def test_a_relativistic_scoring_reads_differences_and_moves_one_side_each():
     assert not scoring.SCORINGS["relativistic"].logistic
 
 
+@pytest.mark.parametrize("steps", [0, -3, 2**31])
+def test_an_interval_of_penalties_is_a_number_of_steps(steps):
+    with pytest.raises(InputError, match=rf"r1_interval_steps is at least 1 .*, not {steps}"):
+        adversary(Term("marginal_data", r1=0.3, r1_interval_steps=steps), 10, "reconstruction")
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("r1", [None, (0.6, 1), (0.6, 4), "both"])
 @pytest.mark.parametrize("data", [0.0, 0.5])

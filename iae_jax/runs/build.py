@@ -22,6 +22,7 @@ from iae_jax.objectives.scoring import SCORINGS, Scoring
 from iae_jax.objectives.weights import Weight
 from iae_jax.runs.config import Config, Network, Term
 from iae_jax.runs.config_checks import (
+    MAX_INT,
     check_auxiliary,
     check_images,
     check_labels,
@@ -58,8 +59,10 @@ POSTERIORS = ("flow", "hamiltonian", "langevin")  # that begin with a Gaussian
 def adversary(term: Term, steps: int, what: str) -> Adversary:
     """How a term's discriminator plays. what: the term's field, for messages."""
     scoring = instance(Scoring, term.scoring, SCORINGS, f"{what}.scoring")
-    if term.r1_interval_steps < 1:
-        raise InputError(f"r1_interval_steps is at least 1, not {term.r1_interval_steps}")
+    if not 1 <= term.r1_interval_steps <= MAX_INT:
+        raise InputError(
+            f"r1_interval_steps is at least 1 and at most {MAX_INT}, not {term.r1_interval_steps}"
+        )
     sides = ("numerator", "denominator") if term.r1_on == "both" else (term.r1_on,)
     weight = r1_weight(term, steps)
     penalties = tuple(R1(weight, term.r1_interval_steps, side) for side in sides)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import flax.struct
 import jax
+import jax.numpy as jnp
 
 from iae_jax.errors import InputError, meant
 
@@ -59,6 +60,14 @@ class Code(NamedTuple):
     vector: Array | None = None
     category: Array | None = None
     probabilities: Array | None = None
+
+    @property
+    def numbers(self) -> Array:
+        """f32[B, D + K], what a network reads: each of unit variance, as the vector has."""
+        parts = [] if self.vector is None else [self.vector]
+        if self.category is not None:
+            parts.append(jnp.sqrt(self.category.shape[-1]) * self.category)
+        return jnp.concatenate(parts, axis=-1)
 
 
 class Encoding(NamedTuple):
@@ -220,7 +229,8 @@ class Game(NamedTuple):
     ema_decay: of the exponential moving average of encoder and generator, 0 for none.
     augment: how x is changed for the losses that compare x with a changed x, or None.
     diffaugment: how every image is changed that a discriminator reads, or None.
-    relaxed: whether the generator reads q(y|x) itself in place of a sampled category.
+    relaxed: whether generator and discriminators read q(y|x) itself in place of a category.
+    denoising: whether x is perturbed wherever it is encoded in training.
     labels_in_turn: whether the images with labels are read in turn; else they are drawn.
     sources: what the losses read of a batch, by name; filled in by `check`.
     """
@@ -235,6 +245,7 @@ class Game(NamedTuple):
     augment: Augment | None = None
     diffaugment: Augment | None = None
     relaxed: bool = False
+    denoising: bool = False
     labels_in_turn: bool = False
     sources: frozenset[str] = frozenset({"x"})
 

@@ -2,7 +2,7 @@
 networks."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from iae_jax.game.optimizers import Optimizer
 from iae_jax.runs.config import Config, Network
@@ -251,10 +251,10 @@ def small_problems() -> Iterator[tuple[str, Config]]:
 
     for variant in gaussian_mixture.VARIANTS:
         config = small_network(gaussian_mixture.get_config(variant))
-        # The same shares of the run, which are not whole steps here.
-        entropy: Any = config.auxiliary.entropy.weight
+        # Near the same shares of the run.
+        entropy = config.auxiliary.entropy.weight
         if entropy.start_steps:
-            entropy.start_steps, entropy.ramp_steps = 0.25 * STEPS, 0.1 * STEPS
+            entropy.start_steps, entropy.ramp_steps = 8, 3
         part = f"start_steps={0.35 * STEPS}, ramp_steps={0.3 * STEPS}"
         kind = f"iae_jax.presets.gaussian_mixture:two_rates(fine_rate=5.0, {part})"
         config.reconstruction.optimizer.kind = kind

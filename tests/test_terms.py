@@ -33,6 +33,7 @@ from iae_jax.objectives import terms
 from iae_jax.objectives.auxiliary import ConditionalEntropy, MarginalKL
 from iae_jax.sampling import priors
 from iae_jax.sampling.noise import Noise, example_keys, normal
+from iae_jax.sampling.quick_normals import quick_normals
 from iae_jax.types import Code, Encoding, Players
 
 
@@ -134,8 +135,13 @@ def test_nothing_and_scaled():
 @pytest.mark.heavy
 @pytest.mark.parametrize("row", ["likelihood", "joint_reconstruction"])
 def test_a_relaxed_category_is_read_as_its_probabilities(row):
-    """Oracle: the networks called by hand; the gradient, which a sampled category does not pass."""
+    """Oracle: the networks called by hand; the gradient, which a sampled category does not pass. A
+    discriminator reads them beside the vector, and has one logit."""
+    reads_numbers = networks.discriminator(games.LAYOUT, games.SHAPE, ("x", "z"), 2 + 4)
     built = games.build(row, "none", "product")._replace(relaxed=True)
+    if row == "joint_reconstruction":
+        players = built.networks._replace(reconstruction_discriminator=reads_numbers)
+        built = built._replace(networks=players)
     params = step.init(built, jax.random.key(1)).params
     x, noise = games.batch(2, B), Noise(example_keys(jax.random.key(3), 0, B))
     encoder, generator, discriminator, _ = built.networks
@@ -147,11 +153,12 @@ def test_a_relaxed_category_is_read_as_its_probabilities(row):
         if row == "likelihood":
             return -generator.log_likelihood(params.generator, z, x), q
         x_hat = generator.sample(params.generator, z, noise("local", normal(2)))
+        numbers = jnp.concatenate([z.vector, 2 * q], axis=-1)  # sqrt(4), as the generator reads it
         a, b = (
-            discriminator.apply(params.reconstruction_discriminator, image, z.vector)
+            discriminator.apply(params.reconstruction_discriminator, image, numbers)[:, 0]
             for image in (x, x_hat)
         )
-        return jnp.sum(q * (jnp.logaddexp(0, a) + jnp.logaddexp(0, -b)), axis=-1), q
+        return jnp.logaddexp(0, a) + jnp.logaddexp(0, -b), q
 
     def term(built, theta):
         metrics = game.losses(built, params._replace(encoder=theta), noise, {"x": x}, 0)[1]
@@ -160,17 +167,41 @@ def test_a_relaxed_category_is_read_as_its_probabilities(row):
     expected, q = by_hand(params.encoder)
     assert float(q.max()) < 0.95
     np.testing.assert_allclose(term(built, params.encoder), expected, rtol=1e-5)
-    gradient, by_hand_gradient, sampled = (
-        jax.grad(lambda theta, value=value: jnp.sum(value(theta)))(params.encoder)
-        for value in (
-            functools.partial(term, built),
-            lambda theta: by_hand(theta)[0],
-            functools.partial(term, built._replace(relaxed=False)),
-        )
-    )
-    found, expected, other = (
-        np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
-        for tree in (gradient, by_hand_gradient, sampled)
-    )
+
+    def gradient_of(value):
+        gradient = jax.grad(lambda theta: jnp.sum(value(theta)))(params.encoder)
+        return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(gradient)])
+
+    expected = gradient_of(lambda theta: by_hand(theta)[0])
+    found = gradient_of(functools.partial(term, built))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
-    assert np.abs(other - expected).max() > 1e-2 * np.abs(expected).max()
+    if row == "likelihood":
+        sampled = gradient_of(functools.partial(term, built._replace(relaxed=False)))
+        assert np.abs(sampled - expected).max() > 1e-2 * np.abs(expected).max()
+
+
+@pytest.mark.heavy
+def test_a_denoising_game_decodes_the_code_of_a_perturbed_image():
+    """Oracle: noise added by hand to what an encoder without perturbation reads; x itself is what
+    is compared."""
+    of_code = (games.LAYOUT, games.SHAPE, "deterministic", 2)
+    noisy, plain = (
+        networks.encoder(*of_code, perturbation=networks.Perturbation(pixel_noise=deviation))
+        for deviation in (0.4, 0.0)
+    )
+    built = games.build("likelihood", "none")
+    built = built._replace(networks=built.networks._replace(encoder=noisy), denoising=True)
+    params = step.init(built, jax.random.key(1)).params
+    x, noise = games.batch(2, B), Noise(example_keys(jax.random.key(3), 0, B))
+
+    def term(built):
+        return game.losses(built, params, noise, {"x": x}, 0)[1]["reconstruction"]
+
+    def by_hand(seen):
+        z = Code(plain.apply(params.encoder, seen, jnp.zeros((B, 0))).vector)
+        return -built.networks.generator.log_likelihood(params.generator, z, x)
+
+    added = 0.4 * noise("perturbation/encoder", quick_normals(3))
+    np.testing.assert_allclose(term(built), by_hand(x + added), rtol=1e-5)
+    np.testing.assert_allclose(term(built._replace(denoising=False)), by_hand(x), rtol=1e-5)
+    assert np.abs(by_hand(x) - by_hand(x + added)).max() > 1e-2

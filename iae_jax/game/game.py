@@ -87,7 +87,8 @@ def losses(
     term is not among them has none. Encoder and generator share one loss. Raises: InputError for
     what the game or the batch lacks.
     """
-    draws = Draws(game, params, noise, batch, step, at(game.local_scale, step), ema, means)
+    scale = at(game.local_scale, step)
+    draws = Draws(game, params, noise, batch, step, scale, ema, means, game.denoising)
     examples = draws.x.shape[:1]
     metrics: Metrics = {}
     total = jnp.zeros(examples)

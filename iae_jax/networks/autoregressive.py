@@ -49,14 +49,6 @@ class _PixelCNN(nn.Module):
         return self.network(x - 0.5, leaky(self.layout.body(shape)(z)))
 
 
-def _joined(z: Code) -> Array:
-    parts = [] if z.vector is None else [z.vector]
-    if z.category is not None:
-        # Unit variance for each input, as the vector has.
-        parts.append(jnp.sqrt(z.category.shape[-1]) * z.category)
-    return jnp.concatenate(parts, axis=-1)
-
-
 def _decoder(module: nn.Module, shape: tuple[int, ...], code: int, values: Values) -> Generator:
     """The Generator of a network that reads what comes before. code: numbers of z."""
     size = math.prod(shape)
@@ -71,16 +63,16 @@ def _decoder(module: nn.Module, shape: tuple[int, ...], code: int, values: Value
 
     def log_likelihood(params: Params, z: Code, x: Array) -> Array:
         chex.assert_shape(x, (None, *shape))
-        each = values.log_probability(parameters(params, _joined(z), x), x)
+        each = values.log_probability(parameters(params, z.numbers, x), x)
         return jnp.sum(each.reshape(x.shape[0], -1), axis=-1)
 
     def sample(params: Params, z: Code, noise: Array) -> Array:
         """Value by value, each by a quantile: noise f32[B, size] of N(0, 1)."""
         chex.assert_shape(noise, (None, size))
-        uniform, joined = jax.scipy.stats.norm.cdf(noise), _joined(z)
+        uniform, numbers = jax.scipy.stats.norm.cdf(noise), z.numbers
 
         def write(x: Array, i: Array) -> tuple[Array, None]:
-            found = parameters(params, joined, x.reshape(-1, *shape))
+            found = parameters(params, numbers, x.reshape(-1, *shape))
             own = found.reshape(x.shape[0], size, values.numbers)[:, i]
             return x.at[:, i].set(values.quantile(own, uniform[:, i])), None
 

@@ -33,13 +33,10 @@ class _Generator(nn.Module):
 
     @nn.compact
     def __call__(self, vector: Array | None, category: Array | None, noise: Array) -> Array:
-        parts = [] if vector is None else [vector]
-        if category is not None:
-            # Unit variance for each input, as the vector has.
-            parts.append(jnp.sqrt(category.shape[-1]) * category)
+        z = Code(vector, category).numbers
         if self.noise_at == "input":
-            return self.layout.body(self.shape)(jnp.concatenate([*parts, noise], axis=-1))
-        return self.layout.body(self.shape)(jnp.concatenate(parts, axis=-1), noise)
+            return self.layout.body(self.shape)(jnp.concatenate([z, noise], axis=-1))
+        return self.layout.body(self.shape)(z, noise)
 
 
 def generator(

@@ -99,6 +99,15 @@ Sides = dict[str, Side]  # "numerator" and "denominator"
 Penalty = Callable[[Discriminate, Sides, Array | int], Array]  # the last: step; -> f32[B] or f32[]
 
 
+def as_read(draws: Draws, side: Side) -> Side:
+    """A side as discriminators read it: of a relaxed code the category's probabilities are numbers
+    beside the vector (Makhzani et al. 2015), so that one that is not certain is none of the
+    prior's."""
+    if side.z is None or side.z.category is None or not draws.relaxed:
+        return side
+    return side._replace(z=Code(vector=side.z.numbers))
+
+
 def logits_of(discriminate: Discriminate, side: Side) -> Array:
     """f32[B, C]: the discriminator's row of logits on one side."""
     return discriminate(side.x, None if side.z is None else side.z.vector)
@@ -171,8 +180,8 @@ class Adversary(NamedTuple):
         def loss(draws: Draws, discriminate: Discriminate | None) -> TermOutput:
             assert discriminate is not None  # the game is refused otherwise
             sides = {
-                "numerator": pairing.numerator(draws),
-                "denominator": pairing.denominator(draws),
+                "numerator": as_read(draws, pairing.numerator(draws)),
+                "denominator": as_read(draws, pairing.denominator(draws)),
             }
             return self._output(draws, discriminate, sides, pairing)
 
@@ -192,7 +201,7 @@ class Adversary(NamedTuple):
         )
         own = losses.discriminator
         if self.labelled_share:
-            labelled = draws.of(labelled_side)
+            labelled = as_read(draws, draws.of(labelled_side))
             if "x" not in pairing.reads:
                 labelled = labelled._replace(x=None)
             c, share = logits_of(discriminate, labelled), self.labelled_share

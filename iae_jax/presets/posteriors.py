@@ -48,8 +48,14 @@ def get_config(variant: str = "joint/gaussian") -> Config:
         own = player.optimizer
         own.rate, own.b1, own.b2, own.final = 1e-3, 0.9, 0.999, 0.01
     if kind == "avb":
-        config.regularization.kind, config.regularization.scoring = "joint_code", "kl"
-        config.turns = "two_to_one"
+        config.turns, config.regularization.kind = "two_to_one", "joint_code"
+        # T(x, z) is near a quadratic form in z, and as steep as the posteriors are narrow.
+        config.regularization.discriminator, config.regularization.scoring = "quadratic", "kl"
+        config.regularization.r1 = 0.0
+        # T learns before the others move, and keeps up with them.
+        for player in (config.encoder, config.generator):
+            own = player.optimizer
+            own.rate, own.decay, own.warmup_steps = 3e-4, "warmup_cosine", 1_000
     if how == "frozen":
         config.generator.kind = f"iae_jax.presets.posteriors:frozen(run={DECODER!r})"
     return config

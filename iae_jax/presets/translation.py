@@ -32,7 +32,7 @@ COLOURED = "train[27500:55000]"  # the images of the other set, which are not th
 def get_config(variant: str = "iae") -> Config:
     if variant not in VARIANTS:
         raise InputError(f"a variant is one of {', '.join(VARIANTS)}, not {variant!r}")
-    config = Config(steps=12_000, batch_size=64, turns="alternating")
+    config = Config(steps=6_000, batch_size=32, turns="alternating")
     config.data.name = "mnist"
     config.data.train, config.data.validation = "train[:27500]", "train[55000:]"
     # Labels are read by the measure alone, which has a classifier of its own.
@@ -47,7 +47,7 @@ def get_config(variant: str = "iae") -> Config:
         term.discriminator, term.r1 = f"{HERE}:discriminator", 0.1
     config.reconstruction.numerator_weight = 0.05
     for player in config.players:
-        player.network.width, player.network.hidden = 16, 128
+        player.network.width, player.network.hidden = 8, 128
         player.optimizer.rate, player.optimizer.final = 5e-4, 0.1
     if variant == "l1_cycle":
         config.reconstruction.kind = "none"

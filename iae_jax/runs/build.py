@@ -193,9 +193,10 @@ def discriminator(
     if ":" in term.discriminator:
         made_of = (config, shape, reads)
         return instance(Discriminator, term.discriminator, {}, "discriminator", *made_of)
-    found = networks.discriminator(
-        layout(term.network), shape, reads, config.code.size, config.code.categories
-    )
+    size, categories = config.code.size, config.code.categories
+    if config.code.relaxed:
+        size, categories = size + categories, 0  # see adversarial.as_read
+    found = networks.discriminator(layout(term.network), shape, reads, size, categories)
     if term.discriminator == "quadratic":
         return networks.with_quadratic(found)
     if term.discriminator != "network":
@@ -284,6 +285,7 @@ def _made(config: Config, shape: Shape, values: str, also: Mapping[str, Shape]) 
         affine(config.affine, shape) if len(shape) == 3 else None,
         diffaugment(config.diffaugment) if len(shape) == 3 else None,
         config.code.relaxed,
+        config.encoder.denoising,
         config.data.labels_in_turn,
     )
     reads, players = inspect(game, batch_of(config, shape, also))

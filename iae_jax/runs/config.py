@@ -34,8 +34,8 @@ from iae_jax.types import Section
 @dataclass
 class Code(Section):
     """z, a vector, a category or both. size: components of the vector, 0 for none. categories: how
-    many there are, 0 for none. relaxed: the generator reads q(y|x) itself in place of a sampled
-    category."""
+    many there are, 0 for none. relaxed: generator and discriminators read q(y|x) itself in place of
+    a category."""
 
     size: int = 10
     categories: int = 0
@@ -77,15 +77,17 @@ class Encoder(Section):
     hamiltonian or langevin, of which each begins with a gaussian (see networks); or MODULE:NAME, a
     function (config, shape) -> Encoder. noise: components of noise that an implicit
     encoder reads. pixel_noise: SD of what is added to each value of x in training, where the
-    encoder learns from labels, changed images or generated ones; a code that is read by others is
-    never perturbed. dropout: SD of a factor of each channel of every layer, likewise. unit_noise:
-    instead SD of what is added to each unit of every layer, which has a mean square of 1."""
+    encoder learns from labels, changed images or generated ones. dropout: SD of a factor of each
+    channel of every layer, likewise. unit_noise: instead SD of what is added to each unit of every
+    layer, which has a mean square of 1. denoising: the code that others read in training is that of
+    a perturbed image too."""
 
     kind: str = "deterministic"
     noise: int = 0
     pixel_noise: float = 0.0
     dropout: float = 0.0
     unit_noise: float = 0.0
+    denoising: bool = False
     network: Network = field(default_factory=Network)
     optimizer: Optimizer = field(default_factory=Optimizer)
 

@@ -177,11 +177,17 @@ def check_auxiliary(config: Config, present: Collection[str]) -> None:
             "auxiliary.consistency.weight.value to 0"
         )
     teaches = consistent or labels or losses.sleep.name in present or config.auxiliary.others
-    if perturbs and not teaches and config.reconstruction.kind != "improved_gan":
+    if encoder.denoising and not perturbs:
+        raise InputError(
+            "denoising is of a perturbed image: set encoder.pixel_noise, encoder.dropout or "
+            "encoder.unit_noise"
+        )
+    teaches = teaches or encoder.denoising or config.reconstruction.kind == "improved_gan"
+    if perturbs and not teaches:
         raise InputError(
             "pixel_noise, dropout and unit_noise perturb what the encoder learns from labels, "
             "consistency or the sleep loss, and none of these is there: set encoder.pixel_noise, "
-            "encoder.dropout and encoder.unit_noise to 0"
+            "encoder.dropout and encoder.unit_noise to 0, or encoder.denoising"
         )
 
 

@@ -56,14 +56,16 @@ class Draws:
         local_scale: Array | float = 1.0,
         ema: Players | None = None,
         means: BatchMeans | None = None,
+        perturbed: bool = False,
     ) -> None:
         """batch: "x" f32[B, ...], and other sources by their names. local_scale: multiplies the
-        local code. ema: averaged parameters. means: of a batch that is cut."""
+        local code. ema: averaged parameters. means: of a batch that is cut. perturbed: whether
+        `encoding` is of a perturbed x."""
         self.params, self.noise_source = params, noise
         self.step: Array = jnp.asarray(step)
         self.reads = Reads()
         self._game, self._batch, self._local_scale = game, batch, local_scale
-        self._ema, self._means = ema, means or BatchMeans()
+        self._ema, self._means, self._perturbed = ema, means or BatchMeans(), perturbed
         self._found: dict[Hashable, Any] = {}
 
     # ------------------------------------------------------------------- what a game may lack
@@ -252,7 +254,7 @@ class Draws:
     @cached_property
     def encoding(self) -> Encoding:
         """q(z|x)."""
-        return self.encode(self.x)
+        return self.encode(self.x, perturbed=self._perturbed)
 
     @cached_property
     def z(self) -> Code:

@@ -7,7 +7,7 @@ Each side of each workload runs in a fresh process, the sides in turn, for sever
 are of medians. Before anything is timed, both sides must have the same number of parameters and,
 with the same parameters, the same losses (`agreement.py`). The machine has to be idle at the start;
 the largest share of its cores that was at work before any process is recorded (`busy_share`).
-TFDS's mnist has to be prepared (README.md).
+Needs MNIST (`python -m iae_jax.data.prepare mnist`).
 
 Expected: an hour on 2 idle CPU cores.
 """

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from iae_jax.runs.workdir import Summary
 
 
-def load(path: str | Path, checkpoint: str = "latest", seed: int = 0) -> "Model":
+def load(path: str | Path, checkpoint: str | int = "latest", seed: int = 0) -> "Model":
     """The trained model in a run's folder, from that folder alone: see `runs.loaded.load`."""
     from iae_jax.runs import loaded  # which imports Orbax
 

@@ -147,7 +147,7 @@ def test_labelled_pairs_and_perturbations_are_read_where_they_are_asked_for():
     }
     assert perturbed == {
         "joint_reconstruction": set(),
-        "nothing": set(),
+        "none": set(),
         "label_cross_entropy": {"perturbation/encoder"},
         "augmentation_consistency": {"perturbation/encoder"},
         "sleep_loss": {"perturbation/sleep"},

@@ -75,7 +75,7 @@ REFUSED = {
     "no encoder under a likelihood": (
         cell("likelihood"),
         VAE._replace(encoder=None),
-        "negative_log_likelihood needs the encoder: give the game one",
+        "likelihood needs the encoder: give the game one",
     ),
     "no reconstruction discriminator": (
         cell("joint_reconstruction", "marginal_code"),

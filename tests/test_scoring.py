@@ -100,7 +100,6 @@ def test_a_relativistic_scoring_reads_differences_and_moves_one_side_each():
     np.testing.assert_allclose(values.discriminator, np.log1p(np.exp(b - a)[:2]))
     np.testing.assert_allclose(values.numerator, np.log1p(np.exp(a - b)[:2]))
     np.testing.assert_allclose(values.denominator, np.log1p(np.exp(a - b)[:2]))
-    assert not scoring.SCORINGS["relativistic"].logistic
 
 
 @pytest.mark.parametrize("steps", [0, -3, 2**31])

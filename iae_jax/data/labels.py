@@ -52,22 +52,20 @@ def subset(labels: np.ndarray, per_class: int, draw: int) -> np.ndarray:
 
 def labelled(
     source: Source, per_class: int, draw: int, categories: int
-) -> tuple[np.ndarray, Labelled] | None:
+) -> tuple[np.ndarray, Labelled]:
     """The examples that a run may read with their label; it reads no other label.
 
     Args:
       source: the training split.
-      per_class, draw: as for `subset`; 0 per class is no labels at all.
+      per_class, draw: as for `subset`.
       categories: the number of categories of the code.
 
     Returns:
-      Their positions, int64[M], and the examples; None if `per_class` is 0.
+      Their positions, int64[M], and the examples.
 
     Raises:
       InputError: as `subset`; or the number of classes is not the number of categories.
     """
-    if not per_class:
-        return None
     positions = subset(source.labels(), per_class, draw)
     x, labels = source.read(positions)
     found = np.unique(labels)

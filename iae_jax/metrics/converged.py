@@ -20,7 +20,6 @@ from iae_jax.sampling.noise import Noise, example_keys
 from iae_jax.types import DISCRIMINATORS, Array, Game, Players, TrainState, Turn
 
 Sample = Callable[[Array, int], Array]  # (key, count) -> x f32[count, ...]
-KINDS = {"negative_log_likelihood": "likelihood", "kl_of_code": "analytic_kl", "nothing": "none"}
 
 
 class Training(NamedTuple):
@@ -33,8 +32,7 @@ class Training(NamedTuple):
 
 def cell_of(game: Game) -> tuple[str, str]:
     """The names of a game's row and column."""
-    row, column = (KINDS.get(term.name, term.name) for term in game.objective[:2])
-    return row, column
+    return game.objective.reconstruction.name, game.objective.regularization.name
 
 
 def frozen(game: Game, training: Training) -> Game:

@@ -1,7 +1,7 @@
 """What a trained model is worth, as records that say how they were measured.
 
 The measures lie in one file a family, whose first lines say what its records are: reconstruction,
-elbo, codes, clusters, probes, features, samples. More of anybody's: `evaluate(..., extra)`.
+elbo, codes, clusters, probes, label_agreement, feature_distances, samples. More of anybody's: `evaluate(..., extra)`.
 """
 
 import inspect

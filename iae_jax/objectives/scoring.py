@@ -31,12 +31,10 @@ class Losses(NamedTuple):
 
 class Scoring(NamedTuple):
     """losses: (T_a, T_b), logits of examples that belong together, f32[...] of shapes that
-    broadcast -> Losses in nats. logistic: whether the discriminator's optimum is the log ratio, so
-    that it estimates KL."""
+    broadcast -> Losses in nats."""
 
     name: str
     losses: Callable[[Array, Array], Losses]
-    logistic: bool = True
 
 
 Loss = Callable[[Array], Array]
@@ -48,7 +46,6 @@ def elementwise(
     negative: Loss,
     numerator: Loss,
     denominator: Loss,
-    logistic: bool = True,
 ) -> Scoring:
     """A scoring whose sides do not read each other. positive, negative: the discriminator's losses
     on samples of a and of b."""
@@ -56,7 +53,7 @@ def elementwise(
     def losses(a: Array, b: Array) -> Losses:
         return Losses((positive(a), negative(b)), numerator(a), denominator(b))
 
-    return Scoring(name, losses, logistic)
+    return Scoring(name, losses)
 
 
 def is_numerator(logits: Array) -> Array:
@@ -107,7 +104,6 @@ LEAST_SQUARES = elementwise(
     lambda logits: 0.5 * jnp.square(logits),
     lambda logits: 0.5 * jnp.square(logits),
     lambda logits: 0.5 * jnp.square(logits - 1),
-    logistic=False,
 )
 
 # Lim & Ye 2017, eq. 12-13.
@@ -117,7 +113,6 @@ HINGE = elementwise(
     lambda logits: jax.nn.relu(1 + logits),
     _identity,
     _negated,
-    logistic=False,
 )
 
 
@@ -132,7 +127,7 @@ def _relativistic(a: Array, b: Array) -> Losses:
 
 # Jolicoeur-Martineau 2019: only T_a - T_b counts, pair by pair; (x, z) and (x_hat, z) share z. With
 # R1 and R2 training converges locally (Huang et al. 2024, arXiv:2501.05441, section 2).
-RELATIVISTIC = Scoring("relativistic", _relativistic, logistic=False)
+RELATIVISTIC = Scoring("relativistic", _relativistic)
 
 SCORINGS = {
     scoring.name: scoring

@@ -83,7 +83,7 @@ def likelihood() -> Term:
     def value(draws: Draws) -> Array:
         return -expectation(draws.z, draws.of(log_likelihood))
 
-    return without_discriminator("negative_log_likelihood", value)
+    return without_discriminator("likelihood", value)
 
 
 def encoding_of_sample(draws: Draws) -> Encoding:
@@ -182,7 +182,7 @@ def analytic_kl() -> Term:
             kl += category_kl(encoding.logits, log_probabilities(draws))
         return kl
 
-    return without_discriminator("kl_of_code", value)
+    return without_discriminator("analytic_kl", value)
 
 
 def sampled_kl() -> Term:
@@ -208,7 +208,7 @@ def sampled_kl() -> Term:
 
 def nothing() -> Term:
     """0: this side of the objective is absent."""
-    return without_discriminator("nothing", lambda draws: jnp.zeros(()))
+    return without_discriminator("none", lambda draws: jnp.zeros(()))
 
 
 def scaled(weight: Scheduled, term: Term) -> Term:

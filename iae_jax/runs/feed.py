@@ -64,9 +64,8 @@ def labelled_set(config: Config, source: Source) -> LabelledSet | None:
         labelled(source, data.labels_per_class, draw, config.code.categories) for draw in draws
     ]
     if config.run.seeds == 1:
-        assert found[0] is not None
         return LabelledSet(*found[0])
-    positions, images = zip(*(one for one in found if one), strict=True)
+    positions, images = zip(*found, strict=True)
     return LabelledSet(
         np.stack(positions), jax.tree.map(lambda *leaves: jnp.stack(leaves), *images)
     )

@@ -17,7 +17,7 @@ def losses(a: jax.Array, b: jax.Array) -> Losses:
     )
 
 
-SQUARES = Scoring("relativistic_squares", losses, logistic=False)
+SQUARES = Scoring("relativistic_squares", losses)
 
 
 def get_config() -> Config:

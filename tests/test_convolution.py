@@ -88,11 +88,23 @@ def test_a_kernel_gradient_in_groups_of_examples_is_the_native_one(monkeypatch, 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("axes", [(0, 0), (0, None), (None, 0)], ids=str)
-@pytest.mark.parametrize("channels, stride", [(3, 1), (3, 2), (FEW_CHANNELS, 2)])
-def test_every_derivative_is_the_native_one_for_several_seeds(axes, channels, stride):
-    """Of images, kernels or both of their own; and in a scan."""
+@pytest.mark.parametrize(
+    "size, stride, channels",
+    [
+        (4, 1, (3, 2)),
+        (4, 2, (3, 2)),
+        (4, 2, (FEW_CHANNELS, 2)),
+        (3, 1, (MANY_CHANNELS, MANY_CHANNELS + 1)),
+    ],
+    ids=str,
+)
+def test_every_derivative_is_the_native_one_for_several_seeds(
+    monkeypatch, axes, size, stride, channels
+):
+    """Of images, kernels or both of their own; kernel gradients in groups; and in a scan."""
+    monkeypatch.setattr(convolution, "MANY_POSITIONS", 50)
     with jax.enable_x64(True):
-        x, kernel = normal(0, 3, 2, 6, 7, channels), normal(1, 3, 4, 4, channels, 2)
+        x, kernel = normal(0, 3, 2, 6, 7, channels[0]), normal(1, 3, size, size, *channels)
         given = [one if axis == 0 else one[0] for one, axis in zip((x, kernel), axes, strict=True)]
 
         def values(convolution):

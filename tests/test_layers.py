@@ -16,7 +16,7 @@ def normal(seed, *shape):
 
 
 def test_layer_norm_is_flax():
-    """Value, gradients, and the gradient of a squared gradient."""
+    """Value, gradients, and the gradient of a squared gradient; also of two seeds at once."""
     with jax.enable_x64(True):
         x = 3 * normal(0, 2, 3, 5) + 1
         params = {"params": {"scale": normal(1, 5), "bias": normal(2, 5)}}
@@ -30,7 +30,12 @@ def test_layer_norm_is_flax():
                 gradients = jax.tree.leaves(jax.grad(loss, (0, 1))(params, x))
                 return sum(jnp.sum(g**2) for g in gradients)
 
-            return [jax.value_and_grad(f, (0, 1))(params, x) for f in (loss, penalty)]
+            each = [jax.value_and_grad(f, (0, 1)) for f in (loss, penalty)]
+            several = {"params": jax.tree.map(lambda p: jnp.stack([p, 2 - p]), params["params"])}
+            return [
+                (with_gradient(params, x), jax.vmap(with_gradient, (0, None))(several, x))
+                for with_gradient in each
+            ]
 
         own, flax = everything(LayerNorm()), everything(nn.LayerNorm(use_fast_variance=False))
         chex.assert_trees_all_close(own, flax, rtol=1e-9)

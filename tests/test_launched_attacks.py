@@ -6,6 +6,7 @@ import tracemalloc
 import zipfile
 
 import attacks
+import jax
 import numpy as np
 import pytest
 from image_folders import IMAGES, save
@@ -144,7 +145,7 @@ def test_a_forged_classifier_and_a_cache_of_others(tmp_path, monkeypatch, data_d
     monkeypatch.setattr(
         feature_classifier,
         "fit",
-        lambda network, *_: network.init(feature_classifier.jax.random.key(0)),
+        lambda network, *_: network.init(jax.random.key(0)),
     )
     cache, run = tmp_path / "above" / "cache", tmp_path / "run"
     words = [

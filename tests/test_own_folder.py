@@ -1,6 +1,7 @@
 """Folders for what is run or believed: who else could write there, or replace them."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -44,12 +45,15 @@ def test_folders_above_are_made_for_this_user_alone(tmp_path):
 def test_where_a_cache_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    config, found = Config(), []
-    for config.run.cache in ("", "~/mine", "here/mine", "/mine"):
-        found.append(cache_of(config))
-    home = tmp_path / "home"
-    assert found[:2] == [home / ".cache" / "iae_jax", home / "mine"]
-    assert list(map(str, found[2:])) == [str(tmp_path / "here" / "mine"), "/mine"]
+    config = Config()
+    for given, found in (
+        ("", tmp_path / "home" / ".cache" / "iae_jax"),
+        ("~/mine", tmp_path / "home" / "mine"),
+        ("here/mine", tmp_path / "here" / "mine"),
+        ("/mine", Path("/mine")),
+    ):
+        config.run.cache = given
+        assert cache_of(config) == found
     config.run.cache = "~nobody-at-all/mine"
     with pytest.raises(InputError, match="~nobody-at-all/mine has no such home"):
         cache_of(config)

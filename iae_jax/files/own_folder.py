@@ -25,6 +25,9 @@ def own_folder(folder: Path, option: str) -> None:
             if not one.is_dir():
                 one.mkdir(mode=PRIVATE, exist_ok=True)
         found = folder.stat()
+        # Where a link to it lies, too.
+        above = (*folder.absolute().parents, *folder.resolve().parents)
+        modes = {parent: parent.stat().st_mode for parent in above}
     except OSError as error:
         raise InputError(
             f"cannot make the folder {folder} ({error.strerror}): choose another {option}"
@@ -41,9 +44,8 @@ def own_folder(folder: Path, option: str) -> None:
             f"others can write to {folder}, and what is kept there is run or believed: empty it "
             f"and chmod go-w {folder}, or choose another {option}"
         )
-    # Where a link to it lies, too. In a sticky folder, as /tmp is, each moves only what it owns.
-    for parent in (*folder.absolute().parents, *folder.resolve().parents):
-        mode = parent.stat().st_mode
+    for parent, mode in modes.items():
+        # In a sticky folder, as /tmp is, each moves only what is theirs.
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise InputError(
                 f"anybody can put another folder in the place of {folder}, and what is kept there "

@@ -4,6 +4,8 @@ import struct
 import zipfile
 import zlib
 
+BLOCK = 2**24
+
 
 def png(width, height, rows=b""):
     """A grey PNG that says that it is of that size. rows: its pixels, deflated."""
@@ -54,3 +56,22 @@ def npy(shape, content=b"", version=1, length=None):
     header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     size = struct.pack("<H" if version == 1 else "<L", len(header) if length is None else length)
     return b"\x93NUMPY" + bytes([version, 0]) + size + header + content
+
+
+def deflated_zeros(size, first=b""):
+    """Raw deflate of some bytes and then so many zeros: a block of them again and again, which
+    refers to nothing before it. A GiB takes 1 MB, and no time."""
+    pack = zlib.compressobj(9, wbits=-15)
+    packed = pack.compress(first) + pack.flush(zlib.Z_FULL_FLUSH)
+    block = pack.compress(bytes(BLOCK)) + pack.flush(zlib.Z_FULL_FLUSH)
+    return packed + block * (size // BLOCK) + pack.flush()
+
+
+def unpacking(path, members, mode="w"):
+    """A zip that unpacks to much. members: name -> (raw deflate, how many bytes it says it has)."""
+    with zipfile.ZipFile(path, mode) as file:
+        for name, (packed, size) in members.items():
+            file.writestr(name, packed)
+            info = file.getinfo(name)
+            info.file_size, info.compress_type = size, zipfile.ZIP_DEFLATED
+    return path

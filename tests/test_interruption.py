@@ -111,7 +111,8 @@ def test_what_a_signal_finds_unfinished_is_removed(tmp_path, number, kind, code)
         new_file(tmp_path / "table.csv") as part,
         new_folder(tmp_path / "images", r"mark|\d\.png", "mark") as folder,
     ):
-        for path in (part, folder / "mark", folder / "2.png"):
+        part.write(b"half")
+        for path in (folder / "mark", folder / "2.png"):
             path.write_text("half")
         if number == signal.SIGTERM:
             send(number)
@@ -123,17 +124,13 @@ def test_what_a_signal_finds_unfinished_is_removed(tmp_path, number, kind, code)
     assert (tmp_path / "images" / "mark").read_text() == "old images/mark"
 
 
-def test_what_was_left_by_a_process_of_the_same_number_is_no_hindrance(tmp_path):
-    """In containers each may have the number 1."""
-    for kind in ("part", "old"):
-        (tmp_path / f".images.{os.getpid()}.{kind}").mkdir()
-        (tmp_path / f".images.{os.getpid()}.{kind}" / "mark").write_text("half")
-    for _ in range(2):
+def test_a_folder_takes_the_place_of_its_own_kind(tmp_path):
+    for text in ("first", "second"):
         with new_folder(tmp_path / "images", "mark|new", "mark") as folder:
-            (folder / "mark").write_text("whole")
+            (folder / "mark").write_text(text)
             (folder / "new").touch()
         assert {path.name for path in tmp_path.rglob("*")} == {"images", "mark", "new"}
-    assert (tmp_path / "images" / "mark").read_text() == "whole"
+    assert (tmp_path / "images" / "mark").read_text() == "second"
 
 
 @pytest.mark.slow

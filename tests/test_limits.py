@@ -5,6 +5,7 @@ import io
 import re
 import tracemalloc
 import zipfile
+import zlib
 
 import attacks
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image, ImageFile
 from test_launch import launch
 
 from iae_jax.data import load, open_source
+from iae_jax.data.archive import ArchiveFile
 from iae_jax.data.limits import Limits
 from iae_jax.data.reading import Reading
 from iae_jax.data.sources import open_within
@@ -145,6 +147,41 @@ def test_a_file_that_unpacks_to_more_than_it_says_is_not_unpacked(tmp_path):
     refused(tmp_path / "b.zip", "is packed by method 12, and only stored and deflated files")
 
 
+def test_the_zeros_of_an_attack_are_there():
+    packed = attacks.deflated_zeros(3 * attacks.BLOCK, b"abc")
+    assert zlib.decompress(packed, -15) == b"abc" + bytes(3 * attacks.BLOCK)
+    grows = len(attacks.deflated_zeros(4 * attacks.BLOCK, b"abc")) - len(packed)
+    ten = len(attacks.deflated_zeros(10 * GIB, b"abc"))
+    assert ten - len(packed) == grows * (10 * GIB // attacks.BLOCK - 3) < 12e6
+
+
+@pytest.fixture
+def bytes_read(monkeypatch):
+    """How many of the bytes of zips are read, each time."""
+    read, sizes = ArchiveFile.read, []
+
+    def counted(file, size=-1):
+        data = read(file, size)
+        sizes.append(len(data))
+        return data
+
+    monkeypatch.setattr(ArchiveFile, "read", counted)
+    return sizes
+
+
+def test_ten_gigabytes_of_zeros_are_not_unpacked(tmp_path, bytes_read):
+    """Whatever the zip says that they are."""
+    path, zeros = tmp_path / "a.zip", attacks.deflated_zeros(10 * GIB)
+    attacks.unpacking(path, {"x.bmp": (zeros, 10 * GIB)})
+    refused(path, "unpacks to 10240 MB, and the limit is 8192")
+    zipped(path, **{"x.png": held(IMAGES[0])})
+    attacks.unpacking(path, {"labels.csv": (zeros, 2**23)}, mode="a")
+    refused(path, r"labels\.csv in .* cannot be read \(Bad CRC-32")
+    attacks.unpacking(path, {"x.bmp": (zeros, 2**23)})
+    refused(path, r"x\.bmp in .*a\.zip cannot be read", file_megabytes=100_000)
+    assert 0 < sum(bytes_read) < 2**17 < path.stat().st_size
+
+
 def test_files_of_a_folder_are_limited_too(tmp_path):
     save(tmp_path / "a.png", IMAGES[0])
     with (tmp_path / "b.webp").open("wb") as file:
@@ -185,6 +222,18 @@ def test_an_array_that_nobody_reads_costs_nothing(tmp_path):
     path = arrays(tmp_path / "b.npz", x_train=SMALL, more=LARGE)
     said = re.escape(f"only x_train uint8[2, 3, 4], more uint8[{GIB}]: say which is which")
     refused(path, said)
+
+
+def test_a_gigabyte_that_is_there_and_nobody_reads_costs_nothing(tmp_path, bytes_read):
+    head, path = attacks.npy((GIB,)), arrays(tmp_path / "a.npz", images=SMALL)
+    more = attacks.deflated_zeros(GIB, head)
+    attacks.unpacking(path, {"more.npy": (more, GIB + len(head))}, mode="a")
+    tracemalloc.start()
+    source = open_source(str(path), "train", shuffled=False)
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
+    assert load(source).x.ravel().tolist() == list(range(24))
+    assert 0 < sum(bytes_read) < 2**14 < path.stat().st_size
 
 
 def test_arrays_that_claim_too_much_are_not_read(tmp_path):
@@ -229,16 +278,3 @@ def test_a_limit_of_a_config_is_at_least_one(tmp_path, field):
     flag = f"--config.run.limits.{field}=0"
     code, _, lines = launch("--config=tests/tiny.py", f"--workdir={tmp_path / 'run'}", flag)
     assert code == 2 and len(lines) == 1 and f"run.limits.{field} is at least 1" in lines[0]
-
-
-def test_the_launcher_refuses_a_large_image_and_writes_nothing(tmp_path):
-    for number in range(12):
-        save(tmp_path / "photos" / f"{number}.png", IMAGES[number % 6])
-    (tmp_path / "photos" / "big.png").write_bytes(attacks.png(60_000, 60_000))
-    code, _, lines = launch(
-        "--config=tests/tiny.py",
-        f"--workdir={tmp_path / 'run'}",
-        f"--config.data.name={tmp_path}/photos/",
-    )
-    assert code == 2 and len(lines) == 1 and "big.png" in lines[0] and "60000x60000" in lines[0]
-    assert [one.name for one in tmp_path.iterdir()] == ["photos"]

@@ -2,13 +2,14 @@
 part."""
 
 import json
-import os
 import re
+import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -27,9 +28,7 @@ def open_folder(folder: Path, flag: str) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink(missing_ok=True)  # another process may probe at the same time
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise InputError(
             f"cannot write in {folder} ({error.strerror}): choose another {flag}"
@@ -37,24 +36,25 @@ def open_folder(folder: Path, flag: str) -> None:
 
 
 @contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Where to write a file, which takes the place of `path` once the block has ended without an
-    error; otherwise nothing is left of it, whatever ended the block.
+def new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of `path`, or of a link there, once the block has
+    ended without an error; otherwise nothing is left of it, whatever ended the block.
 
     Raises: InputError if a folder has that name."""
     if path.is_dir():
         raise InputError(f"{path} is a folder, and a file of that name is written: move it away")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _beside(path, "part")
     try:
-        yield part
+        with part.open("x+b") as file:  # by no link: nothing of that name is there
+            yield file
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
-    with new_file(path) as part:
-        part.write_text(text)
+    with new_file(path) as file:
+        file.write(text.encode())
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -63,7 +63,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_npz(path: Path, **arrays: Any) -> None:
-    with new_file(path) as part, part.open("wb") as file:
+    with new_file(path) as file:
         np.savez(file, **arrays)
 
 
@@ -78,18 +78,17 @@ def new_folder(folder: Path, ours: str, mark: str) -> Iterator[Path]:
       mark: the file that every folder of this kind has.
 
     Raises:
-      InputError: there are other files, which would be lost.
+      InputError: there are other files, which would be lost, or it is a link.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: move it away")
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        what = "link" if folder.is_symlink() else "file"
+        raise InputError(f"{folder} is a {what}: move it away")
     for path in folder.iterdir() if folder.exists() else ():
         if not re.fullmatch(ours, path.name):
             raise InputError(f"{folder} has a file {path.name} that would be lost: move it away")
     if folder.exists() and any(folder.iterdir()) and not (folder / mark).is_file():
         raise InputError(f"{folder} has files of another kind, which would be lost: move it away")
-    part, before = (folder.with_name(f".{folder.name}.{os.getpid()}.{x}") for x in ("part", "old"))
-    for leftover in (part, before):  # of a process that was killed and had this one's number
-        shutil.rmtree(leftover, ignore_errors=True)
+    part, before = _beside(folder, "part"), _beside(folder, "old")
     part.mkdir()
     try:
         yield part
@@ -101,3 +100,8 @@ def new_folder(folder: Path, ours: str, mark: str) -> Iterator[Path]:
             before.rename(folder)
         for unfinished_or_old in (part, before):
             shutil.rmtree(unfinished_or_old, ignore_errors=True)
+
+
+def _beside(path: Path, kind: str) -> Path:
+    """A hidden name in the same folder that nobody could have foreseen and put a link at."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.{kind}")

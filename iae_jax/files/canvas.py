@@ -62,8 +62,10 @@ def save(figure: "Figure", path: Path, few_colors: bool = False) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"Software": None}
-    with new_file(path) as part:
-        figure.savefig(part, format="png", dpi=DPI, facecolor="white", metadata=metadata)
+    with new_file(path) as file:
+        figure.savefig(file, format="png", dpi=DPI, facecolor="white", metadata=metadata)
         if few_colors:
-            image = Image.open(part).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-            image.save(part, format="png", optimize=True)
+            image = Image.open(file).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+            file.seek(0)
+            file.truncate()
+            image.save(file, format="png", optimize=True)

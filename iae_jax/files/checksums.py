@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,11 @@ def of_files(folder: epath.Path) -> dict[str, str]:
 
 
 def write_manifest(folder: epath.Path) -> None:
-    write_json(folder / MANIFEST, of_files(folder))
+    path, content = folder / MANIFEST, of_files(folder)
+    if "://" in str(folder):  # a store, which has no links, and shows a file once it is whole
+        path.write_text(json.dumps(content))
+    else:
+        write_json(Path(path), content)
 
 
 def damaged_file(folder: epath.Path) -> str | None:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from iae_jax.errors import InputError, first_line
 from iae_jax.files.atomic import write_text
 from iae_jax.files.curves import VALIDATION
+from iae_jax.files.own_file import own_file
 
 Line = Mapping[str, Any]  # of metrics.jsonl: "step", "seconds" and numbers
 OWN = ".iae_jax"  # ends the names of event files
@@ -58,7 +59,8 @@ class TensorBoard:
         for path in old[:-1]:
             path.unlink()
         for path in old[-1:]:
-            path.write_bytes(b"")  # a TensorBoard that reads it goes on from here to the next
+            with open(path, "ab", opener=own_file) as file:
+                file.truncate(0)  # a TensorBoard that reads it goes on from here to the next
         # The axis of time is that of training.
         self._begun = time.time() - (lines[-1]["seconds"] if lines else 0.0)
         self._writer = EventsWriter(str(own / "events"), OWN)

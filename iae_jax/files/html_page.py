@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from iae_jax.errors import InputError
-from iae_jax.files.atomic import new_file
+from iae_jax.files.atomic import write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 GENERATOR = "iae_jax"  # how a page of this package is told from other files
@@ -66,8 +66,7 @@ def write(path: Path, text: str, option: str) -> None:
     try:
         if path.exists() and mark not in path.read_text(encoding="utf-8", errors="replace"):
             raise InputError(f"{path} is no page of this command: choose another {option}")
-        with new_file(path) as part:
-            part.write_text(text, encoding="utf-8")
+        write_text(path, text)
     except OSError as error:
         reason = f"cannot write {path} ({error.strerror}): choose another {option}"
         raise InputError(reason) from error

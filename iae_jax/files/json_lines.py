@@ -9,18 +9,17 @@ from typing import Any
 
 from iae_jax.errors import InputError
 from iae_jax.files import lock
+from iae_jax.files.own_file import own_file
 
 
 def append_line(path: Path, line: dict[str, Any]) -> None:
     """Adds a line, whole, after those that others add at the same time. NaN and infinity are
     refused.
 
-    Raises: OSError, also for a link and for a disk that is full.
+    Raises: OSError, also as `own_file`, and for a disk that is full.
     """
     data = (json.dumps(line, allow_nan=False) + "\n").encode()
-    nofollow = getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | nofollow, 0o666)
-    with os.fdopen(descriptor, "rb+", buffering=0) as file:
+    with open(path, "ab+", buffering=0, opener=own_file) as file:
         # On one machine the system appends what one call writes in one piece; between machines,
         # which share a file system, only a lock does, if it has any.
         if lock.fcntl is not None:
@@ -40,8 +39,7 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
 def check_appendable(path: Path) -> None:
     """Raises: OSError if no line could be added; nothing is written. A full disk is not seen."""
     if os.path.lexists(path):
-        flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        os.close(os.open(path, flags))
+        open(path, "rb+", buffering=0, opener=own_file).close()
     elif not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path.parent))
     elif not os.access(path.parent, os.W_OK | os.X_OK):

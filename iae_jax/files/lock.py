@@ -1,12 +1,12 @@
 """Locks between processes, held through an open file and released when it is closed."""
 
 import errno
-import os
 import sys
 from pathlib import Path
 from typing import TextIO
 
 from iae_jax.errors import InputError
+from iae_jax.files.own_file import own_file
 
 try:
     import fcntl
@@ -24,7 +24,8 @@ def lock(path: Path, *, wait: bool, busy: str = "", option: str = "folder") -> T
       option: what to choose on another file system; ends the message if this one has no locks.
 
     Raises:
-      InputError: another process holds the lock, or the system or the file system has no locks.
+      InputError: another process holds the lock, the file is a link, or the system or the file
+        system has no locks.
     """
     if fcntl is None:
         raise InputError(
@@ -32,9 +33,9 @@ def lock(path: Path, *, wait: bool, busy: str = "", option: str = "folder") -> T
             "the modes that read a trained run need no locks"
         )
     try:
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+")
+        file = open(path, "a+", opener=own_file)  # noqa: SIM115
     except OSError as error:
-        if error.errno != errno.ELOOP:
+        if error.errno not in (errno.ELOOP, errno.EMLINK):
             raise
         raise InputError(f"{path} is a link, and a lock is a file: remove it") from error
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from iae_jax.files.atomic import write_text
+from iae_jax.files.own_file import own_file
 
 
 class MetricsLog:
@@ -25,7 +26,7 @@ class MetricsLog:
         self.lines = len(kept)
 
     def write(self, record: dict[str, Any]) -> None:
-        with self.path.open("a") as file:
+        with open(self.path, "a", opener=own_file) as file:
             file.write(json.dumps(record) + "\n")
             file.flush()
             os.fsync(file.fileno())  # the next checkpoint counts this line

@@ -66,8 +66,8 @@ class NpzWriter:
 
     def _write(self) -> None:
         with (
-            new_file(self.path) as part,
-            zipfile.ZipFile(part, "w", allowZip64=True) as archive,
+            new_file(self.path) as file,
+            zipfile.ZipFile(file, "w", allowZip64=True) as archive,
         ):
             for name, like in self._first.items():
                 shape = (self._counts[name], *like.shape[1:])

@@ -71,7 +71,7 @@ def save(path: Path, params: Params, metadata: Metadata) -> None:
     np.savez(file, metadata=np.array(json.dumps(metadata)), **arrays)
     (known() / _sha256(file.getvalue())).touch()
     with new_file(path) as part:
-        part.write_bytes(file.getvalue())
+        part.write(file.getvalue())
 
 
 def known() -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from iae_jax.data import Dataset, Source, load, title
+from iae_jax.data.file_set import expanded
 from iae_jax.data.sources import is_files
 from iae_jax.data.splits import AUTOMATIC
 from iae_jax.files.atomic import write_json
@@ -27,8 +28,10 @@ MAX_CLASSIFIER_BYTES = 2**30  # of images that a feature classifier learns from
 
 
 def cache_of(config: Config) -> Path:
-    """Where feature classifiers and compiled programs are kept."""
-    return Path(config.run.cache or Path.home() / ".cache" / "iae_jax")
+    """Where feature classifiers and compiled programs are kept. Raises: InputError for a ~ that is
+    no home."""
+    given = config.run.cache
+    return expanded(given).absolute() if given else Path.home() / ".cache" / "iae_jax"
 
 
 def extractor_of(config: Config, source: Source, train: Dataset) -> Extractor | None:

@@ -42,17 +42,18 @@ def check_no_links(folder: Path) -> None:
     """Whoever has made a run's folder could lead what is written there to files of others.
 
     Raises:
-      InputError: there is a symbolic link in the folder of a run, but for those of W&B.
+      InputError: there is a symbolic link in the folder, but for those of W&B that stay in its own.
     """
+    wandb = folder / WANDB
     for parent, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            if (path := Path(parent, name)).is_symlink():
+        for path in (Path(parent, name) for name in (*folders, *files)):
+            leads_to = Path(os.path.realpath(path))
+            stays = wandb in path.parents and leads_to.is_relative_to(os.path.realpath(wandb))
+            if path.is_symlink() and not stays:
                 raise InputError(
                     f"{path} is a link, and a run writes in its own folder alone: put what it "
                     "leads to in its place (checkpoints elsewhere are --config.run.checkpoints)"
                 )
-        if Path(parent) == folder:
-            folders[:] = [name for name in folders if name != WANDB]
 
 
 def locked(folder: Path, option: str) -> TextIO:

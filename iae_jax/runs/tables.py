@@ -6,6 +6,7 @@ Both are written batch by batch, so that memory does not grow with the number of
 import csv
 from collections import defaultdict
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def scores(request: Request) -> list[Path]:
     with (
         new_file(path) as part,
         # Names that are no UTF-8 keep their bytes.
-        part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+        TextIOWrapper(part, newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         lines = csv.writer(file)
         for first, some in images.parts(CHUNK):

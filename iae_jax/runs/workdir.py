@@ -128,6 +128,7 @@ class Workdir:
             open_folder(path / "figures", "--workdir")
             elsewhere = config.run.checkpoints and "://" not in str(where)  # a store has no locks
             if elsewhere and Path(where).resolve() != path.resolve():
+                check_no_links(Path(where))
                 opened.enter_context(locked(Path(where), "run.checkpoints"))
             # Last, so that the locks are released after the last save.
             self.checkpoints = Checkpoints(where, config.run.keep, best_metric(game))

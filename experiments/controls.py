@@ -1,5 +1,5 @@
-"""Shared table of the experiments on reconstructions: models beside what comes near an image without
-one."""
+"""Shared by the experiments on reconstructions: a table of models beside what comes near an image
+without one."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -166,6 +166,7 @@ def claims(records: list[dict[str, Any]]) -> list[Claim]:
     found += compared(
         records, "frechet_reconstruction", shrinking[1], "vae_20", text, margin=MARGIN
     )
+    found += controls.claims(records, shrinking[:2])
     text = "with the same prior that learns, samples of 20D are nearer to the data than the VAE's"
     return found + compared(
         records, "frechet_sample", f"{shrinking[0]}/learned_prior", "vae_20/learned_prior", text

@@ -20,7 +20,7 @@ from iae_jax.records.references import Headline, Reference
 
 get_config = preset.get_config
 SHOWN, FIGURE_MODES, draw = colour.SHOWN, colour.FIGURE_MODES, colour.draw
-table = controls.table
+table, claims = controls.table, controls.claims
 FIGURES = colour.figures_of(preset.VARIANTS + preset.FULL)
 
 REFERENCES = {

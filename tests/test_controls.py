@@ -1,5 +1,5 @@
-"""What comes near an image without a model: against numpy's singular vectors, scipy's square root of
-a matrix, and a classifier by hand."""
+"""What comes near an image without a model: against numpy's singular vectors, scipy's root of a
+matrix, and a classifier by hand."""
 
 import jax
 import jax.numpy as jnp
@@ -225,3 +225,28 @@ def test_the_table_has_each_control_in_its_column():
         ["a", "Fréchet distance of reconstructions, unpaired", "3", "", "", "", "", "2.5"],
         ["a", "label agreement, second classifier", "0.9", "0.8", "", "", "", ""],
     ]
+
+
+def test_claims_are_of_the_same_seeds_in_the_second_classifier():
+    def record(metric, values, variant="a"):
+        seeds = list(range(len(values)))
+        return {"metric": metric, "variant": variant, "values": values, "seeds": seeds}
+
+    records = [
+        # The first classifier says the contrary.
+        record("feature_error_ratio", [0.9, 0.9, 0.9]), record("feature_error_ratio_pca", [0.1] * 3),
+        record("feature_error_ratio_second", [0.30, 0.31, 0.29]),
+        record("feature_error_ratio_pca_second", [0.50, 0.52, 0.51]),
+        record("label_agreement_second", [0.90, 0.91, 0.92, 0.93]),
+        record("label_agreement_pca_second", [0.95, 0.97, 0.96]),
+        record("feature_error_ratio", [0.4, 0.5], "hog"),
+        record("feature_error_ratio_pca", [0.2, 0.8], "hog"), record("pixel_error", [1.0], "other"),
+    ]  # fmt: skip
+    nearer, kept, of_hog = controls.claims(records)
+    assert nearer[1] is True and kept[1] is False and of_hog[1] is None
+    assert (
+        nearer[0].startswith("a: features of reconstructions are nearer")
+        and "0.3 and 0.51" in nearer[0]
+    )
+    assert "second classifier" in kept[0] and "3 seeds" in kept[0] and "second" not in of_hog[0]
+    assert controls.claims(records, ["other"]) == []

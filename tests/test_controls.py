@@ -234,7 +234,7 @@ def test_claims_are_of_the_same_seeds_in_the_second_classifier():
 
     records = [
         # The first classifier says the contrary.
-        record("feature_error_ratio", [0.9, 0.9, 0.9]), record("feature_error_ratio_pca", [0.1] * 3),
+        record("feature_error_ratio", [0.9] * 3), record("feature_error_ratio_pca", [0.1] * 3),
         record("feature_error_ratio_second", [0.30, 0.31, 0.29]),
         record("feature_error_ratio_pca_second", [0.50, 0.52, 0.51]),
         record("label_agreement_second", [0.90, 0.91, 0.92, 0.93]),

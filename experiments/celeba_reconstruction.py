@@ -16,12 +16,13 @@ core of a fast machine (a server of 2025) with another run beside it. `full` is 
 needs an accelerator.
 """
 
-from experiments import colour
+from experiments import colour, controls
 from iae_jax.presets import celeba_reconstruction as preset
 from iae_jax.records.references import Headline, Reference
 
 get_config = preset.get_config
 SHOWN, FIGURE_MODES, draw = colour.SHOWN, colour.FIGURE_MODES, colour.draw
+table, claims = controls.table, controls.claims
 FIGURES = colour.figures_of(preset.VARIANTS + preset.FULL)
 
 REFERENCES = {

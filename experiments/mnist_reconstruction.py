@@ -23,11 +23,12 @@ from typing import Any
 
 import numpy as np
 
+from experiments import controls
 from iae_jax.presets import mnist_reconstruction as preset
 from iae_jax.records.paired import Claim, all_of, by_seed, compared, difference
 from iae_jax.records.references import Headline, Reference
 
-get_config = preset.get_config
+get_config, table = preset.get_config, controls.table
 FIGURE_MODES = ("reconstruct", "sample")
 # Fig. 2, and the other models.
 FIGURES = {
@@ -87,11 +88,19 @@ SHOWN = (
     "label_agreement",
     "pixel_error",
     "pixel_error_ratio",
+    "label_agreement_pca",
+    "label_agreement_second",
+    "pixel_error_pca",
+    "feature_error_ratio",
+    "feature_error_ratio_pca",
     "local_spread",
     "frechet_sample",
     "frechet_reconstruction",
     "frechet_data",
+    "frechet_reconstruction_unpaired",
+    "frechet_data_unpaired",
     "sample_ratio",
+    "sample_ratio_second",
     "kernel_distance",
     "precision",
     "coverage",
@@ -157,6 +166,7 @@ def claims(records: list[dict[str, Any]]) -> list[Claim]:
     found += compared(
         records, "frechet_reconstruction", shrinking[1], "vae_20", text, margin=MARGIN
     )
+    found += controls.claims(records, shrinking[:2])
     text = "with the same prior that learns, samples of 20D are nearer to the data than the VAE's"
     return found + compared(
         records, "frechet_sample", f"{shrinking[0]}/learned_prior", "vae_20/learned_prior", text

@@ -9,7 +9,9 @@ from iae_jax.runs.config import Config, Network
 
 STEPS, BATCH, SEED = 30, 12, 3
 GREY, COLOUR = (8, 8, 1), (8, 8, 3)
-YOUNGER = ("/learned_prior", "/joint_model", "/weight_", "flipped_", "improved_gan/")  # variants
+YOUNGER = (  # variants
+    "/learned_prior", "/joint_model", "/weight_", "flipped_", "improved_gan/", "/gan_categorical",
+)  # fmt: skip
 
 
 class Played(NamedTuple):
@@ -249,7 +251,7 @@ def small_problems() -> Iterator[tuple[str, Config]]:
     seeds, SEEDS."""
     from iae_jax.presets import ali, gaussian_mixture, regression
 
-    for variant in gaussian_mixture.VARIANTS:
+    for variant in recorded(gaussian_mixture.VARIANTS):
         config = small_network(gaussian_mixture.get_config(variant))
         # Near the same shares of the run.
         entropy = config.auxiliary.entropy.weight

@@ -1,17 +1,59 @@
 """How a feature classifier is trained: by the recipe of its images."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from test_feature_classifier import RECIPE, TEST, TRAIN
 
 from iae_jax.data import Dataset
-from iae_jax.metrics.classifier_training import recipe_of
+from iae_jax.errors import InputError
+from iae_jax.metrics.classifier_training import recipe_of, second_recipe
 from iae_jax.metrics.feature_classifier import feature_classifier
+from iae_jax.networks.classifier import NETWORKS, classifier
 
 
 def test_recipes_fit_their_images():
     assert recipe_of((8, 8, 1)).steps < recipe_of((28, 28, 1)).steps == recipe_of((32, 32, 3)).steps
+
+
+def test_the_second_is_another_network_that_sees_colours():
+    for shape in ((8, 8, 1), (28, 28, 1), (32, 32, 3)):
+        first, second = recipe_of(shape), second_recipe(shape)
+        assert second.network == "residual" and first.network is None
+        assert second.recolour is None
+        assert (second.steps, second.features) == (first.steps, first.features)
+    assert recipe_of((32, 32, 3)).recolour
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("shape", [(12, 15, 3), (16, 28, 1), (5, 4, 1)])
+def test_networks_are_of_any_shape(network, shape):
+    made = classifier(shape, 4, 3, 7, network)
+    params = made.init(jax.random.key(1))
+    x = jax.random.uniform(jax.random.key(2), (5, *shape))
+    logits, features = made.apply(params, x)
+    assert logits.shape == (5, 4) and features.shape == (5, 7)
+    # Each example is seen by itself, and each differs.
+    np.testing.assert_allclose(made.apply(params, x[2:3])[1][0], features[2], atol=1e-5)
+    assert np.ptp(np.asarray(features), axis=0).max() > 1e-3
+
+
+def test_a_network_that_there_is_not():
+    with pytest.raises(InputError, match="is convolutional or residual, not 'deep'"):
+        classifier((8, 8, 1), 4, network="deep")
+
+
+@pytest.mark.heavy
+def test_the_residual_network_learns_what_it_has_not_seen(tmp_path):
+    recipe = RECIPE._replace(network="residual")
+    made = feature_classifier("bars", TRAIN, TEST, tmp_path, 3, recipe=recipe)
+    logits, features = made.apply(jnp.asarray(TEST.x) / 255)
+    right = np.mean(np.argmax(logits, -1) == TEST.labels)
+    assert made.test_accuracy == pytest.approx(right) and right > 0.9
+    assert features.shape == (90, 6)
+    other = feature_classifier("bars", TRAIN, TEST, tmp_path, 3, recipe=RECIPE._replace(steps=2))
+    assert other.hash != made.hash and len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_classifier_of_recoloured_images_reads_them_in_another_light(tmp_path):

@@ -227,7 +227,7 @@ def test_the_reference_has_every_flag_and_field_and_record(generated_text):
     metrics = generated_text.metric_families()
     for name in (
         "pixel_error_pca", "two_sample_accuracy", "cluster_accuracy", "kl_code", "negative_elbo",
-        "amortization_gap",
+        "amortization_gap", "pixel_error_median", "label_agreement_second", "frechet_data_unpaired",
     ):  # fmt: skip
         assert name in metrics.replace("\\", ""), name
     assert "--random_seed" in generated_text.help_of("sweep")

@@ -38,7 +38,7 @@ from iae_jax.metrics.quality import partners
 from iae_jax.objectives.grid import cell
 from iae_jax.sampling import priors
 from iae_jax.sampling.noise import NUMBERS
-from iae_jax.types import Encoder, Encoding, Game, Generator, Players
+from iae_jax.types import Game, Generator, Players
 
 # Metrics of the copying game
 
@@ -152,26 +152,6 @@ def test_the_floor_is_between_real_images():
     assert other.value > 0.01 and other.n == N
     assert found["sample_ratio"].value == pytest.approx(sample.value / other.value)
     assert found["sample_ratio"].n == sample.n
-
-
-def test_the_error_of_as_many_principal_components():
-    """Oracle: numpy's singular vectors of the training images."""
-    train = Dataset(RNG.integers(0, 250, (40, *SHAPE), dtype=np.uint8), np.zeros(40, np.int32))
-    first = Encoder(
-        lambda key: {}, lambda p, x, n: Encoding(vector=x.reshape(len(x), -1)[:, :5]), 0, False
-    )
-    grey = Generator(lambda key: {}, lambda p, z, n: jnp.full((len(n), *SHAPE), 0.5), 0)
-    game = copying_game(prior=priors.gaussian(5))._replace(networks=Players(first, grey))
-    told, asked = train.x.reshape(40, 12) / 255, UNIT.reshape(N, 12)
-    mean = told.mean(axis=0)
-    axes = np.linalg.svd(told - mean)[2][:5]
-    rebuilt = np.clip(mean + (asked - mean) @ axes.T @ axes, told.min(), told.max())
-    found = measured(game, train=train)["pixel_error_pca"]
-    assert found.value == pytest.approx(np.abs(rebuilt - asked).mean(), rel=1e-3)
-    assert found.n == N and found.extractor == "pixels"
-    assert "pixel_error_pca" not in measured(game)
-    # As many components as pixels leave no error to speak of.
-    assert "pixel_error_pca" not in measured(copying_game(), train=train)
 
 
 def test_hog_replaces_a_classifier_and_has_no_labels():

@@ -34,13 +34,18 @@ GRID = {f"{row}/{column}" for row, column in cells.CELLS}
 TOYS = {
     "gaussian_mixture": (
         gaussian_mixture,
-        {"grid25/iae": "ring8/iae", "ring8/gan": "grid25/gan"},
+        {
+            "grid25/iae": "ring8/iae",
+            "ring8/gan": "grid25/gan",
+            "ring8/gan_categorical": "grid25/gan_categorical",
+        },
         {"samples": 400},
         {
-            "modes_captured": {"grid25/iae", "ring8/gan"},
-            "high_quality_share": {"grid25/iae", "ring8/gan"},
-            "reverse_kl": {"grid25/iae", "ring8/gan"},
-            "mode_sd_ratio": {"grid25/iae", "ring8/gan"},
+            **{
+                metric: {"grid25/iae", "ring8/gan", "ring8/gan_categorical"}
+                for metric in gaussian_mixture.SHOWN
+                if metric != "cluster_accuracy"
+            },
             "cluster_accuracy": {"grid25/iae"},
         },
     ),

@@ -67,9 +67,27 @@ def test_a_classifier_that_was_not_tested_is_one(tmp_path, monkeypatch):
     assert "classifier_accuracy" not in extractors
 
 
+def test_a_second_classifier_is_of_another_network_and_seed(tmp_path, monkeypatch):
+    """Both are of the same images, and its measurements are beside those of the first."""
+    (classifier, _), asked = classified(tmp_path), []
+
+    def made(name, train, test, cache, classes, seed=0, recipe=None):
+        asked.append((train.x.tobytes(), seed, recipe))
+        return classifier if recipe is None else classifier._replace(hash="fedcba9876543210")
+
+    monkeypatch.setattr(iae_jax.runs.evaluation, "feature_classifier", made)
+    found = evaluated(tmp_path, f"npz:{tmp_path / 'set.npz'}")
+    (images, seed, recipe), (again, other_seed, other) = asked
+    assert images == again and seed != other_seed
+    assert recipe is None and other.network == "residual" and other.recolour is None
+    extractors = {one["metric"]: one["extractor"] for one in found["records"]}
+    assert extractors["label_agreement"] == "classifier/set/01234567"
+    assert extractors["label_agreement_second"] == "classifier/set/fedcba98"
+
+
 @pytest.mark.parametrize(("images_held", "most"), [(100, 40), (30, 30), (3, 25)])
 def test_a_classifier_learns_from_what_memory_holds(tmp_path, monkeypatch, images_held, most):
-    """The same images for every seed."""
+    """The same images for every seed, and for both classifiers."""
     (classifier, images), seen = classified(tmp_path), []
     monkeypatch.setattr(iae_jax.runs.evaluation, "MAX_CODES", 25)
     monkeypatch.setattr(iae_jax.runs.evaluation, "MAX_CLASSIFIER_BYTES", 64 * images_held)
@@ -80,7 +98,8 @@ def test_a_classifier_learns_from_what_memory_holds(tmp_path, monkeypatch, image
     )
     for seed in (1, 2):
         evaluated(tmp_path, f"npz:{tmp_path / 'set.npz'}", f"--config.seed={seed}", run=str(seed))
-    first, second = seen
-    assert first.shape == (most, 8, 8, 1) and np.array_equal(first, second)
+    first, *others = seen
+    assert first.shape == (most, 8, 8, 1) and len(others) == 3
+    assert all(np.array_equal(first, other) for other in others)
     places = [np.flatnonzero((images == one[..., 0]).all((1, 2))).item() for one in first]
     assert places == sorted(set(places)) and max(places) < 40

@@ -12,6 +12,7 @@ from iae_jax.errors import InputError
 from iae_jax.records.merge import merge
 from iae_jax.records.record import read_records
 from iae_jax.records.results import collect, main
+from iae_jax.records.variants import Run, done
 from iae_jax.runs.config import to_dict
 from iae_jax.runs.shared_config import shared_digest
 
@@ -90,5 +91,21 @@ def test_another_config_replaces_and_another_measurement_is_refused(tmp_path):
         merge(first, records_of(tmp_path, "c", 2, 0.8, n=51))
     with pytest.raises(InputError, match="has command .*=best' in the results and .*=latest' now"):
         merge(first, records_of(tmp_path, "d", 2, 0.8, checkpoint="latest"))
-    with pytest.raises(InputError, match="label_agreement is not measured both in"):
+    with pytest.raises(InputError, match="label_agreement is in the results and not measured now"):
         merge(first, [one for one in first if one["metric"] != "label_agreement"])
+
+
+def test_a_metric_that_is_new_begins_with_the_new_seeds(tmp_path):
+    """It comes last, and the runs of older seeds are not made again for it."""
+    old, *more = (records_of(tmp_path, str(seed), seed, 0.1 * seed) for seed in (1, 2, 3))
+    first, second = ([one | {"metric": "control"} for one in new[1:2]] + new for new in more)
+    merged = merge(merge(old, first), second)
+    found = {one["metric"]: (one["seeds"], one["values"]) for one in merged}
+    assert found["label_agreement"] == ([1, 2, 3], pytest.approx([0.1, 0.2, 0.3]))
+    assert found["control"] == ([2, 3], pytest.approx([0.2, 0.3]))
+    assert merged[-1]["metric"] == "control" and len(merged) == len(old) + 1
+    with pytest.raises(InputError, match="control is in the results and not measured now"):
+        merge(merged, records_of(tmp_path, "again", 1, 0.9))
+    run = Run("deterministic_20", 1, tmp_path, merged[0]["config"])
+    assert done(run, merged) and not done(run._replace(seed=4), merged)
+    assert not done(run._replace(config="other"), merged) and not done(run, [])

@@ -14,7 +14,7 @@ from iae_jax.data.planar import ring
 from iae_jax.metrics.measurement import Trained
 from iae_jax.networks import discriminator
 from iae_jax.presets import ali, gaussian_mixture, regression
-from iae_jax.runs.build import layout, r1_weight
+from iae_jax.runs.build import build, layout, r1_weight
 from iae_jax.sampling import priors
 from iae_jax.types import Code, Generator, Players
 
@@ -134,6 +134,31 @@ def test_the_fine_part_of_the_discriminator():
     more = fine.apply(params, x, None) - plain
     np.testing.assert_allclose(more[0], gaussian_mixture.WAVES, rtol=1e-5)
     assert np.all(np.abs(more[1]) < gaussian_mixture.WAVES)
+
+
+def test_a_gan_with_the_prior_of_the_iae():
+    """What its generator reads is what the IAE's reads; its discriminator reads x alone, by one
+    logit. All but losses, encoder and code is as of the plain GAN."""
+    iae, gan, own = (
+        gaussian_mixture.get_config(f"grid25/{name}") for name in ("iae", "gan", "gan_categorical")
+    )
+    game, of_iae = build(own, (2,)), build(iae, (2,))
+    assert (own.code, own.generator, own.prior) == (iae.code, iae.generator, iae.prior)
+    assert game.networks.encoder is None and own.reconstruction.kind == "marginal_data"
+    own.code, own.generator.noise = gan.code, gan.generator.noise
+    assert own == gan
+    key, params = jax.random.split(jax.random.key(1), 6), {}
+    codes = [one.prior.sample(params, jax.vmap(one.prior.draw)(key)) for one in (game, of_iae)]
+    assert codes[0].vector is None and codes[0].category.shape == (6, 25)
+    np.testing.assert_array_equal(codes[0].category, codes[1].category)
+    shapes = [
+        jax.tree.map(jnp.shape, one.networks.generator.init(jax.random.key(0)))
+        for one in (game, of_iae)
+    ]
+    assert shapes[0] == shapes[1] and game.networks.generator.noise == 4
+    judge = game.networks.reconstruction_discriminator
+    logits = judge.apply(judge.init(jax.random.key(0)), jnp.ones((6, 2)), None)
+    assert logits.shape == (6, 1)
 
 
 def test_digits_are_drawn_with_replacement():

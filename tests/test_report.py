@@ -186,6 +186,22 @@ def test_a_launch_is_repeated_by_a_sweep(tmp_path, toy, seeds, variants, command
     assert f"| `{command}` |" in (tmp_path / "RESULTS.md").read_text()
 
 
+def test_a_headline_has_its_controls_beside_it(tmp_path, toy):
+    runs = Trainings([0, 1], "python -m experiments.toy --seeds=2", [30.0], "cpu", "abc")
+    own = [
+        record("error_pca", "a", [0.5, 0.75], 9, "", runs),
+        record("error_random_pair", "a", [7.0, 8.0], 9, "", runs),
+        record("error_pca", "b", [9.0, 9.0], 9, "", runs),
+        record("error_pca_second", "a", [2.0, 2.0], 9, "", runs),
+    ]
+    toy.HEADLINE = (Headline("error (%)", "error", "a"), Headline("error (%)", "error", "b"))
+    content = {"experiment": "toy", "records": [*records(), *own]}
+    assert main(write(tmp_path, json.dumps(content))) == 0
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert "| 0.5 (2); without a model: PCA of the same size 0.625, a random pair 7.5 |" in text
+    assert "| **4 (2)**; without a model: PCA of the same size 9 |" in text
+
+
 def test_headlines_that_no_record_has_are_one_line(tmp_path, toy, capsys):
     toy.HEADLINE = (Headline("error (%)", "eror", "a"),)
     flags = write(tmp_path, json.dumps({"experiment": "toy", "records": records()}))

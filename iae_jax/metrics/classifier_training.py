@@ -1,4 +1,4 @@
-"""The training of a feature classifier."""
+"""The training of feature classifiers."""
 
 import logging
 from typing import NamedTuple
@@ -24,7 +24,8 @@ class Recipe(NamedTuple):
 
     shift_pixels: largest random shift of a training image, each way. recolour: largest change of
     brightness, saturation and contrast, either way, see `recoloured`; a shift then repeats the
-    pixels of the edge instead of 0. None: neither.
+    pixels of the edge instead of 0. None: neither. network: one of `networks.classifier.NETWORKS`;
+    None is the convolutional one.
     """
 
     steps: int
@@ -35,6 +36,7 @@ class Recipe(NamedTuple):
     width: int = 32
     features: int = 64
     recolour: tuple[float, float, float] | None = None
+    network: str | None = None
 
 
 def recipe_of(shape: tuple[int, ...]) -> Recipe:
@@ -44,6 +46,11 @@ def recipe_of(shape: tuple[int, ...]) -> Recipe:
         return Recipe(steps=1600, shift_pixels=1)
     # A local code may change colours, and the class does not depend on them.
     return Recipe(steps=8000, recolour=(0.2, 0.4, 0.3) if shape[-1] == 3 else None)
+
+
+def second_recipe(shape: tuple[int, ...]) -> Recipe:
+    """Of the second classifier: another network, and colours as they are."""
+    return recipe_of(shape)._replace(network="residual", width=24, recolour=None)
 
 
 def fit(network: Classifier, train: Dataset, recipe: Recipe, seed: int) -> Params:

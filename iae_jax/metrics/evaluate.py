@@ -1,7 +1,8 @@
 """What a trained model is worth, as records that say how they were measured.
 
 The measures lie in one file a family, whose first lines say what its records are: reconstruction,
-elbo, codes, clusters, probes, label_agreement, feature_distances, samples. More of anybody's: `evaluate(..., extra)`.
+elbo, codes, clusters, probes, label_agreement, feature_distances, samples, controls. Of anybody's:
+`evaluate(..., extra)`.
 """
 
 import inspect
@@ -15,18 +16,20 @@ from iae_jax.kinds import lookup
 from iae_jax.metrics import (
     clusters,
     codes,
+    controls,
     elbo,
     feature_distances,
     label_agreement,
     probes,
     reconstruction,
     samples,
+    second_extractor,
 )
 from iae_jax.metrics.available import Available, check_words
 from iae_jax.metrics.codes import MAX_CODES
 from iae_jax.metrics.measurement import Measure, Measurement, Streamed, Trained
-from iae_jax.metrics.metric import FEATURES, Metric
-from iae_jax.metrics.stream import stream
+from iae_jax.metrics.metric import Metric
+from iae_jax.metrics.stream import means, stream
 from iae_jax.types import Game
 
 logger = logging.getLogger(__name__)
@@ -43,6 +46,8 @@ FAMILIES = (
     samples,
     label_agreement,
     feature_distances,
+    controls,
+    second_extractor,
 )
 METRICS: tuple[Metric, ...] = tuple(
     metric for family in FAMILIES for metric in getattr(family, "METRICS", ())
@@ -159,13 +164,7 @@ def _warn(trained: Trained, own: Sequence[Metric]) -> None:
 def _measurements(
     trained: Trained, metrics: Sequence[Metric], measures: Sequence[Measure]
 ) -> Iterator[Measurement]:
-    for metric in metrics:
-        moments = trained.streamed.moments.get(metric.name)
-        if moments is not None:
-            space = metric.extractor
-            if space == FEATURES and trained.extractor is not None:
-                space = trained.extractor.extractor
-            yield Measurement(metric.name, float(moments.mean[0]), moments.count, space)
+    yield from means(trained, metrics)
     for measure in measures:
         for one in measure(trained):
             if not isinstance(one, Measurement):
@@ -224,7 +223,7 @@ def validate(trained: Trained) -> dict[str, float]:
     """The few numbers to watch while training: pixel_error (what chooses the best checkpoint), and
     label_error if the game learns from labels. Nothing without an encoder, and no pixel_error of a
     slow generator whose mean is not known."""
-    metrics = [metric for metric in reconstruction.METRICS if metric.name == "pixel_error"]
+    metrics = [reconstruction.PIXEL_ERROR]
     if "labelled" in trained.game.sources:
         metrics.append(codes.LABEL_ERROR)
     found = stream(trained, metrics, full=False).moments

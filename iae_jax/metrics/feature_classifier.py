@@ -4,8 +4,8 @@ evaluation relies on.
 It decides whether a reconstruction is of the same class as the original (label agreement), and its
 last hidden layer is the space of the Fréchet distance. Its hash is in every record that was
 measured with it: two numbers compare only if their classifiers are the same. Floats differ between
-machines, and so would a classifier that is trained again: MNIST's is in this package, as
-`feature_classifier` made it.
+machines, and so would a classifier that is trained again: MNIST's two are in this package, as
+`feature_classifier` made them.
 """
 
 import hashlib
@@ -88,7 +88,8 @@ def feature_classifier(
         )
     shape = train.x.shape[1:]
     recipe = recipe or recipe_of(shape)
-    network = classifier(shape, classes, recipe.width, recipe.features)
+    kind = recipe.network or "convolutional"
+    network = classifier(shape, classes, recipe.width, recipe.features, kind)
     name = re.sub(r"[^\w.-]+", "_", name)
     # Without fields that are None, so that files from before such a field keep their names.
     fields = {name: value for name, value in recipe._asdict().items() if value is not None}

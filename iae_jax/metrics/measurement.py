@@ -31,7 +31,8 @@ class Trained(NamedTuple):
     drawn at random, give what a distance is between real data (`..._data`): the floor. validation:
     names the clusters, where there are more of them than classes; `train` if it is None. streamed:
     filled in by `evaluate`. folder: where a measure may keep arrays for a figure, of the first seed
-    alone; None for nowhere.
+    alone; None for nowhere. second: another extractor, which says whether what the first one sees
+    depends on it.
     """
 
     game: Game
@@ -47,6 +48,7 @@ class Trained(NamedTuple):
     batch_size: int = 500
     streamed: Streamed = Streamed()
     folder: Path | None = None
+    second: Extractor | None = None
 
     @property
     def all_labels(self) -> np.ndarray:

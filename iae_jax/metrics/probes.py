@@ -1,7 +1,6 @@
-"""Simple models of codes and of images, to compare with.
+"""Classifiers of codes: how much of the labels codes hold, and how plainly.
 
-Classifiers of codes: how much of the labels codes hold, and how plainly. train, test: codes f[N, D]
-and f[M, D]; labels i[N] and i[M]. Both are scaled by the training codes.
+train, test: codes f[N, D] and f[M, D]; labels i[N] and i[M]. Both are scaled by the training codes.
 
 Records. code_nearest_accuracy, code_linear_accuracy: of the label, by the nearest training code and
 by logistic regression.
@@ -34,16 +33,6 @@ def linear(
 
     probe = LogisticRegression(max_iter=1000)
     return _accuracy(probe, train, train_labels, test, test_labels)
-
-
-def principal_error(train: np.ndarray, test: np.ndarray, size: int, seed: int = 0) -> float:
-    """Mean absolute error of each value of test, rebuilt from its first `size` principal components
-    of train, within the range of values that train has. train, test: f[N, D] and f[M, D]."""
-    from sklearn.decomposition import PCA
-
-    components = PCA(size, svd_solver="randomized", random_state=seed).fit(train)
-    rebuilt = components.inverse_transform(components.transform(test))
-    return float(np.abs(np.clip(rebuilt, train.min(), train.max()) - test).mean())
 
 
 def _accuracy(

@@ -5,26 +5,21 @@ of E[x|z]. random_pair_error: the same between x and another example of the spli
 ignored. pixel_error_ratio: the former over the latter. local_spread: mean absolute difference of a
 pixel between reconstructions that differ in the local code alone; of colour images also of each
 channel (local_spread_red and so on) and of its mean over an image (local_tint_red and so on, which
-shapes do not change). pixel_error_pca: pixel_error of as many principal components of the training
-examples as z has.
+shapes do not change).
 """
 
 import itertools
 from collections.abc import Callable, Iterator
 
 import jax.numpy as jnp
-import numpy as np
 
-from iae_jax.metrics.measurement import Measurement, Trained, some
+from iae_jax.metrics.measurement import Measurement, Trained
 from iae_jax.metrics.metric import PIXELS, Metric, mean_distance
 from iae_jax.metrics.metric_inputs import MetricInputs
-from iae_jax.metrics.probes import principal_error
-from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array
 
 REPEATS = 4  # reconstructions of one x, for the local spread
 REPEATED = 1000  # the number of the other reconstructions' noise, see `MetricInputs.again`
-MAX_PRINCIPAL = 5_000  # training examples that principal components are found in
 COLOURS = ("red", "green", "blue")
 
 
@@ -70,9 +65,11 @@ def _of_channel(channel: int, mean: bool) -> Callable[[MetricInputs], Array]:
 
 _SAMPLED, _COLOURED = ("encoder", "generator"), ("encoder", "generator", "colour")
 
+PIXEL_ERROR = Metric("pixel_error", pixel_error, PIXELS, ("encoder", "reconstruction"))
+RANDOM_PAIR_ERROR = Metric("random_pair_error", random_pair_error, PIXELS, (*_SAMPLED, "pairs"))
 METRICS = (
-    Metric("pixel_error", pixel_error, PIXELS, ("encoder", "reconstruction")),
-    Metric("random_pair_error", random_pair_error, PIXELS, (*_SAMPLED, "pairs")),
+    PIXEL_ERROR,
+    RANDOM_PAIR_ERROR,
     Metric("local_spread", local_spread, PIXELS, _SAMPLED),
     *(
         Metric(f"{name}_{colour}", _of_channel(channel, mean), PIXELS, _COLOURED)
@@ -92,21 +89,4 @@ def pixel_error_ratio(trained: Trained) -> Iterator[Measurement]:
             yield Measurement("pixel_error_ratio", ratio, error.count, PIXELS)
 
 
-def pixel_error_pca(trained: Trained) -> Iterator[Measurement]:
-    """What a linear code of the same size leaves of x."""
-    streamed = trained.streamed
-    if trained.train is None or "pixel_error" not in streamed.moments:
-        return
-    if "code_vector" not in streamed.rows:
-        return
-    few = some(trained.train, MAX_PRINCIPAL, trained.seed)
-    train, test = (
-        np.asarray(to_unit(jnp.asarray(x))).reshape(len(x), -1) for x in (few.x, trained.x)
-    )
-    size = streamed.rows["code_vector"].shape[1]
-    if size < min(train.shape):
-        error = principal_error(train, test, size, trained.seed)
-        yield Measurement("pixel_error_pca", error, len(test), PIXELS)
-
-
-MEASURES = (pixel_error_ratio, pixel_error_pca)
+MEASURES = (pixel_error_ratio,)

@@ -16,8 +16,8 @@ from iae_jax.errors import InputError
 from iae_jax.metrics.available import Available
 from iae_jax.metrics.extractor import Output
 from iae_jax.metrics.frechet import Moments
-from iae_jax.metrics.measurement import Streamed, Trained
-from iae_jax.metrics.metric import Metric
+from iae_jax.metrics.measurement import Measurement, Streamed, Trained
+from iae_jax.metrics.metric import FEATURES, Metric
 from iae_jax.metrics.metric_inputs import MetricInputs
 from iae_jax.metrics.quality import partners
 from iae_jax.sampling.draws import Draws
@@ -114,3 +114,14 @@ def stream(trained: Trained, metrics: Sequence[Metric], full: bool = True) -> St
             if len(kept):
                 moments.setdefault(metric.name, Moments()).add(kept)
     return Streamed(moments, {name: np.concatenate(parts) for name, parts in rows.items()})
+
+
+def means(trained: Trained, metrics: Sequence[Metric]) -> Iterator[Measurement]:
+    """Of those that have been streamed, in the order of the metrics."""
+    for metric in metrics:
+        moments = trained.streamed.moments.get(metric.name)
+        if moments is not None:
+            space = metric.extractor
+            if space == FEATURES and trained.extractor is not None:
+                space = trained.extractor.extractor
+            yield Measurement(metric.name, float(moments.mean[0]), moments.count, space)

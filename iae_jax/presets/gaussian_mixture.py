@@ -1,13 +1,13 @@
-"""Mixtures of Gaussians, by a GAN and by an implicit autoencoder with a categorical code.
+"""Mixtures of Gaussians, by GANs and by an implicit autoencoder with a categorical code.
 
 A variant is SET/MODEL: a ring of 8 modes (radius 1, SD 0.01) or a grid of 25 (step 2, SD 0.05),
 each multiplied by a factor that brings it to unit scale, with the published protocol: 2,500
 samples; a sample is of high quality within 3 SDs of a centre; a mode is captured if it has one such
-sample. Both models have the same hidden layers in generator and discriminator (3 dense ones of 128,
+sample. All models have the same hidden layers in generator and discriminator (3 dense ones of 128,
 and in the discriminator a fine part that starts late), the same batch, steps and optimizer. They
-differ in what goes in and out: the IAE's generator reads a category and 4 components of noise, the
-GAN's 2; the IAE's discriminator has a logit for each category, the GAN's one; and the IAE has an
-encoder.
+differ in what goes in and out: the generators of `iae` and `gan_categorical` read a category and 4
+components of noise, that of `gan` 2; the IAE's discriminator has a logit for each category, a GAN's
+one; and the IAE has an encoder.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ from iae_jax.types import Array, Discriminator, Params
 
 SETS = {"ring8": ("ring", 1.5), "grid25": ("grid", 0.5)}  # and the factor
 MODES = {"ring8": 8, "grid25": 25}
-VARIANTS = tuple(f"{name}/{model}" for name in SETS for model in ("iae", "gan"))
+VARIANTS = tuple(f"{name}/{model}" for name in SETS for model in ("iae", "gan", "gan_categorical"))
 SEEDS, FIRST_SEED = 10, 200  # no setting was chosen on these
 TOGETHER = True  # all seeds of a variant at once
 FIGURE_FILE = "cloud.npz"
@@ -67,9 +67,12 @@ def get_config(variant: str = "ring8/iae") -> Config:
     term.r1, term.r1_interval_steps, term.r1_final = 0.2, 1, 0.1
     term.r1_fall_from, term.r1_fall_until = 0.35, 0.675
     config.regularization.kind = "none"
-    if model == "iae":
+    if model == "gan":
+        config.code.size = 2
+    else:
         config.code.size, config.code.categories = 0, MODES[name]
         config.generator.noise = 4
+    if model == "iae":
         config.encoder.network.hidden, config.encoder.network.depth = 64, 2
         # The encoder gets E_q[T] of the positive pair; the generator the usual practical choice.
         term.scoring = "kl_numerator"
@@ -81,7 +84,7 @@ def get_config(variant: str = "ring8/iae") -> Config:
         entropy.start, entropy.value = 1.0, 2.0
         entropy.start_steps, entropy.ramp_steps = 1_000, 400
     else:
-        config.code.size, term.kind = 2, "marginal_data"
+        term.kind = "marginal_data"
     run = config.run
     run.steps_per_call = run.log_steps = 200
     run.validate_steps = run.checkpoint_steps = run.figure_steps = 1_000
@@ -99,7 +102,7 @@ def fine_discriminator(
     """
     own, code = layout(config.reconstruction.network), config.code
     coarse = networks.discriminator(own, shape, reads, code.size, code.categories)
-    outputs = max(1, code.categories)
+    outputs = code.categories if code.categories and "z" in reads else 1
     turn, length = jax.random.uniform(jax.random.key(0), (2, WAVES))
     low, high = np.log(FREQUENCIES)
     direction = jnp.stack([jnp.cos(2 * jnp.pi * turn), jnp.sin(2 * jnp.pi * turn)])

@@ -17,10 +17,12 @@ def merge(old: list[Record], new: list[Record]) -> list[Record]:
     """Old records with the new seeds of one variant.
 
     A seed that is there already is replaced by the new one. If the variant has another config now,
-    all its old seeds are replaced. Where all old seeds are measured again, nothing old remains.
+    all its old seeds are replaced. Where all old seeds are measured again, nothing old remains. A
+    metric that the old seeds were not measured by begins with the new ones: its record has fewer
+    seeds, and comes after the others.
 
     Raises:
-      InputError: seeds of the same config were measured differently: other metrics, another
+      InputError: seeds of the same config were measured differently: fewer metrics now, another
         checkpoint, other examples.
     """
     variant, config = new[0]["variant"], new[0].get("config")
@@ -32,13 +34,15 @@ def merge(old: list[Record], new: list[Record]) -> list[Record]:
     }
     if not before:
         return others + new
-    differing = sorted(before.keys() ^ {one["metric"] for one in new})
-    if differing:
+    missing = sorted(before.keys() - {one["metric"] for one in new})
+    if missing:
         raise InputError(
-            f"{variant}: {', '.join(differing)} is not measured both in the results and now: "
-            "evaluate alike, or move the old results away"
+            f"{variant}: {', '.join(missing)} is in the results and not measured now: evaluate "
+            "again, or move the old results away"
         )
-    return others + [_joined(before[one["metric"]], one) for one in new]
+    found = [_joined(before[one["metric"]], one) if one["metric"] in before else one for one in new]
+    # Those of the same seeds side by side.
+    return others + sorted(found, key=lambda one: -one["n_seeds"])
 
 
 def _joined(earlier: Record, now: Record) -> Record:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from iae_jax.files.numbers import mean_and_sd
+from iae_jax.files.numbers import mean_and_sd, number
 from iae_jax.records.experiment import Experiment
 from iae_jax.records.record import Record
 from iae_jax.records.references import Reference
@@ -19,6 +19,8 @@ Makhzani, Implicit Autoencoders (arXiv:1805.09804); "beyond the slides" is what 
 what they describe. All values by seed, hardware, times, commits and notes are behind the links;
 `python -m iae_jax.report --format=csv` (or `latex`) writes them for other programs.
 """
+# Of a metric, see `metrics.controls`.
+CONTROLS = {"_pca": "PCA of the same size", "_random_pair": "a random pair"}
 COLUMNS = (
     "experiment",
     "what is measured",
@@ -52,7 +54,7 @@ def overview(experiments: Sequence[Experiment], pages: Path, beside: Path) -> st
                     headline.claim if headline.claim != claim else "",
                     record["variant"],
                     against.sourced if against else "",
-                    measured(record, against),
+                    measured(record, against) + without_model(one, record),
                     against.best_known.text if against and against.best_known else "",
                     headline.beyond,
                     f"`{one.command(record)}`",
@@ -81,6 +83,14 @@ def measured(record: Record, against: Reference | None) -> str:
     text = f"{mean_and_sd(record['mean'], record['sd'])} ({record['n_seeds']})"
     worse = against is not None and against.worse(record["values"])
     return f"**{text}**" if worse else text
+
+
+def without_model(one: Experiment, record: Record) -> str:
+    """What the same metric is without a model, where that is recorded."""
+    own = {other["metric"]: other for other in one.records if other["variant"] == record["variant"]}
+    found = {name: own.get(record["metric"] + suffix) for suffix, name in CONTROLS.items()}
+    texts = [f"{name} {number(known['mean'])}" for name, known in found.items() if known]
+    return f"; without a model: {', '.join(texts)}" if texts else ""
 
 
 def worse_values(experiments: Sequence[Experiment]) -> str:

@@ -4,9 +4,12 @@ from iae_jax.records.record import Record
 
 # Metrics whose value is how many examples of n, over n, times this.
 SHARES = {
-    "label_agreement": 1.0,
-    "label_agreement_true": 1.0,
-    "classifier_accuracy": 1.0,
+    **{
+        f"{name}{control}{classifier}": 1.0
+        for name in ("label_agreement", "label_agreement_true", "classifier_accuracy")
+        for control in ("", "_pca", "_random_pair")
+        for classifier in ("", "_second")
+    },
     "cluster_accuracy": 1.0,
     "test_error": 100.0,
     "validation_error": 100.0,

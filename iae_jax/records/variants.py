@@ -142,11 +142,11 @@ def runs_of(
 
 
 def done(run: Run, records: list[Record]) -> bool:
-    """Whether the records have a run, in every metric of its variant."""
+    """Whether the records have a run: some metrics may have begun with later seeds, see `merge`."""
     own = [record for record in records if record["variant"] == run.name]
     seeds = set(range(run.seed, run.seed + run.seeds))
-    return bool(own) and all(
-        record.get("config") == run.config and seeds <= set(record["seeds"]) for record in own
+    return all(record.get("config") == run.config for record in own) and any(
+        seeds <= set(record["seeds"]) for record in own
     )
 
 

@@ -11,6 +11,7 @@ from iae_jax.data.file_set import expanded
 from iae_jax.data.sources import is_files
 from iae_jax.data.splits import AUTOMATIC
 from iae_jax.files.atomic import write_json
+from iae_jax.metrics.classifier_training import Recipe, second_recipe
 from iae_jax.metrics.evaluate import MAX_CODES, Record, Trained, evaluate, named
 from iae_jax.metrics.extractor import Extractor
 from iae_jax.metrics.feature_classifier import FeatureClassifier, feature_classifier
@@ -25,6 +26,7 @@ from iae_jax.runs.ledger import Ledger, ledger_of
 from iae_jax.runs.trained import check_own_images, trained
 
 MAX_CLASSIFIER_BYTES = 2**30  # of images that a feature classifier learns from
+SECOND_SEED = 1  # of the second classifier
 
 
 def cache_of(config: Config) -> Path:
@@ -40,13 +42,28 @@ def extractor_of(config: Config, source: Source, train: Dataset) -> Extractor | 
     if len(source.shape) != 3:
         return None
     if classifies(config, source):
-        assert source.classes is not None
-        test = load_split(config, "test")
-        name, cache = title(config.data.name), cache_of(config)
-        found = feature_classifier(name, train, test, cache, source.classes)
-        log(f"feature classifier: {found.extractor}, test accuracy {found.test_accuracy:.4f}")
-        return found
+        return _classifier(config, source, train)
     return hog(source.shape) if has_hog(source.shape) else None
+
+
+def second_extractor_of(config: Config, source: Source, train: Dataset) -> Extractor | None:
+    """Another classifier, to see whether what is measured depends on the first; None where that is
+    none. Arguments: as of `extractor_of`."""
+    if not classifies(config, source):
+        return None
+    return _classifier(config, source, train, SECOND_SEED, second_recipe(source.shape))
+
+
+def _classifier(
+    config: Config, source: Source, train: Dataset, seed: int = 0, recipe: Recipe | None = None
+) -> FeatureClassifier:
+    """See `feature_classifier`."""
+    assert source.classes is not None
+    test = load_split(config, "test")
+    name, cache = title(config.data.name), cache_of(config)
+    found = feature_classifier(name, train, test, cache, source.classes, seed, recipe)
+    log(f"feature classifier: {found.extractor}, test accuracy {found.test_accuracy:.4f}")
+    return found
 
 
 def classifies(config: Config, source: Source) -> bool:
@@ -82,6 +99,7 @@ def evaluate_run(
     rng = np.random.default_rng(0 if learns else config.seed)
     train = source.read(np.sort(rng.permutation(len(source))[:most]))
     extractor = extractor_of(config, source, train) if generates else None
+    second = second_extractor_of(config, source, train) if generates else None
     model = Trained(
         run.game,
         run.params(),
@@ -95,6 +113,7 @@ def evaluate_run(
         None if split == "train" else train,
         # Clusters have their names from another split than the one that is measured.
         None if split == "validation" else load_split(config, "validation"),
+        second=second,
     )
     records: list[Record] = []
     for index, seed in enumerate(seeds_of(config)):

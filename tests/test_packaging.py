@@ -11,6 +11,7 @@ import tarfile
 import tomllib
 from pathlib import Path
 
+import chromium
 import numpy as np
 import pytest
 import tiny
@@ -102,6 +103,19 @@ def test_the_tested_versions_are_of_all_that_is_tested():
         needed += [one for one in names(EXTRAS["test"] + EXTRAS["docs"]) if one != "iae_jax"]
         missing = {name.lower().replace("_", "-") for name in needed} - pinned
         assert not missing, (version, missing)
+
+
+def test_every_job_makes_what_there_is_and_each_week_all_tests_run():
+    """With a browser, under a name that the tests look for."""
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    jobs = {path.stem: path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+    jobs["run"] = (ROOT / ".ci" / "run").read_text()
+    for text in jobs.values():
+        assert set(re.findall(r"^[ -]*(?:run: )?make ([\w-]+)", text, re.MULTILINE)) <= targets
+    weekly = yaml.safe_load(jobs["weekly"])
+    assert [one["cron"].split()[2:] for one in weekly[True]["schedule"]] == [["*", "*", "1"]]
+    steps = [step.get("run", "") for step in weekly["jobs"]["slow"]["steps"]]
+    assert steps[0].split()[-1] in chromium.NAMES and steps[-1].startswith("make test-all")
 
 
 @pytest.mark.heavy

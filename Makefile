@@ -15,7 +15,8 @@ $(BIN)/.installed: pyproject.toml $(CONSTRAINTS)
 demo: $(BIN)/.installed
 	$(BIN)/python -m iae_jax.launch --config=experiments/digits.py --workdir=$(DEMO)
 	$(BIN)/python -m iae_jax.launch --config=experiments/digits.py --workdir=$(DEMO) --mode=evaluate
-	@echo "Look at the pictures in $(DEMO)/figures"
+	$(BIN)/python -m iae_jax.launch --workdir=$(DEMO) --mode=page
+	@echo "Open this page in a browser: $(abspath $(DEMO))/page.html"
 
 lint: $(BIN)/.installed
 	$(BIN)/ruff format --check .

@@ -27,6 +27,7 @@ from iae_jax.metrics import available, evaluate, evidence, posterior_gap, rates
 from iae_jax.metrics.metric import Metric
 from iae_jax.records.experiment import load
 from iae_jax.records.tables import Table, markdown
+from iae_jax.runs import health
 from iae_jax.runs.config import Config
 from iae_jax.runs.config_help import fields_of
 
@@ -202,6 +203,12 @@ def bad_runs() -> str:
     return markdown(Table(("run", *(f"`{one}`" for one in names)), rows))
 
 
+def health_signs() -> str:
+    """What a line of a training says, and when."""
+    rows = [(f"*{one.words}*", one.when) for one in health.SIGNS]
+    return markdown(Table(("what the line says", "what is seen"), rows))
+
+
 def bad_run_flags(name: str) -> str:
     """The command of one of them."""
     run = json.loads((DOCS / "bad_runs.json").read_text())[name]
@@ -216,7 +223,7 @@ TEXTS: dict[str, Callable[..., str]] = {
     for one in (
         launcher_flags, launcher_text, help_of, preset_list, config_fields, metric_families,
         metric_table, metric_needs, source, module_text, numbers, bad_runs, bad_run_flags,
-        public_names,
+        health_signs, public_names,
     )
 }  # fmt: skip
 

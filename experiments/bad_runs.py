@@ -18,6 +18,7 @@ from typing import Any
 
 from iae_jax.files import canvas, figures
 from iae_jax.files.atomic import write_json
+from iae_jax.runs import ledger
 
 SHORT = "--config.steps=1500"  # half of the preset's
 RUNS: dict[str, tuple[str, ...]] = {
@@ -49,6 +50,8 @@ SHOWN = {
     "encoder_gradient_norm": "L2 norm",
     "validation_pixel_error": "mean |x̂ − x|, x in 0 to 1",
 }
+# What is logged and not drawn.
+FURTHER = ("generator_gradient_norm", "reconstruction", "regularization")
 MEASURED = (
     "pixel_error_ratio", "label_agreement", "local_spread", "code_standard_deviation",
     "two_sample_accuracy",
@@ -56,6 +59,7 @@ MEASURED = (
 OFTEN = ("--config.run.validate_steps=100", "--config.run.figure_steps=5000")
 PAGE = Path("docs/bad_runs.json")
 DIGITS = 4  # of a number
+LEDGER = Path("results") / ledger.FILE
 CHANCE = 1.386  # 2 log 2: of a discriminator that says nothing
 
 
@@ -63,12 +67,14 @@ def launch(*words: str) -> None:
     subprocess.run([sys.executable, "-m", "iae_jax.launch", *words], check=True)
 
 
-def run(flags: tuple[str, ...], workdir: Path) -> dict[str, Any]:
-    """Trains and evaluates: its flags, curves (name -> values, steps among them) and measures."""
+def run(flags: tuple[str, ...], workdir: Path, *noted: str) -> dict[str, Any]:
+    """Trains and evaluates: its flags, curves (name -> values, steps among them) and measures.
+    noted: flags that say where the measurement on the test split is noted, if not in the
+    workdir."""
     launch("--config=digits", f"--workdir={workdir}", *flags, *OFTEN)
-    launch(f"--workdir={workdir}", "--mode=evaluate")
+    launch(f"--workdir={workdir}", "--mode=evaluate", *noted)
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").open()]
-    names = [name for name in ("step", *SHOWN) if name in lines[-1]]
+    names = [name for name in ("step", *SHOWN, *FURTHER) if name in lines[-1]]
     curves = {name: [short(line[name]) for line in lines] for name in names}
     records = json.loads((workdir / "evaluation_test.json").read_text())["records"]
     found = {one["metric"]: short(one["value"]) for one in records}
@@ -110,7 +116,8 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         where = options.runs or Path(folder)
         for name in names:
-            found[name] = run(RUNS[name], where / name.replace(" ", "_"))
+            noted = (f"--test_reads={LEDGER}", f"--read_as={PAGE.stem}:{name}")
+            found[name] = run(RUNS[name], where / name.replace(" ", "_"), *noted)
     if names:
         write_json(PAGE, {name: found[name] for name in RUNS if name in found})
     draw(PAGE.with_suffix(".png"), json.loads(PAGE.read_text()))

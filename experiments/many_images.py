@@ -66,7 +66,8 @@ def word_of(number: int) -> str:
 
 
 def launched(*words: str) -> Cost:
-    """What a command of the launcher takes. Raises: InputError if it fails."""
+    """What a command of the launcher takes; memory is at least what this process has had, as Linux
+    counts. Raises: InputError if it fails."""
     since = time.perf_counter()
     command = [sys.executable, "-m", "iae_jax.launch", *words]
     with tempfile.TemporaryFile() as said:

@@ -58,13 +58,13 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
 
     runs: variant -> its workdir.
     """
-    from iae_jax.files.figures import rows_of_images
+    from iae_jax.files.figures import blocks, rows_of_images
 
     groups: list[tuple[str, list[np.ndarray]]] = []
     for variant, categories in preset.CATEGORIES.items():
         with np.load(runs[variant] / "traversals.npz") as file:
             x = file["x"][:ROWS]
         # In blocks, since a phone shows no more columns.
-        for i, block in enumerate(np.array_split(x, -(-categories // COLUMNS), axis=1)):
-            groups.append((f"K = {categories}" if i == 0 else "", list(block)))
+        for i, block in enumerate(blocks(x, COLUMNS)):
+            groups.append(("" if i else f"K = {categories}", block))
     rows_of_images(path, groups, COLUMNS)

@@ -1,6 +1,6 @@
 """The package as it is installed: its version, its commands, what it needs, and what is in the two
 distributions. The oracles are pyproject.toml, a process that cannot import what a core install
-lacks, and the commands in a fresh environment."""
+lacks, and the tests of an unpacked source distribution. See test_wheel.py."""
 
 import importlib
 import os
@@ -11,6 +11,7 @@ import tarfile
 import tomllib
 from pathlib import Path
 
+import chromium
 import numpy as np
 import pytest
 import tiny
@@ -104,6 +105,19 @@ def test_the_tested_versions_are_of_all_that_is_tested():
         assert not missing, (version, missing)
 
 
+def test_every_job_makes_what_there_is_and_each_week_all_tests_run():
+    """With a browser, under a name that the tests look for."""
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    jobs = {path.stem: path.read_text() for path in (ROOT / ".github" / "workflows").glob("*.yml")}
+    jobs["run"] = (ROOT / ".ci" / "run").read_text()
+    for text in jobs.values():
+        assert set(re.findall(r"^[ -]*(?:run: )?make ([\w-]+)", text, re.MULTILINE)) <= targets
+    weekly = yaml.safe_load(jobs["weekly"])
+    assert [one["cron"].split()[2:] for one in weekly[True]["schedule"]] == [["*", "*", "1"]]
+    steps = [step.get("run", "") for step in weekly["jobs"]["slow"]["steps"]]
+    assert steps[0].split()[-1] in chromium.NAMES and steps[-1].startswith("make test-all")
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize(
     "words",
@@ -159,41 +173,6 @@ def test_runs_are_compared_by_a_core_install(tmp_path):
     done = core(code, "a", "--page", cwd=tmp_path)
     assert done.returncode == 2 and "error: a page needs jinja2: pip install" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
-
-
-@pytest.mark.slow
-def test_the_wheel_in_an_empty_folder(tmp_path):
-    """Installed beside the packages of this environment, without this source tree."""
-    pip = [sys.executable, "-m", "pip"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)]
-    subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("iae_jax-*.whl")
-    target, empty = tmp_path / "installed", tmp_path / "empty"
-    empty.mkdir()
-    subprocess.run(
-        [*pip, "install", "--no-deps", "--target", str(target), str(wheel)],
-        check=True,
-        capture_output=True,
-    )
-    environment = os.environ | {"PYTHONPATH": str(target)}
-
-    def command(name, *words):
-        script = [sys.executable, str(target / "bin" / name), *words]
-        return subprocess.run(script, capture_output=True, text=True, cwd=empty, env=environment)
-
-    listed = command("iae-jax", "--list")
-    assert listed.returncode == 0 and "  mnist_reconstruction:global_10_local_100" in listed.stdout
-    one = command("iae-jax", "--config=digits", "--list")
-    assert one.returncode == 0 and one.stdout.startswith("The default: an implicit autoencoder")
-    near = command("iae-jax", "--config=nosuch", "--workdir=r")
-    assert near.returncode == 2 and "there is no preset nosuch" in near.stderr
-    for name in ("sweep", "report", "prepare"):
-        assert command(f"iae-jax-{name}", "--help").returncode == 0
-    templates = {path.name for path in (ROOT / "iae_jax/files/templates").iterdir()}
-    found = {path.name for path in (target / "iae_jax/files/templates").iterdir()}
-    assert found == templates and "run.html" in found
-    assert (target / "iae_jax" / "py.typed").is_file() and not list(empty.iterdir())
-    assert not (target / "experiments").exists()
 
 
 @pytest.mark.slow

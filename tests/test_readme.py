@@ -1,6 +1,7 @@
-"""The README: its length, its links, and its examples, run as they stand there."""
+"""The README: its length, its demo, and its examples, run as they stand there."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import jax
@@ -14,16 +15,21 @@ TEXT = (ROOT / "README.md").read_text()
 LOADED, OWN_LOOP = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
-def test_it_is_short_and_its_links_lead_somewhere():
+def test_it_is_short():
     assert len(TEXT.splitlines()) <= 150
-    pages = [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
-    links = {
-        (page, link)
-        for page in pages
-        for link in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text())
-    }
-    assert len(links) > 20
-    assert [link for page, link in sorted(links) if not (page.parent / link).exists()] == []
+
+
+def test_the_demo_ends_with_the_page_of_its_run():
+    """Trained, evaluated and drawn before; the path is the last that a reader sees."""
+    words = ["make", "--no-print-directory", "-n", "demo", "DEMO=somewhere/run"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    *commands, last = [line for line in done.stdout.splitlines() if "somewhere/run" in line]
+    launched = [line.partition("iae_jax.launch ")[2].split() for line in commands]
+    assert [words[-1] for words in launched] == [
+        "--workdir=somewhere/run", "--mode=evaluate", "--mode=page",
+    ]  # fmt: skip
+    assert last.startswith("echo ") and f"{ROOT}/somewhere/run/page.html" in last
+    assert done.stdout.splitlines()[-1] == last
 
 
 @pytest.mark.heavy

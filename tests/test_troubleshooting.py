@@ -114,3 +114,6 @@ def test_its_flags_make_each_run_again(name, tmp_path, data_directory, monkeypat
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "0")
     flags = (*bad_runs.RUNS[name], "--config.run.devices=1")
     assert shows(name, bad_runs.run(flags, tmp_path / "run"))
+    lines = capfd.readouterr().err.splitlines()
+    (last,) = [line for line in lines if line.startswith("step 1500/1500")]
+    assert f"  {'healthy' if name == 'good' else name}  " in last

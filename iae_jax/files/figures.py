@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Lengths are in pixels.
 MIN_TILE = 64  # an image is drawn at least this large, by a whole factor
 MIN_WIDTH = 400  # of rows of images: room for their names
+MAX_WIDTH = 1200  # of any figure, of which a phone shows every third pixel
 GAP = 4  # between two images
 GROUP_GAP = 20  # between two groups of rows
 MARGIN = 16  # around everything
@@ -44,7 +45,7 @@ def reconstructions(
       path: the PNG.
       x: u8 or f32[N, ...] in [0, 1], or None.
       x_hats: reconstructions of x, an array like x for each draw of the local code; 12 examples are
-        drawn.
+        drawn, of large images as many as fit.
       samples: like x; the first 20 rows are drawn.
 
     Raises:
@@ -69,7 +70,7 @@ def reconstructions(
         raise InputError(
             f"x has shape {list(shape)}: only images [H, W, 1 or 3] and vectors [2] can be drawn"
         )
-    columns = min(PER_ROW, max(len(array) for array in arrays))
+    columns = min(PER_ROW, across(shape), max(len(array) for array in arrays))
     if samples is not None:  # folded into rows
         shown = samples[: columns * MAX_ROWS]
         rows = [shown[i : i + columns] for i in range(0, len(shown), columns)]
@@ -85,10 +86,10 @@ def rows_of_images(
     Args:
       path: the PNG.
       groups: (name, rows); a row is u8 or f32[N, H, W, 1 or 3]. The name stands above ("": none).
-      columns: how many images of a row are drawn.
+      columns: how many images of a row are drawn, if so many fit. See `blocks`.
     """
     height, width = groups[0][1][0].shape[1:3]
-    scale = max(1, -(-MIN_TILE // min(height, width)))
+    scale, columns = _scale(height, width), min(columns, across((height, width)))
     tile_height, tile_width = scale * height, scale * width
     right = max(MIN_WIDTH, 2 * MARGIN + columns * (tile_width + GAP) - GAP)
     points = canvas.points(right)
@@ -110,6 +111,25 @@ def rows_of_images(
         top += GROUP_GAP - GAP
     figure.figimage(pixels)
     canvas.save(figure, path)
+
+
+def blocks(x: np.ndarray, columns: int = PER_ROW) -> list[list[np.ndarray]]:
+    """Rows of images [R, N, H, W, 1 or 3], in blocks of all rows: of at most so many columns, and
+    of no more than fit."""
+    count = -(-x.shape[1] // min(columns, across(x.shape[2:])))
+    return [list(block) for block in np.array_split(x, count, axis=1)]
+
+
+def across(shape: Sequence[int]) -> int:
+    """How many images [H, W, ...] stand side by side at most; one that is larger is alone."""
+    height, width = shape[:2]
+    each = _scale(height, width) * width + GAP
+    return max(1, (MAX_WIDTH - 2 * MARGIN + GAP) // each)
+
+
+def _scale(height: int, width: int) -> int:
+    """How many pixels an image's pixel has, across and down."""
+    return max(1, -(-MIN_TILE // min(height, width)))
 
 
 def _tile(image: np.ndarray, scale: int) -> np.ndarray:
@@ -154,10 +174,11 @@ def panels(
       path: the PNG.
       rows, columns: of the grid.
       titles: one for each panel, row by row; panels without one are blank.
-      size: pixels a side of a panel.
+      size: pixels a side of a panel, fewer if they do not fit.
     """
     import matplotlib
 
+    size = min(size, MAX_WIDTH // columns)
     with matplotlib.rc_context({"font.size": canvas.points(columns * size)}):
         figure = canvas.blank(columns * size, rows * size)
         axes = figure.subplots(rows, columns, squeeze=False)

@@ -23,6 +23,7 @@ from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.console import log
 from iae_jax.runs.divergence import Diverged, not_finite, parameter_not_finite
 from iae_jax.runs.feed import initial_state, next_stop, seeds_of, step_of
+from iae_jax.runs.health import READ, Health, Sign
 from iae_jax.runs.interruption import Interrupted, StopRequest, awaited
 from iae_jax.runs.run_folder import folder_of
 from iae_jax.runs.setup import Setup, set_up
@@ -123,6 +124,8 @@ class Loop:
         self.setup, self.config, self.workdir, self.watch = setup, config, workdir, watch
         self.state, self.measured = position.state, position.measured
         self.callback = callback
+        self.health = Health(config, setup.game, setup.validation.x)
+        self.told: Sign | None = None
         self.earlier_seconds, self.step = position.seconds, step_of(position.state)
         self.begun = self.step
         self.unlogged = {name: list(values) for name, values in position.unlogged.items()}
@@ -228,6 +231,11 @@ class Loop:
             self.callback(self.step, {k: float(v) for k, v in line.items() if k != "step"})
         terms = {name: means[name] for name in ("reconstruction", "regularization")}
         text = "  ".join(f"{k} {v:.4f}" for k, v in {**terms, **self.measured}.items())
+        sign = self.health.sign(self.step, {**means, **held_out})
+        text += f"  {self.health.words(self.step, sign)}"
+        if sign is not None and sign is not self.told:
+            log(f"{sign.words}: {sign.when}. What to do: {READ}, {sign.section!r}")
+        self.told = sign
         self.bar.set_postfix_str(text, refresh=False)
         if not self.terminal:
             log(f"step {self.step}/{self.config.steps}  {text}  {self.pace()}")

@@ -257,5 +257,6 @@ def _rows(
     rows = np.concatenate(shown)[:max_rows]
     if rows.ndim != 5 or not figures.drawable(rows.shape[2:]):
         return paths[:1]
-    figures.rows_of_images(paths[1], [(label, list(rows))], rows.shape[1])
+    groups = [("" if i else label, block) for i, block in enumerate(figures.blocks(rows))]
+    figures.rows_of_images(paths[1], groups)
     return paths

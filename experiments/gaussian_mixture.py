@@ -48,10 +48,15 @@ REFERENCES = {
     )
     for name in preset.SETS
 }
-HEADLINE = (
-    Headline("modes found, of 25", "modes_captured", "grid25/iae"),
-    Headline("samples near a mode (share)", "high_quality_share", "grid25/iae"),
-    Headline("samples near a mode (share)", "high_quality_share", "grid25/gan"),
+HEADLINE = tuple(
+    Headline(
+        "modes found, of 25; samples near a mode (share)",
+        "modes_captured",
+        variant,
+        beyond(preset.get_config(variant)),
+        ("high_quality_share",),
+    )
+    for variant in ("grid25/iae", "grid25/gan")
 )
 
 

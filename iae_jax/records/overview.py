@@ -44,18 +44,20 @@ def overview(experiments: Sequence[Experiment], pages: Path, beside: Path) -> st
     for one in experiments:
         # What a row has in common with the one above is not said again.
         link, claim = f"[{one.name}]({folder}/{one.name}.md)", ""
-        for headline, record in one.headlines():
-            against = one.reference(record)
+        for headline, records in one.headlines():
+            known = [one.reference(record) for record in records]
+            aims = [against.sourced if against else "–" for against in known]
+            best = known[0].best_known if known[0] else None
             rows.append(
                 (
                     link,
                     headline.claim if headline.claim != claim else "",
-                    record["variant"],
-                    against.sourced if against else "",
-                    measured(record, against),
-                    against.best_known.text if against and against.best_known else "",
+                    headline.variant,
+                    "; ".join(aims) if any(known) else "",
+                    "; ".join(map(measured, records, known)),
+                    best.text if best else "",
                     headline.beyond,
-                    f"`{one.command(record)}`",
+                    f"`{one.command(records[0])}`",
                 )
             )
             link, claim = "", headline.claim

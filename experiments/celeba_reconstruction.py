@@ -33,8 +33,8 @@ REFERENCES = {
 HEADLINE = tuple(
     Headline(
         "pixel error of reconstructions over that of random pairs; "
-        "Fréchet distance of samples over that of other real images; accuracy of telling codes from "
-        "the prior (chance: 0.5)",
+        "Fréchet distance of samples over that of other real images; "
+        "accuracy of telling codes from the prior (chance: 0.5)",
         "pixel_error_ratio",
         variant,
         beyond(preset.get_config(variant)),

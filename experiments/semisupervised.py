@@ -67,7 +67,14 @@ REFERENCES = {
         9.80, "lower", "slides", best_known=Published(4.25, "Bad GAN", 0.03)
     ),
 }
-SHOWN = ("test_error", "frechet_sample", "sample_ratio", "local_spread", "steps_per_second", "compile_seconds")
+SHOWN = (
+    "test_error",
+    "frechet_sample",
+    "sample_ratio",
+    "local_spread",
+    "steps_per_second",
+    "compile_seconds",
+)
 HEADLINE = tuple(
     Headline("test error (%)", "test_error", variant, beyond(preset.get_config(variant)))
     for variant in (

@@ -34,7 +34,8 @@ SHOWN = (
 )  # fmt: skip
 HEADLINE = (
     Headline(
-        "translations that keep the label (share); entropy of the hue given x (share of the data's)",
+        "translations that keep the label (share); "
+        "entropy of the hue given x (share of the data's)",
         "label_agreement",
         "iae",
         beside=("hue_entropy_share",),

@@ -125,9 +125,7 @@ def wait_for(run: Run) -> None:
         lock(run.workdir / LOCK, wait=True).close()
 
 
-def perform(
-    module: ModuleType, experiment: str, run: Run, directory: Path, split: str
-) -> None:
+def perform(module: ModuleType, experiment: str, run: Run, directory: Path, split: str) -> None:
     """Trains, evaluates, and adds the numbers to the results."""
     name = name_of(module)
     run.workdir.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
-"""What a config has beyond the slides, in words: beside the two terms, a discriminator for each with
-its R1, and the optimizer; of few labels also their cross entropy.
+"""What a config has beyond the slides, which have the two terms, a discriminator for each with its
+R1, and the optimizer; with few labels also their cross entropy.
 
-The words of tables come from here, so that they are those of the configs. `ingredients` has each of
-them taken out.
+Tables have their words from here, so that they are those of the configs. `ingredients` has each
+part taken out.
 """
 
 from iae_jax.objectives.weights import Weight

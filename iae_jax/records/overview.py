@@ -45,7 +45,7 @@ def overview(experiments: Sequence[Experiment], pages: Path, beside: Path) -> st
         # What a row has in common with the one above is not said again.
         link, claim = f"[{one.name}]({folder}/{one.name}.md)", ""
         for headline, records in one.headlines():
-            known = [one.reference(record) for record in records]
+            known = [record and one.reference(record) for record in records]
             aims = [against.sourced if against else "–" for against in known]
             best = known[0].best_known if known[0] else None
             rows.append(
@@ -57,7 +57,7 @@ def overview(experiments: Sequence[Experiment], pages: Path, beside: Path) -> st
                     "; ".join(map(measured, records, known)),
                     best.text if best else "",
                     headline.beyond,
-                    f"`{one.command(records[0])}`",
+                    f"`{one.command(records[0])}`" if records[0] else "",
                 )
             )
             link, claim = "", headline.claim
@@ -78,8 +78,10 @@ def test_reads(experiments: Sequence[Experiment]) -> str:
     )
 
 
-def measured(record: Record, against: Reference | None) -> str:
-    """Mean ± SD (n), bold if it does not meet what it is compared with."""
+def measured(record: Record | None, against: Reference | None) -> str:
+    """Mean ± SD (n), bold if it does not meet what it is compared with; a dash for none."""
+    if record is None:
+        return "–"
     text = f"{mean_and_sd(record['mean'], record['sd'])} ({record['n_seeds']})"
     worse = against is not None and against.worse(record["values"])
     return f"**{text}**" if worse else text

@@ -45,7 +45,7 @@ def overview(experiments: Sequence[Experiment], pages: Path, beside: Path) -> st
         # What a row has in common with the one above is not said again.
         link, claim = f"[{one.name}]({folder}/{one.name}.md)", ""
         for headline, records in one.headlines():
-            known = [record and one.reference(record) for record in records]
+            known = [one.reference(record) if record else None for record in records]
             aims = [against.sourced if against else "–" for against in known]
             best = known[0].best_known if known[0] else None
             rows.append(

@@ -29,7 +29,7 @@ FIGURE_MODES: tuple[str, ...] = ()
 SHOWN = ("pixel_error_ratio", "pixel_error", "random_pair_error", "code_consistency")
 HEADLINE = tuple(
     Headline("reconstruction error over that of random pairs", "pixel_error_ratio", variant)
-    for variant in preset.VARIANTS
+    for variant in ("digits/iae", "digits/ali")
 )
 SIDE = 6  # images of a panel, down and across
 MODES = 5  # of the set in the plane

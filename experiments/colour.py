@@ -6,8 +6,6 @@ import numpy as np
 
 FIGURE_MODES = ("reconstruct", "sample", "interpolate")
 INTERPOLATIONS = 3
-# The auxiliary losses, which the slides do not have.
-BEYOND = "KL of the moments of q(z), code information, consistency, cutout"
 
 SHOWN = (
     "label_agreement",

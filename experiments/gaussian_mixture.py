@@ -19,6 +19,7 @@ import numpy as np
 from iae_jax.data.planar import mixture_of
 from iae_jax.presets import gaussian_mixture as preset
 from iae_jax.records.paired import Claim, compared
+from iae_jax.presets.beyond import beyond
 from iae_jax.records.references import Headline, Published, Reference
 
 get_config = preset.get_config
@@ -52,10 +53,15 @@ REFERENCES = {
     )
     for name in preset.SETS
 }
-HEADLINE = (
-    Headline("modes found, of 25", "modes_captured", "grid25/iae"),
-    Headline("samples near a mode (share)", "high_quality_share", "grid25/iae"),
-    Headline("samples near a mode (share)", "high_quality_share", "grid25/gan"),
+HEADLINE = tuple(
+    Headline(
+        "modes found, of 25; samples near a mode (share)",
+        "modes_captured",
+        variant,
+        beyond(preset.get_config(variant)),
+        ("high_quality_share",),
+    )
+    for variant in ("grid25/iae", "grid25/gan")
 )
 
 

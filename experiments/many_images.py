@@ -25,18 +25,21 @@ from iae_jax.devices.multihost import cores
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.git_commit import git_commit
+from iae_jax.files.installed import versions
+from iae_jax.presets import digits
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import Trainings, record, summary, write_records
 from iae_jax.records.references import Headline, Reference
+from iae_jax.records.variants import changed_config
+from iae_jax.runs.config import to_dict
+from iae_jax.runs.shared_config import shared_digest
 
 SIDE, IMAGES, SAMPLES, STEPS = 32, 200_000, 50_000, 50
+CHANGES = (f"steps={STEPS}", "encoder.network.width=4", "generator.network.width=4")  # of digits
 WORDS = ("beech", "oak", "rowan")  # the classes, in their order
 MODES = ("encode", "score", "sample")
 REFERENCES = {("peak_host_megabytes", mode): Reference(2048, "lower", "aim") for mode in MODES}
-HEADLINE = tuple(
-    Headline(f"memory to {mode} 200,000 images (MB)", "peak_host_megabytes", mode)
-    for mode in MODES[:2]
-)
+HEADLINE = (Headline("memory to score 200,000 images (MB)", "peak_host_megabytes", "score"),)
 
 
 class Cost(NamedTuple):
@@ -106,16 +109,8 @@ def measure(images: int, samples: int, where: Path | None) -> dict[str, Cost]:
         folder.mkdir()
         print(f"writing {images} images to {folder}", file=sys.stderr)
         make(folder, images)
-        small = [f"--config.{player}.network.width=4" for player in ("encoder", "generator")]
-        found = {
-            "train": launched(
-                "--config=digits",
-                f"--workdir={run}",
-                f"--config.data.name={folder}",
-                f"--config.steps={STEPS}",
-                *small,
-            )
-        }
+        fields = [f"--config.{change}" for change in (f"data.name={folder}", *CHANGES)]
+        found = {"train": launched("--config=digits", f"--workdir={run}", *fields)}
         flags = {"sample": [f"--count={samples}", "--format=png"]}
         for mode in MODES:
             print(mode, file=sys.stderr)
@@ -145,6 +140,8 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_USER
     whole = (options.images, options.samples) == (IMAGES, SAMPLES)
     flags = "" if whole else f" --images={options.images} --samples={options.samples}"
+    # Wherever the images were.
+    config = changed_config(digits, "", ("data.name=images", *CHANGES))
     records = []
     for name, cost in found.items():
         trainings = Trainings(
@@ -153,6 +150,8 @@ def main(arguments: list[str] | None = None) -> int:
             [cost.seconds],
             f"1 x cpu, {cores()} cores",
             source,
+            shared_digest(to_dict(config)),
+            versions(),
         )
         count = options.samples if name == "sample" else options.images
         for metric, value in (

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from iae_jax.presets import mnist_clustering as preset
+from iae_jax.presets.beyond import beyond
 from iae_jax.records.references import Headline, Published, Reference
 
 get_config = preset.get_config
@@ -37,6 +38,7 @@ SHOWN = (
     "local_spread",
     "frechet_sample",
     "frechet_data",
+    "sample_ratio",
     "steps_per_second",
     "compile_seconds",
     "peak_memory_megabytes",
@@ -46,7 +48,7 @@ HEADLINE = tuple(
         "accuracy of clusters (share)",
         "cluster_accuracy",
         variant,
-        "entropy of the category, consistency, code information",
+        beyond(preset.get_config(variant)),
     )
     for variant in ("k10", "k30")
 )

@@ -1,21 +1,26 @@
-"""Records of results/ under today's names of config fields, metrics and extractors.
+"""Records of results/ under today's names of config fields, metrics and extractors, and with the
+ratio that today's evaluation has beside two of its distances.
 
     python -m experiments.rename_records      # rewrites results/*.json; again, it changes nothing
 
 The numbers stay. A hash is renewed only where today's variant, under the old names, has the hash
 that the record has: so the record is of this very config. The small problems had no configs: their
-records get the hash of the config that takes the same steps (tests/first_steps.py).
+records get the hash of the config that takes the same steps (tests/first_steps.py). `sample_ratio`
+of each seed is `frechet_sample` over `frechet_data`, as `metrics.feature_distances` has it, where
+the evaluation was older.
 """
 
 import hashlib
 import importlib
 import json
 import re
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
 from iae_jax.files.atomic import write_json
+from iae_jax.files.numbers import deviation
 from iae_jax.records.experiment_module import module_of
 from iae_jax.records.variants import changed_config
 from iae_jax.runs.config import Config, to_dict
@@ -77,6 +82,25 @@ def of_small_problem(name: str, record: dict[str, Any]) -> None:
     record.update(own)
 
 
+def with_ratios(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same, with the ratio of every variant that has both distances, after the second."""
+    known = {(one["metric"], one["variant"]): one for one in records}
+    found = []
+    for one in records:
+        found.append(one)
+        variant = one["variant"]
+        if one["metric"] != "frechet_data" or ("sample_ratio", variant) in known:
+            continue
+        sample = known.get(("frechet_sample", variant))
+        if sample is None or sample["seeds"] != one["seeds"]:
+            continue
+        values = [own / data for own, data in zip(sample["values"], one["values"], strict=True)]
+        mean, sd = statistics.fmean(values), deviation(values)
+        ratio = {"metric": "sample_ratio", "values": values, "mean": mean, "sd": sd}
+        found.append({**sample, **ratio})
+    return found
+
+
 def main(folder: Path = Path("results")) -> int:
     problems: set[str] = set()
     for path in sorted(folder.glob("*.json")):
@@ -88,6 +112,7 @@ def main(folder: Path = Path("results")) -> int:
                 of_small_problem(path.stem, record)
             else:
                 problems.add(of_launch(record))
+        content["records"] = with_ratios(content["records"])
         if json.dumps(content) != before:
             write_json(path, content)
     for problem in sorted(problems - {""}):

@@ -33,13 +33,15 @@ from iae_jax.devices import multihost
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.git_commit import git_commit
+from iae_jax.files.installed import versions
 from iae_jax.game.step import init
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import Trainings, record, summary, write_records
 from iae_jax.records.references import Headline, Reference
 from iae_jax.runs.build import build
 from iae_jax.runs.checkpoint import Checkpoints
-from iae_jax.runs.config import Config
+from iae_jax.runs.config import Config, to_dict
+from iae_jax.runs.shared_config import shared_digest
 
 CONFIG = "experiments/soak.py"
 STEPS = 4000
@@ -248,6 +250,8 @@ def soak(name: str, kills: int, steps: int, folder: Path, seed: int) -> list[dic
         [round(seconds, 1)],
         f"{processes} x cpu, {multihost.cores()} cores",
         git_commit(),
+        shared_digest(to_dict(config)),
+        versions(),
     )
     return [
         record(metric, name, [float(value)], kills, "", trainings)

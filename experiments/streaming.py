@@ -26,11 +26,13 @@ from iae_jax.devices.multihost import cores
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.git_commit import git_commit
+from iae_jax.files.installed import versions
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import Trainings, record, summary, write_records
 from iae_jax.records.references import Headline, Reference
 from iae_jax.records.results import read
-from iae_jax.runs.config import Config
+from iae_jax.runs.config import Config, to_dict
+from iae_jax.runs.shared_config import shared_digest
 
 CONFIG = "experiments/streaming.py"
 SIDE, IMAGES, LIMIT_SECONDS = 64, 170_000, 1800
@@ -142,6 +144,8 @@ def measure(images: int, steps: int, where: Path | None) -> list[dict[str, Any]]
                 [seconds],
                 f"1 x cpu, {cores()} cores",
                 source,
+                shared_digest(to_dict(config)),
+                versions(),
             )
             records += [
                 record(metric, name, [float(value)], images, "", trainings)

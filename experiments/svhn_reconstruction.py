@@ -16,6 +16,7 @@ feature classifier. `full` is not measured yet: it needs an accelerator.
 
 from experiments import colour, controls
 from iae_jax.presets import svhn_reconstruction as preset
+from iae_jax.presets.beyond import beyond
 from iae_jax.records.references import Headline, Reference
 
 get_config = preset.get_config
@@ -24,15 +25,23 @@ table, claims = controls.table, controls.claims
 FIGURES = colour.figures_of(preset.VARIANTS + preset.FULL)
 
 REFERENCES = {
-    ("label_agreement", "deterministic_150/small/standin"): Reference(0.80, "higher", "aim"),
-    ("label_agreement", "global_75_local_1000/small/standin"): Reference(0.65, "higher", "aim"),
+    (metric, variant): reference
+    for variant in preset.VARIANTS
+    if "standin" in variant
+    for metric, reference in (
+        ("label_agreement", Reference(0.85, "higher", "aim")),
+        ("sample_ratio", Reference(4.0, "lower", "aim")),
+    )
 }
 HEADLINE = tuple(
     Headline(
-        "reconstructions in which a classifier sees the same digit (share)",
+        "reconstructions in which a classifier sees the same digit (share); "
+        "Fréchet distance of samples over that of other real images; "
+        "accuracy of telling codes from the prior (chance: 0.5)",
         "label_agreement",
         variant,
-        colour.BEYOND,
+        beyond(preset.get_config(variant)),
+        ("sample_ratio", "two_sample_accuracy"),
     )
     for variant in preset.VARIANTS
 )

@@ -6,19 +6,16 @@ which writes the figure. Its last lines call `main`.
 """
 
 import argparse
-import contextlib
 import importlib.util
 import json
 import math
 import os
-import platform
 import shlex
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,13 +23,13 @@ from iae_jax.devices.multihost import cores
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.git_commit import git_commit
+from iae_jax.files.installed import versions
 from iae_jax.records.parser import Parser
 from iae_jax.records.record import Record, Trainings, locked_records, read_records, record, summary
 
 MAX_BUSY = 0.15  # the share of all cores at work on an idle machine
 PATIENCE = 10  # seconds, in one of which it has to be idle
 MAX_SECONDS = 1800  # of one measurement
-PACKAGES = ("jax", "jaxlib", "torch", "pythae")  # whose versions a record has
 UNSAID = ("results", "figures", "child", "draw")  # flags that a record does not have
 
 
@@ -224,15 +221,6 @@ def main(
     draw(figure, _without(prefix, [*kept, *records]))
     print(summary(records))
     return 0
-
-
-def versions() -> dict[str, str]:
-    """That of Python, and of each of PACKAGES that is installed."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
 
 
 def _without(prefix: str, records: list[Record]) -> list[Record]:

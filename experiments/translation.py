@@ -33,8 +33,13 @@ SHOWN = (
     "label_agreement", "hue_entropy_share", "hue_information", "cycle_error", "cycle_error_noisy",
 )  # fmt: skip
 HEADLINE = (
-    Headline("translations that keep the label (share)", "label_agreement", "iae"),
-    Headline("entropy of the hue given x (share of the data's)", "hue_entropy_share", "iae"),
+    Headline(
+        "translations that keep the label (share); "
+        "entropy of the hue given x (share of the data's)",
+        "label_agreement",
+        "iae",
+        beside=("hue_entropy_share",),
+    ),
 )
 
 

@@ -22,7 +22,9 @@ without VARIANTS:
         --range encoder.optimizer.rate=1e-4..1e-2:log --grid turns=alternating,simultaneous
 
 --random=N takes N random combinations in place of all; which ones depends on --random_seed alone.
---csv=PATH also writes the records as a table with a row for each run.
+--split=validation measures on that split, for a setting that is to be chosen: the records lie in
+runs/EXPERIMENT/validation/, and the test split is not read. --csv=PATH also writes the records as a
+table with a row for each run.
 """
 
 import subprocess
@@ -32,6 +34,7 @@ from types import ModuleType
 from typing import Any
 
 from iae_jax.data.file_set import expanded
+from iae_jax.data.splits import SPLITS
 from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, TransientError, may_pass
 from iae_jax.files.atomic import open_folder
 from iae_jax.files.installed import check_installed
@@ -122,9 +125,9 @@ def wait_for(run: Run) -> None:
         lock(run.workdir / LOCK, wait=True).close()
 
 
-def perform(module: ModuleType, experiment: str, run: Run, directory: Path) -> None:
+def perform(module: ModuleType, experiment: str, run: Run, directory: Path, split: str) -> None:
     """Trains, evaluates, and adds the numbers to the results."""
-    split, name = split_of(module), name_of(module)
+    name = name_of(module)
     run.workdir.mkdir(parents=True, exist_ok=True)
     with lock(run.workdir / ".lock", wait=False):
         wait_for(run)
@@ -165,10 +168,14 @@ def main(arguments: list[str] | None = None) -> int:
         help="where --random draws a number from; a whole one between whole ones",
     )
     parser.add_argument("--random_seed", type=int, default=0, help="of --random (0)")
+    parser.add_argument("--split", choices=SPLITS, help="that is measured (the experiment's, test)")
     parser.add_argument("--draw", action="store_true", help="train nothing: draw what is here")
     parser.add_argument("--csv", type=expanded, metavar="PATH", help="a row for each run, too")
     parser.add_argument("--runs", type=expanded, default=Path("runs"), help="folder of the runs")
-    elsewhere = "or RUNS/EXPERIMENT with --grid, --random or a config that is no experiment"
+    elsewhere = (
+        "or RUNS/EXPERIMENT with --grid, --random or a config that is no experiment; "
+        "RUNS/EXPERIMENT/SPLIT with another --split"
+    )
     parser.add_argument("--results", type=expanded, help=f"of the records (results, {elsewhere})")
     parser.add_argument("--figures", type=expanded, help=f"of the figure (docs, {elsewhere})")
     sys.path.insert(0, str(Path.cwd()))
@@ -210,6 +217,14 @@ def sweep(options: dict[str, Any]) -> int:
     name, changes = name_of(module), combinations_of(options)
     folder, searched = options["runs"] / name, changes != [()]
     elsewhere = folder if searched or is_own(module) else None
+    split = options["split"] or split_of(module)
+    if split != split_of(module):
+        if options["results"]:
+            raise InputError(
+                f"--results is of the {split_of(module)} split, and records of another one lie in "
+                f"{folder / split}: leave --results or --split out"
+            )
+        elsewhere = folder / split
     directory = options["results"] or elsewhere or Path("results")
     figures = options["figures"] or elsewhere or Path("docs")
     variants = options["variants"].split(",") if options["variants"] else [*variants_in(module)]
@@ -243,7 +258,7 @@ def sweep(options: dict[str, Any]) -> int:
                 print(f"{run.label}: in the results already", file=sys.stderr)
             else:
                 print(f"{run.label}: {number + 1} of {len(chosen)}", file=sys.stderr)
-                perform(module, experiment, run, directory)
+                perform(module, experiment, run, directory, split)
             # For recorded runs too: one may have been broken off before it was shown.
             if not searched and (run.workdir / "run.json").exists():
                 show(module, run)

@@ -52,6 +52,27 @@ def test_a_damaged_hash_is_reported(tmp_path, capsys):
     assert "0123456789ab" in capsys.readouterr().err
 
 
+def test_the_ratio_of_two_distances_is_added_once():
+    def measured(metric, variant, values):
+        own = {"metric": metric, "variant": variant, "values": values, "seeds": [4, 9, 7]}
+        return own | {"n_examples": len(metric), "command": "c"}
+
+    first, last = measured("pixel_error", "a", [1, 1, 1]), measured("frechet_data", "b", [1, 1, 1])
+    sample, data = (
+        measured("frechet_sample", "a", [6, 8, 10]),
+        measured("frechet_data", "a", [2, 4, 2]),
+    )
+    other = measured("frechet_sample", "b", [3, 3, 3]) | {"seeds": [4, 9, 8]}
+    found = rename_records.with_ratios([first, sample, data, other, last])
+    (ratio,) = [one for one in found if one["metric"] == "sample_ratio"]
+    assert found == [first, sample, data, ratio, other, last]
+    assert ratio == measured("frechet_sample", "a", [3, 2, 5]) | {
+        "metric": "sample_ratio", "mean": pytest.approx(10 / 3),
+        "sd": pytest.approx((7 / 3) ** 0.5),
+    }  # fmt: skip
+    assert rename_records.with_ratios(found) == found
+
+
 def before_the_renaming(path):
     """The file with the names that metrics and extractors had."""
     path.write_text(path.read_text().replace("classifier", "judge").replace("hog/", "descriptor/"))

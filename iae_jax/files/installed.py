@@ -1,10 +1,19 @@
-"""What training needs beside the packages that a trained model is read with: the extra `train`."""
+"""What is installed: the versions that records have, and whether the extra `train` is there, which
+training needs beside the packages that a trained model is read with.
+"""
 
 import importlib.util
+import platform
 import sys
+from contextlib import suppress
+from importlib import metadata
 from typing import NoReturn
 
 from iae_jax.errors import EXIT_USER, InputError
+from iae_jax.files.version import VERSION
+
+# Whose versions a record has: torch and pythae are those of the peers in benchmarks.
+VERSIONED = ("jax", "jaxlib", "torch", "pythae")
 
 TRAIN = (
     "array_record",
@@ -18,6 +27,15 @@ TRAIN = (
     "tensorflow_datasets",
     "tqdm",
 )
+
+
+def versions() -> dict[str, str]:
+    """Of Python, of each of VERSIONED that is installed, and of this package."""
+    found = {"python": platform.python_version()}
+    for package in VERSIONED:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found | {"iae_jax": VERSION}
 
 
 def check_installed() -> None:

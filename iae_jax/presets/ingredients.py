@@ -2,8 +2,10 @@
 
 A variant is MODEL/as_it_is, MODEL/without_INGREDIENT, or MODEL/slides: the two terms, a
 discriminator for each, R1 and the optimizer, and nothing else (for few labels, their cross
-entropy). MODEL is a variant of `mnist_reconstruction` or of `mnist_clustering`, or a method of
-`semisupervised` for MNIST and 100 labels. All else, steps included, is as there.
+entropy). Two controls are of the implicit reconstruction term: MODEL/without_generator has none at
+all, and MODEL/with_likelihood, of reconstructions, a likelihood in its place. MODEL is a variant of
+`mnist_reconstruction` or of `mnist_clustering`, or a method of `semisupervised` for MNIST and 100
+labels. All else, steps included, is as there.
 """
 
 from collections.abc import Mapping
@@ -74,10 +76,20 @@ MODELS: dict[str, tuple[Any, dict[str, Fields]]] = {
     "iae_plain": (partial(semisupervised.get_config, "iae_plain/mnist/100"), _PLAIN),
     "iae_best": (partial(semisupervised.get_config, "iae_best/mnist/100"), _BEST),
 }
-# Without a generator code information has nothing to read.
-_NO_GENERATOR: dict[str, Fields] = {
-    **dict.fromkeys(("k10", "k30"), _GENERATOR | _zero("code_information")),
-    **dict.fromkeys(("iae_plain", "iae_best"), _GENERATOR),
+# Another reconstruction term: one of pixels that are independent given z has no local code.
+_LIKELIHOOD: Fields = {
+    "reconstruction.kind": "likelihood",
+    "generator.likelihood": "bernoulli",
+    "generator.noise": 0,
+}
+# Model -> what it has in the place of the implicit reconstruction term, and the fields that say so.
+CONTROLS: dict[str, tuple[str, Fields]] = {
+    **dict.fromkeys(
+        ("global_10_local_100", "global_5_local_100"), ("with_likelihood", _LIKELIHOOD)
+    ),
+    # Without a generator code information has nothing to read.
+    **dict.fromkeys(("k10", "k30"), ("without_generator", _GENERATOR | _zero("code_information"))),
+    **dict.fromkeys(("iae_plain", "iae_best"), ("without_generator", _GENERATOR)),
 }
 
 
@@ -88,8 +100,8 @@ def _changes() -> dict[str, Fields]:
         found[f"{model}/as_it_is"] = {}
         for name, fields in ingredients.items():
             found[f"{model}/without_{name}"] = fields
-        if model in _NO_GENERATOR:
-            found[f"{model}/without_generator"] = _NO_GENERATOR[model]
+        control, fields = CONTROLS[model]
+        found[f"{model}/{control}"] = fields
         found[f"{model}/slides"] = {
             field: value for fields in ingredients.values() for field, value in fields.items()
         }

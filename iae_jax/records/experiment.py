@@ -93,16 +93,20 @@ class Experiment(NamedTuple):
         """The shown records that are worse than the published value or the aim."""
         return [record for record, against in self.compared() if against.worse(record["values"])]
 
-    def headlines(self) -> list[tuple[Headline, Record]]:
-        """The rows of HEADLINE that are measured, with their records.
+    def headlines(self) -> list[tuple[Headline, list[Record | None]]]:
+        """The rows of HEADLINE that are measured, with the records of the metric and of those
+        beside it, None for one that is not.
 
         Raises:
           InputError: there is no record of any.
         """
         by_name = {(one["metric"], one["variant"]): one for one in self.records}
         rows: tuple[Headline, ...] = getattr(self.module, "HEADLINE", ())
-        found = [(row, by_name.get((row.metric, row.variant))) for row in rows]
-        measured = [(row, record) for row, record in found if record is not None]
+        found = [
+            (row, [by_name.get((name, row.variant)) for name in (row.metric, *row.beside)])
+            for row in rows
+        ]
+        measured = [(row, records) for row, records in found if records[0] is not None]
         if rows and not measured:
             raise InputError(
                 f"no row of HEADLINE in experiments/{self.name}.py has a record: name a metric and "

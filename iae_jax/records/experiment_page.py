@@ -134,6 +134,8 @@ def _by_seed(records: Sequence[Record]) -> list[str]:
         seconds = ", ".join(f"{value:.0f}" for value in first["seconds"])
         parts.append(f"### {title}")
         config = f"; config {first['config']}" if "config" in first else ""
+        if "draws" in first:
+            config += f"; labels of the draws {', '.join(map(str, first['draws']))}"
         versions = ", ".join(f"{name} {one}" for name, one in first.get("versions", {}).items())
         parts.append(
             f"{seconds} s; {first['device']}; {first['date']}; commit {first['commit']}{config}; "

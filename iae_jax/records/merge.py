@@ -60,6 +60,9 @@ def _joined(earlier: Record, now: Record) -> Record:
         for field in ("values", "intervals", "seconds")
     )
     seeds = sorted(values)
+    # Older records do not say their draws, which were their seeds.
+    draws = dict(zip(earlier["seeds"], earlier.get("draws", earlier["seeds"]), strict=True))
+    draws |= _by_seed(now, "draws")
     # Of seeds that were trained at once, only the time of all is known.
     known = seconds.keys() == values.keys()
     trainings = Trainings(
@@ -70,6 +73,7 @@ def _joined(earlier: Record, now: Record) -> Record:
         _united(earlier["commit"], now["commit"]),
         now.get("config", ""),
         united_versions([earlier.get("versions", {}), now.get("versions", {})]),
+        [draws[seed] for seed in seeds] if "draws" in now else (),
     )
     return record(
         now["metric"],

@@ -46,18 +46,20 @@ def overview(experiments: Sequence[Experiment], pages: Path, beside: Path) -> st
     for one in experiments:
         # What a row has in common with the one above is not said again.
         link, claim = f"[{one.name}]({folder}/{one.name}.md)", ""
-        for headline, record in one.headlines():
-            against = one.reference(record)
+        for headline, records in one.headlines():
+            known = [one.reference(record) if record else None for record in records]
+            aims = [against.sourced if against else "–" for against in known]
+            best = known[0].best_known if known[0] else None
             rows.append(
                 (
                     link,
                     headline.claim if headline.claim != claim else "",
-                    record["variant"],
-                    against.sourced if against else "",
-                    measured(record, against) + without_model(one, record),
-                    against.best_known.text if against and against.best_known else "",
+                    headline.variant,
+                    "; ".join(aims) if any(known) else "",
+                    "; ".join(map(measured, records, known)) + without_model(one, records[0]),
+                    best.text if best else "",
                     headline.beyond,
-                    f"`{one.command(record)}`",
+                    f"`{one.command(records[0])}`" if records[0] else "",
                 )
             )
             link, claim = "", headline.claim
@@ -78,15 +80,19 @@ def test_reads(experiments: Sequence[Experiment]) -> str:
     )
 
 
-def measured(record: Record, against: Reference | None) -> str:
-    """Mean ± SD (n), bold if it does not meet what it is compared with."""
+def measured(record: Record | None, against: Reference | None) -> str:
+    """Mean ± SD (n), bold if it does not meet what it is compared with; a dash for none."""
+    if record is None:
+        return "–"
     text = f"{mean_and_sd(record['mean'], record['sd'])} ({record['n_seeds']})"
     worse = against is not None and against.worse(record["values"])
     return f"**{text}**" if worse else text
 
 
-def without_model(one: Experiment, record: Record) -> str:
+def without_model(one: Experiment, record: Record | None) -> str:
     """What the same metric is without a model, where that is recorded."""
+    if record is None:
+        return ""
     own = {other["metric"]: other for other in one.records if other["variant"] == record["variant"]}
     found = {name: own.get(record["metric"] + suffix) for suffix, name in CONTROLS.items()}
     texts = [f"{name} {number(known['mean'])}" for name, known in found.items() if known]

@@ -44,6 +44,7 @@ class Trainings(NamedTuple):
     seconds: of each training, which may be of several seeds at once.
     config: hash of what the configs of the seeds have in common; "" without a config file.
     versions: of Python and packages, by name.
+    draws: which images each seed had labels of, by `data.draw`; none where no few are drawn.
     """
 
     seeds: list[int]
@@ -53,6 +54,7 @@ class Trainings(NamedTuple):
     commit: str
     config: str = ""
     versions: Mapping[str, str] = {}
+    draws: Sequence[int] = ()
 
 
 def record(
@@ -77,6 +79,8 @@ def record(
     optional: Record = {"config": trainings.config} if trainings.config else {}
     if trainings.versions:
         optional["versions"] = dict(trainings.versions)
+    if trainings.draws:
+        optional["draws"] = list(trainings.draws)
     if intervals:
         optional["intervals"] = intervals
     return optional | {

@@ -75,9 +75,11 @@ class Headline(NamedTuple):
     claim: what is measured, in words and with its unit.
     metric, variant: of its record.
     beyond: what the variant has beside what the slides describe.
+    beside: more metrics of the same model that stand next to it, in the order of the claim.
     """
 
     claim: str
     metric: str
     variant: str
     beyond: str = ""
+    beside: tuple[str, ...] = ()

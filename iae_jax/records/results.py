@@ -20,8 +20,9 @@ from iae_jax.files.atomic import open_folder
 from iae_jax.records.experiment_module import config_of, module_of, name_of, word_of
 from iae_jax.records.merge import merge, replaced, united_versions
 from iae_jax.records.record import Record, Trainings, locked_records, record, summary
-from iae_jax.runs.config import Config, to_dict, without_places
+from iae_jax.runs.config import Config, from_dict, to_dict, without_places
 from iae_jax.runs.config_changes import changes, completed
+from iae_jax.runs.data_config import Data, draw_of
 from iae_jax.runs.ledger import FILE, Ledger, adopt
 from iae_jax.runs.renamed import measured, translated
 from iae_jax.runs.shared_config import shared_digest, without_seed
@@ -132,6 +133,7 @@ def collect(
         values = [run[metric] for run in runs]
         if None not in values:  # a run of a single call has no speed
             found[metric] = _Values(values, runs[0]["steps"], "")
+    data: Data = from_dict(configs[0]["data"], Data())
     checkpoints = {evaluation["checkpoint"] for evaluation in evaluations}
     if len(checkpoints) > 1:
         raise InputError(f"{variant}: some seeds were evaluated at another checkpoint")
@@ -159,6 +161,7 @@ def collect(
         commit=runs[0]["commit"],
         config=shared_digest(configs[0]),
         versions=united_versions([run.get("versions", {}) for run in runs]),
+        draws=[draw_of(data, seed) for seed in seeds] if data.labels_per_class > 0 else (),
     )
     return [
         record(metric, name or variant, v.values, v.n_examples, v.extractor, trainings, v.intervals)

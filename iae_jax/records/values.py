@@ -12,6 +12,7 @@ COLUMNS = (
     "variant",
     "metric",
     "seed",
+    "draw",
     "value",
     "low",
     "high",
@@ -32,9 +33,9 @@ COLUMNS = (
 def every_value(experiments: Sequence[Experiment]) -> Table:
     """One row for each value, with all digits; the mean and SD of its record are beside it.
 
-    seconds is the training time of the seed, or of all seeds that were trained at once; low and
-    high are a 95 % confidence interval, of a share of n examples Wilson's. What is not there is
-    empty.
+    draw is that of the seed's labelled images. seconds is the training time of the seed, or of all
+    seeds that were trained at once; low and high are a 95 % confidence interval, of a share of n
+    examples Wilson's. What is not there is empty.
     """
     rows = []
     for one in experiments:
@@ -49,6 +50,7 @@ def every_value(experiments: Sequence[Experiment]) -> Table:
                     **record,
                     "experiment": one.name,
                     "seed": record["seeds"][i],
+                    "draw": record["draws"][i] if "draws" in record else "",
                     "value": value,
                     "low": low,
                     "high": high,

@@ -51,6 +51,11 @@ class Data(Section):
 DIGITS = {"train": "train[:1350]", "validation": "train[1350:]", "test": "test"}
 
 
+def draw_of(data: Data, seed: int) -> int:
+    """The draw of the labelled images of a run with this seed."""
+    return seed if data.draw < 0 else data.draw
+
+
 def split_of(data: Data, split: str) -> str:
     """A split as `open_source` takes it."""
     if given := str(getattr(data, split)):

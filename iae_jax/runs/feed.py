@@ -16,6 +16,7 @@ from iae_jax.devices.parallel import Chunk, Draw, Sample, place
 from iae_jax.errors import InputError
 from iae_jax.game.step import init
 from iae_jax.runs.config import Config
+from iae_jax.runs.data_config import draw_of
 from iae_jax.runs.data_sets import also, open_split
 from iae_jax.runs.programs import kept
 from iae_jax.sampling.noise import to_unit
@@ -59,9 +60,9 @@ def labelled_set(config: Config, source: Source) -> LabelledSet | None:
     data = config.data
     if not data.labels_per_class:
         return None
-    draws = [seed if data.draw < 0 else data.draw for seed in seeds_of(config)]
     found = [
-        labelled(source, data.labels_per_class, draw, config.code.categories) for draw in draws
+        labelled(source, data.labels_per_class, draw_of(data, seed), config.code.categories)
+        for seed in seeds_of(config)
     ]
     if config.run.seeds == 1:
         return LabelledSet(*found[0])

@@ -1,10 +1,8 @@
 """The folder of a run in training: config.json, metrics.jsonl, run.json, checkpoints/, figures/."""
 
 import math
-import platform
 from collections.abc import Mapping
 from contextlib import ExitStack
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,8 +16,8 @@ from iae_jax.files import curves, figures
 from iae_jax.files.atomic import open_folder, write_json
 from iae_jax.files.curve_writers import CurveWriter, writers_of
 from iae_jax.files.git_commit import git_commit
+from iae_jax.files.installed import versions
 from iae_jax.files.metrics_log import MetricsLog
-from iae_jax.files.version import VERSION
 from iae_jax.metrics.evaluate import best_metric
 from iae_jax.runs.checkpoint import Checkpoints
 from iae_jax.runs.config import Config, from_dict, identity, to_dict, without_places
@@ -275,12 +273,7 @@ class Workdir:
             "device": f"{len(devices) * multihost.count()} x {devices[0].device_kind}",
             "processes": multihost.count(),
             "cores": multihost.cores(),
-            "versions": {
-                "python": platform.python_version(),
-                "jax": jax.__version__,
-                "jaxlib": metadata.version("jaxlib"),
-                "iae_jax": VERSION,
-            },
+            "versions": versions(),
             "commit": self.commit,
             "best_step": self.checkpoints.best_step(),
         }

@@ -125,6 +125,8 @@ class Generator(NamedTuple):
         and has a likelihood.
     slow: whether `sample` costs many passes of the network: then it is called where samples are
         asked for, and not to follow a training.
+    draw: (params, z Code, key) -> x ~ p(x|z) f32[B, ...] of a factorized likelihood, whose `sample`
+        is its mean; or None.
     """
 
     init: Callable[[Array], Params]
@@ -134,6 +136,7 @@ class Generator(NamedTuple):
     mean: Callable[[Params, Code], Array] | None = None
     factorized: bool = True
     slow: bool = False
+    draw: Callable[[Params, Code, Array], Array] | None = None
 
 
 class Discriminator(NamedTuple):
@@ -220,7 +223,7 @@ class Game(NamedTuple):
     ema_decay: of the exponential moving average of encoder and generator, 0 for none.
     augment: how x is changed for the losses that compare x with a changed x, or None.
     diffaugment: how every image is changed that a discriminator reads, or None.
-    relaxed: whether the generator reads q(y|x) itself in place of a sampled category.
+    relaxed: whether generator and discriminators read q(y|x) itself in place of a sampled category.
     labels_in_turn: whether the images with labels are read in turn; else they are drawn.
     sources: what the losses read of a batch, by name; filled in by `check`.
     """

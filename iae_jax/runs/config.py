@@ -34,8 +34,8 @@ from iae_jax.types import Section
 @dataclass
 class Code(Section):
     """z, a vector, a category or both. size: components of the vector, 0 for none. categories: how
-    many there are, 0 for none. relaxed: the generator reads q(y|x) itself in place of a sampled
-    category."""
+    many there are, 0 for none. relaxed: generator and discriminators read q(y|x) itself in place
+    of a sampled category."""
 
     size: int = 10
     categories: int = 0

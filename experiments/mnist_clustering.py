@@ -60,11 +60,14 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
     """
     from iae_jax.files.figures import rows_of_images
 
-    groups: list[tuple[str, list[np.ndarray]]] = []
-    for variant, categories in preset.CATEGORIES.items():
-        with np.load(runs[variant] / "traversals.npz") as file:
-            x = file["x"][:ROWS]
-        # In blocks, since a phone shows no more columns.
-        for i, block in enumerate(np.array_split(x, -(-categories // COLUMNS), axis=1)):
-            groups.append((f"K = {categories}" if i == 0 else "", list(block)))
+    named = {f"K = {categories}": runs[name] for name, categories in preset.CATEGORIES.items()}
+    groups = [one for title, workdir in named.items() for one in blocks(title, workdir)]
     rows_of_images(path, groups, COLUMNS)
+
+
+def blocks(title: str, workdir: Path) -> list[tuple[str, list[np.ndarray]]]:
+    """The samples of each category of a run, a few columns at a time: a phone shows no more."""
+    with np.load(workdir / "traversals.npz") as file:
+        x = file["x"][:ROWS]
+    parts = np.array_split(x, -(-x.shape[1] // COLUMNS), axis=1)
+    return [(title if i == 0 else "", list(part)) for i, part in enumerate(parts)]

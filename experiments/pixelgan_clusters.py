@@ -4,9 +4,9 @@ they find.
     python -m iae_jax.launch --config=experiments/pixelgan_clusters.py:k30 --workdir=runs/pixelgan
     python -m iae_jax.sweep pixelgan_clusters --seeds=3
 
-Needs MNIST (`python -m iae_jax.data.prepare mnist`). A sample costs 784 passes of the decoder, so that
-few images are reconstructed (`label_agreement` is of 100); `distortion`, -E log p(x|z) in nats, is of
-all.
+Needs MNIST (`python -m iae_jax.data.prepare mnist`). A sample costs 784 passes of the decoder, so
+that few images are reconstructed (`label_agreement` is of 100); `distortion`, -E log p(x|z) in
+nats, is of all.
 
 Expected, not measured yet: 25 to 40 minutes on 2 CPU cores for a run, and 5 for its figure.
 """

@@ -136,7 +136,7 @@ def _generated(game: Game, params: Players, key: Array, images: int) -> tuple[Ar
 
 
 @partial(jax.jit, static_argnames=("game", "chains", "temperatures", "leapfrogs"))
-def _both(
+def from_both_sides(
     game: Game,
     params: Players,
     z: Array,
@@ -221,7 +221,7 @@ def bounds(
     begin, key = jax.random.split(jax.random.key(trained.seed))
     if (generated := _generated(game, trained.params, begin, images)) is None:
         return
-    found = _both(game, trained.params, *generated, key, chains, temperatures, leapfrogs)
+    found = from_both_sides(game, trained.params, *generated, key, chains, temperatures, leapfrogs)
     lower, upper = (float(np.asarray(one, np.float64).mean()) for one in found)
     yield Measurement("ais_lower", lower, images)
     yield Measurement("ais_upper", upper, images)

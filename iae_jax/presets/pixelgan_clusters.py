@@ -1,7 +1,7 @@
 """PixelGAN autoencoders of binarized MNIST: the code says what an autoregressive decoder does not.
 
-Variants: k30, 30 categories without labels; k30/imsat, the same with what `mnist_clustering` asks of
-categories beside the two terms; vector_20, a vector of 20 components.
+Variants: k30, 30 categories without labels; k30/imsat, the same with what `mnist_clustering` asks
+of categories beside the two terms; vector_20, a vector of 20 components.
 
 The decoder is a PixelCNN that a feature map of the code shifts; what the code says is not charged
 for, as the KL of a VAE does, but q(z) is held at p(z) by a discriminator (Makhzani and Frey 2017).
@@ -44,7 +44,7 @@ def get_config(variant: str = "k30") -> Config:
         config.regularization.r1 = 0.1
         return config
     config.code.size, config.code.categories, config.code.relaxed = 0, CATEGORIES, True
-    # Corners are near each other, and certain codes near a corner.
+    # To tell a corner from a code near it takes a steep discriminator.
     config.regularization.r1 = 0.02
     # Any partition into equal parts pleases the discriminator: first the decoder has its say.
     config.regularization.ramp_from, config.regularization.ramp_steps = 0.1, 3_000

@@ -26,8 +26,8 @@ DECODERS = {
 }
 VARIANTS = (*POSTERIORS, *DECODERS)
 SAMPLES = 500  # of the importance-weighted bound
-# Of a few images; and bounds from both sides, 8 chains of 500 temperatures and 10 leapfrogs for
-# each. A convolutional decoder takes hours for them.
+# Of a few images; and bounds from both sides. Each is 5 million passes of the decoder or gradients,
+# as the bound of all images is: a convolutional one would take hours more.
 MORE = "iae_jax.metrics.evidence:importance(samples=5000, images=1000)"
 BOTH_SIDES = "iae_jax.metrics.annealed:bounds(images=50, chains=8, temperatures=500, leapfrogs=10)"
 IMAGES = 500  # that an autoregressive decoder reconstructs, a pixel at a time

@@ -37,7 +37,7 @@ MARK = re.compile(r"^<!-- generated: (.+?) -->$", re.MULTILINE)
 # The families of measures, each a module whose docstring says what its records are.
 FAMILIES = (
     *(family.__name__.rpartition(".")[2] for family in evaluate.FAMILIES),
-    "rates", "evidence", "posterior_gap", "amortization", "translation",
+    "rates", "evidence", "annealed", "posterior_gap", "amortization", "translation",
 )  # fmt: skip
 
 

@@ -60,13 +60,17 @@ def draw(path: Path, runs: dict[str, Path]) -> None:
 
     runs: variant -> its workdir.
     """
-    from iae_jax.files.figures import blocks, rows_of_images
+    from iae_jax.files.figures import rows_of_images
 
-    groups: list[tuple[str, list[np.ndarray]]] = []
-    for variant, categories in preset.CATEGORIES.items():
-        with np.load(runs[variant] / "traversals.npz") as file:
-            x = file["x"][:ROWS]
-        # In blocks, since a phone shows no more columns.
-        for i, block in enumerate(blocks(x, COLUMNS)):
-            groups.append(("" if i else f"K = {categories}", block))
+    named = {f"K = {categories}": runs[name] for name, categories in preset.CATEGORIES.items()}
+    groups = [one for title, workdir in named.items() for one in by_category(title, workdir)]
     rows_of_images(path, groups, COLUMNS)
+
+
+def by_category(title: str, workdir: Path) -> list[tuple[str, list[np.ndarray]]]:
+    """The samples of each category of a run, in blocks, since a phone shows no more columns."""
+    from iae_jax.files.figures import blocks
+
+    with np.load(workdir / "traversals.npz") as file:
+        x = file["x"][:ROWS]
+    return [("" if i else title, block) for i, block in enumerate(blocks(x, COLUMNS))]

@@ -134,6 +134,8 @@ class Generator(NamedTuple):
         and has a likelihood.
     slow: whether `sample` costs many passes of the network: then it is called where samples are
         asked for, and not to follow a training.
+    draw: (params, z Code, key) -> x ~ p(x|z) f32[B, ...] of a factorized likelihood, whose `sample`
+        is its mean; or None.
     """
 
     init: Callable[[Array], Params]
@@ -143,6 +145,7 @@ class Generator(NamedTuple):
     mean: Callable[[Params, Code], Array] | None = None
     factorized: bool = True
     slow: bool = False
+    draw: Callable[[Params, Code, Array], Array] | None = None
 
 
 class Discriminator(NamedTuple):

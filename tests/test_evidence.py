@@ -84,10 +84,31 @@ def test_the_evidence_by_quadrature():
         log_evidence(wide, model.params, jnp.asarray(X[:2]))
 
 
+def test_a_bound_of_the_first_images():
+    """Oracles: the bound of a set that has no other images, and their evidence."""
+    model, few = trained(encoder(scale=1.4, shift=0.5)), 37
+    (every, of_first) = named(
+        [f"iae_jax.metrics.evidence:importance(samples=64{end})" for end in ("", f", images={few}")]
+    )
+    found = {one.metric: one for one in evaluate(model, (every, of_first))}
+    alone = measured(model._replace(x=X[:few]), every)["nll_iwae_64"]
+    own = found["nll_iwae_64_of_37"]
+    assert own.n == few and found["nll_iwae_64"].n == N
+    assert own.value == pytest.approx(alone, rel=1e-6)
+    assert own.value == pytest.approx(-LOG_P[:few].mean(), abs=0.05)
+    assert abs(own.value - found["nll_iwae_64"].value) > 0.06
+    # Without a density of q(z|x) there is no bound.
+    generator = model.game.networks.generator._replace(log_likelihood=None)
+    without = model.game._replace(networks=model.game.networks._replace(generator=generator))
+    assert list(of_first(model._replace(game=without))) == []
+
+
 @pytest.mark.parametrize("samples", [0, 2.5])
 def test_no_samples_are_refused(samples):
     with pytest.raises(InputError, match="1 or more"):
         importance(samples)
+    with pytest.raises(InputError, match="images of .* are 0 or more, not -1"):
+        importance(5, images=-1)
 
 
 def test_what_a_code_says():

@@ -1,14 +1,18 @@
-"""The experiment of likelihoods: its claims and its figure, of records that are typed; and its
-variants, as games."""
+"""The experiment of likelihoods: its claims, and the table and the figure of its decoders, of
+records that are typed; and its variants, as games."""
 
 from contextlib import contextmanager
 
+import jax
+import numpy as np
 import pytest
 
-from experiments import likelihoods
+from experiments import decoders, likelihoods
 from iae_jax.files import figures
+from iae_jax.kinds import lookup
+from iae_jax.networks.pixelcnn import PixelCNN
 from iae_jax.records.record import Trainings, record, write_records
-from iae_jax.runs.build import build
+from iae_jax.runs.build import DECODERS, build
 
 RUNS = Trainings([0], "command", [1.0], "cpu", "0" * 7)
 
@@ -36,8 +40,42 @@ def test_claims_can_fail():
     assert likelihoods.claims(records(hvae=85.0)) == []
 
 
-def test_the_figure_has_a_point_for_each_variant(tmp_path, monkeypatch):
-    """Those of the right panel that are sampled; and the IAE's line."""
+def agreement(variant, mean):
+    return {"metric": "label_agreement", "variant": variant, "mean": mean, "sd": None}
+
+
+@pytest.fixture
+def iae(tmp_path, monkeypatch):
+    """Records of the implicit autoencoder."""
+    monkeypatch.setattr(decoders, "RESULTS", tmp_path)
+    found = [
+        record(metric, variant, [value], 10, "", RUNS)
+        for metric, variant, value in (
+            ("label_agreement", "global_10_local_100", 0.97),
+            ("label_agreement", "vae_20", 0.5),
+            ("code_nearest_accuracy", "global_10_local_100", 0.91),
+        )
+    ]
+    write_records(tmp_path, "mnist_reconstruction", found)
+
+
+def test_the_table_has_a_row_for_each_decoder_and_the_iae(iae):
+    """In the order of what a pixel reads; a posterior is no decoder."""
+    typed = [*records(flow_iaf=85.4, made=84.0, vae=86.0), agreement("made", 0.8)]
+    typed += [{**agreement("pixelcnn", 0.7), "metric": "label_agreement"}]  # not measured otherwise
+    head, _, *rows = likelihoods.table(typed).splitlines()
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    assert [row[0] for row in cells] == [
+        "`vae`", "`made`", "IAE, `mnist_reconstruction:global_10_local_100`",
+    ]  # fmt: skip
+    assert cells[0][1:] == ["none: factorized", "86.00 ± 0.10", "26.00 ± 0.10", "–", "–"]
+    assert cells[1][4] == "0.8" and cells[2][2:] == ["–", "–", "0.97", "0.91"]
+    assert head.count("|") == rows[0].count("|") + 1  # one is escaped
+    assert likelihoods.table(records(flow_iaf=85.4)) == ""
+
+
+def test_the_figure_has_a_point_for_each_decoder(iae, tmp_path, monkeypatch):
+    """Of the other panels those that are sampled; and the IAE's lines."""
     shown, panels = [], figures.panels
 
     @contextmanager
@@ -47,15 +85,36 @@ def test_the_figure_has_a_point_for_each_variant(tmp_path, monkeypatch):
             shown.extend(axes[0])
 
     monkeypatch.setattr(figures, "panels", keeping)
-    monkeypatch.setattr(likelihoods, "RESULTS", tmp_path)
-    iae = record("label_agreement", "global_10_local_100", [0.97], 10, "", RUNS)
-    write_records(tmp_path, "mnist_reconstruction", [iae])
-    agreement = {"metric": "label_agreement", "variant": "vae", "mean": 0.93, "sd": None}
-    typed = [*records(vae=86.0, flow_iaf=85.4), agreement]
+    typed = [*records(vae=86.0, window_5=83.5, flow_iaf=85.4), agreement("vae", 0.93)]
+    for one in typed:
+        one["variant"] = one["variant"].replace("window/", "window_")
     likelihoods.draw_curve(tmp_path / "curve.png", typed)
-    left, right = ([line.get_xydata().tolist() for line in ax.lines] for ax in shown)
-    assert [26.0, 86.0] in left[0] and len([line for line in left if len(line) == 1]) == 2
-    assert [[26.0, 0.93]] in right and right[-1] == [[0, 0.97], [1, 0.97]]
+    left, middle, right = ([line.get_xydata().tolist() for line in ax.lines] for ax in shown)
+    points = [line[0] for line in left if len(line) == 1]
+    assert points == [[26.0, 86.0], [23.5, 83.5]]
+    assert [[26.0, 0.93]] in middle and middle[-1] == [[0, 0.97], [1, 0.97]]
+    assert right == [[[0, 0.91], [1, 0.91]]]
+
+
+@pytest.mark.heavy
+def test_a_pixel_reads_as_many_others_as_the_table_says():
+    """Oracle: the pixels whose gradient is not 0, of one in the middle of a large image."""
+    for variant in ("window_3", "window_5", "window_7", "pixelcnn"):
+        _, sizes = lookup(likelihoods.get_config(variant).generator.kind, DECODERS, "")
+        network = PixelCNN(**sizes, numbers=1)
+        x, z = (jax.random.normal(jax.random.key(i), (1, 28, 28, i)) for i in (1, 2))
+        params = network.init(jax.random.key(0), x, z)
+
+        def one(x, network=network, params=params, z=z):
+            return network.apply(params, x, z)[0, 14, 14, 0, 0]
+
+        found = np.asarray(jax.jit(jax.grad(one))(x))
+        assert int((found != 0).sum()) == int(decoders.READS[variant]), variant
+    assert decoders.READS["vlae"].split(";")[0] == decoders.READS["window_5"]
+    assert (
+        likelihoods.get_config("vlae").generator.kind
+        == likelihoods.get_config("window_5").generator.kind
+    )
 
 
 @pytest.mark.heavy

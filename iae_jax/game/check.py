@@ -73,7 +73,7 @@ def _check_loss(name: str, loss: Any, batch: Shapes) -> None:
 def _stub_discriminator(game: Game, draws: Draws, role: str) -> Discriminate:
     """In the place of a discriminator: of its logits only the shape matters here."""
     reads = draws.discriminator(role).reads
-    outputs = (game.prior.categories if "z" in reads else 0) or 1
+    outputs = (game.prior.categories if "z" in reads and not game.relaxed else 0) or 1
 
     def apply(x: Array | None, vector: Array | None, head: int = 0) -> Array:
         return jnp.zeros((draws.x.shape[0], outputs))

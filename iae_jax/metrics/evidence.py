@@ -1,9 +1,11 @@
 """log p(x) of a model whose densities are known: a bound by importance sampling, and its value by
 quadrature where the code lies in the plane.
 
-Records. nll_iwae_K: -log p(x) by K samples of q(z|x), an upper bound in the mean.
+Records. nll_iwae_K: -log p(x) by K samples of q(z|x), an upper bound in the mean;
+nll_iwae_K_of_N: of the first N images alone.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,8 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from iae_jax.errors import InputError
+from iae_jax.metrics.measurement import Measure, Measurement, Trained
 from iae_jax.metrics.metric import Metric
 from iae_jax.metrics.metric_inputs import MetricInputs
+from iae_jax.metrics.stream import stream
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.noise import Noise, example_keys
 from iae_jax.types import Array, Game, Players
@@ -41,18 +45,33 @@ class _Importance:
         return jnp.log(self.samples) - total
 
 
-def importance(samples: int = 500) -> Metric:
+def importance(samples: int = 500, images: int = 0) -> Metric | Measure:
     """-log p(x) in nats by the importance-weighted bound of so many samples (Burda et al. 2016,
-    eq. 8).
+    eq. 8). One sample of a batch of images is in memory at a time.
+
+    Args:
+      samples: of q(z|x) for each image.
+      images: so many, the first ones of the split; 0: all.
 
     Raises:
-      InputError: there are no samples.
+      InputError: there are no samples, or the images are no number.
     """
     if not (isinstance(samples, int) and samples > 0):
         raise InputError(f"samples of the importance-weighted bound are 1 or more, not {samples!r}")
-    return Metric(
+    if not (isinstance(images, int) and images >= 0):
+        raise InputError(f"images of the importance-weighted bound are 0 or more, not {images!r}")
+    every = Metric(
         f"nll_iwae_{samples}", _Importance(samples), "", ("encoder", "likelihood", "kl", "vector")
     )
+    if not images:
+        return every
+
+    def of_first(trained: Trained) -> Iterator[Measurement]:
+        few = trained._replace(x=trained.x[:images], labels=trained.all_labels[:images])
+        for name, moments in stream(few, (every,)).moments.items():
+            yield Measurement(f"{name}_of_{images}", float(moments.mean[0]), moments.count)
+
+    return of_first
 
 
 def log_evidence(

@@ -91,9 +91,10 @@ def active_units(trained: Trained) -> Iterator[Measurement]:
     yield measured("active_units", len(mean), CODE, count, mean)
 
 
+DISTORTION = Metric("distortion", distortion, "", ("encoder", "likelihood"))
 MEASURES = (
     Metric("kl_code", kl_code, "", ("encoder", "kl")),
-    Metric("distortion", distortion, "", ("encoder", "likelihood")),
+    DISTORTION,
     Metric("posterior", gaussian, CODE, ("encoder", "vector"), rows=ALL),
     information,
     active_units,

@@ -117,6 +117,12 @@ def generator(
             each = jax.scipy.stats.norm.logpdf(x, squash(out), deviation)
         return jnp.sum(each.reshape(x.shape[0], -1), axis=-1)
 
+    def draw(params: Params, z: Code, key: Array) -> Array:
+        expected = mean(params, z)
+        if kind == "bernoulli":
+            return jax.random.bernoulli(key, expected).astype(expected.dtype)
+        return expected + deviation * jax.random.normal(key, expected.shape)
+
     if kind == "none":
         return Generator(init, sample, noise)
-    return Generator(init, sample, noise, log_likelihood, mean, factorized=True)
+    return Generator(init, sample, noise, log_likelihood, mean, factorized=True, draw=draw)

@@ -45,6 +45,15 @@ class Pairing(NamedTuple):
     reads: tuple[str, ...]
 
 
+def as_read(z: Code | None, relaxed: bool) -> Code | None:
+    """z as discriminators have it: a relaxed category is part of the vector, a point of the simplex
+    among corners (Makhzani et al. 2015); any other is a logit of its own."""
+    if z is None or z.category is None or not relaxed:
+        return z
+    parts = [z.category] if z.vector is None else [z.vector, z.category]
+    return Code(vector=jnp.concatenate(parts, axis=-1))
+
+
 def fixed_category(z: Code) -> Code:
     """The same code with its category as it was sampled: something was generated from it."""
     return z._replace(probabilities=z.category)
@@ -95,17 +104,12 @@ FLIPPED_RECONSTRUCTION = Pairing(
 )
 
 
+def _shown(draws: Draws, side: Side) -> Side:
+    return side._replace(z=as_read(side.z, draws.relaxed))
+
+
 Sides = dict[str, Side]  # "numerator" and "denominator"
 Penalty = Callable[[Discriminate, Sides, Array | int], Array]  # the last: step; -> f32[B] or f32[]
-
-
-def as_read(draws: Draws, side: Side) -> Side:
-    """A side as discriminators read it: of a relaxed code the category's probabilities are numbers
-    beside the vector (Makhzani et al. 2015), so that one that is not certain is none of the
-    prior's."""
-    if side.z is None or side.z.category is None or not draws.relaxed:
-        return side
-    return side._replace(z=Code(vector=side.z.numbers))
 
 
 def logits_of(discriminate: Discriminate, side: Side) -> Array:
@@ -180,8 +184,8 @@ class Adversary(NamedTuple):
         def loss(draws: Draws, discriminate: Discriminate | None) -> TermOutput:
             assert discriminate is not None  # the game is refused otherwise
             sides = {
-                "numerator": as_read(draws, pairing.numerator(draws)),
-                "denominator": as_read(draws, pairing.denominator(draws)),
+                "numerator": _shown(draws, pairing.numerator(draws)),
+                "denominator": _shown(draws, pairing.denominator(draws)),
             }
             return self._output(draws, discriminate, sides, pairing)
 
@@ -201,7 +205,7 @@ class Adversary(NamedTuple):
         )
         own = losses.discriminator
         if self.labelled_share:
-            labelled = as_read(draws, draws.of(labelled_side))
+            labelled = _shown(draws, draws.of(labelled_side))
             if "x" not in pairing.reads:
                 labelled = labelled._replace(x=None)
             c, share = logits_of(discriminate, labelled), self.labelled_share

@@ -26,6 +26,7 @@ NAMES = (
     "ali",
     "likelihoods",
     "posteriors",
+    "pixelgan_clusters",
     "translation",
     "ingredients",
 )

@@ -26,6 +26,10 @@ DECODERS = {
 }
 VARIANTS = (*POSTERIORS, *DECODERS)
 SAMPLES = 500  # of the importance-weighted bound
+# Of a few images; and bounds from both sides. Each is 5 million passes of the decoder or gradients,
+# as the bound of all images is: a convolutional one would take hours more.
+MORE = "iae_jax.metrics.evidence:importance(samples=5000, images=1000)"
+BOTH_SIDES = "iae_jax.metrics.annealed:bounds(images=50, chains=8, temperatures=500, leapfrogs=10)"
 IMAGES = 500  # that an autoregressive decoder reconstructs, a pixel at a time
 
 
@@ -40,6 +44,10 @@ def get_config(variant: str = "vae") -> Config:
         "iae_jax.metrics.rates:MEASURES",
         f"iae_jax.metrics.label_agreement:of_first(images={IMAGES})",
     )
+    if variant in (*POSTERIORS, "made"):
+        config.metrics += (MORE,)
+    if variant in POSTERIORS:
+        config.metrics += (BOTH_SIDES,)
     config.code.size = 40
     config.encoder.kind = POSTERIORS.get(variant, "gaussian")
     config.generator.likelihood = "bernoulli"

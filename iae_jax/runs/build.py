@@ -193,10 +193,11 @@ def discriminator(
     if ":" in term.discriminator:
         made_of = (config, shape, reads)
         return instance(Discriminator, term.discriminator, {}, "discriminator", *made_of)
-    size, categories = config.code.size, config.code.categories
-    if config.code.relaxed:
-        size, categories = size + categories, 0  # see adversarial.as_read
-    found = networks.discriminator(layout(term.network), shape, reads, size, categories)
+    code = config.code
+    part = code.categories if code.relaxed else 0  # of the vector, see `adversarial.as_read`
+    found = networks.discriminator(
+        layout(term.network), shape, reads, code.size + part, code.categories - part
+    )
     if term.discriminator == "quadratic":
         return networks.with_quadratic(found)
     if term.discriminator != "network":

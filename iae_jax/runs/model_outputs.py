@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from iae_jax.metrics.metric import mean_distance
+from iae_jax.objectives.adversarial import as_read
 from iae_jax.objectives.terms import log_prior_of_vector, log_probabilities
 from iae_jax.sampling.draws import Draws
 from iae_jax.types import DISCRIMINATORS, Array, Game, Generator, Players
@@ -66,7 +67,8 @@ def scored(draws: Draws, game: Game) -> dict[str, Array]:
     for role in scored_by(networks):
         network = getattr(networks, role)
         seen = draws.x if "x" in network.reads else None
-        vector = z.vector if z is not None and "z" in network.reads else None
+        shown = as_read(z, game.relaxed)
+        vector = shown.vector if shown is not None and "z" in network.reads else None
         logits = network.apply(getattr(draws.params, role), seen, vector)
         weights: Any = 1.0
         if logits.shape[-1] > 1:

@@ -263,6 +263,7 @@ def with_prior(generator: Generator, prior: Prior) -> Generator:
         sample=_part("decoder", generator.sample),
         log_likelihood=_part("decoder", generator.log_likelihood),
         mean=_part("decoder", generator.mean),
+        draw=_part("decoder", generator.draw),
     )
 
 

@@ -18,8 +18,8 @@ import numpy as np
 
 from iae_jax.data.planar import mixture_of
 from iae_jax.presets import gaussian_mixture as preset
-from iae_jax.records.paired import Claim, compared
 from iae_jax.presets.beyond import beyond
+from iae_jax.records.paired import Claim, compared
 from iae_jax.records.references import Headline, Published, Reference
 
 get_config = preset.get_config

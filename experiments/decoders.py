@@ -21,7 +21,7 @@ NLL = f"nll_iwae_{SAMPLES}"
 # What p(x|z) of a pixel reads beside z: how many other pixels, at most.
 READS = {
     "vae": "none: factorized", "made": "all before it", "window_3": "4", "window_5": "12",
-    "window_7": "24", "pixelcnn": "112", "vlae": "12; a prior that learns",
+    "window_7": "24", "pixelcnn": "84", "vlae": "12; a prior that learns",
 }  # fmt: skip
 # Whose decoder reads a local code in the place of pixels; its label agreement is a line.
 BESIDE = ("mnist_reconstruction", "global_10_local_100")

@@ -35,8 +35,7 @@ def command(tmp_path, *words):
     )
 
 
-def test_a_tuning_is_a_record_and_reads_no_test_split(tmp_path, started, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_a_tuning_is_a_record_and_reads_no_test_split(tmp_path, started):
     grid = "--grid=code.size=5,7"
     assert command(tmp_path, grid, "--split=validation") == 0
     assert started == [("--mode=evaluate", "--split=validation")] * 4

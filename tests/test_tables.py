@@ -76,7 +76,7 @@ def test_latex_has_the_rules_and_one_cell_a_column(monkeypatch, capsys):
     for row in [lines[2], *lines[4:-2]]:
         assert row.endswith(" \\\\") and len(row.split(" & ")) == len(columns)
     assert text.isascii() and not re.search(r"(?<!\\)[_%#]", text)
-    assert "iae\\_best/mnist/100 & test\\_error & $\\leq$ 1 (aim); published 1.4 (slides)" in text
+    assert "iae\\_best/mnist/100 & test\\_error & $\\leq$ 0.8 (aim); published 1.4 (slides)" in text
     assert " & $0.910 \\pm 0.081$ & $5$ \\\\\n" in text
 
 

@@ -61,8 +61,7 @@ def _joined(earlier: Record, now: Record) -> Record:
     )
     seeds = sorted(values)
     # Older records do not say their draws, which were their seeds.
-    draws = dict(zip(earlier["seeds"], earlier.get("draws", earlier["seeds"]), strict=True))
-    draws |= _by_seed(now, "draws")
+    draws = _by_seed({"draws": earlier["seeds"], **earlier}, "draws") | _by_seed(now, "draws")
     # Of seeds that were trained at once, only the time of all is known.
     known = seconds.keys() == values.keys()
     trainings = Trainings(

@@ -46,7 +46,7 @@ def stamps(folder):
     """What is below a folder, and of each file what changes when it is written."""
     found = {path.relative_to(folder).as_posix(): path.stat() for path in folder.rglob("*")}
     return {
-        name: (one.st_ino, one.st_size, one.st_mtime_ns) if S_ISREG(one.st_mode) else None
+        name: (one.st_ino, one.st_size, one.st_mtime_ns) if S_ISREG(one.st_mode) else ()
         for name, one in found.items()
     }
 

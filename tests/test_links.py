@@ -202,7 +202,7 @@ def test_no_link_among_checkpoints_elsewhere(tmp_path, monkeypatch, data_directo
     assert {"4", ".training.lock"} <= set(names)
     refused = attack(
         tmp_path / "elsewhere", tmp_path / "outside", names, "symbolic",
-        lambda: launch(*words, "--config.steps=8")[::2],
+        lambda: launch(*words, "--config.steps=8", "--allow_config_change")[::2],
     )  # fmt: skip
     assert refused == set(names)
 

@@ -91,7 +91,7 @@ ATTACKS = {
         "../../x.png, which is a place outside of it",
     ),
     "a zip in a zip": (nested, "there is no image in"),
-    "zeros": (lambda folder: zeros(folder, "x.bmp"), "unpacks to 10240 MB"),
+    "zeros": (lambda folder: zeros(folder, "x.bmp"), "unpacks to 10241 MB"),
     "zeros of which it says less": (
         lambda folder: zeros(folder, "labels.csv", 20),
         "labels.csv in * cannot be read (Bad CRC-32",

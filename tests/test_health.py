@@ -19,6 +19,7 @@ from iae_jax.runs.health import Health
 
 ROOT = Path(__file__).parent.parent
 RUNS = json.loads((ROOT / "docs" / "bad_runs.json").read_text())
+UNJUDGED = ("semisupervised", "mnist_clustering")  # labels; categories alone
 TROUBLE = (ROOT / "docs" / "troubleshooting.md").read_text()
 
 
@@ -96,14 +97,15 @@ def test_no_game_of_the_record_of_first_steps_is_ill(of_digits):
 
 
 def test_no_recorded_model_that_rebuilds_images_is_as_far_as_a_bad_run():
-    """At the end of its training, of those that learn without labels."""
-    found = 0
+    """At the end of its training, of those that learn without labels, from codes that are not the
+    smallest."""
+    found = []
     for path in sorted((ROOT / "results").glob("*.json")):
         for one in json.loads(path.read_text())["records"]:
-            if one["metric"] == "pixel_error_ratio" and "semisupervised" not in path.stem:
-                assert one["mean"] < health.NEAR, (path.stem, one["variant"])
-                found += 1
-    assert found > 30
+            unjudged = path.stem.startswith(UNJUDGED) or one["variant"] == "global_2_local_100"
+            if one["metric"] == "pixel_error_ratio" and not unjudged:
+                found.append(one["mean"])
+    assert len(found) > 10 and max(found) < 0.9 * health.NEAR
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_a_model_without_a_discriminator_of_pairs_collapses():
     own = health_of(config)
     words = [
         own.words(1000, own.sign(1000, {"validation_pixel_error": share * own.of_pairs}))
-        for share in (0.8, 0.9)
+        for share in (0.75, 0.85)
     ]
     assert words == ["healthy", "collapsed codes"]
 
@@ -135,7 +137,9 @@ def test_what_does_not_rebuild_or_learns_classes_is_not_judged_by_its_error():
     gan, labelled = tiny.get_config("gan"), tiny.get_config()
     labelled.code.categories, labelled.data.labels_per_class = 10, 2
     labelled.auxiliary.labels.weight.value = 1.0
-    for config in (gan, labelled):
+    planar = tiny.get_config("vae")
+    planar.code.size = 2
+    for config in (gan, labelled, planar):
         assert health_of(config).of_pairs == 0
 
 

@@ -18,10 +18,11 @@ from iae_jax.types import DISCRIMINATORS, Game
 READ = "docs/troubleshooting.md"
 LEAST_STEPS = 500  # before them only a discriminator that has won is a sign
 LATE = 0.5  # of the steps: an error that is high before is one that may still fall
-NEAR = 0.85  # of the error of random pairs
+NEAR = 0.8  # of the error of random pairs
 WON, CLEAR, CHANCE = 0.1, 0.9, 0.99  # of a discriminator's loss at chance
 TIMES = 30  # as large is far above
 MAX_PAIRS = 100
+SMALL = 2  # numbers of a code: so few, or a category, may leave as much of the error as a bad run
 # First terms that are small only where x_hat is near x.
 REBUILD = ("likelihood", "joint_reconstruction", "joint_model")
 
@@ -125,8 +126,8 @@ class Health:
                 if (chance := heads * loss_at_chance(scoring)) > 0:
                     self.chance[role] = chance
         # Codes that are to tell classes apart need not tell images apart.
-        rebuilds = config.reconstruction.kind in REBUILD and "labelled" not in game.sources
-        self.of_pairs = error_of_pairs(x) if rebuilds else 0.0
+        judged = config.reconstruction.kind in REBUILD and "labelled" not in game.sources
+        self.of_pairs = error_of_pairs(x) if judged and config.code.size > SMALL else 0.0
 
     def sign(self, step: int, values: Mapping[str, float]) -> Sign | None:
         """What a line of metrics.jsonl shows, or None."""

@@ -73,3 +73,8 @@ class MetricInputs:
     def of_x_prior(self) -> Output:
         """The extractor's output of the model's samples."""
         return self.extract(self.draws.x_prior)
+
+    @cached_property
+    def of_other(self) -> Output:
+        """The extractor's output of `other`."""
+        return self.extract(self.other)

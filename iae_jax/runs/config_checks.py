@@ -182,8 +182,8 @@ def check_auxiliary(config: Config, present: Collection[str]) -> None:
             "denoising is of a perturbed image: set encoder.pixel_noise, encoder.dropout or "
             "encoder.unit_noise"
         )
-    teaches = teaches or encoder.denoising or config.reconstruction.kind == "improved_gan"
-    if perturbs and not teaches:
+    reads_perturbed = encoder.denoising or config.reconstruction.kind == "improved_gan"
+    if perturbs and not (teaches or reads_perturbed):
         raise InputError(
             "pixel_noise, dropout and unit_noise perturb what the encoder learns from labels, "
             "consistency or the sleep loss, and none of these is there: set encoder.pixel_noise, "

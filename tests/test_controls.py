@@ -147,9 +147,11 @@ def test_one_image_in_the_place_of_all():
 
 
 def test_random_pairs_in_a_classifier():
-    found, other = values(brightness_classifier(THRESHOLD)), partners(N, SEED)
-    bright = ASKED.mean(axis=1) > THRESHOLD
+    brightness, other = ASKED.mean(axis=1), partners(N, SEED)
+    few = float(np.sort(brightness)[5:7].mean())  # are darker
+    found, bright = values(brightness_classifier(few)), brightness > few
     assert found["label_agreement_random_pair"] == pytest.approx(np.mean(bright == bright[other]))
+    assert found["label_agreement_random_pair"] != pytest.approx(found["label_agreement"])
     error = np.abs(ASKED[:, :5] - ASKED[other, :5]).mean()
     assert found["feature_error_random_pair"] == pytest.approx(error, rel=1e-5)
 

@@ -50,7 +50,7 @@ def recipe_of(shape: tuple[int, ...]) -> Recipe:
 
 def second_recipe(shape: tuple[int, ...]) -> Recipe:
     """Of the second classifier: another network, and colours as they are."""
-    return recipe_of(shape)._replace(network="residual", width=24, recolour=None)
+    return recipe_of(shape)._replace(network="residual", width=16, recolour=None)
 
 
 def fit(network: Classifier, train: Dataset, recipe: Recipe, seed: int) -> Params:

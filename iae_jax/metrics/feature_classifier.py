@@ -4,8 +4,8 @@ evaluation relies on.
 It decides whether a reconstruction is of the same class as the original (label agreement), and its
 last hidden layer is the space of the Fréchet distance. Its hash is in every record that was
 measured with it: two numbers compare only if their classifiers are the same. Floats differ between
-machines, and so would a classifier that is trained again: MNIST's two are in this package, as
-`feature_classifier` made them.
+machines, and so would a classifier that is trained again: MNIST's first is in this package, as
+`feature_classifier` made it.
 """
 
 import hashlib

@@ -106,7 +106,8 @@ SIGNS = (
     Sign(
         "generator ignores z",
         "The generator ignores z",
-        f"{_ERROR}, and `reconstruction_discriminator` is between these two",
+        f"{_ERROR}, and `reconstruction_discriminator` from {CLEAR:g} to {CHANCE:g} of its value "
+        "at chance",
         lambda seen: seen.ignored,
     ),
 )

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CONSTRAINTS := constraints/$(shell $(PYTHON) -c 'import sys; print("python3.11" if sys.version_info[:2] == (3, 11) else "python3.12")').txt
-DEMO ?= runs/digits
+DEMO ?= runs/demo
 
 .PHONY: demo test test-heavy test-all test-experiments results docs links lint audit clean
 
@@ -13,8 +13,8 @@ $(BIN)/.installed: pyproject.toml $(CONSTRAINTS)
 	touch $@
 
 demo: $(BIN)/.installed
-	$(BIN)/python -m iae_jax.launch --config=experiments/digits.py --workdir=$(DEMO)
-	$(BIN)/python -m iae_jax.launch --config=experiments/digits.py --workdir=$(DEMO) --mode=evaluate
+	$(BIN)/python -m iae_jax.launch --config=demo --workdir=$(DEMO)
+	$(BIN)/python -m iae_jax.launch --workdir=$(DEMO) --mode=evaluate
 	$(BIN)/python -m iae_jax.launch --workdir=$(DEMO) --mode=page
 	@echo "Open this page in a browser: $(abspath $(DEMO))/page.html"
 

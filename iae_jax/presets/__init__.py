@@ -12,6 +12,7 @@ from iae_jax.errors import InputError, meant
 
 NAMES = (
     "digits",
+    "demo",
     "mnist_reconstruction",
     "mnist_clustering",
     "semisupervised",

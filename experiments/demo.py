@@ -23,7 +23,7 @@ SHOWN = (
 )  # fmt: skip
 HEADLINE = (
     Headline(
-        "digits of 8x8: reconstructions of the same class (share); Fréchet distance of samples over "
+        "8x8 digits: reconstructions of the same class (share); Fréchet distance of samples over "
         "that of other real images",
         "label_agreement",
         preset.VARIANTS[0],

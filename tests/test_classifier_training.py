@@ -1,5 +1,8 @@
 """How a feature classifier is trained: by the recipe of its images."""
 
+import hashlib
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +11,8 @@ from test_feature_classifier import RECIPE, TEST, TRAIN
 
 from iae_jax.data import Dataset
 from iae_jax.errors import InputError
-from iae_jax.metrics.classifier_training import recipe_of, second_recipe
+from iae_jax.metrics import classifier_files
+from iae_jax.metrics.classifier_training import Recipe, recipe_of, second_recipe
 from iae_jax.metrics.feature_classifier import feature_classifier
 from iae_jax.networks.classifier import NETWORKS, classifier
 
@@ -22,7 +26,7 @@ def test_the_second_is_another_network_that_sees_colours():
         first, second = recipe_of(shape), second_recipe(shape)
         assert second.network == "residual" and first.network is None
         assert second.recolour is None
-        assert second.steps in (first.steps, 2000) and second.features == first.features
+        assert (second.steps, second.features) == (first.steps, first.features)
     assert recipe_of((32, 32, 3)).recolour
 
 
@@ -82,3 +86,31 @@ def test_every_shape_can_be_trained(shape, tmp_path):
     made = feature_classifier("noise", data, data, tmp_path, 2, recipe=recipe)
     logits, _ = made.apply(jnp.asarray(data.x) / 255)
     assert np.isfinite(logits).all()
+
+
+def test_the_shipped_classifiers_are_the_known_ones():
+    files = classifier_files.SHIPPED.glob("*.npz")
+    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    assert found == classifier_files.SHA256
+
+
+@pytest.mark.parametrize(
+    "file, recipe, accuracy",
+    [("mnist-b5229dd4a49a", recipe_of, 0.993), ("mnist-f2c933c268a1", second_recipe, 0.991)],
+)
+def test_mnists_classifiers_are_what_the_recipes_make(file, recipe, accuracy):
+    """A file is found by what it was made of; its parameters have the hash that it names."""
+    path = classifier_files.SHIPPED / f"{file}.npz"
+    with np.load(path) as file:
+        metadata = json.loads(str(file["metadata"]))
+        digest = hashlib.sha256()
+        arrays = [file[f"leaf_{number}"] for number in range(len(file.files) - 1)]
+    digest.update(" ".join(f"{array.dtype}{array.shape}" for array in arrays).encode())
+    for array in arrays:
+        digest.update(array.tobytes())
+    assert metadata["hash"] == digest.hexdigest()
+    assert metadata["test_accuracy"] >= accuracy
+    made_of = {name: metadata[name] for name in ("recipe", "classes", "seed", "train")}
+    assert Recipe(**made_of["recipe"]) == recipe((28, 28, 1))
+    fingerprint = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+    assert path.name == f"mnist-{fingerprint[:12]}.npz"

@@ -17,7 +17,7 @@ from iae_jax.data import Dataset
 from iae_jax.errors import InputError
 from iae_jax.metrics import classifier_files
 from iae_jax.metrics import feature_classifier as module
-from iae_jax.metrics.classifier_training import Recipe, recipe_of
+from iae_jax.metrics.classifier_training import Recipe
 from iae_jax.metrics.feature_classifier import feature_classifier
 
 RECIPE = Recipe(steps=200, batch_size=20, learning_rate=1e-2, width=8, features=6, shift_pixels=1)
@@ -243,25 +243,6 @@ def test_a_shipped_classifier_is_used_whatever_the_cache_has(
     monkeypatch.setattr(classifier_files, "SHA256", {path.name: "0" * 64})
     with pytest.raises(InputError, match=f"{path} is not the file that iae_jax was made with"):
         feature_classifier("bars", TRAIN, TEST, cache, 3, recipe=RECIPE)
-
-
-def test_mnists_classifier_is_shipped_and_is_what_the_recipe_makes():
-    """Its file is found by what it was made of; its parameters have the hash that it names."""
-    (path,) = classifier_files.SHIPPED.glob("mnist-*.npz")
-    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest()} == classifier_files.SHA256
-    with np.load(path) as file:
-        metadata = json.loads(str(file["metadata"]))
-        digest = hashlib.sha256()
-        arrays = [file[f"leaf_{number}"] for number in range(len(file.files) - 1)]
-    digest.update(" ".join(f"{array.dtype}{array.shape}" for array in arrays).encode())
-    for array in arrays:
-        digest.update(array.tobytes())
-    assert metadata["hash"] == digest.hexdigest()
-    assert metadata["test_accuracy"] >= 0.993
-    made_of = {name: metadata[name] for name in ("recipe", "classes", "seed", "train")}
-    assert Recipe(**made_of["recipe"]) == recipe_of((28, 28, 1))
-    fingerprint = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
-    assert path.name == f"mnist-{fingerprint[:12]}.npz"
 
 
 def test_without_a_test_set_the_accuracy_is_unknown(tmp_path, trainings):

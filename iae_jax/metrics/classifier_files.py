@@ -26,6 +26,7 @@ Metadata = dict[str, Any]
 SHIPPED = Path(__file__).parent / "classifiers"
 SHA256 = {
     "mnist-b5229dd4a49a.npz": "f99037c2411b8e6c8ad4b0a022e5648933ae83fabb8be80ad192f42a873dc1ef",
+    "mnist-f2c933c268a1.npz": "3cfebce7f97629c8a43ad0353c29d6aa747dfe5de809be9434c532f29d15969a",
 }
 
 

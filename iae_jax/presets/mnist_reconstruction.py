@@ -25,7 +25,7 @@ SIZES = {
 }
 # Agreement and samples trade against each other by the weight of the regularization.
 WEIGHTS = ("0.3", "1", "3")
-WEIGHED = ("global_10_local_100", "global_10_local_100/learned_prior")
+WEIGHED = tuple(f"global_10_local_100{prior}" for prior in ("", "/learned_prior", "/joint_model"))
 VARIANTS = (
     *SIZES,
     *(f"{one}/learned_prior" for one in ("deterministic_20", "global_10_local_100", "vae_20")),
@@ -71,11 +71,12 @@ def get_config(variant: str = "deterministic_20") -> Config:
         config.turns = "simultaneous"
     if model == "ali":
         config.reconstruction.kind, config.regularization.kind = "joint_model", "none"
+    if "joint_model" in options:
+        config.regularization.kind, config.regularization.weight = "joint_model", 1.0
+        config.steps = 9_700
     for option in options:
         if option.startswith("weight_"):
             config.regularization.weight = float(option.removeprefix("weight_"))
-    if "joint_model" in options:
-        config.regularization.kind, config.regularization.weight = "joint_model", 1.0
     if "learned_prior" in options:
         config.prior.kind, config.prior.rate = "mixture(components=100)", 10.0
         if model == "vae":

@@ -23,7 +23,7 @@ def test_all_variants_draw_the_figure(tmp_path, launched, capsys):
     assert (tmp_path / "f" / "mnist_reconstruction_curve.png").read_bytes().startswith(b"\x89PNG")
     learned = tmp_path / "f" / "mnist_reconstruction_learned_prior.png"
     assert learned.read_bytes().startswith(b"\x89PNG")
-    assert len(VARIANTS) == 19
+    assert len(VARIANTS) == 20
 
 
 def test_views_are_made_of_what_the_figure_shows(tmp_path, monkeypatch):
@@ -41,7 +41,7 @@ def test_views_are_made_of_what_the_figure_shows(tmp_path, monkeypatch):
     assert command(tmp_path, "--seeds=1") == 0
     not_shown = {name for name in VARIANTS if "weight_" in name or "joint_model" in name}
     not_shown |= {f"global_{n}_local_100" for n in (2, 20, 50)}
-    assert set(VARIANTS) - set(viewed) == not_shown and len(not_shown) == 10
+    assert set(VARIANTS) - set(viewed) == not_shown and len(not_shown) == 11
     assert (tmp_path / "f" / "mnist_reconstruction.png").exists()
 
 

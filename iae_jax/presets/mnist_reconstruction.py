@@ -4,7 +4,7 @@ Variants by the sizes of both codes: deterministic_20 (no local code), global_10
 global_5_local_100, the same with a global size of 2, 20 and 50; and other models, vae_20, aae_20,
 ali_20. VARIANT/learned_prior, of some: p(z), a mixture of 100 Gaussians, learns from the codes.
 global_10_local_100/joint_model: ALI's discriminator of pairs in the place of that of codes.
-VARIANT/weight_W: another weight of the regularization than 0.1.
+VARIANT/weight_W: another weight of the regularization than 0.1, or than the joint model's 1.
 """
 
 from iae_jax.errors import InputError
@@ -25,11 +25,12 @@ SIZES = {
 }
 # Agreement and samples trade against each other by the weight of the regularization.
 WEIGHTS = ("0.3", "1", "3")
-WEIGHED = tuple(f"global_10_local_100{prior}" for prior in ("", "/learned_prior", "/joint_model"))
+WEIGHED = ("global_10_local_100", "global_10_local_100/learned_prior")
 VARIANTS = (
     *SIZES,
     *(f"{one}/learned_prior" for one in ("deterministic_20", "global_10_local_100", "vae_20")),
     "global_10_local_100/joint_model",
+    "global_10_local_100/joint_model/weight_0.3",
     *(f"{one}/weight_{weight}" for one in WEIGHED for weight in WEIGHTS),
 )
 

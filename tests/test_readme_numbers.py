@@ -116,9 +116,12 @@ def speeds():
     return f"{found[low]:.2f} (32x32, R1)", f"{found[high]:.1f} times (MLP)"
 
 
+JOINT = "global_10_local_100/joint_model"
 SAID = [
     f"({plain('frechet_sample', 'deterministic_20', 0)} against "
     f"{plain('frechet_sample', 'vae_20', 0)})",
+    f"near ({plain('frechet_sample', JOINT, 1)}) with "
+    f"{plain('label_agreement', JOINT, 0, 100)} % of the digits kept",
     f"{apart('deterministic_20')} % (chance {CHANCE}; VAE {apart('vae_20')}, "
     f"AAE {apart('aae_20')}, ALI {apart('ali_20')}; "
     f"{apart('deterministic_20/learned_prior')} with a prior that learns)",

@@ -124,15 +124,15 @@ def test_a_run_whose_folder_is_read_only_by_now_is_as_it_was(half, data_director
     before = {path: path.stat().st_mtime_ns for path in half.rglob("*")}
 
     def refused(path, *words, own=Path.open, **more):
-        if words[:1] in (("w",), ("a",), ("wb",)):
+        if words and words[0][0] in "wax":
             raise OSError(30, "Read-only file system", str(path))
         return own(path, *words, **more)
 
-    def untouched(path, *words, **more):
-        raise OSError(30, "Read-only file system", str(path))
+    def not_made(dir):
+        raise OSError(30, "Read-only file system", str(dir))
 
     monkeypatch.setattr(Path, "open", refused)  # for root, no folder is read-only
-    monkeypatch.setattr(Path, "touch", untouched)
+    monkeypatch.setattr("tempfile.TemporaryFile", not_made)
     with pytest.raises(InputError, match="Read-only file system.*choose another --workdir"):
         train(constant(data_directory), half, allow_config_change=True)
     assert {path: path.stat().st_mtime_ns for path in half.rglob("*")} == before

@@ -58,7 +58,7 @@ def start(tmp_path, code, *words, **environment):
 
 @pytest.mark.slow
 def test_a_system_without_locks_is_named(tmp_path):
-    np.savez(tmp_path / "set.npz", images=np.zeros((40, 8, 8), np.uint8))
+    np.savez(tmp_path / "set.npz", images=np.arange(40 * 64).reshape(40, 8, 8).astype(np.uint8))
     words = ["--workdir=run", f"--config={ROOT / 'tests' / 'tiny.py'}", "--config.steps=5"]
     words += ["--config.data.name=npz:set.npz", "--config.data.test=train"]
     words += ["--config.data.train=train", "--config.data.validation=train"]

@@ -1,9 +1,11 @@
-"""The demo of `make demo`: a deterministic implicit autoencoder of 8x8 digits, in two minutes.
+"""The demo of `make demo`: a deterministic implicit autoencoder of 8x8 digits.
 
     python -m iae_jax.launch --config=demo --workdir=runs/demo
     python -m iae_jax.sweep demo --seeds=3
 
 The settings were chosen on the validation split, with seed 0.
+
+Expected: 1 to 1.5 minutes for a training on one CPU core.
 """
 
 from typing import Any

@@ -111,7 +111,7 @@ SHOWN = (
 HEADLINE = tuple(
     Headline(
         "reconstructions in which a classifier sees the same digit (share); Fréchet distance of "
-        "samples (other real images: 2.1); accuracy of telling codes from the prior (chance: 0.5)",
+        "samples; accuracy of telling codes from the prior (chance: 0.5)",
         "label_agreement",
         variant,
         beyond(preset.get_config(variant)),

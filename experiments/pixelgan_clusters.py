@@ -15,6 +15,7 @@ from pathlib import Path
 
 from experiments.mnist_clustering import COLUMNS, by_category
 from iae_jax.presets import pixelgan_clusters as preset
+from iae_jax.presets.beyond import beyond
 from iae_jax.records.references import Headline, Published, Reference
 
 get_config = preset.get_config
@@ -29,14 +30,14 @@ SHOWN = (
     "cluster_accuracy", "nmi", "ari", "category_usage", "category_entropy", "distortion",
     "label_agreement", "code_nearest_accuracy", "two_sample_accuracy", "steps_per_second",
 )  # fmt: skip
-HEADLINE = (
-    Headline("PixelGAN autoencoder: accuracy of clusters (share)", "cluster_accuracy", "k30"),
+HEADLINE = tuple(
     Headline(
         "PixelGAN autoencoder: accuracy of clusters (share)",
         "cluster_accuracy",
-        "k30/imsat",
-        "exact KL and entropy of the category, consistency",
-    ),
+        variant,
+        beyond(preset.get_config(variant)),
+    )
+    for variant in preset.CLUSTERS
 )
 
 

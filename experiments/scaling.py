@@ -8,7 +8,7 @@ of cutting a step, not the gain of more devices. Seeds are those of the problems
 once by `vmap`. An exponent is the slope of log time over log size, by least squares: 1 is
 proportional.
 
-Expected: 23 minutes on 2 idle CPU cores.
+Expected: 23 to 35 minutes on 2 idle CPU cores.
 """
 
 import argparse

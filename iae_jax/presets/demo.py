@@ -1,7 +1,7 @@
 """The demo: a deterministic implicit autoencoder of the 8x8 digits, whose prior learns.
 
-The recipe of `mnist_reconstruction:deterministic_20/learned_prior` with 10 components and small
-networks, in two minutes.
+As `mnist_reconstruction:deterministic_20/learned_prior`, but for consistency, with 10 components
+and small networks.
 """
 
 from iae_jax.errors import InputError

@@ -25,6 +25,7 @@ from iae_jax.objectives.grid import cell
 from iae_jax.objectives.scoring import Losses, Scoring
 from iae_jax.objectives.weights import Weight
 from iae_jax.runs import config
+from iae_jax.runs.build import build
 from iae_jax.runs.config import Config
 from iae_jax.sampling import priors
 from iae_jax.sampling.draws import Draws
@@ -94,6 +95,7 @@ __all__ = [
     "Turn",
     "Weight",
     "__version__",
+    "build",
     "cell",
     "check",
     "compile_step",

@@ -13,12 +13,12 @@ WORDS = {
     "consistency": {"consistency under affine changes"},
     "code_information": {"code information"},
     "lower_weight": {"code discriminator at weight 0.1"},
-    "lower_numerator": {"encoder's numerator at weight 0.05"},
+    "lower_numerator": {"encoder's gradient through joint data at weight 0.05"},
     "entropy": {"entropy of the category"},
     "sleep": {"sleep loss"},
-    "labelled_pairs": {"labelled pairs"},
+    "labelled_pairs": {"labels in joint data"},
     "teacher": {"a mean teacher"},
-    "changed_labelled": {"changed labelled images"},
+    "changed_labelled": {"augmented labelled images"},
 }
 
 
@@ -45,7 +45,7 @@ def test_it_is_the_ingredients_and_nothing_else(model):
         (mnist_reconstruction.get_config("ali_20"), ""),
         (mnist_reconstruction.get_config("vae_20/learned_prior"), "a prior that learns"),
         (semisupervised.get_config("improved_gan/mnist/100"), ""),
-        (semisupervised.get_config("supervised/mnist/100"), "changed labelled images"),
+        (semisupervised.get_config("supervised/mnist/100"), "augmented labelled images"),
     ],
 )
 def test_of_other_models(config, found):

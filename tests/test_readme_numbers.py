@@ -11,7 +11,6 @@ from iae_jax.presets.beyond import beyond
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text()
-CHANCE = "50"
 
 
 def records(experiment):
@@ -63,11 +62,25 @@ def plain(metric, variant, places, scale=1.0):
     return mean("mnist_reconstruction", variant, metric, places, scale)
 
 
-LEARNED = [
-    f"{name}/learned_prior" for name in ("deterministic_20", "global_10_local_100", "vae_20")
-]
-FIXED = ["deterministic_20", "vae_20"]
-KEPT = "; ".join(plain("label_agreement", name, 1, 100) for name in LEARNED)
+IAES = {
+    "deterministic_20": "`deterministic_20`: IAE, z of 20, p(z) = N(0, I)",
+    "global_10_local_100": "`global_10_local_100`: IAE, z of 10 and n of 100",
+    "global_10_local_100/joint_model": "`global_10_local_100/joint_model`: "
+    "ALI's discriminator in place of that of codes",
+    "deterministic_20/learned_prior": "`deterministic_20/learned_prior`: "
+    "p(z) a mixture that learns",
+    "global_10_local_100/learned_prior": "`global_10_local_100/learned_prior`",
+}
+MODELS = IAES | {
+    name: f"`{name}`" for name in ("vae_20", "aae_20", "ali_20", "vae_20/learned_prior")
+}
+# Column -> metric, places, scale.
+COLUMNS = {
+    1: ("label_agreement", 2, 100),
+    2: ("frechet_reconstruction", 2, 1),
+    3: ("frechet_sample", 1, 1),
+    4: ("two_sample_accuracy", 1, 100),
+}
 OURS = {
     "MNIST, 100 labels: test error": error("iae_best"),
     "the same, no augmentation and no teacher": error("iae_plain"),
@@ -75,22 +88,8 @@ OURS = {
     "MNIST, 10 clusters, no labels: accuracy": cell(
         "mnist_clustering", "cluster_accuracy", ["k10"], 2, 100, " %"
     ),
-    "MNIST, 20D: reconstructions in which a classifier sees the same digit; IAE; VAE": mnist(
-        "label_agreement", FIXED, 2, 100, " %"
-    ),
-    "Fréchet distance of reconstructions (classifier's features); IAE; VAE": mnist(
-        "frechet_reconstruction", FIXED, 2
-    ),
-    "of samples from N(0, I) (other real images: "
-    f"{plain('frechet_data', 'deterministic_20', 1)}); IAE; VAE": mnist("frechet_sample", FIXED, 0),
-    "of samples from a mixture that learns as p(z); IAE 20D; 10D + 100D; VAE 20D "
-    f"({KEPT} % of the digits kept)": mnist("frechet_sample", LEARNED, 1),
     "25 Gaussians: modes found": cell("gaussian_mixture", "modes_captured", ["grid25/iae"], 0),
 }
-
-
-def apart(variant):
-    return plain("two_sample_accuracy", variant, 0, 100)
 
 
 def minutes():
@@ -116,15 +115,8 @@ def speeds():
     return f"{found[low]:.2f} (32x32, R1)", f"{found[high]:.1f} times (MLP)"
 
 
-JOINT = "global_10_local_100/joint_model"
 SAID = [
-    f"({plain('frechet_sample', 'deterministic_20', 0)} against "
-    f"{plain('frechet_sample', 'vae_20', 0)})",
-    f"near ({plain('frechet_sample', JOINT, 1)}) with "
-    f"{plain('label_agreement', JOINT, 0, 100)} % of the digits kept",
-    f"{apart('deterministic_20')} % (chance {CHANCE}; VAE {apart('vae_20')}, "
-    f"AAE {apart('aae_20')}, ALI {apart('ali_20')}; "
-    f"{apart('deterministic_20/learned_prior')} with a prior that learns)",
+    f"(other real images have {mean('mnist_reconstruction', 'vae_20', 'frechet_data', 1)})",
     f"the {mean('semisupervised', 'iae_best/mnist/100', 'test_error', 2)} %",
     "took {} on 1 or 2 CPU cores (the fastest seed of each; Improved-GAN {})".format(*minutes()),
     "{} to {}".format(*speeds()),
@@ -135,15 +127,24 @@ def section(title):
     return TEXT.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
-def table(column):
-    """First column -> another one."""
-    lines = [one for one in section("Results at a glance").splitlines() if one.startswith("|")]
-    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines]
-    return {cells[0]: cells[column] for cells in rows[2:]}
+def table(which, column):
+    """First column -> another one, of the first or the second table of results."""
+    found = re.findall(r"(?:^\|.*\n)+", section("Results at a glance"), re.MULTILINE)
+    rows = [re.split(r" \| |\| | \|", line) for line in found[which].splitlines()[2:]]
+    return {cells[1]: cells[column + 1] for cells in rows}
 
 
-def test_the_table_is_that_of_the_records():
-    assert table(2) == OURS
+@pytest.mark.parametrize("column", COLUMNS)
+def test_the_table_of_models_is_that_of_the_records(column):
+    metric, places, scale = COLUMNS[column]
+    assert table(0, column) == {
+        title: cell("mnist_reconstruction", metric, [name], places, scale)
+        for name, title in MODELS.items()
+    }
+
+
+def test_the_table_beside_published_numbers_is_that_of_the_records():
+    assert table(1, 2) == OURS
 
 
 def added(preset, variant):
@@ -154,22 +155,35 @@ def test_what_was_added_is_what_the_configs_have():
     """Oracle: the configs, by `beyond`, which test_beyond reads field by field."""
     few = {name: added("semisupervised", f"{name}/mnist/100") for name in
            ("iae_best", "iae_plain", "improved_gan", "aae")}  # fmt: skip
-    whole, local, vae = (added("mnist_reconstruction", name) for name in LEARNED)
-    fixed, prior = added("mnist_reconstruction", "deterministic_20"), "a prior that learns"
-    (own,) = set(local.split(", ")) - set(whole.split(", "))
-    assert (few["improved_gan"], added("mnist_reconstruction", "vae_20")) == ("", "")
-    assert (whole, vae) == (f"{fixed}, {prior}", prior)
-    assert list(table(4).values()) == [
+    assert few["improved_gan"] == ""
+    assert list(table(1, 4).values()) == [
         few["iae_best"],
         few["iae_plain"],
         f"(AAE) {few['aae']}",
         added("mnist_clustering", "k10"),
-        f"(IAE) {fixed}",
-        "as above",
-        "as above",
-        f"(IAE) as above; (10D + 100D) also {own}; (all) {prior}",
         added("gaussian_mixture", "grid25/iae"),
     ]
+
+
+def test_what_was_added_to_the_models_is_what_the_configs_have():
+    found = {name: added("mnist_reconstruction", name).split(", ") for name in MODELS}
+    prior, weight = "a prior that learns", "code discriminator at weight 0.1"
+    for name, words in found.items():
+        assert (prior in words) == name.endswith("/learned_prior")
+        if name not in IAES:
+            assert set(words) - {prior, ""} == set()
+    every = [one for one in found["deterministic_20"] if one != weight]
+    own = found["global_10_local_100"]
+    (local,) = set(own) - set(found["deterministic_20"])
+    for name in IAES:
+        expected = {*every, *([local] if "local" in name else [])}
+        expected |= {weight} if name != "global_10_local_100/joint_model" else set()
+        assert set(found[name]) - {prior} == expected
+    text = (
+        f"Beyond the slides, all five IAEs have {', '.join(every)}; those with n also "
+        f"{local}; all but `joint_model` a {weight}."
+    )
+    assert text in " ".join(TEXT.split())
 
 
 @pytest.mark.parametrize("text", SAID)

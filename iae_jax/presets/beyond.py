@@ -32,7 +32,7 @@ def beyond(config: Config) -> str:
             codes.kind == "marginal_code" and codes.weight != 1
         ),
         f"likelihood at weight {pairs.weight:g}": pairs.kind == "likelihood" and pairs.weight != 1,
-        f"encoder's numerator at weight {pairs.numerator_weight:g}": (
+        f"encoder's gradient through joint data at weight {pairs.numerator_weight:g}": (
             adversarial and pairs.numerator_weight != 1
         ),
         f"a {discriminator}": adversarial and pairs.discriminator != "network",
@@ -41,8 +41,8 @@ def beyond(config: Config) -> str:
         f"consistency under {changes} changes": has(losses.consistency.weight),
         "a mean teacher": has(losses.consistency.weight) and losses.consistency.teacher,
         "sleep loss": has(losses.sleep.weight),
-        "labelled pairs": adversarial and pairs.labelled_share > 0,
-        "changed labelled images": has(losses.labels.weight) and losses.labels.augment,
+        "labels in joint data": adversarial and pairs.labelled_share > 0,
+        "augmented labelled images": has(losses.labels.weight) and losses.labels.augment,
         "noise of the encoder's units": (
             config.encoder.unit_noise > 0 and pairs.kind != "improved_gan"
         ),

@@ -22,7 +22,6 @@ from iae_jax.presets import aae_priors as preset
 from iae_jax.records.references import Headline, Reference
 
 get_config = preset.get_config
-FIGURE_MODES: tuple[str, ...] = ()
 
 REFERENCES = {"two_sample_accuracy": Reference(0.60, "lower", "aim; 0.5 is equal")}
 SHOWN = (

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 get_config = preset.get_config
-FIGURE_MODES: tuple[str, ...] = ()
 SHOWN = ("pixel_error_ratio", "pixel_error", "random_pair_error", "code_consistency")
 HEADLINE = tuple(
     Headline("reconstruction error over that of random pairs", "pixel_error_ratio", variant)

@@ -20,7 +20,6 @@ from iae_jax.presets import avb_four_points as preset
 from iae_jax.records.references import Headline, Reference
 
 get_config = preset.get_config
-FIGURE_MODES: tuple[str, ...] = ()
 SHOWN = ("log_likelihood", "reconstruction_error", "kl_qz_pz", "kl_qzx_pz", "elbo")
 
 REFERENCES = {

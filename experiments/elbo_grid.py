@@ -27,7 +27,6 @@ from iae_jax.records.references import Headline, Reference
 from iae_jax.records.tables import Table, markdown
 
 get_config = preset.get_config
-FIGURE_MODES: tuple[str, ...] = ()
 
 REFERENCES = {"elbo_gap": Reference(0.1, "lower", "aim, nats", seeds=1.0)}
 SHOWN = ("elbo_gap",)  # beside the table below

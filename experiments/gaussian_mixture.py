@@ -23,7 +23,6 @@ from iae_jax.records.paired import Claim, compared
 from iae_jax.records.references import Headline, Published, Reference
 
 get_config = preset.get_config
-FIGURE_MODES: tuple[str, ...] = ()
 # The name in the figure -> the model.
 DRAWN = {"GAN": "gan", "GAN, categories": "gan_categorical", "IAE": "iae"}
 SHOWN = (

@@ -29,7 +29,6 @@ from iae_jax.records.references import Headline, Reference
 __all__ = ["claims", "draw_curve", "get_config", "table"]
 
 get_config = preset.get_config
-FIGURE_MODES: tuple[str, ...] = ()
 
 AIMS = {"vae": 86.5, "made": 84.0, "window_5": 84.0, "pixelcnn": 82.5}
 REFERENCES = {(NLL, variant): Reference(aim, "lower", "aim") for variant, aim in AIMS.items()} | {

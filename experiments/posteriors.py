@@ -20,7 +20,6 @@ from iae_jax.records.paired import Claim, compared
 from iae_jax.records.references import Headline
 
 get_config = preset.get_config
-FIGURE_MODES: tuple[str, ...] = ()
 SHOWN = ("bound_gap", "bound_gap_estimated", "discriminator_error", "evidence")
 HEADLINE = tuple(
     Headline("nats below log p(x), one decoder", "bound_gap", f"frozen/{kind}")

@@ -21,7 +21,6 @@ from iae_jax.presets import regression as preset
 from iae_jax.records.references import Headline, Reference
 
 get_config = preset.get_config
-FIGURE_MODES: tuple[str, ...] = ()
 SHOWN = ("energy_distance", "worst_energy_distance", "mean_error", "energy_distance_ratio")
 
 REFERENCES = {

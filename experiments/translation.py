@@ -24,7 +24,6 @@ from iae_jax.records.paired import Claim, compared
 from iae_jax.records.references import Headline, Reference
 
 get_config = preset.get_config
-FIGURE_MODES: tuple[str, ...] = ()
 REFERENCES = {
     ("label_agreement", "iae"): Reference(0.9, "higher", "aim"),
     ("hue_entropy_share", "iae"): Reference(0.8, "higher", "aim"),

@@ -3,7 +3,7 @@
 A module that can be swept has `get_config()`, or VARIANTS and `get_config(variant)`: see
 `records.experiment_module`. It, or the preset whose `get_config` it has, may have:
 
-FIGURE_MODES  modes of the launcher that its figures are made from ("reconstruct" by default)
+FIGURE_MODES  modes of the launcher that its figures are made from (none by default)
 SPLIT         that its records are of ("test" by default; "validation" for what is chosen by them)
 SEEDS         how many of them by default (3)
 FIRST_SEED    (0 by default)
@@ -74,7 +74,7 @@ class Run(NamedTuple):
 
 
 def figure_modes(module: ModuleType) -> tuple[str, ...]:
-    return tuple(declared(module, "FIGURE_MODES", ("reconstruct",)))
+    return tuple(declared(module, "FIGURE_MODES", ()))
 
 
 def split_of(module: ModuleType) -> str:

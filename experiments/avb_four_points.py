@@ -38,7 +38,7 @@ HEADLINE = tuple(
         variant,
         beside=("kl_qz_pz",),
     )
-    for variant in preset.VARIANTS
+    for variant in ("avb", "avb_adaptive_contrast")
 )
 
 

@@ -83,7 +83,6 @@ HEADLINE = tuple(
         "iae_plain/mnist/100",
         "improved_gan/mnist/100",
         "aae/mnist/100",
-        "supervised/mnist/100",
         "full/mnist/all",
         "iae_best/svhn_cropped/1000",
         "iae_best/svhn_standin/1000",

@@ -41,7 +41,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     # It learns so slowly that it never tells anything apart.
     "discriminator at chance": (SHORT, "--config.reconstruction.optimizer.rate=1e-6"),
     # The players give all for codes that look like the prior.
-    "over-regularized": (SHORT, "--config.regularization.weight=300"),
+    "over-regularized": (SHORT, "--config.regularization.weight=1000"),
 }
 # What is logged and drawn, with its unit.
 SHOWN = {

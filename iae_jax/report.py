@@ -21,6 +21,7 @@ from pathlib import Path
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files import html_page
 from iae_jax.files.atomic import open_folder, write_text
+from iae_jax.files.home import expanded
 from iae_jax.records import comparison, values
 from iae_jax.records.comparison import Column
 from iae_jax.records.experiment import Experiment, load
@@ -143,14 +144,16 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = Parser(prog="python -m iae_jax.report", allow_abbrev=False)
     parser.add_argument("words", nargs="*", metavar="NAME|RUN", help="results files, or runs")
     parser.add_argument("--format", choices=FORMATS, help="of the table (markdown)")
-    parser.add_argument("--output", type=Path, help=f"file of the table, or of {RESULTS}")
+    parser.add_argument("--output", type=expanded, help=f"file of the table, or of {RESULTS}")
     parser.add_argument("--metrics", default="", help="rows of the table, separated by commas")
-    parser.add_argument("--page", nargs="?", type=Path, const=Path(PAGE), help=PAGE_HELP)
+    parser.add_argument("--page", nargs="?", type=expanded, const=Path(PAGE), help=PAGE_HELP)
     parser.add_argument("--split", choices=SPLITS, default="test", help="of runs (test)")
     parser.add_argument("--check", action="store_true", help="write nothing, but compare")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="(results)")
-    parser.add_argument("--figures", type=Path, default=Path("docs"), help="(docs)")
-    parser.add_argument("--pages", type=Path, default=Path("docs/results"), help="(docs/results)")
+    parser.add_argument("--results", type=expanded, default=Path("results"), help="(results)")
+    parser.add_argument("--figures", type=expanded, default=Path("docs"), help="(docs)")
+    parser.add_argument(
+        "--pages", type=expanded, default=Path("docs/results"), help="(docs/results)"
+    )
     options = parser.parse_args(arguments)
     options.tabular = bool(options.words or options.format)
     if options.check and options.tabular:

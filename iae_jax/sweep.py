@@ -33,10 +33,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from iae_jax.data.file_set import expanded
 from iae_jax.data.splits import SPLITS
 from iae_jax.errors import EXIT_TRANSIENT, EXIT_USER, InputError, TransientError, may_pass
 from iae_jax.files.atomic import open_folder
+from iae_jax.files.home import expanded
 from iae_jax.files.installed import check_installed
 from iae_jax.files.lock import lock
 from iae_jax.records.csv_table import write_csv

@@ -59,7 +59,7 @@ def test_links_of_the_description_lead_to_the_repository_or_nowhere(setup_file):
     base = "https://example.org/owner/name"
     assert f"[RESULTS.md]({base}/blob/HEAD/RESULTS.md)" in known
     assert re.search(rf"!\[MNIST: [^]]+\]\({base}/raw/HEAD/docs/\w+\.png\)", known)
-    assert "\nRESULTS.md has all." in unknown and "![" not in unknown
+    assert "all results: RESULTS.md." in unknown and "![" not in unknown
     for text in (known, unknown):
         assert "[arXiv:1805.09804](https://arxiv.org/abs/1805.09804)" in text
         for block in re.findall(r"```.*?```", README, re.DOTALL):

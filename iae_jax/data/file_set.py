@@ -42,16 +42,6 @@ def plain_file(path: Path, limits: Limits, called: str) -> Iterator[IO[bytes]]:
         yield file
 
 
-def expanded(path: str) -> Path:
-    """A path in which ~ is the home. Raises: InputError for that of an unknown user."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise InputError(
-            f"{path} has no such home ({first_line(error)}): write the path in full"
-        ) from error
-
-
 def open_files(path: Path, limits: Limits) -> FileSet:
     """A folder or zip.
 

@@ -13,12 +13,13 @@ import numpy as np
 from iae_jax.data import image_labels, label_files
 from iae_jax.data.classes import Classes
 from iae_jax.data.dataset import Dataset, Source
-from iae_jax.data.file_set import expanded, open_files, text_of
+from iae_jax.data.file_set import open_files, text_of
 from iae_jax.data.image_files import common_shape, decode, headers
 from iae_jax.data.limits import Limits
 from iae_jax.data.reading import Reading
 from iae_jax.data.splits import SPLITS, choice, slices_of, spans, split_called
 from iae_jax.errors import InputError
+from iae_jax.files.home import expanded
 
 # Of images, and of what may hold some, that are not read, which is said.
 OTHERS = (
@@ -116,7 +117,8 @@ class FolderSource(Source):
 
     def names(self) -> list[str]:
         """Paths in the folder or zip, with "/"."""
-        return self._chosen
+        packed = self._files.archive is not None
+        return [name.replace("\\", "/") for name in self._chosen] if packed else self._chosen
 
     def _names(self) -> list[str]:
         """Those of image files, sorted."""

@@ -11,12 +11,12 @@ from iae_jax.data.archive import ArchiveFile, check_plain
 from iae_jax.data.array_header import Header, header_of
 from iae_jax.data.classes import Classes, of_arrays
 from iae_jax.data.dataset import ArraySource, Dataset, Source
-from iae_jax.data.file_set import expanded
 from iae_jax.data.limits import Limits
 from iae_jax.data.pixels import as_pixels
 from iae_jax.data.reading import Reading
 from iae_jax.data.splits import SPLITS, choice, select, slices_of, spans
 from iae_jax.errors import InputError, first_line
+from iae_jax.files.home import expanded
 
 # What arrays an npz file may have, by the split they are of.
 IMAGES = {"train": "images", "validation": "validation_images", "test": "test_images"}

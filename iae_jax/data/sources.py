@@ -10,7 +10,6 @@ A data set is prepared by TFDS, a file or folder of the user, or computed by a f
 from pathlib import Path
 
 from iae_jax.data.dataset import Source
-from iae_jax.data.file_set import expanded
 from iae_jax.data.folder import FolderSource
 from iae_jax.data.limits import Limits
 from iae_jax.data.npz import open_npz
@@ -19,6 +18,7 @@ from iae_jax.data.reading import Reading, check_reading
 from iae_jax.data.splits import AUTOMATIC
 from iae_jax.data.tfds_records import RecordSource
 from iae_jax.errors import InputError
+from iae_jax.files.home import expanded
 from iae_jax.kinds import made
 
 ARRAYS, PACKED = (".npz", ".npy"), (".zip",)  # ends of a path that is given without a kind

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from iae_jax.errors import EXIT_USER, InputError
 from iae_jax.files.atomic import open_folder
+from iae_jax.files.home import expanded
 from iae_jax.records.experiment_module import config_of, module_of, name_of, word_of
 from iae_jax.records.merge import merge, replaced, united_versions
 from iae_jax.records.record import Record, Trainings, locked_records, record, summary
@@ -210,7 +211,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m iae_jax.records.results")
     parser.add_argument("experiment")
     parser.add_argument("variants", nargs="+", metavar="VARIANT=WORKDIR[,WORKDIR...]")
-    parser.add_argument("--directory", type=Path, default=Path("results"))
+    parser.add_argument("--directory", type=expanded, default=Path("results"))
     options = parser.parse_args(arguments)
     sys.path.insert(0, str(Path.cwd()))
     try:

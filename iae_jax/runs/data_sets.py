@@ -5,8 +5,9 @@ from iae_jax.data.dataset import Dataset, Source, load
 from iae_jax.data.reading import Reading
 from iae_jax.data.sources import open_within
 from iae_jax.errors import InputError
+from iae_jax.files.home import expanded
 from iae_jax.runs.config import Config
-from iae_jax.runs.data_config import split_of
+from iae_jax.runs.data_config import Data, split_of
 
 
 def open_split(config: Config, split: str, name: str = "") -> Source:
@@ -24,10 +25,17 @@ def open_split(config: Config, split: str, name: str = "") -> Source:
         config.run.limits,
         also(config)[name] if name else data.name,
         split_of(data, split),
-        data.directory or None,
+        place_of(data) or None,
         reading,
     )
     return Binarized(source) if data.binarize and not name else source
+
+
+def place_of(data: Data) -> str:
+    """Where TFDS keeps its data sets, "" for its own place. Raises: InputError for a ~ that is no
+    home."""
+    local = data.directory and "://" not in data.directory
+    return str(expanded(data.directory)) if local else data.directory
 
 
 def also(config: Config) -> dict[str, str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from iae_jax.data import Dataset, Source, load, title
-from iae_jax.data.file_set import expanded
 from iae_jax.data.sources import is_files
 from iae_jax.data.splits import AUTOMATIC
-from iae_jax.files.atomic import write_json
+from iae_jax.files.atomic import open_folder, write_json
+from iae_jax.files.home import expanded
 from iae_jax.metrics.classifier_training import Recipe, second_recipe
 from iae_jax.metrics.evaluate import MAX_CODES, Record, Trained, evaluate, named
 from iae_jax.metrics.extractor import Extractor
@@ -73,11 +73,16 @@ def classifies(config: Config, source: Source) -> bool:
 
 
 def evaluate_run(
-    config: Config, workdir: Path, checkpoint: str, split: str, ledger: Ledger | None = None
+    config: Config,
+    workdir: Path,
+    checkpoint: str,
+    split: str,
+    ledger: Ledger | None = None,
+    output: Path | None = None,
 ) -> Path:
     """Measures every seed of a trained run on a split, prints the numbers and writes
-    evaluation_SPLIT.json, whose path it returns. Measurements on the test split are noted before,
-    in the run's folder or another `ledger`.
+    evaluation_SPLIT.json, whose path it returns, in the run's folder or in `output`. Measurements
+    on the test split are noted before, in the run's folder or another `ledger`.
 
     Raises:
       InputError: there is no such checkpoint, or a metric of the config is none.
@@ -85,10 +90,12 @@ def evaluate_run(
     extra = named(config.metrics)
     ledger = ledger or ledger_of(workdir)
     run = trained(config, workdir, checkpoint)
+    # Before minutes of measuring, not after.
+    open_folder(output or workdir, "--output")
     if split == "test":
         ledger.check()
-    check_own_images(run)
     measured, source = own_split(config, split), own_split(config, "train")
+    check_own_images(run, split, measured)
     held_out = load(measured)
     generates = run.game.networks.generator is not None
     learns = generates and classifies(config, source)
@@ -122,7 +129,7 @@ def evaluate_run(
         records += evaluate(one, extra, digest(config))
     if split == "test":
         ledger.note("evaluate", config, seeds_of(config), len(held_out.x), by_seed(config, records))
-    path = workdir / f"evaluation_{split}.json"
+    path = (output or workdir) / f"evaluation_{split}.json"
     accuracy = extractor.test_accuracy if isinstance(extractor, FeatureClassifier) else math.nan
     content = {
         "data": identity_of(config, split, measured),

@@ -4,7 +4,8 @@ import importlib.util
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -13,9 +14,11 @@ from iae_jax.data.classes import Classes
 from iae_jax.data.reading import Reading
 from iae_jax.data.sources import is_files, kind_of
 from iae_jax.errors import InputError, first_line
+from iae_jax.files.home import expanded
 from iae_jax.runs.config import Config
 from iae_jax.runs.console import log
 from iae_jax.runs.data_sets import open_split
+from iae_jax.runs.feed import images_digest
 from iae_jax.runs.loaded import Model
 from iae_jax.runs.trained import check_own_images
 
@@ -63,6 +66,11 @@ class Images:
         x, labels = self.source.read(self.positions)
         return Dataset(np.broadcast_to(x, (len(x), *self.shape)), labels)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the whole set's images, wherever they lie."""
+        return images_digest(self.source)
+
     def called(self, labels: np.ndarray) -> np.ndarray:
         """What the source calls these labels of its own; "" for none."""
         return np.array([*_names(self.source.classes, self.source.class_names), ""])[labels]
@@ -92,8 +100,8 @@ def open_images(
     if where:
         source = _other(config, where, reading, model.shape)
     else:
-        check_own_images(model.run)
         source = own_split(config, split, ", or name others by --images")
+        check_own_images(model.run, split, source)
     _check_shape(model, source, where or split)
     names = source.names()
     positions = np.arange(len(source))
@@ -107,6 +115,8 @@ def open_images(
     lines = [in_flags(note, where, model.shape) for note in notes]
     if source.shape != model.shape:
         lines.append("grey images are read as colours, with three channels alike")
+    if not where and model.classes and source.classes is None:
+        lines.append(f"these images have no labels, and the run has {model.classes} classes")
     for note in filter(None, (*lines, line)):
         log(note)
     return Images(
@@ -168,7 +178,7 @@ def _other(config: Config, where: str, reading: Reading, shape: tuple[int, ...])
     # Of the run's, unless it is said: how such files are read, and where data sets of TFDS are, if
     # this machine has that folder. No image is left out, so that the order may be the files'.
     own = config.data
-    here = "://" in own.directory or Path(own.directory).is_dir()
+    here = "://" in own.directory or expanded(own.directory).is_dir()
     data = replace(
         own,
         name=name,
@@ -262,7 +272,8 @@ def _position(text: str, names: Sequence[str] | None, count: int) -> int:
         raise InputError(f"these images have no names: select by index, from 0, not {text!r}")
     if text in names:
         return names.index(text)
-    found = [i for i, name in enumerate(names) if PurePosixPath(name).name == text]
+    # A flag's list has lost the spaces around each name.
+    found = [i for i, name in enumerate(names) if PurePosixPath(name).name.strip() == text]
     if len(found) != 1:
         several = f"{len(found)} files are called" if found else "there is no image"
         raise InputError(f"{several} {text}: write a path as {names[found[0] if found else 0]}")

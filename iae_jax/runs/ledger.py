@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from iae_jax.errors import InputError
 from iae_jax.files.git_commit import git_commit
+from iae_jax.files.home import expanded
 from iae_jax.files.json_lines import append_line, check_appendable, read_lines
 from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.shared_config import shared_digest
@@ -79,7 +80,7 @@ def ledger_of(workdir: Path, path: str = "", called: str = "") -> Ledger:
     """The ledger of a run's folder, or another one. called: EXPERIMENT:VARIANT, as its lines are
     to say."""
     experiment, _, variant = called.partition(":")
-    return Ledger(Path(path) if path else workdir / FILE, experiment, variant)
+    return Ledger(expanded(path) if path else workdir / FILE, experiment, variant)
 
 
 def adopt(workdir: Path, ledger: Ledger) -> None:

@@ -115,15 +115,19 @@ _OUTPUT = flags.DEFINE_string("output", "", "Where a mode writes, if not in the 
 
 def check_flags(mode: str) -> None:
     """Raises: InputError for a flag that the mode would ignore."""
-    reads = {"train": TRAINING, "evaluate": (*OWN, *NOTED, "checkpoint", "seeds", "limits")} | {
-        name: (*found.reads, "checkpoint", "output") for name, found in MODES.items()
-    }
+    reads = {
+        "train": TRAINING,
+        "evaluate": (*OWN, *NOTED, "checkpoint", "seeds", "limits", "output"),
+    } | {name: (*found.reads, "checkpoint", "output") for name, found in MODES.items()}
     for name in dict.fromkeys(flag for own in reads.values() for flag in own):
         if flags.FLAGS[name].present and name not in reads[mode]:
             known = [one for one, own in reads.items() if name in own]
             raise InputError(
                 f"--{name} is for --mode={', '.join(known)}, not for --mode={mode}: leave it out"
             )
+    for name in ("images", "select", "data", "output", "directory", "labels", "test_reads"):
+        if flags.FLAGS[name].present and not flags.FLAGS[name].value:
+            raise InputError(f"--{name} is empty: say what it is, or leave it out")
     for name in ("split", "data"):
         if flags.FLAGS["images"].present and flags.FLAGS[name].present:
             raise InputError(f"--{name} is of the run's own images: leave it or --images out")
@@ -161,11 +165,13 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
         raise InputError(
             f"--seeds is of a training, and this run has {config.run.seeds}: leave it out"
         )
-    if _DATA.value and not (is_files(config.data.name) and is_files(_DATA.value)):
-        raise InputError(
-            f"--data is the place of files, and this run is of {config.data.name}: leave it out"
-        )
     if _DATA.value:
+        if not is_files(config.data.name):
+            raise InputError(
+                f"--data is the place of files, and this run is of {config.data.name}: leave it out"
+            )
+        if not is_files(_DATA.value):
+            raise InputError(f"--data={_DATA.value} is no path: write --data={_DATA.value}/")
         config.data.name, config.data.labels = _DATA.value, _LABELS.value or config.data.labels
     if _DIRECTORY.value:
         images = _IMAGES.value or config.data.name
@@ -177,7 +183,7 @@ def read(mode: str, config: Config, workdir: Path, seeds: int | None = None) -> 
     output = folder_of(_OUTPUT.value or workdir)
     ledger = ledger_of(output, _TEST_READS.value, _READ_AS.value)
     if mode == "evaluate":
-        evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value, ledger)
+        evaluate_run(config, workdir, _CHECKPOINT.value, _SPLIT.value, ledger, output)
         return
     model = model_of(config, workdir, _CHECKPOINT.value)
     request = Request(

@@ -1,7 +1,6 @@
 """What is asked of a trained run: which model, whose images, how many, written where."""
 
 import math
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from iae_jax.data.reading import Reading
-from iae_jax.data.sources import is_files
 from iae_jax.errors import InputError
 from iae_jax.files.npz_writer import NpzWriter
 from iae_jax.runs.config import digest
@@ -63,44 +61,44 @@ class Request:
 
     @contextmanager
     def npz(self, name: str, images: Images | None = None) -> Iterator[NpzWriter]:
-        """The npz file NAME.npz, which says what it is of: `step` of the checkpoint, `seed`, the
-        hash of the run's `config`, and `images`, which set.
+        """The npz file NAME.npz, which has the `origin` of what is in it.
 
         Raises:
-          InputError: there is one of other images already.
+          InputError: there is one of another model or of other images already.
         """
         path = self.output / f"{name}.npz"
-        if images is not None:
-            check_images_of(path, _images_in(path), images)
+        self.check_replaced(path, _origin_in(path), images)
         with NpzWriter(path) as writer:
-            writer.add(**self.origin, images=images and images.where)
+            writer.add(**self.origin(images))
             yield writer
 
-    @property
-    def origin(self) -> dict[str, Any]:
-        """What is written beside the numbers."""
+    def origin(self, images: Images | None = None) -> dict[str, Any]:
+        """What is written beside the numbers: `step` of the checkpoint, `seed`, the hash of the
+        run's `config`, and, of images, which set in words, and a hash of them, `fingerprint`."""
         run = self.model.run
-        return {"step": run.step, "seed": self.seed, "config": digest(run.config)}
+        own = {"step": run.step, "seed": self.seed, "config": digest(run.config)}
+        of = {} if images is None else {"images": images.where, "fingerprint": images.fingerprint}
+        return own | of
+
+    def check_replaced(self, path: Path, there: Mapping[str, str], images: Images | None) -> None:
+        """there: the origin of the file that is there already, {} for none or unknown.
+
+        Raises: InputError if it would be lost. In the run's own folder all is of this model.
+        """
+        own, other = self.origin(images), ""
+        elsewhere = self.output.resolve() != self.workdir.resolve()
+        if elsewhere and there.get("config", own["config"]) != own["config"]:
+            other = f"another model (config {there['config']})"
+        # The same words may name other images, and other words the same ones.
+        same = "fingerprint" if "fingerprint" in there else "images"
+        if images is not None and there.get(same, own[same]) != own[same]:
+            other = f"other images ({there.get('images')})"
+        if other:
+            raise InputError(f"{path} is of {other}: move it away, or choose another --output")
 
 
-def check_images_of(path: Path, there: str, images: Images) -> None:
-    """there: of which images the file is that is there already, "" for none or unknown.
-
-    Raises: InputError if it would be lost.
-    """
-    if there and _resolved(there) != _resolved(images.where):
-        raise InputError(
-            f"{path} is of other images ({there}): move it away, or choose another --output"
-        )
-
-
-def _resolved(where: str) -> str:
-    """The words for a set, of files with their whole path."""
-    place = where.partition(":")[2] if where.startswith(("npz:", "images:")) else where
-    return os.path.realpath(place) if is_files(where) else where
-
-
-def _images_in(path: Path) -> str:
+def _origin_in(path: Path) -> dict[str, str]:
+    names = ("config", "images", "fingerprint")
     with suppress(Exception), np.load(path) as file:  # whatever a damaged file makes numpy raise
-        return str(file["images"])
-    return ""
+        return {name: str(file[name]) for name in names if name in file}
+    return {}

@@ -7,9 +7,9 @@ from typing import Any, TextIO
 
 from etils import epath
 
-from iae_jax.data.file_set import expanded
 from iae_jax.errors import InputError
 from iae_jax.files.atomic import open_folder
+from iae_jax.files.home import expanded
 from iae_jax.files.lock import lock
 from iae_jax.runs.config import Config
 
@@ -30,8 +30,11 @@ def checkpoints_of(config: Config, path: Path) -> epath.Path:
     Raises:
       InputError: the config names a place of an unknown kind.
     """
+    named = config.run.checkpoints
+    if named and "://" not in named:
+        return epath.Path(expanded(named))
     try:
-        return epath.Path(config.run.checkpoints or path / "checkpoints")
+        return epath.Path(named or path / "checkpoints")
     except KeyError as error:  # an unknown scheme
         raise InputError(
             f"run.checkpoints is a path or gs://BUCKET/FOLDER, not {config.run.checkpoints!r}"

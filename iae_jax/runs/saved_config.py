@@ -12,7 +12,7 @@ def config_of(path: Path) -> Config:
     """The config that a run was trained with. Raises: InputError."""
     file = path / "config.json"
     if not file.is_file():
-        raise InputError(f"there is no trained run in {path}: name the --workdir of one")
+        raise InputError(f"there is no trained run in {path}: name the folder of one")
     try:
         saved = translated(json.loads(file.read_text()))
     except (OSError, ValueError, TypeError, AttributeError) as error:

@@ -14,7 +14,7 @@ import numpy as np
 from iae_jax.files import figures
 from iae_jax.files.atomic import new_file
 from iae_jax.runs.model_outputs import scored_by
-from iae_jax.runs.request import CHUNK, Request, check_images_of
+from iae_jax.runs.request import CHUNK, Request
 
 
 def codes(request: Request) -> list[Path]:
@@ -54,15 +54,14 @@ def codes(request: Request) -> list[Path]:
 
 def scores(request: Request) -> list[Path]:
     """scores_LABEL.csv, a line for each image: name, label (by the run's numbers; empty: none),
-    class (what its own set calls it), what `Model.score` has, and of what it is: step (of the
-    checkpoint), seed, config (the hash of the run's) and images (the set)."""
+    class (what its own set calls it), what `Model.score` has, and the `Request.origin`."""
     if not scored_by(request.model.run.game.networks):
         request.model.need("encoder")
     images = request.opened()
     path = request.output / f"scores_{images.label}.csv"
-    check_images_of(path, _images_in(path), images)
+    request.check_replaced(path, _origin_in(path), images)
     sums: defaultdict[str, float] = defaultdict(float)
-    origin = request.origin | {"images": images.where}
+    origin = request.origin(images)
     with (
         new_file(path) as part,
         # Names that are no UTF-8 keep their bytes.
@@ -86,11 +85,12 @@ def scores(request: Request) -> list[Path]:
     return [path]
 
 
-def _images_in(path: Path) -> str:
-    """Of which images the scores are that are there already, or ""."""
+def _origin_in(path: Path) -> dict[str, str]:
+    """Of the scores that are there already, in their first line; {} for none."""
     with (
         suppress(OSError, csv.Error, StopIteration),
         path.open(newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
-        return next(csv.DictReader(file)).get("images") or ""
-    return ""
+        line = next(csv.DictReader(file))
+        return {name: line[name] for name in ("config", "images", "fingerprint") if line.get(name)}
+    return {}

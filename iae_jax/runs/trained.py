@@ -2,13 +2,17 @@
 
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
+from numbers import Integral
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from iae_jax.data.dataset import Source
 from iae_jax.data.sources import is_files
 from iae_jax.errors import InputError, TransientError
 from iae_jax.game.step import init
@@ -19,7 +23,7 @@ from iae_jax.runs.checkpoint import Checkpoints, Restored
 from iae_jax.runs.config import Config, identity
 from iae_jax.runs.console import log
 from iae_jax.runs.data_sets import also, open_split
-from iae_jax.runs.feed import Feed, seeds_of
+from iae_jax.runs.feed import Feed, images_digest, seeds_of
 from iae_jax.runs.run_folder import checkpoints_of
 from iae_jax.runs.saved_config import config_of
 from iae_jax.runs.workdir import DATA_FILE, changes_since, check_images, check_unchanged
@@ -34,8 +38,9 @@ class TrainedRun(NamedTuple):
     ema: the averaged parameters of encoder and generator, the last ones of the discriminators; with
         several seeds each array has a leading axis [S].
     step: of the checkpoint.
-    images: a fingerprint of its training images, None of an old run. place: where they were, if the
-        config names another place than the checkpoint does, else "".
+    images: a fingerprint of its training images, None of an old run. held_out: hashes of those of
+        its other splits, of files. place: where they were, if the config names another place than
+        the checkpoint does, else "".
     """
 
     config: Config
@@ -44,6 +49,7 @@ class TrainedRun(NamedTuple):
     step: int
     images: str | None = None
     place: str = ""
+    held_out: Mapping[str, str] = MappingProxyType({})
 
     def params(self, index: int = 0) -> Players:
         """Of one of the seeds, by its place."""
@@ -63,7 +69,7 @@ def trained(config: Config, path: Path, checkpoint: str | int) -> TrainedRun:
       InputError: there is no such checkpoint, or the run has another config.
       TransientError: a training deletes checkpoints faster than they can be read.
     """
-    if isinstance(checkpoint, int) and not isinstance(checkpoint, bool):
+    if isinstance(checkpoint, Integral) and not isinstance(checkpoint, bool):
         checkpoint = str(checkpoint)
     if not isinstance(checkpoint, str):
         raise InputError(f"checkpoint is latest, best or a step, not {checkpoint!r}")
@@ -75,7 +81,8 @@ def trained(config: Config, path: Path, checkpoint: str | int) -> TrainedRun:
             # Discriminators have no averages.
             kept = {name: getattr(state.params, name) for name in DISCRIMINATORS}
             ema, images = state.ema._replace(**kept), found.extra.get("data")
-            return TrainedRun(config, game, ema, found.step, images, place)
+            held_out = data_of(config, path)["held_out"]
+            return TrainedRun(config, game, ema, found.step, images, place, held_out)
     raise TransientError(
         f"a training deletes the checkpoints in {path} while they are read: try again"
     )
@@ -90,7 +97,8 @@ def game_of(config: Config, path: Path) -> Game:
 
 def data_of(config: Config, path: Path) -> dict[str, Any]:
     """What is known of a run's data: "shapes" of an example of each set by its name, "values",
-    "classes" and "class_names". Of a run from before that was saved with it, from the data.
+    "classes", "class_names" and "held_out". Of a run from before that was saved with it, from the
+    data.
 
     Raises:
       InputError: the file is damaged, or the data are not there.
@@ -101,7 +109,7 @@ def data_of(config: Config, path: Path) -> dict[str, Any]:
         further = {name: open_split(config, "train", name).shape for name in also(config)}
         shapes = {"x": source.shape, **further}
         known = {"classes": source.classes, "class_names": source.class_names}
-        return {"shapes": shapes, "values": source.values, **known}
+        return {"shapes": shapes, "values": source.values, "held_out": {}, **known}
     try:
         data: dict[str, Any] = json.loads(saved.read_text())
         shapes = {name: tuple(shape) for name, shape in data["shapes"].items()}
@@ -110,6 +118,7 @@ def data_of(config: Config, path: Path) -> dict[str, Any]:
             "values": data["values"],
             "classes": data.get("classes"),
             "class_names": tuple(data.get("class_names", ())),
+            "held_out": dict(data.get("held_out", {})),
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -126,7 +135,7 @@ def restored(game: Game, config: Config, path: Path, checkpoint: str) -> tuple[R
     """
     folder = checkpoints_of(config, path)
     if not folder.is_dir():
-        raise InputError(f"there is no trained run in {path}: train one with --mode=train")
+        raise InputError(f"there is no trained run in {path}: train one there first")
     with Checkpoints(folder, config.run.keep, best_metric(game)) as checkpoints:
         saved = checkpoints.config()
         check_unchanged(saved, config, _advice(config, path))
@@ -139,10 +148,10 @@ def restored(game: Game, config: Config, path: Path, checkpoint: str) -> tuple[R
         elif re.fullmatch("[0-9]{1,18}", checkpoint):
             step = int(checkpoint)
         else:
-            raise InputError(f"--checkpoint is latest, best or a step, not {checkpoint!r}")
+            raise InputError(f"the checkpoint is latest, best or a step, not {checkpoint!r}")
         found = checkpoints.restore(_template(game, config), step)
     if found is None:
-        raise InputError(f"there is no checkpoint in {path}: train with --mode=train")
+        raise InputError(f"there is no checkpoint in {path}: go on with its training")
     # A longer training of the same model is none of another config.
     changed = [one for one in changes_since(found.config, config) if not one.startswith("steps: ")]
     if changed:
@@ -157,11 +166,11 @@ def _other_place(saved: dict[str, Any] | None, config: Config) -> str:
     return "" if all(list(old[name]) == list(new[name]) for name in named) else str(old["name"])
 
 
-def check_own_images(run: TrainedRun) -> None:
-    """Before a run's own images are read.
+def check_own_images(run: TrainedRun, split: str, source: Source) -> None:
+    """Before a run's own images are read: `source` is that split of them.
 
-    Raises: InputError if they are others than those that the run was trained on: they lie
-    elsewhere, or files have changed.
+    Raises: InputError if they are others than those of the training: they lie elsewhere, or files
+    have changed.
     """
     name = run.config.data.name
     if run.place:
@@ -171,6 +180,8 @@ def check_own_images(run: TrainedRun) -> None:
     else:
         return
     check_images(run.images, Feed(run.config).fingerprint(), name, advice)
+    if run.held_out.get(split) not in (None, images_digest(source)):
+        raise InputError(f"{name}: the {split} images are others than in the training: {advice}")
 
 
 def _advice(config: Config, path: Path) -> str:

@@ -41,7 +41,8 @@ def _needed(request: Request, default: int, each: int = 1) -> Images:
     count = each * (request.count or max(1, min(default, len(images) // each)))
     if count > len(images):
         raise InputError(
-            f"this needs {count} images and {images.label} has {len(images)}: lower --count"
+            f"this needs {count} images and {images.label} has {len(images)}: "
+            + ("lower --count" if (request.count or 1) > 1 else "give more by --images")
         )
     return images.part(0, count)
 
@@ -72,7 +73,7 @@ def samples(request: Request) -> list[Path]:
             new_folder(folder, rf"{png_folder.FILES}|codes\.npz", "codes.npz") as part,
             NpzWriter(part / "codes.npz") as writer,
         ):
-            writer.add(**request.origin)
+            writer.add(**request.origin())
             for first, z, x in _sampled(request, count):
                 png_folder.write(part, x, first)
                 writer.append({"vector": z.vector, "category": z.category})

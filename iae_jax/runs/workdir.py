@@ -177,13 +177,20 @@ class Workdir:
             extra.get("unlogged", {}),
         )
 
-    def begin(self, position: Position, source: Source, shapes: Mapping[str, Any]) -> None:
+    def begin(
+        self,
+        position: Position,
+        source: Source,
+        shapes: Mapping[str, Any],
+        held_out: Mapping[str, str],
+    ) -> None:
         """Writes config.json and data.json, and cuts the lines of the metrics log after the
         position.
 
         Args:
           source: the training data.
           shapes: of one example of each set in the batch.
+          held_out: split -> a hash of its images.
         """
         write_json(self.path / "config.json", to_dict(self._config))
         if step_of(position.state) < self._config.steps:
@@ -193,6 +200,8 @@ class Workdir:
             "values": source.values,
             "classes": source.classes,
         }
+        if held_out:
+            data["held_out"] = dict(held_out)
         if source.class_names:
             data["class_names"] = list(source.class_names)
         write_json(self.path / DATA_FILE, data)

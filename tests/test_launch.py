@@ -73,7 +73,7 @@ def launch(*arguments):
             ["--config=tests/tiny.py", "--config.regularization.kind=analytic_kl"],
             "use a gaussian encoder",
         ),
-        (["--config=tests/tiny.py", "--mode=evaluate"], "train one with --mode=train"),
+        (["--config=tests/tiny.py", "--mode=evaluate"], "train one there first"),
         (["--config=tests/tiny.py", "--mode=dance"], "dance"),
         (["--config=tests/tiny.py", "--config.run.checkpoints=memory://a"], "gs://BUCKET/FOLDER"),
         (["--config=tests/tiny.py", "--workdir=gs://bucket/run"], "--workdir is a folder"),

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from iae_jax.runs.request import _images_in
+from iae_jax.runs.request import _origin_in
 
 
 def test_a_file_says_of_which_images_it_is(tmp_path):
     np.savez(tmp_path / "codes.npz", images="npz:a.npz", x=np.arange(9))
-    assert _images_in(tmp_path / "codes.npz") == "npz:a.npz"
+    assert _origin_in(tmp_path / "codes.npz") == {"images": "npz:a.npz"}
 
 
 @pytest.mark.parametrize("kept", [None, 0, 3, 90, -30])
@@ -20,10 +20,10 @@ def test_a_damaged_file_is_of_no_images(tmp_path, kept):
     path.unlink()
     if kept is not None:
         path.write_bytes(data[:kept])
-    assert _images_in(path) == ""
+    assert _origin_in(path) == {}
 
 
 def test_an_array_alone_is_of_no_images(tmp_path):
     with (tmp_path / "codes.npz").open("wb") as file:
         np.save(file, np.arange(3))
-    assert _images_in(tmp_path / "codes.npz") == ""
+    assert _origin_in(tmp_path / "codes.npz") == {}

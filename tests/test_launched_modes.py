@@ -49,7 +49,7 @@ def test_train_evaluate_sample_reconstruct(tmp_path, monkeypatch):
         assert (tmp_path / "run" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     for bad in ("²", "٤", "9" * 5000, "-1", ""):
         code, _, lines = launch(*common, "--mode=sample", f"--checkpoint={bad}")
-        assert code == 2 and "--checkpoint is latest, best or a step" in lines[-1]
+        assert code == 2 and "the checkpoint is latest, best or a step" in lines[-1]
     code, _, lines = launch(*common, "--mode=reconstruct", "--count=1000")
     assert code == 2 and "this needs 1000 images and test has 297: lower --count" in lines[-1]
 

@@ -116,7 +116,7 @@ def test_scores_of_a_folder(runs, folder):
     lines = table(runs["vae"] / "scores_set.csv")
     assert list(lines[0]) == [
         "name", "label", "class", "log_likelihood", "pixel_error", "prior_log_density", "step",
-        "seed", "config", "images",
+        "seed", "config", "images", "fingerprint",
     ]  # fmt: skip
     of = {(one["step"], one["seed"], one["images"]) for one in lines}
     assert of == {("10", "11", f"images:{folder}")}

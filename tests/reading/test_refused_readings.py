@@ -35,7 +35,7 @@ REFUSED = [
     ("category", ["--mode=sample", "--category=4"], "a category is one of 4, from 0, not 4"),
     ("vae", ["--mode=sample", "--count=0"], "count"),
     ("category", ["--mode=traverse", "--images=npz:own.npz"], "is of codes of the prior"),
-    ("vae", ["--output=x"], "--output is for --mode=sample, reconstruct"),
+    ("vae", ["--output=x"], "--output is for --mode=evaluate, sample"),
 ]  # fmt: skip
 
 
@@ -66,7 +66,8 @@ def test_an_evaluation_has_the_config_of_the_run(runs, monkeypatch):
     assert launch(f"--workdir={runs['vae']}", "--mode=evaluate", "--split=validation")[0] == 0
     saved = from_dict(json.loads((runs["vae"] / "config.json").read_text()))
     noted = ledger_of(runs["vae"])
-    assert given == [(saved, runs["vae"], "latest", "validation", noted)] and saved.seed == 11
+    place = runs["vae"]
+    assert given == [(saved, place, "latest", "validation", noted, place)] and saved.seed == 11
 
 
 def test_what_is_broken_off_leaves_the_file_of_before(runs, monkeypatch):

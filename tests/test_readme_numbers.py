@@ -82,13 +82,13 @@ COLUMNS = {
     3: ("frechet_sample", 1, 1),
     4: ("two_sample_accuracy", 1, 100),
 }
-FEW = ("semisupervised",)
+FEW = "semisupervised"
 # Task -> ours, and the preset and variant that it is of.
 TASKS = {
-    "IAE, MNIST, 100 labels: test error": (error("iae_best"), *FEW, "iae_best/mnist/100"),
-    "the same, no augmentation and no teacher": (error("iae_plain"), *FEW, "iae_plain/mnist/100"),
-    "the same task by Improved-GAN": (error("improved_gan"), *FEW, "improved_gan/mnist/100"),
-    "the same task by AAE": (error("aae", 1), *FEW, "aae/mnist/100"),
+    "IAE, MNIST, 100 labels: test error": (error("iae_best"), FEW, "iae_best/mnist/100"),
+    "the same, no augmentation and no teacher": (error("iae_plain"), FEW, "iae_plain/mnist/100"),
+    "the same task by Improved-GAN": (error("improved_gan"), FEW, "improved_gan/mnist/100"),
+    "the same task by AAE": (error("aae", 1), FEW, "aae/mnist/100"),
     "IAE, MNIST, 10 clusters, no labels: accuracy": (
         cell("mnist_clustering", "cluster_accuracy", ["k10"], 2, 100, " %"),
         "mnist_clustering",

@@ -77,7 +77,7 @@ class FolderSource(Source):
             parts[self._split_of.get(name, "train")].append(name)
         slices = slices_of(chosen.split, sizes)
         mine = [name for key, where in slices for name in parts[key][where]]
-        self._chosen = [self._members[name] for name in mine]
+        self._chosen_names, self._chosen = mine, [self._members[name] for name in mine]
         number = dict(zip(self._paths, classes.labels.tolist(), strict=True))
         self._labels = np.array([number[name] for name in mine], np.int32)
         self.classes, self.class_names = classes.total, classes.names
@@ -117,8 +117,7 @@ class FolderSource(Source):
 
     def names(self) -> list[str]:
         """Paths in the folder or zip, with "/"."""
-        packed = self._files.archive is not None
-        return [name.replace("\\", "/") for name in self._chosen] if packed else self._chosen
+        return self._chosen_names
 
     def _names(self) -> list[str]:
         """Those of image files, sorted."""

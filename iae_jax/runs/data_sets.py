@@ -25,13 +25,13 @@ def open_split(config: Config, split: str, name: str = "") -> Source:
         config.run.limits,
         also(config)[name] if name else data.name,
         split_of(data, split),
-        place_of(data) or None,
+        directory_of(data) or None,
         reading,
     )
     return Binarized(source) if data.binarize and not name else source
 
 
-def place_of(data: Data) -> str:
+def directory_of(data: Data) -> str:
     """Where TFDS keeps its data sets, "" for its own place. Raises: InputError for a ~ that is no
     home."""
     local = data.directory and "://" not in data.directory

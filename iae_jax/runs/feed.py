@@ -11,7 +11,6 @@ import numpy as np
 
 from iae_jax.data import ALL, Source, indices, labelled, load, stream
 from iae_jax.data.pixels import check_examples
-from iae_jax.data.sources import is_files
 from iae_jax.devices import multihost
 from iae_jax.devices.parallel import Chunk, Draw, Sample, place
 from iae_jax.errors import InputError
@@ -206,13 +205,6 @@ class Feed:
 def images_digest(source: Source) -> str:
     """A hash of how many examples there are, of which shape, and of some of them."""
     return _digest([source]).hexdigest()[:16]
-
-
-def held_out_digests(config: Config) -> dict[str, str]:
-    """validation and test -> a hash of their images, where these are files, which may change."""
-    if not is_files(config.data.name):
-        return {}
-    return {split: images_digest(open_split(config, split)) for split in ("validation", "test")}
 
 
 def _digest(sources: Iterable[Source]) -> Any:

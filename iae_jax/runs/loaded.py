@@ -21,7 +21,7 @@ from iae_jax.runs.model_outputs import Codes, drawn, encoded, scored, scored_by
 from iae_jax.runs.programs import kept
 from iae_jax.runs.run_folder import folder_of
 from iae_jax.runs.saved_config import config_of
-from iae_jax.runs.trained import TrainedRun, data_of, trained
+from iae_jax.runs.trained import TrainedRun, trained
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.interpolation import between
 from iae_jax.sampling.noise import Noise, example_keys, normal, to_unit
@@ -52,7 +52,8 @@ def model_of(config: Config, path: Path, checkpoint: str | int, seed: int = 0) -
     whole(seed, "seed", 0)
     if seed >= config.run.seeds:
         raise InputError(f"seed is below {config.run.seeds}, the seeds of this run, not {seed}")
-    run, data = trained(config, path, checkpoint), data_of(config, path)
+    run = trained(config, path, checkpoint)
+    data = run.data
     return Model(
         run,
         run.params(seed),

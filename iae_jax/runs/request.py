@@ -18,6 +18,7 @@ from iae_jax.runs.ledger import Ledger
 from iae_jax.runs.loaded import Model
 
 CHUNK = 1000  # examples in memory at once, whole batches of a model
+COMPARED = ("config", "images", "fingerprint")  # of a file's origin with that of its successor
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Request:
 
     def origin(self, images: Images | None = None) -> dict[str, Any]:
         """What is written beside the numbers: `step` of the checkpoint, `seed`, the hash of the
-        run's `config`, and, of images, which set in words, and a hash of them, `fingerprint`."""
+        run's `config`; and of images `images`, which set in words, and `fingerprint`, a hash."""
         run = self.model.run
         own = {"step": run.step, "seed": self.seed, "config": digest(run.config)}
         of = {} if images is None else {"images": images.where, "fingerprint": images.fingerprint}
@@ -98,7 +99,6 @@ class Request:
 
 
 def _origin_in(path: Path) -> dict[str, str]:
-    names = ("config", "images", "fingerprint")
     with suppress(Exception), np.load(path) as file:  # whatever a damaged file makes numpy raise
-        return {name: str(file[name]) for name in names if name in file}
+        return {name: str(file[name]) for name in COMPARED if name in file}
     return {}

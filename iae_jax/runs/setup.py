@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from iae_jax.data import Dataset
+from iae_jax.data.sources import is_files
 from iae_jax.devices import multihost
 from iae_jax.devices.parallel import check_divisible
 from iae_jax.errors import InputError
@@ -17,7 +18,7 @@ from iae_jax.runs.config import Config
 from iae_jax.runs.config_checks import check_types
 from iae_jax.runs.data_checks import check_splits, lines_about
 from iae_jax.runs.data_sets import open_split
-from iae_jax.runs.feed import Feed, check_sources
+from iae_jax.runs.feed import Feed, check_sources, images_digest
 from iae_jax.types import Game
 
 VALIDATION_EXAMPLES = 1000
@@ -36,14 +37,16 @@ def devices_of(config: Config) -> list[jax.Device]:
 
 
 class Setup(NamedTuple):
-    """A run before its first step. data: a fingerprint of the training data. about: lines about the
-    data, for whoever trains on it."""
+    """A run before its first step. data: a fingerprint of the training data. held_out: validation
+    and test -> a hash of their images, where these are files, which may change. about: lines about
+    the data, for whoever trains on it."""
 
     game: Game
     devices: list[jax.Device]
     feed: Feed
     validation: Dataset
     data: str
+    held_out: dict[str, str]
     about: list[str]
 
 
@@ -51,7 +54,7 @@ def set_up(config: Config) -> Setup:
     """Raises: InputError that says what does not fit."""
     check_installed()
     check_types(config)
-    feed, held_out = Feed(config), open_split(config, "validation")
+    feed, validated = Feed(config), open_split(config, "validation")
     further = {name: shape for name, shape in feed.shapes.items() if name != "x"}
     game, devices = build(config, feed.x.shape, feed.x.values, further), devices_of(config)
     # By these the run is measured later: too late to mend then.
@@ -61,11 +64,14 @@ def set_up(config: Config) -> Setup:
         tested = open_split(config, "test")
     except InputError as error:
         raise InputError(f"data.test, for --mode=evaluate: {error}") from error
-    check_splits(feed.x, {"validation": held_out, "test": tested})
+    splits = {"validation": validated, "test": tested}
+    check_splits(feed.x, splits)
     # From all over the split: its images may lie in the order of their classes.
-    count = min(len(held_out), VALIDATION_EXAMPLES)
-    validation = held_out.read(np.linspace(0, len(held_out) - 1, count).astype(int))
+    count = min(len(validated), VALIDATION_EXAMPLES)
+    validation = validated.read(np.linspace(0, len(validated) - 1, count).astype(int))
     check_sources(game, feed)
     feed.check_examples()
-    about = lines_about(config.data.name, feed.x, held_out, tested)
-    return Setup(game, devices, feed, validation, feed.fingerprint(), about)
+    about = lines_about(config.data.name, feed.x, validated, tested)
+    files = splits if is_files(config.data.name) else {}
+    held_out = {split: images_digest(source) for split, source in files.items()}
+    return Setup(game, devices, feed, validation, feed.fingerprint(), held_out, about)

@@ -14,7 +14,7 @@ import numpy as np
 from iae_jax.files import figures
 from iae_jax.files.atomic import new_file
 from iae_jax.runs.model_outputs import scored_by
-from iae_jax.runs.request import CHUNK, Request
+from iae_jax.runs.request import CHUNK, COMPARED, Request
 
 
 def codes(request: Request) -> list[Path]:
@@ -92,5 +92,5 @@ def _origin_in(path: Path) -> dict[str, str]:
         path.open(newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         line = next(csv.DictReader(file))
-        return {name: line[name] for name in ("config", "images", "fingerprint") if line.get(name)}
+        return {name: line[name] for name in COMPARED if line.get(name)}
     return {}

@@ -22,7 +22,7 @@ from iae_jax.runs import pictures
 from iae_jax.runs.config import Config, to_dict
 from iae_jax.runs.console import log
 from iae_jax.runs.divergence import Diverged, not_finite, parameter_not_finite
-from iae_jax.runs.feed import held_out_digests, initial_state, next_stop, seeds_of, step_of
+from iae_jax.runs.feed import initial_state, next_stop, seeds_of, step_of
 from iae_jax.runs.health import READ, Health, Sign
 from iae_jax.runs.interruption import Interrupted, StopRequest, awaited
 from iae_jax.runs.run_folder import folder_of
@@ -137,7 +137,7 @@ class Loop:
             # described by their words.
             if workdir is not None and (self.step < config.steps or workdir.same_run):
                 feed = setup.feed
-                workdir.begin(position, feed.x, feed.shapes, held_out_digests(config))
+                workdir.begin(position, feed.x, feed.shapes, setup.held_out)
 
     @property
     def seconds(self) -> float:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from numbers import Integral
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -38,18 +37,17 @@ class TrainedRun(NamedTuple):
     ema: the averaged parameters of encoder and generator, the last ones of the discriminators; with
         several seeds each array has a leading axis [S].
     step: of the checkpoint.
-    images: a fingerprint of its training images, None of an old run. held_out: hashes of those of
-        its other splits, of files. place: where they were, if the config names another place than
-        the checkpoint does, else "".
+    data: see `data_of`. images: a fingerprint of its training images, None of an old run. place:
+        where they were, if the config names another place than the checkpoint does, else "".
     """
 
     config: Config
     game: Game
     ema: Players
     step: int
-    images: str | None = None
-    place: str = ""
-    held_out: Mapping[str, str] = MappingProxyType({})
+    data: Mapping[str, Any]
+    images: str | None
+    place: str
 
     def params(self, index: int = 0) -> Players:
         """Of one of the seeds, by its place."""
@@ -73,7 +71,8 @@ def trained(config: Config, path: Path, checkpoint: str | int) -> TrainedRun:
         checkpoint = str(checkpoint)
     if not isinstance(checkpoint, str):
         raise InputError(f"checkpoint is latest, best or a step, not {checkpoint!r}")
-    game = game_of(config, path)
+    data = data_of(config, path)
+    game = _game(config, data)
     for _ in range(MAX_READS):
         with suppress(FileNotFoundError):  # of a checkpoint that is no longer kept
             found, place = restored(game, config, path, checkpoint)
@@ -81,8 +80,7 @@ def trained(config: Config, path: Path, checkpoint: str | int) -> TrainedRun:
             # Discriminators have no averages.
             kept = {name: getattr(state.params, name) for name in DISCRIMINATORS}
             ema, images = state.ema._replace(**kept), found.extra.get("data")
-            held_out = data_of(config, path)["held_out"]
-            return TrainedRun(config, game, ema, found.step, images, place, held_out)
+            return TrainedRun(config, game, ema, found.step, data, images, place)
     raise TransientError(
         f"a training deletes the checkpoints in {path} while they are read: try again"
     )
@@ -90,15 +88,18 @@ def trained(config: Config, path: Path, checkpoint: str | int) -> TrainedRun:
 
 def game_of(config: Config, path: Path) -> Game:
     """The game of a run, from the shapes that are saved with it."""
-    data = data_of(config, path)
+    return _game(config, data_of(config, path))
+
+
+def _game(config: Config, data: Mapping[str, Any]) -> Game:
     shapes = dict(data["shapes"])
     return build(config, shapes.pop("x"), data["values"], shapes)
 
 
 def data_of(config: Config, path: Path) -> dict[str, Any]:
     """What is known of a run's data: "shapes" of an example of each set by its name, "values",
-    "classes", "class_names" and "held_out". Of a run from before that was saved with it, from the
-    data.
+    "classes", "class_names", and "held_out", hashes of the images of its other splits, of files. Of
+    a run from before that was saved with it, from the data.
 
     Raises:
       InputError: the file is damaged, or the data are not there.
@@ -180,7 +181,7 @@ def check_own_images(run: TrainedRun, split: str, source: Source) -> None:
     else:
         return
     check_images(run.images, Feed(run.config).fingerprint(), name, advice)
-    if run.held_out.get(split) not in (None, images_digest(source)):
+    if run.data["held_out"].get(split) not in (None, images_digest(source)):
         raise InputError(f"{name}: the {split} images are others than in the training: {advice}")
 
 

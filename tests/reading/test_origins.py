@@ -32,12 +32,11 @@ def write(folder, seed, splits=SIZES):
     return folder
 
 
-def train_in(where, name, workdir, **fields):
+def train_in(where, name, workdir, batch_size=16, checkpoints=""):
     """A run of a folder that lies in `where`, as from there."""
     config = tiny.get_config("vae")
     config.data.name, config.steps = name, 10
-    config.batch_size = fields.get("batch_size", config.batch_size)
-    config.run.checkpoints = fields.get("checkpoints", "")
+    config.batch_size, config.run.checkpoints = batch_size, checkpoints
     with contextlib.chdir(where):
         train(config, workdir)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from numbers import Integral
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -37,17 +38,17 @@ class TrainedRun(NamedTuple):
     ema: the averaged parameters of encoder and generator, the last ones of the discriminators; with
         several seeds each array has a leading axis [S].
     step: of the checkpoint.
-    data: see `data_of`. images: a fingerprint of its training images, None of an old run. place:
-        where they were, if the config names another place than the checkpoint does, else "".
+    images: a fingerprint of its training images, None of an old run. place: where they were, if the
+        config names another place than the checkpoint does, else "". data: see `data_of`.
     """
 
     config: Config
     game: Game
     ema: Players
     step: int
-    data: Mapping[str, Any]
-    images: str | None
-    place: str
+    images: str | None = None
+    place: str = ""
+    data: Mapping[str, Any] = MappingProxyType({})
 
     def params(self, index: int = 0) -> Players:
         """Of one of the seeds, by its place."""
@@ -80,7 +81,7 @@ def trained(config: Config, path: Path, checkpoint: str | int) -> TrainedRun:
             # Discriminators have no averages.
             kept = {name: getattr(state.params, name) for name in DISCRIMINATORS}
             ema, images = state.ema._replace(**kept), found.extra.get("data")
-            return TrainedRun(config, game, ema, found.step, data, images, place)
+            return TrainedRun(config, game, ema, found.step, images, place, data)
     raise TransientError(
         f"a training deletes the checkpoints in {path} while they are read: try again"
     )

@@ -17,6 +17,7 @@ from iae_jax.errors import InputError
 from iae_jax.files.json_lines import append_line
 from iae_jax.files.lock import lock
 from iae_jax.files.metrics_log import MetricsLog
+from iae_jax.runs.run_folder import check_no_links
 
 COMMANDS = {
     "train": (
@@ -264,3 +265,16 @@ def test_what_is_changed_in_place_has_no_other_name(tmp_path, kind, writer):
     with pytest.raises((OSError, InputError), match="is a link.*remove it|Too many l"):
         write[writer]()
     assert precious.read_text() == "mine"
+    path.unlink()
+    os.mkfifo(path)  # nobody reads it: whoever opened it to write would wait
+    with pytest.raises((OSError, InputError), match="No such device"):
+        write[writer]()
+
+
+def test_a_pipe_in_a_runs_folder_is_refused(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "config.json").write_text("{}")
+    check_no_links(tmp_path)
+    os.mkfifo(tmp_path / "figures" / "samples.png")
+    with pytest.raises(InputError, match="figures/samples.png is no file and no folder: remove it"):
+        check_no_links(tmp_path)

@@ -198,6 +198,7 @@ REFUSED = {
     "columns": (lambda m, x: m.interpolate(x[:2], x[2:4], 1), "columns is at least 2, not 1"),
     "mask": (lambda m, x: m.encode(x > 9), r"not bool: x.astype\('float32'\)"),
     "mask of int64": (lambda m, x: m.encode((x > 9) * 1), r"not int64: x.astype\('float32'\)"),
+    "mask of uint8": (lambda m, x: m.score((x > 9).astype(np.uint8)), "values 0 and 1 of 255"),
     "16 bits": (
         lambda m, x: m.encode(257 * x.astype(np.uint16)),
         r"not uint16: \(x // 257\).astype\('uint8'\)",

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 
 
 def own_file(path: str, flags: int) -> int:
@@ -10,10 +11,18 @@ def own_file(path: str, flags: int) -> int:
     another one there.
 
     Raises:
-      OSError: as `os.open`; also where it is a link, ELOOP, or has a second name, EMLINK.
+      OSError: as `os.open`; also where it is a link, ELOOP, has a second name, EMLINK, or is a pipe
+        or a device, ENXIO.
     """
-    descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
-    if os.fstat(descriptor).st_nlink > 1:
-        os.close(descriptor)
-        raise OSError(errno.EMLINK, os.strerror(errno.EMLINK), path)
+    # A pipe without a reader would be waited for.
+    own = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags | own, 0o666)
+    found = os.fstat(descriptor)
+    for wrong, number in (
+        (not stat.S_ISREG(found.st_mode), errno.ENXIO),
+        (found.st_nlink > 1, errno.EMLINK),
+    ):
+        if wrong:
+            os.close(descriptor)
+            raise OSError(number, os.strerror(number), path)
     return descriptor

@@ -47,6 +47,11 @@ def images(x: Any, shape: tuple[int, ...], values: str) -> np.ndarray:
         expected = ["N", *shape]
         raise InputError(f"x is [{', '.join(map(str, expected))}], not {list(x.shape)}")
     if x.dtype == np.uint8 and values == "unit":
+        if x.max() == 1:
+            raise InputError(
+                "x is uint8 with only the values 0 and 1 of 255, which is black: give masks as "
+                "x.astype('float32'), images that dark as x / 255"
+            )
         return x
     if not np.issubdtype(x.dtype, np.floating):
         kinds = "uint8 or floats" if values == "unit" else "floats"

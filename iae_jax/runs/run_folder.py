@@ -45,7 +45,8 @@ def check_no_links(folder: Path) -> None:
     """Whoever has made a run's folder could lead what is written there to files of others.
 
     Raises:
-      InputError: there is a symbolic link in the folder, but for those of W&B that stay in its own.
+      InputError: there is a symbolic link in the folder, but for those of W&B that stay in its own,
+        or a pipe or a device, for which a run would wait.
     """
     wandb = folder / WANDB
     for parent, folders, files in os.walk(folder):
@@ -57,6 +58,8 @@ def check_no_links(folder: Path) -> None:
                     f"{path} is a link, and a run writes in its own folder alone: put what it "
                     "leads to in its place (checkpoints elsewhere are --config.run.checkpoints)"
                 )
+            if not (stays or path.is_file() or path.is_dir()):
+                raise InputError(f"{path} is no file and no folder: remove it")
 
 
 def locked(folder: Path, option: str) -> TextIO:

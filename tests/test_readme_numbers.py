@@ -174,7 +174,7 @@ def test_the_table_beside_published_numbers_is_that_of_the_records():
 def key():
     """Letter -> what a model has beyond the slides, without whose it is."""
     found = section("Results at a glance").replace("\n", " ")
-    words = re.findall(r"\*\*([A-Z])\*\* (.+?)(?= ·|\. An IAE)", found)
+    words = re.findall(r"\*\*([A-Z])\*\* (.+?)(?= ·|\. \*\*Not)", found)
     return {letter: re.sub(r" \([^()]*(\d{4}|IMSAT)\)$", "", what) for letter, what in words}
 
 

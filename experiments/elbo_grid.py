@@ -1,5 +1,7 @@
-"""Slides, "Aggregated ELBO": every cell of reconstruction x regularization, InfoGAN, the flipped IAE,
-ALI and GAN, on one set in the plane, each term beside the same divergence computed numerically.
+"""Slides, "Aggregated ELBO": every cell of the grid on one set in the plane.
+
+The cells are reconstruction x regularization, InfoGAN, the flipped IAE, ALI and GAN, each term
+beside the same divergence computed numerically.
 
     python -m iae_jax.launch --config=experiments/elbo_grid.py:likelihood/joint_code \\
         --workdir=runs/avb

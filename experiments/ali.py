@@ -25,43 +25,42 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 get_config = preset.get_config
-SHOWN = ("pixel_error_ratio", "pixel_error", "random_pair_error", "code_consistency")
+SHOWN = ("pixel_error_ratio", "pixel_error", "random_pair_error", "code_consistency",
+         "two_sample_accuracy", "sliced_wasserstein", "frechet_sample", "frechet_data")  # fmt: skip
 HEADLINE = tuple(
     Headline("reconstruction error over that of random pairs", "pixel_error_ratio", variant)
-    for variant in ("digits/iae", "digits/ali")
+    for variant in ("plane/iae", "plane/iae/joint_model", "plane/ali")
 )
 SIDE = 6  # images of a panel, down and across
 MODES = 5  # of the set in the plane
 
 
 def draw(path: Path, runs: dict[str, Path]) -> None:
-    """Of a set in the plane and of the digits: held-out originals, their reconstructions by the IAE
-    and by ALI, and samples of each from its prior. Colours in the plane say where the original is.
-    One seed.
+    """Of a set in the plane and of the digits: held-out originals, their reconstructions by the
+    IAE, by the one with ALI's discriminator in the place of that of codes, and by ALI, and samples
+    of each from its prior. Colours in the plane say where the original is. One seed.
 
     runs: variant -> its folder.
     """
     from iae_jax.files.canvas import MODELS
     from iae_jax.files.figures import panels
 
-    sets = list(dict.fromkeys(variant.split("/")[0] for variant in preset.VARIANTS))
-    rows = {
-        "original": ("iae", "x"),
-        "IAE: reconstruction": ("iae", "x_hat"),
-        "ALI: reconstruction": ("ali", "x_hat"),
-        "IAE: prior samples": ("iae", "samples"),
-        "ALI: prior samples": ("ali", "samples"),
+    names = {"iae": "IAE", "iae/joint_model": "IAE, joint", "ali": "ALI"}
+    rows = {"original": ("iae", "x")} | {
+        f"{names[model]}: {title}": (model, what)
+        for title, what in (("reconstruction", "x_hat"), ("samples", "samples"))
+        for model in preset.MODELS
     }
-    titles = [f"{name}, {title}" for title in rows for name in sets]
-    with panels(path, len(rows), len(sets), titles, size=290) as axes:
+    titles = [f"{name}, {title}" for title in rows for name in preset.SETS]
+    with panels(path, len(rows), len(preset.SETS), titles, size=290) as axes:
         for row, (model, what) in zip(axes, rows.values(), strict=True):
-            for ax, name in zip(row, sets, strict=True):
+            for ax, name in zip(row, preset.SETS, strict=True):
                 with np.load(runs[f"{name}/{model}"] / preset.FIGURE_FILE) as file:
                     shown, x = file[what], file["x"]
                 if shown.ndim > 2:
                     _draw_images(ax, shown)
                 elif what == "samples":
-                    _draw_points(ax, shown, MODELS[model.upper()])
+                    _draw_points(ax, shown, MODELS["ALI" if model == "ali" else "IAE"])
                 else:
                     _draw_points(ax, shown, _of_modes(x))
 

@@ -57,9 +57,17 @@ TOYS = {
     ),
     "ali": (
         ali,
-        {"plane/iae": "plane/ali", "digits/ali": "digits/iae"},
+        {
+            "plane/iae": "plane/ali",
+            "digits/ali": "digits/iae",
+            "plane/iae/joint_model": "digits/iae/joint_model",
+        },
         {},
-        {name: {"plane/iae", "digits/ali"} for name in ali.SHOWN},
+        {
+            name: {"digits/ali"} | ({"plane/iae", "plane/iae/joint_model"} if plane else set())
+            for name in ali.SHOWN
+            for plane in [not name.startswith("frechet")]
+        },
     ),
 }
 

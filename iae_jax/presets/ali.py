@@ -1,7 +1,8 @@
 """ALI/BiGAN and IAE with the same networks, on a set in the plane and on the digits.
 
 A variant is SET/MODEL. ALI matches q(x, z) to p(x, z) with one discriminator and never learns which
-code a reconstruction came from; IAE's first discriminator reads x and x_hat of the same z.
+code a reconstruction came from; IAE's first discriminator reads x and x_hat of the same z. Of
+SET/iae/joint_model ALI's discriminator stands in the place of that of codes.
 """
 
 from collections.abc import Iterable
@@ -20,7 +21,8 @@ from iae_jax.sampling.model import generate, reconstruct
 from iae_jax.sampling.noise import to_unit
 from iae_jax.types import Array
 
-VARIANTS = ("plane/iae", "plane/ali", "digits/iae", "digits/ali")
+SETS, MODELS = ("plane", "digits"), ("iae", "iae/joint_model", "ali")
+VARIANTS = tuple(f"{name}/{model}" for name in SETS for model in MODELS)
 SEEDS, FIRST_SEED = 3, 0
 TOGETHER = True  # all seeds of a variant at once
 FIGURE_FILE = "reconstructed.npz"
@@ -55,6 +57,8 @@ def get_config(variant: str = "digits/ali") -> Config:
             player.network.width, player.optimizer.rate = 16, 5e-4
     if model == "ali":
         joint.kind, codes.kind = "joint_model", "none"
+    elif model == "iae/joint_model":
+        codes.kind = "joint_model"
     run = config.run
     run.steps_per_call = run.log_steps = 200
     run.validate_steps = run.checkpoint_steps = run.figure_steps = 1_000

@@ -5,8 +5,9 @@ dynamics, autoregressive decoders, in nats of binarized MNIST.
     python -m iae_jax.sweep likelihoods --seeds=3
 
 The table and the figure of `decoders.py` are the slides' comparison in numbers: what the code still
-says as the decoder gets stronger (`kl_code`, and the share of reconstructions, samples of p(x|z),
-that keep the label), beside the implicit autoencoder of 10D + 100D, whose local code is noise.
+says as the decoder gets stronger (`kl_code`, and the share of reconstructions that keep the label:
+samples of p(x|z), of a factorized one its mean; by a classifier of binarized images), beside the
+implicit autoencoder of 10D + 100D, whose local code is noise (by one of grey images).
 
 Needs MNIST (`python -m iae_jax.data.prepare mnist`). Pixels are drawn anew each time that an image
 is read in training, and once in the test split, so that numbers compare with others of *dynamic*
@@ -30,9 +31,10 @@ __all__ = ["claims", "draw_curve", "get_config", "table"]
 
 get_config = preset.get_config
 
-AIMS = {"vae": 86.5, "made": 84.0, "window_5": 84.0, "pixelcnn": 82.5}
+WINDOWS = ("window_3", "window_5", "window_7")
+AIMS = {"vae": 86.5, **dict.fromkeys(("made", *WINDOWS), 84.0), "pixelcnn": 82.5}
 REFERENCES = {(NLL, variant): Reference(aim, "lower", "aim") for variant, aim in AIMS.items()} | {
-    ("kl_code", variant): Reference(5.0, "higher", "aim") for variant in ("made", "window_5")
+    ("kl_code", variant): Reference(5.0, "higher", "aim") for variant in ("made", *WINDOWS)
 }
 SHOWN = (
     NLL, "nll_iwae_5000_of_1000", "negative_elbo", "kl_code", "distortion", "active_units",
@@ -53,5 +55,5 @@ def claims(records: list[dict[str, Any]]) -> list[Claim]:
         best = min(flows, key=lambda name: flows[name])
         text = f"the best flow ({best}) gains 0.5 nats on the Gaussian"
         found += compared(records, NLL, best, "vae", text, margin=-0.5)
-    text = "the Hamiltonian posterior gains 0.3 nats on the Gaussian"
-    return found + compared(records, NLL, "hvae", "vae", text, margin=-0.3)
+    text = "the Hamiltonian posterior gains 0.3 nats on the Gaussian of as many steps"
+    return found + compared(records, NLL, "hvae", "vae/short", text, margin=-0.3)

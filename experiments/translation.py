@@ -29,7 +29,8 @@ REFERENCES = {
     ("hue_entropy_share", "iae"): Reference(0.8, "higher", "aim"),
 }
 SHOWN = (
-    "label_agreement", "hue_entropy_share", "hue_information", "cycle_error", "cycle_error_noisy",
+    "label_agreement", "hue_entropy_share", "saturation", "hue_information", "cycle_error",
+    "cycle_error_noisy",
 )  # fmt: skip
 HEADLINE = (
     Headline(

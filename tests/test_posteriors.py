@@ -88,11 +88,15 @@ def test_a_leapfrog_goes_back_and_keeps_volume():
     slope = jax.grad(energy)
 
     def moved(both):
-        return jnp.concatenate(leapfrog(slope, step, both[:SIZE], both[SIZE:]))
+        z = both[:SIZE]
+        *found, _ = leapfrog(slope, step, z, both[SIZE:], slope(z))
+        return jnp.concatenate(found)
 
     both = jnp.concatenate([z, momentum])
     after = moved(both)
     assert np.abs(after - both).max() > 0.3
+    pull = leapfrog(slope, step, z, momentum, slope(z))[2]
+    np.testing.assert_allclose(pull, slope(after[:SIZE]), rtol=1e-12)
     back = moved(after * jnp.array([1, 1, -1, -1]))
     np.testing.assert_allclose(back, both * np.array([1, 1, -1, -1]), atol=1e-12)
     assert abs(np.linalg.slogdet(jax.jacfwd(moved)(both))[1]) < 1e-12

@@ -19,7 +19,7 @@ from iae_jax.metrics.measurement import Trained
 from iae_jax.networks import translator
 from iae_jax.presets import translation as preset
 from iae_jax.runs.build import build
-from iae_jax.sampling.colours import coloured, hue_of, ink, rgb
+from iae_jax.sampling.colours import coloured, hue_of, ink, rgb, saturation
 from iae_jax.types import Encoder, Encoding, Game, Generator, Players
 
 SHAPE = (8, 8, 1)
@@ -40,6 +40,9 @@ def test_ink_and_hue_come_back():
     # An angle in the plane of hues is within a twelfth of the hue of HSV.
     off = (np.asarray(hue_of(image)) - HUES + 0.5) % 1 - 0.5
     assert np.abs(off).max() < 0.02
+    np.testing.assert_allclose(saturation(image), 1, rtol=1e-5)
+    # Half as far from grey of the same ink, channel by channel.
+    np.testing.assert_allclose(saturation((image + 1 - grey) / 2), 0.5, rtol=1e-5)
 
 
 def small(variant, data_directory):
@@ -98,10 +101,21 @@ def bright(images):
     return jnp.stack([jnp.full_like(mean, 0.4), mean], axis=-1), mean[:, None]
 
 
-def measured(monkeypatch, hue, keep=True):
+@pytest.fixture
+def measured(monkeypatch, data_directory):
+    return partial(measures, monkeypatch, data_directory)
+
+
+def measures(monkeypatch, data_directory, hue, keep=True):
     """The measures of a translation: hue(noise, x) f32[B], and whether it keeps the digit."""
     seen = FeatureClassifier(bright, 2, 1, 1.0, "0123456789abcdef", 0.0, "bright")
-    monkeypatch.setattr(metrics, "feature_classifier", lambda *_: seen)
+
+    def judge(name, told, test, folder, classes):
+        """Of its own set, whatever the run has been given: seeds have one judge."""
+        assert (name, len(told.x), told.x.shape[1:], classes) == ("digits", 30, SHAPE, 10)
+        return seen
+
+    monkeypatch.setattr(metrics, "feature_classifier", judge)
     x = RNG.random((40, *SHAPE)).astype(np.float32) * np.linspace(0.4, 1.2, 40)[:, None, None, None]
     x = np.clip(x, 0, 1).astype(np.float32)
 
@@ -118,29 +132,30 @@ def measured(monkeypatch, hue, keep=True):
     assert 5 < labels.sum() < 35
     game = Game(networks, None, None, Players())
     trained = Trained(game, Players({}, {}), x, labels, train=Dataset(x, labels))
-    return {one.name: one.value for one in metrics.translations(trained, 40, 64)}, labels
+    found = metrics.translations(
+        trained, "digits", "train[:30]", images=40, directory=data_directory
+    )
+    return {one.name: one.value for one in found}, labels
 
 
-def test_a_translation_that_keeps_the_digit_and_draws_the_hue(monkeypatch):
-    found, _ = measured(monkeypatch, lambda uniform, x: uniform)
+def test_a_translation_that_keeps_the_digit_and_draws_the_hue(measured):
+    found, _ = measured(lambda uniform, x: uniform)
     assert found["label_agreement"] == 1
     assert found["hue_entropy_share"] == pytest.approx(1, abs=0.03)
-    assert found["hue_information"] < 0.02
+    assert found["hue_information"] < 0.02 and found["saturation"] == pytest.approx(1, rel=1e-4)
     assert found["cycle_error"] < 1e-5 and 0.01 < found["cycle_error_noisy"] < 0.1
 
 
-def test_a_hue_that_the_image_says_has_no_entropy(monkeypatch):
-    found, labels = measured(
-        monkeypatch, lambda uniform, x: jnp.where(x.mean(axis=(1, 2, 3)) > 0.4, 0.1, 0.6)
-    )
+def test_a_hue_that_the_image_says_has_no_entropy(measured):
+    found, labels = measured(lambda uniform, x: jnp.where(x.mean(axis=(1, 2, 3)) > 0.4, 0.1, 0.6))
     share = labels.mean()
     entropy = -share * np.log(share) - (1 - share) * np.log(1 - share)
     assert found["hue_entropy_share"] == 0
     assert found["hue_information"] == pytest.approx(entropy, rel=1e-3)
 
 
-def test_a_translation_that_ignores_the_digit(monkeypatch):
-    found, labels = measured(monkeypatch, lambda uniform, x: uniform, keep=False)
+def test_a_translation_that_ignores_the_digit(measured):
+    found, labels = measured(lambda uniform, x: uniform, keep=False)
     assert found["label_agreement"] == pytest.approx(labels.mean())
     assert found["cycle_error"] > 0.1
 

@@ -47,10 +47,10 @@ def moved(energy: Energy, z: Array, step: Array, key: Array, leapfrogs: int) -> 
     drawn, decided = jax.random.split(key)
     momentum, slope = jax.random.normal(drawn, z.shape, z.dtype), slope_of(energy)
 
-    def again(_: int, both: tuple[Array, Array]) -> tuple[Array, Array]:
-        return leapfrog(slope, step, *both)
+    def again(_: int, now: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        return leapfrog(slope, step, *now)
 
-    end, last = jax.lax.fori_loop(0, leapfrogs, again, (z, momentum))
+    end, last, _ = jax.lax.fori_loop(0, leapfrogs, again, (z, momentum, slope(z)))
     kinetic = 0.5 * jnp.sum(jnp.square(momentum) - jnp.square(last), axis=-1)
     log_ratio = energy(z) - energy(end) + kinetic
     taken = jnp.log(jax.random.uniform(decided, log_ratio.shape)) < log_ratio  # not where it is NaN

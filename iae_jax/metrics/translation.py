@@ -2,7 +2,8 @@
 
 Records. label_agreement: a classifier of grey digits sees the same class in the ink of F(x, n) as
 in x, of one n. hue_entropy_share: the entropy of the hue given x, in bins, over that of as many
-hues of the other set. hue_information: what the hue says of the label, in nats. cycle_error: mean
+hues of the other set. saturation: the share of the ink that is colour, 1 in the other set, without
+which a hue says little. hue_information: what the hue says of the label, in nats. cycle_error: mean
 distance of a pixel of x and of G(F(x)); cycle_error_noisy: with N(0, 0.05) added to F(x), which
 destroys what a translation has hidden in low bits (Chu et al. 2017).
 """
@@ -14,12 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from iae_jax.data.dataset import Dataset
+from iae_jax.data import load, open_source
 from iae_jax.files.atomic import write_npz
 from iae_jax.metrics.feature_classifier import feature_classifier
 from iae_jax.metrics.measurement import Measurement, Trained
 from iae_jax.metrics.metric import PIXELS
-from iae_jax.sampling.colours import hue_of, ink
+from iae_jax.sampling.colours import hue_of, ink, saturation
 from iae_jax.sampling.draws import Draws
 from iae_jax.sampling.noise import Noise, example_keys, to_unit
 from iae_jax.types import Array, Code
@@ -30,9 +31,20 @@ SHOWN, SHOWN_REPEATS = 12, 6  # images of the figure, and translations of each
 
 
 def translations(
-    trained: Trained, images: int = 1000, repeats: int = 64, cache: str = ""
+    trained: Trained,
+    judge: str,
+    split: str = "train",
+    images: int = 1000,
+    repeats: int = 64,
+    directory: str = "",
+    cache: str = "",
 ) -> Iterator[Measurement]:
-    """Of the first images, with so many n for each. cache: where the classifier is kept."""
+    """Of the first images, with so many n for each.
+
+    judge, split: the set of TFDS, and its images, that the classifier has learned from, whatever
+    the run's are. directory: where TFDS keeps it, "" is its default. cache: where the classifier is
+    kept.
+    """
     x, labels = trained.x[:images], trained.all_labels[:images]
     unit, shape = to_unit(jnp.asarray(x)), trained.x.shape[1:]
 
@@ -53,12 +65,11 @@ def translations(
     keys = jax.random.split(jax.random.key(trained.seed), repeats)
     first = encoded(keys[0])
     colour = first.reshape(-1, *shape[:2], 3)
-    if trained.train is not None and (labels >= 0).any():
-        classes = int(labels.max()) + 1
-        known = trained.train.labels < classes
-        told = Dataset(trained.train.x[known], trained.train.labels[known])
+    if (labels >= 0).any():
+        told = open_source(judge, split, directory or None)
+        assert told.classes is not None
         folder = Path(cache or Path.home() / ".cache" / "iae_jax")
-        seen = feature_classifier("translation", told, None, folder, classes)
+        seen = feature_classifier(judge, load(told), None, folder, told.classes)
         same = np.argmax(seen.apply(ink(colour))[0], axis=-1) == np.argmax(seen.apply(unit)[0], -1)
         yield Measurement("label_agreement", float(np.mean(same)), len(x), seen.extractor)
     hues = np.stack([np.asarray(hue_of(encoded(key).reshape(colour.shape))) for key in keys])
@@ -66,6 +77,7 @@ def translations(
     drawn = np.random.default_rng(trained.seed).integers(0, HUES, bins.shape)
     own, of_data = (_entropies(one).mean() for one in (bins, drawn))
     yield Measurement("hue_entropy_share", float(own / of_data), len(x), PIXELS)
+    yield Measurement("saturation", float(jnp.mean(saturation(colour))), len(x), PIXELS)
     if (labels >= 0).any():
         yield Measurement("hue_information", _information(bins, labels), len(x), PIXELS)
     noise = 0.05 * np.random.default_rng(trained.seed).standard_normal(first.shape)

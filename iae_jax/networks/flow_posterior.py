@@ -1,7 +1,9 @@
-"""The flow as a posterior: a Gaussian q(u|x) through a bijection that reads x too (Rezende and
-Mohamed 2015; of autoregressive layers Kingma et al. 2016, inverse autoregressive flow)."""
+"""The flow as a posterior: a Gaussian's standardized numbers through a bijection that reads x too
+(Rezende and Mohamed 2015; of autoregressive layers Kingma et al. 2016, inverse autoregressive
+flow)."""
 
 import jax
+import jax.numpy as jnp
 
 from iae_jax.errors import InputError
 from iae_jax.networks.flow import flow
@@ -17,8 +19,9 @@ def flow_posterior(
     layers: int = 4,
     width: int = 128,
 ) -> Encoder:
-    """q(z|x) = q(u|x) |det du/dz| where z is the forward image of u ~ q(u|x): base, which it equals
-    until it learns.
+    """z = m(x) + s(x) f(e; x), e ~ N(0, I), with m and s of a Gaussian `base`, which q(z|x) equals
+    until f learns. The flow works on numbers of size 1, whatever the posterior's scale: the bins of
+    a spline are about 1 wide.
 
     Args:
       features: how many the encoder has, which the flow reads.
@@ -40,7 +43,11 @@ def flow_posterior(
     def apply(params: Params, x: Array, noise: Array) -> Encoding:
         own = base.apply(params["base"], x, noise)
         assert own.vector is not None and own.log_density is not None
-        z, log_det = bijection.forward(params["flow"], own.vector, own.features)
+        assert own.mean is not None and own.log_variance is not None
+        deviation = jnp.exp(0.5 * own.log_variance)
+        standard = (own.vector - own.mean) / deviation
+        moved, log_det = bijection.forward(params["flow"], standard, own.features)
+        z = own.mean + deviation * moved
         return own._replace(
             vector=z, mean=None, log_variance=None, log_density=own.log_density - log_det
         )

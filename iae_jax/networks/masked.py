@@ -29,7 +29,8 @@ class MaskedDense(nn.Module):
 
 class Masked(nn.Module):
     """x f32[B, D] and context f32[B, C] or None -> f32[B, D, numbers], of which row i reads the
-    context and the components that come before i. 0 until it learns.
+    context and the components that come before i, through two layers and directly. 0 until it
+    learns.
 
     order: the place of each component, 1 to D. width: features of each of two hidden layers.
     """
@@ -53,6 +54,7 @@ class Masked(nn.Module):
             return h + nn.Dense(h.shape[-1], use_bias=False, kernel_init=start)(context)
 
         h = leaky(shifted(MaskedDense(self.order, hidden)(x)))
-        h = leaky(shifted(MaskedDense(hidden, hidden)(h)))
+        h = h + leaky(shifted(MaskedDense(hidden, hidden)(h)))
         h = shifted(MaskedDense(hidden, outputs, strict=True, zero=True)(h), zero=True)
+        h = h + MaskedDense(self.order, outputs, strict=True, zero=True)(x)
         return h.reshape(x.shape[0], len(self.order), self.numbers)

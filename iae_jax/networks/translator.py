@@ -4,9 +4,9 @@ discriminators of both, for images of one height and width."""
 import flax.linen as nn
 import jax.numpy as jnp
 
-from iae_jax.networks.conv import halvings
+from iae_jax.networks.conv import Trunk, halvings
 from iae_jax.networks.layers import Conv, LayerNorm, leaky
-from iae_jax.networks.residual import Down, Trunk, Up
+from iae_jax.networks.residual import Down, Up
 from iae_jax.types import Array, Code, Discriminator, Encoder, Encoding, Generator, Params
 
 

@@ -20,8 +20,8 @@ KINDS = {
     "planar": "flow(layer='planar', layers=8)",
     "iaf": IAF,
     "spline": "flow(layer='coupling', function='spline', layers=4, width=64)",
-    "hvae_1": "hamiltonian(steps=1)",
-    "hvae_4": "hamiltonian(steps=4)",
+    "hvae_1": "hamiltonian(steps=1, first=0.02)",
+    "hvae_4": "hamiltonian(steps=4, first=0.02)",
     "avb": IAF,
 }
 VARIANTS = tuple(f"{how}/{kind}" for how in ("frozen", "joint") for kind in KINDS)
@@ -47,11 +47,14 @@ def get_config(variant: str = "joint/gaussian") -> Config:
         player.network.kind, player.network.hidden = "mlp", 300
         own = player.optimizer
         own.rate, own.b1, own.b2, own.final = 1e-3, 0.9, 0.999, 0.01
+    if kind.startswith("hvae"):
+        # A leapfrog that is too long for a sharp decoder is a jump.
+        config.encoder.optimizer.clip = 10.0
     if kind == "avb":
-        config.turns, config.regularization.kind = "two_to_one", "joint_code"
+        config.turns, config.regularization.kind = "four_to_one", "joint_code"
         # T(x, z) is near a quadratic form in z, and as steep as the posteriors are narrow.
         config.regularization.discriminator, config.regularization.scoring = "quadratic", "kl"
-        config.regularization.r1 = 0.0
+        config.regularization.r1, config.regularization.network.hidden = 0.0, 500
         # T learns before the others move, and keeps up with them.
         for player in (config.encoder, config.generator):
             own = player.optimizer

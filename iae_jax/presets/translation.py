@@ -26,17 +26,19 @@ from iae_jax.types import Array, Code, Discriminator, Encoder, Encoding, Generat
 
 VARIANTS = ("iae", "l1_cycle", "independent")
 HERE = "iae_jax.presets.translation"
+TOLD = "train[:55000]"  # that the judge has learned from
 COLOURED = "train[27500:55000]"  # the images of the other set, which are not those of x
 
 
 def get_config(variant: str = "iae") -> Config:
     if variant not in VARIANTS:
         raise InputError(f"a variant is one of {', '.join(VARIANTS)}, not {variant!r}")
-    config = Config(steps=6_000, batch_size=32, turns="alternating")
+    config = Config(steps=10_000, batch_size=32, turns="alternating")
     config.data.name = "mnist"
     config.data.train, config.data.validation = "train[:27500]", "train[55000:]"
-    # Labels are read by the measure alone, which has a classifier of its own.
-    config.metrics, config.run.classifier = ("iae_jax.metrics.translation:translations",), False
+    # Labels are read by the measure alone, with the classifier of MNIST that all other runs have.
+    config.metrics = (f"iae_jax.metrics.translation:translations(judge='mnist', split={TOLD!r})",)
+    config.run.classifier = False
     config.code.size = 28 * 28 * 3
     config.prior.kind = f"{HERE}:coloured_images"
     config.encoder.kind, config.encoder.noise = f"{HERE}:to_colour", 8
@@ -44,7 +46,7 @@ def get_config(variant: str = "iae") -> Config:
     config.reconstruction.kind = "cycle_reconstruction"
     config.regularization.kind = "cycle_marginals"
     for term in (config.reconstruction, config.regularization):
-        term.discriminator, term.r1 = f"{HERE}:discriminator", 0.1
+        term.discriminator, term.r1, term.r1_on = f"{HERE}:discriminator", 0.1, "both"
     config.reconstruction.numerator_weight = 0.05
     for player in config.players:
         player.network.width, player.network.hidden = 8, 128

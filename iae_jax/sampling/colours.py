@@ -21,6 +21,13 @@ def ink(colour: Array) -> Array:
     return 1 - jnp.min(colour, axis=-1, keepdims=True)
 
 
+def saturation(colour: Array) -> Array:
+    """How much of the ink is colour: 1 of `coloured`, 0 of grey ink, f32[B]."""
+    coloured_ink = jnp.max(colour, axis=-1) - jnp.min(colour, axis=-1)
+    whole = jnp.sum(ink(colour), axis=(1, 2, 3))
+    return jnp.sum(coloured_ink, axis=(1, 2)) / jnp.maximum(whole, 1e-6)
+
+
 def hue_of(colour: Array) -> Array:
     """The hue in [0, 1) of all that is not paper, of its angle in the plane of hues: f32[B]."""
     own = 1 - jnp.mean(1 - colour, axis=(1, 2))

@@ -6,9 +6,9 @@ posterior is, of one decoder, and of a decoder that learns with it.
 
 Needs MNIST (`python -m iae_jax.data.prepare mnist`). log p(x) is computed by quadrature over the
 code's plane, so that `bound_gap` is KL(q(z|x) || p(z|x)) in nats, up to its sampling. Of the frozen
-variants the decoder is one and the same, whatever the seed: train it once and keep its folder, since
-a record's config has its path alone. AVB's discriminator is graded: its
-posterior is a flow, whose density is known (`discriminator_error`, `bound_gap_estimated`).
+variants the decoder is one and the same, whatever the seed: train it once and keep its folder, for
+a record's config has its path alone. AVB's discriminator is graded: its posterior is a flow, whose
+density is known (`discriminator_error`, `bound_gap_estimated`).
 
 Expected, not measured yet: 2 to 10 minutes on 2 CPU cores for a run.
 """

@@ -55,6 +55,24 @@ def test_a_flow_has_the_density_of_its_sample(layer):
     assert np.abs(again.vector - encoding.vector).max() > 0.1
 
 
+@pytest.mark.parametrize(
+    ("layer", "function"), [("autoregressive", "affine"), ("coupling", "spline")]
+)
+def test_a_flow_starts_as_the_gaussian_that_it_is_made_of(layer, function):
+    """And keeps its place and its scale: a narrow one far from 0, which a spline's box of standard
+    numbers would not reach."""
+    base = standing(jnp.array([31.0, -7.0]), jnp.array([0.01, 0.3]))
+    encoder = networks.flow_posterior(0, base, SIZE, layer, function, layers=2, width=6)
+    x, noise = normal(1, B, *SHAPE), normal(2, B, SIZE)
+    own = base.apply({}, x, noise)
+    found = encoder.apply(encoder.init(jax.random.key(0)), x, noise)
+    np.testing.assert_allclose(found.vector, own.vector, rtol=1e-6)
+    np.testing.assert_allclose(found.log_density, own.log_density, rtol=1e-5, atol=1e-5)
+    params = moved(encoder)
+    off = (encoder.apply(params, x, noise).vector - own.mean) / jnp.exp(0.5 * own.log_variance)
+    assert np.abs(off - noise).max() > 0.01 and np.abs(off).max() < 30
+
+
 def standing(mean, deviation):
     """N(mean, deviation^2) for every x."""
 

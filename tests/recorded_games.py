@@ -266,7 +266,7 @@ def small_problems() -> Iterator[tuple[str, Config]]:
         for player in config.players:
             player.network.hidden = 8
         yield f"regression:{variant}", config
-    for variant in ali.VARIANTS:
+    for variant in recorded(ali.VARIANTS):
         config = small_network(ali.get_config(variant))
         for player in config.players:
             player.network.width = 3

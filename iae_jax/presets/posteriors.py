@@ -40,6 +40,7 @@ def get_config(variant: str = "joint/gaussian") -> Config:
         f"iae_jax.metrics.posterior_gap:bound_gap(images={IMAGES}, samples={SAMPLES})",
     )
     config.code.size = 2
+    config.run.classifier = False  # of binarized images it would have to be trained
     config.encoder.kind = KINDS[kind]
     config.generator.likelihood, config.reconstruction.kind = "bernoulli", "likelihood"
     config.regularization.kind = "analytic_kl" if kind == "gaussian" else "sampled_kl"

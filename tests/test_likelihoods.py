@@ -33,7 +33,9 @@ def records(**nll):
 
 
 def test_claims_can_fail():
-    held = likelihoods.claims(records(vae=86.0, flow_iaf=85.4, flow_planar=85.9, vae_short=86.3, hvae=86.1))
+    held = likelihoods.claims(
+        records(vae=86.0, flow_iaf=85.4, flow_planar=85.9, vae_short=86.3, hvae=86.1)
+    )
     assert [holds for _, holds in held] == [True, False]
     assert "flow/iaf) gains 0.5 nats on the Gaussian: 85.4 and 86 (difference 0.6" in held[0][0]
     assert "difference 0.2, " in held[1][0]

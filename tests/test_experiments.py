@@ -64,9 +64,10 @@ TOYS = {
         },
         {},
         {
-            name: {"digits/ali"} | ({"plane/iae", "plane/iae/joint_model"} if plane else set())
+            name: {"digits/ali"}
+            if name.startswith("frechet")
+            else {"plane/iae", "plane/iae/joint_model", "digits/ali"}
             for name in ali.SHOWN
-            for plane in [not name.startswith("frechet")]
         },
     ),
 }

@@ -26,7 +26,7 @@ DECODERS = {
     "vlae": WINDOW.format(5),
 }
 VARIANTS = (*POSTERIORS, *DECODERS)
-# Where others than 120,000 are half an hour on 2 CPU cores: steps, examples of a step.
+# Steps, and examples of a step, where 120,000 of 100 are estimated to be over half an hour on 2 cores.
 STEPS = {
     "vae/short": (50_000, 100),
     "hvae": (50_000, 100),
@@ -47,7 +47,7 @@ def get_config(variant: str = "vae") -> Config:
         raise InputError(f"a variant is one of {', '.join(VARIANTS)}, not {variant!r}")
     steps, batch_size = STEPS.get(variant, (120_000, 100))
     config = Config(steps=steps, batch_size=batch_size, turns="simultaneous")
-    # Of so many short steps each is a pause.
+    # Each is a pause, which counts where 500 steps take a few seconds.
     run = config.run
     run.validate_steps = run.figure_steps = run.checkpoint_steps = 2_000
     config.data.name, config.data.binarize = "mnist", True

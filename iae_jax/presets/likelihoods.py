@@ -26,7 +26,7 @@ DECODERS = {
     "vlae": WINDOW.format(5),
 }
 VARIANTS = (*POSTERIORS, *DECODERS)
-# Steps, and examples of a step, where 120,000 of 100 are estimated to be over half an hour on 2 cores.
+# Steps, and examples of a step, where 120,000 of 100 are estimated to take over half an hour.
 STEPS = {
     "vae/short": (50_000, 100),
     "hvae": (50_000, 100),

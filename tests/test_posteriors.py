@@ -120,6 +120,19 @@ def test_a_leapfrog_goes_back_and_keeps_volume():
     assert abs(np.linalg.slogdet(jax.jacfwd(moved)(both))[1]) < 1e-12
 
 
+@pytest.mark.parametrize("first", [0.02, 0.3])
+def test_leapfrogs_start_as_long_as_they_are_said_to(first):
+    """Oracle: one step by hand, of a momentum that does not cool down."""
+    mean, deviation = jnp.array([0.6, -0.2]), jnp.array([0.5, 0.4])
+    encoder = networks.hamiltonian(standing(mean, deviation), SIZE, 1, False, first)
+    noise = normal(5, 1, 2 * SIZE)
+    found = encoder.apply(encoder.init(jax.random.key(0)), X[None], noise, energy)
+    z, momentum = mean + deviation * noise[:, :SIZE], noise[:, SIZE:]
+    pull = (z @ W.T - X) @ W / 0.25 + z
+    expected = z + first * (momentum - 0.5 * first * pull)
+    np.testing.assert_allclose(found.vector, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize(("steps", "heat"), [(1, 0.3), (3, 0.8), (3, None)])
 def test_the_bound_of_a_hamiltonian_posterior_is_of_the_evidence(steps, heat):
     """Oracle: E p(x, z) / q = p(x), which is Gaussian; and E log is below its log."""
@@ -236,6 +249,7 @@ def test_the_energy_is_of_the_whole_model():
     [
         ("hamiltonian", {"generator.likelihood": "none"}, "give the generator a likelihood"),
         ("hamiltonian(steps=0)", {}, "steps of a Hamiltonian posterior are 1 to 100, not 0"),
+        ("hamiltonian(first=0.5)", {}, "a leapfrog at the start, is between 0 and 0.5, not 0.5"),
         ("langevin(steps=2.5)", {}, "steps is of type int, not 2.5"),
         ("langevin", {}, "needs the density of q"),
         ("flow(layer='radial')", {}, "layer of a flow is coupling or autoregressive or planar"),
